@@ -1,0 +1,345 @@
+"""Every error the service tells a client about, as one tree.
+
+::
+
+    VertebraError                      slug, title, HTTP status
+    ├── RequestError                   the request itself (answered at once)
+    │   ├── InvalidParameters          422 invalid_parameters
+    │   ├── MaskRequired               422 mask_required
+    │   ├── EmptyUpload                400 empty_upload
+    │   ├── UploadTooLarge             413 upload_too_large
+    │   ├── Unauthorized               401 unauthorized
+    │   ├── JobNotFound                404 job_not_found
+    │   ├── ResultNotFound             404 result_not_found
+    │   ├── NotFound                   404 not_found
+    │   ├── MethodNotAllowed           405 method_not_allowed
+    │   ├── JobNotFinished             409 job_not_finished
+    │   └── RangeNotSatisfiable        416 range_not_satisfiable
+    ├── InputError                     the CT or the mask (ends the job as failed)
+    │   ├── NotNifti                   422 not_nifti
+    │   ├── CorruptFile                422 corrupt_file
+    │   ├── DecompressionBomb          413 decompression_bomb
+    │   ├── BadDimensions              422 bad_dimensions
+    │   ├── NotThreeDimensional        422 not_3d
+    │   ├── BadAffine                  422 bad_affine
+    │   ├── BadSpacing                 422 bad_spacing
+    │   ├── BadVoxels                  422 bad_voxels
+    │   ├── NotHounsfield              422 not_hounsfield
+    │   ├── BadMask                    422 bad_mask
+    │   ├── GridMismatch               422 grid_mismatch
+    │   ├── LabelAbsent                422 label_absent
+    │   ├── LabelAmbiguous             422 label_ambiguous
+    │   ├── VertebraTruncated          422 vertebra_truncated
+    │   ├── VertebraeFused             422 vertebrae_fused
+    │   └── NotAVertebra               422 not_a_vertebra
+    ├── ProcessingError                the computation (ends the job as failed)
+    │   ├── MorphFailed                500 morph_failed
+    │   ├── MeshQualityError           500 mesh_quality
+    │   ├── SolveFailed                500 solve_failed
+    │   ├── DeadlineExceeded           504 deadline_exceeded
+    │   ├── AttemptsExhausted          500 attempts_exhausted
+    │   └── InternalError              500 internal_error
+    └── Unavailable                    try again later
+        ├── BrokerUnavailable          503 broker_unavailable
+        └── StorageUnavailable         503 storage_unavailable
+
+One place maps it to HTTP (``app.api.problems``) and one to a failed job (``workers.tasks``); both write the same
+RFC 9457 problem details, see `VertebraError.problem`.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+PROBLEM_BASE = "/problems/"
+
+
+class VertebraError(Exception):
+    """Base of every error a client is told about.
+
+    Parameters
+    ----------
+    detail
+        What happened in this case and what to do next, for a person. Never patient data.
+    expected, got
+        The condition that was checked and the value that was found.
+    extra
+        Further members of the problem details object (JSON values), e.g. ``labels_present``.
+    """
+
+    slug: ClassVar[str] = "internal_error"
+    title: ClassVar[str] = "Internal error"
+    status: ClassVar[int] = 500
+
+    def __init__(self, detail: str, *, expected: str | None = None, got: str | None = None, **extra: Any) -> None:
+        super().__init__(detail)
+        self.detail = detail
+        self.expected = expected
+        self.got = got
+        self.extra = extra
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle with keyword arguments kept (billiard sends exceptions between processes)."""
+        return _rebuild, (type(self), self.detail, self.expected, self.got, self.extra)
+
+    def problem(self, instance: str | None = None) -> dict[str, Any]:
+        """Return the RFC 9457 problem details object (media type ``application/problem+json``)."""
+        body: dict[str, Any] = {
+            "type": PROBLEM_BASE + self.slug,
+            "title": self.title,
+            "status": self.status,
+            "detail": self.detail,
+        }
+        if self.expected is not None:
+            body["expected"] = self.expected
+        if self.got is not None:
+            body["got"] = self.got
+        if instance is not None:
+            body["instance"] = instance
+        return body | self.extra
+
+
+def _rebuild(
+    cls: type[VertebraError], detail: str, expected: str | None, got: str | None, extra: dict[str, Any]
+) -> VertebraError:
+    return cls(detail, expected=expected, got=got, **extra)
+
+
+class RequestError(VertebraError):
+    """The request itself is wrong; answered at once."""
+
+    slug, title, status = "bad_request", "Bad request", 400
+
+
+class InvalidParameters(RequestError):
+    """A field of ``params`` is missing, unknown or out of range."""
+
+    slug, title, status = "invalid_parameters", "Invalid parameters", 422
+
+
+class MaskRequired(RequestError):
+    """This server has no segmentation model, so a mask must come with the CT."""
+
+    slug, title, status = "mask_required", "A vertebra mask is required", 422
+
+
+class EmptyUpload(RequestError):
+    """A file part has no bytes."""
+
+    slug, title, status = "empty_upload", "The uploaded file is empty", 400
+
+
+class UploadTooLarge(RequestError):
+    """A file part is larger than the server accepts."""
+
+    slug, title, status = "upload_too_large", "The upload is too large", 413
+
+
+class Unauthorized(RequestError):
+    """No API key, or one the server does not know."""
+
+    slug, title, status = "unauthorized", "An API key is required", 401
+
+
+class JobNotFound(RequestError):
+    """No such job for this client (also another tenant's job, so that existence does not leak)."""
+
+    slug, title, status = "job_not_found", "No such job", 404
+
+
+class ResultNotFound(RequestError):
+    """The job has no result of that name."""
+
+    slug, title, status = "result_not_found", "No such result", 404
+
+
+class NotFound(RequestError):
+    """No such page."""
+
+    slug, title, status = "not_found", "No such resource", 404
+
+
+class MethodNotAllowed(RequestError):
+    """The resource exists, the method does not."""
+
+    slug, title, status = "method_not_allowed", "Method not allowed", 405
+
+
+class JobNotFinished(RequestError):
+    """Results were asked for before the job succeeded."""
+
+    slug, title, status = "job_not_finished", "The job has no results yet", 409
+
+
+class RangeNotSatisfiable(RequestError):
+    """The byte range lies outside the file."""
+
+    slug, title, status = "range_not_satisfiable", "Range not satisfiable", 416
+
+
+class InputError(VertebraError):
+    """The CT or the mask cannot be used; the job ends as failed and is not tried again."""
+
+    slug, title, status = "bad_input", "The input cannot be used", 422
+
+
+class NotNifti(InputError):
+    """The file is not a NIfTI-1 or NIfTI-2 image."""
+
+    slug, title = "not_nifti", "Not a NIfTI file"
+
+
+class CorruptFile(InputError):
+    """Truncated or damaged: the gzip stream or the voxel data do not read to their end."""
+
+    slug, title = "corrupt_file", "The file is damaged or incomplete"
+
+
+class DecompressionBomb(InputError):
+    """The file expands beyond the size or ratio limit."""
+
+    slug, title, status = "decompression_bomb", "The file expands beyond the limit", 413
+
+
+class BadDimensions(InputError):
+    """A dimension is negative, zero, too small or too large."""
+
+    slug, title = "bad_dimensions", "Implausible image dimensions"
+
+
+class NotThreeDimensional(InputError):
+    """The image is not one 3-D volume."""
+
+    slug, title = "not_3d", "Not a 3-D volume"
+
+
+class BadAffine(InputError):
+    """The voxel-to-world affine is absent, not finite or singular."""
+
+    slug, title = "bad_affine", "The image has no usable affine"
+
+
+class BadSpacing(InputError):
+    """The voxel size is implausible for a CT of a vertebra."""
+
+    slug, title = "bad_spacing", "Implausible voxel size"
+
+
+class BadVoxels(InputError):
+    """The voxels hold NaN or infinite values, or an unsupported data type."""
+
+    slug, title = "bad_voxels", "The voxel values cannot be used"
+
+
+class NotHounsfield(InputError):
+    """The intensities are not CT Hounsfield units (MR, or a windowed 0..255 export)."""
+
+    slug, title = "not_hounsfield", "The intensities are not Hounsfield units"
+
+
+class BadMask(InputError):
+    """The mask holds values that are not labels (non-integer, negative)."""
+
+    slug, title = "bad_mask", "The mask is not a label map"
+
+
+class GridMismatch(InputError):
+    """Mask and CT do not overlap in world space."""
+
+    slug, title = "grid_mismatch", "The mask does not lie on the CT"
+
+
+class LabelAbsent(InputError):
+    """The mask has no voxel of the label asked for; ``labels_present`` lists those it has."""
+
+    slug, title = "label_absent", "The label is not in the mask"
+
+
+class LabelAmbiguous(InputError):
+    """The mask has several labels and the request does not say which; ``labels_present`` lists them."""
+
+    slug, title = "label_ambiguous", "Which label of the mask is the vertebra?"
+
+
+class VertebraTruncated(InputError):
+    """The vertebra is cut by the field of view."""
+
+    slug, title = "vertebra_truncated", "The vertebra is cut by the field of view"
+
+
+class VertebraeFused(InputError):
+    """The label holds more than one vertebra."""
+
+    slug, title = "vertebrae_fused", "The label holds more than one vertebra"
+
+
+class NotAVertebra(InputError):
+    """The label's shape or volume is not that of a vertebra."""
+
+    slug, title = "not_a_vertebra", "The label does not look like one vertebra"
+
+
+class ProcessingError(VertebraError):
+    """The computation failed; the job ends as failed."""
+
+    slug, title, status = "processing_error", "Processing failed", 500
+
+
+class MorphFailed(ProcessingError):
+    """The template could not be fitted to the surface within tolerance."""
+
+    slug, title = "morph_failed", "The template does not fit the surface"
+
+
+class MeshQualityError(ProcessingError):
+    """The morphed mesh has inverted or degenerate elements."""
+
+    slug, title = "mesh_quality", "The mesh is not good enough to solve on"
+
+
+class SolveFailed(ProcessingError):
+    """The linear solver did not reach its tolerance."""
+
+    slug, title = "solve_failed", "The solver did not converge"
+
+
+class DeadlineExceeded(ProcessingError):
+    """The job ran past its time limit."""
+
+    slug, title, status = "deadline_exceeded", "The job ran out of time", 504
+
+
+class AttemptsExhausted(ProcessingError):
+    """The job was started as often as is allowed and never finished."""
+
+    slug, title = "attempts_exhausted", "The job failed repeatedly"
+
+
+class InternalError(ProcessingError):
+    """Anything unforeseen; the log has the traceback under the job id."""
+
+    slug, title = "internal_error", "Internal error"
+
+
+class Unavailable(VertebraError):
+    """A part of the service is away; try again after ``Retry-After`` seconds."""
+
+    slug, title, status = "unavailable", "Temporarily unavailable", 503
+
+
+class BrokerUnavailable(Unavailable):
+    """The queue does not answer; the job is kept and will be enqueued when it does."""
+
+    slug, title = "broker_unavailable", "The queue is temporarily unavailable"
+
+
+class StorageUnavailable(Unavailable):
+    """Storage or database does not answer."""
+
+    slug, title = "storage_unavailable", "Storage is temporarily unavailable"
+
+
+def all_errors(base: type[VertebraError] = VertebraError) -> list[type[VertebraError]]:
+    """Return every concrete (leaf) error class of the tree, in definition order."""
+    subs = base.__subclasses__()
+    return [base] if not subs else [leaf for sub in subs for leaf in all_errors(sub)]

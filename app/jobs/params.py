@@ -1,0 +1,38 @@
+"""What a client may ask of a job."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Vertebra = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
+Fidelity = Literal["fe"]
+
+
+class JobParams(BaseModel):
+    """Parameters of a job, sent as the JSON form field ``params``."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    vertebra: Vertebra = Field(
+        default="L1",
+        description="Level to analyse. The template is an L1; levels T11 to L5 are fitted with the same template.",
+    )
+    mask_label: int | None = Field(
+        default=None,
+        ge=1,
+        le=65535,
+        description="Label value of the vertebra in `mask` (VerSe: T11..L5 = 18..24, L1 = 20; TotalSegmentator: "
+        "L5..L1 = 27..31, T12 = 32, T11 = 33). May be left out when the mask holds a single label.",
+    )
+    load_newton: float = Field(
+        default=500.0,
+        gt=0.0,
+        le=10_000.0,
+        allow_inf_nan=False,
+        description="Total compressive load on the superior endplate along the vertebra's cranio-caudal axis, in newton (N).",
+    )
+    fidelity: Fidelity = Field(
+        default="fe", description="How the stress is computed: `fe` solves the finite-element problem."
+    )

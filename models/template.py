@@ -1,0 +1,61 @@
+"""The template: one vertebra mesh whose topology every subject shares.
+
+Node i is the same anatomical place in every subject (DESIGN section 4). The first `n_surface` nodes are the surface
+nodes, the internal nodes follow. World axes are RAS+ in mm: +x right, +y anterior, +z superior.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+REGIONS = (
+    "body",
+    "superior_endplate",
+    "inferior_endplate",
+    "left_pedicle",
+    "right_pedicle",
+    "posterior_elements",
+)
+"""Names of the anatomical regions; a node's `region` is an index into this tuple."""
+
+
+@dataclass(frozen=True)
+class Template:
+    """Reference finite-element mesh of L1 (paper section II.C).
+
+    Attributes
+    ----------
+    nodes
+        (n, 3) float64, mm, template frame (RAS+, origin at the centroid of the vertebral body).
+    tets
+        (m, 4) int32, positively oriented linear tetrahedra.
+    triangles
+        (t, 3) int32, the closed outer surface, oriented outward, indices < `n_surface`.
+    n_surface
+        Number of surface nodes; they come first.
+    region
+        (n,) uint8, index into `REGIONS`.
+    superior, inferior
+        (a, 3) and (b, 3) int32 triangles of the superior (loaded) and inferior (clamped) endplate.
+    """
+
+    nodes: NDArray[np.float64]
+    tets: NDArray[np.int32]
+    triangles: NDArray[np.int32]
+    n_surface: int
+    region: NDArray[np.uint8]
+    superior: NDArray[np.int32]
+    inferior: NDArray[np.int32]
+
+    @property
+    def loaded_nodes(self) -> NDArray[np.int32]:
+        """Sorted ids of the nodes of the superior endplate (int32)."""
+        return np.unique(self.superior)
+
+    @property
+    def fixed_nodes(self) -> NDArray[np.int32]:
+        """Sorted ids of the nodes of the inferior endplate (int32)."""
+        return np.unique(self.inferior)

@@ -1,0 +1,30 @@
+"""The stress field of one vertebra, at the nodes of its mesh."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class StressField:
+    """Nodal stress in MPa, world frame RAS+ (node order of the template).
+
+    Attributes
+    ----------
+    tensor
+        (n, 6) float64, MPa, Cauchy stress xx, yy, zz, xy, yz, zx.
+    principal
+        (n, 3) float64, MPa, s1 >= s2 >= s3 (tension positive).
+    von_mises
+        (n,) float64, MPa.
+    displacement
+        (n, 3) float64, mm; None where it was not solved for.
+    """
+
+    tensor: NDArray[np.float64]
+    principal: NDArray[np.float64]
+    von_mises: NDArray[np.float64]
+    displacement: NDArray[np.float64] | None
