@@ -4,6 +4,7 @@
 
     VertebraError                      slug, title, HTTP status
     ├── RequestError                   the request itself (answered at once)
+    │   ├── MalformedRequest           400 malformed_request
     │   ├── InvalidParameters          422 invalid_parameters
     │   ├── MaskRequired               422 mask_required
     │   ├── EmptyUpload                400 empty_upload
@@ -14,6 +15,7 @@
     │   ├── NotFound                   404 not_found
     │   ├── MethodNotAllowed           405 method_not_allowed
     │   ├── JobNotFinished             409 job_not_finished
+    │   ├── IdempotencyConflict        409 idempotency_conflict
     │   └── RangeNotSatisfiable        416 range_not_satisfiable
     ├── InputError                     the CT or the mask (ends the job as failed)
     │   ├── NotNifti                   422 not_nifti
@@ -41,7 +43,8 @@
     │   └── InternalError              500 internal_error
     └── Unavailable                    try again later
         ├── BrokerUnavailable          503 broker_unavailable
-        └── StorageUnavailable         503 storage_unavailable
+        ├── StorageUnavailable         503 storage_unavailable
+        └── NotReady                   503 not_ready
 
 One place maps it to HTTP (``app.api.problems``) and one to a failed job (``workers.tasks``); both write the same
 RFC 9457 problem details, see `VertebraError.problem`.
@@ -111,6 +114,12 @@ class RequestError(VertebraError):
     slug, title, status = "bad_request", "Bad request", 400
 
 
+class MalformedRequest(RequestError):
+    """The form cannot be read, or a part of it is missing, unknown or sent twice."""
+
+    slug, title, status = "malformed_request", "The request cannot be read", 400
+
+
 class InvalidParameters(RequestError):
     """A field of ``params`` is missing, unknown or out of range."""
 
@@ -118,7 +127,7 @@ class InvalidParameters(RequestError):
 
 
 class MaskRequired(RequestError):
-    """This server has no segmentation model, so a mask must come with the CT."""
+    """The server has no segmentation model, so a mask must come with the CT."""
 
     slug, title, status = "mask_required", "A vertebra mask is required", 422
 
@@ -154,7 +163,7 @@ class ResultNotFound(RequestError):
 
 
 class NotFound(RequestError):
-    """No such page."""
+    """Nothing answers at this path."""
 
     slug, title, status = "not_found", "No such resource", 404
 
@@ -169,6 +178,12 @@ class JobNotFinished(RequestError):
     """Results were asked for before the job succeeded."""
 
     slug, title, status = "job_not_finished", "The job has no results yet", 409
+
+
+class IdempotencyConflict(RequestError):
+    """The ``Idempotency-Key`` was used before, with other files or parameters."""
+
+    slug, title, status = "idempotency_conflict", "The idempotency key belongs to another request", 409
 
 
 class RangeNotSatisfiable(RequestError):
@@ -337,6 +352,12 @@ class StorageUnavailable(Unavailable):
     """Storage or database does not answer."""
 
     slug, title = "storage_unavailable", "Storage is temporarily unavailable"
+
+
+class NotReady(Unavailable):
+    """A part the service needs (database, storage, queue, a worker) is missing; ``components`` says which."""
+
+    slug, title = "not_ready", "The service is not ready"
 
 
 def all_errors(base: type[VertebraError] = VertebraError) -> list[type[VertebraError]]:

@@ -31,7 +31,7 @@ class JobParams(BaseModel):
         gt=0.0,
         le=10_000.0,
         allow_inf_nan=False,
-        description="Total compressive load on the superior endplate along the vertebra's cranio-caudal axis, in newton (N).",
+        description="Total compressive load on the superior endplate, along the cranio-caudal axis, in newton.",
     )
     fidelity: Fidelity = Field(
         default="fe", description="How the stress is computed: `fe` solves the finite-element problem."

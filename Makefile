@@ -1,0 +1,80 @@
+# Two commands do all the set-up on a fresh machine with Python 3.11+, git and make: `make demo` and `make test`.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$p && break; done)
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+# make demo CT=… MASK=… [LABEL=…] [FIDELITY=…] [VERTEBRA=…] [LOAD=…] [OUT=…]; with no CT a phantom is generated
+CT ?=
+MASK ?=
+LABEL ?=
+FIDELITY ?=
+VERTEBRA ?=
+LOAD ?=
+OUT ?= demo-output
+
+# pinned by hand: they cannot be installed beside the others (onnxruntime), or need not be (torch)
+PINNED_APART := onnxruntime-gpu==1.31.1 torch==2.13.0
+
+.PHONY: help demo serve test check fix bench template constraints clean
+
+help: ## list the commands
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.venv/bin/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer is needed; install it or say make PYTHON=/path/to/python"; exit 1; }
+	@echo "Making the environment .venv with $$($(PYTHON) --version) ..."
+	@$(PYTHON) -m venv .venv
+
+.venv/installed: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing vertebra-stress into .venv ..."
+	@$(PIP) --editable ".[cpu]"
+	@touch $@
+
+.venv/installed-dev: .venv/installed
+	@echo "Installing what tests and checks need into .venv ..."
+	@$(PIP) --editable ".[cpu,server,dev]"
+	@touch $@
+
+demo: .venv/installed ## start the service, run one CT, print the report, download every result
+	@$(BIN)/vertebra-stress demo --out "$(OUT)" $(if $(CT),--ct "$(CT)") $(if $(MASK),--mask "$(MASK)") \
+		$(if $(LABEL),--label $(LABEL)) $(if $(FIDELITY),--fidelity $(FIDELITY)) \
+		$(if $(VERTEBRA),--vertebra $(VERTEBRA)) $(if $(LOAD),--load $(LOAD))
+
+serve: .venv/installed ## run broker, worker and gateway on this machine
+	@$(BIN)/vertebra-stress serve
+
+test: .venv/installed-dev ## run every test (servers the tests use are installed where apt-get can)
+	@tests/install_servers.sh
+	@$(BIN)/python -m pytest $(ARGS)
+
+check: .venv/installed-dev ## lint, format and types, without changing anything
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+
+fix: .venv/installed-dev ## repair what lint and format can repair
+	@$(BIN)/ruff check --fix .
+	@$(BIN)/ruff format .
+
+bench: .venv/installed-dev ## measure beside the peers; writes bench-output/bench.json
+	@tests/install_servers.sh
+	@$(BIN)/python -m bench
+
+template: .venv/bin/python ## rebuild models/l1 from the source shapes (offline meshers are installed)
+	@$(PIP) --editable ".[mesh]"
+	@$(BIN)/python -m training template
+
+constraints: ## resolve every extra anew and write the pins
+	@rm -rf .venv-pins && $(PYTHON) -m venv .venv-pins
+	@.venv-pins/bin/python -m pip install --quiet --editable ".[cpu,server,mesh,dev]"
+	@.venv-pins/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
+	@printf '%s\n' $(PINNED_APART) >> constraints.txt
+	@rm -rf .venv-pins
+
+clean: ## remove the environment and every output
+	@rm -rf .venv demo-output bench-output var build *.egg-info

@@ -1,0 +1,100 @@
+"""``/health``: is the process alive, and can the service do its work."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.api.problems import documented
+from app.api.services import Services, ServicesDep
+from app.jobs import fleet
+from app.jobs.errors import NotReady, VertebraError
+
+router = APIRouter(prefix="/health", tags=["operation"])
+
+
+class Live(BaseModel):
+    """The process answers."""
+
+    status: Literal["ok"] = Field(default="ok", description="Always `ok`.")
+
+
+class Component(BaseModel):
+    """State of one thing the service needs."""
+
+    ok: bool = Field(description="Whether it answers.")
+    detail: str = Field(description="What is wrong, or `ok`.")
+
+
+class WorkerState(BaseModel):
+    """A worker process that takes jobs."""
+
+    name: str = Field(description="Host and process.")
+    bundle_version: str = Field(description="Version of its model bundle.")
+    software: dict[str, str] = Field(description="Versions of its software.")
+    last_seen: datetime = Field(description="When it last reported, UTC.")
+
+
+class Ready(BaseModel):
+    """The service can take and run jobs."""
+
+    status: Literal["ok"] = Field(default="ok", description="Always `ok`; a 503 otherwise.")
+    components: dict[str, Component] = Field(description="`database`, `storage`, `broker`, `workers`.")
+    workers: list[WorkerState] = Field(description="Workers that reported recently.")
+
+
+@router.get("/live", summary="Liveness")
+def live() -> Live:
+    """Answer as long as the process runs; touches nothing else."""
+    return Live()
+
+
+@router.get("/ready", summary="Readiness", responses=documented(NotReady))
+def ready(services: ServicesDep) -> Ready:
+    """Check database, storage and queue, and that a worker has reported recently."""
+    workers: list[WorkerState] = []
+    components = {
+        "database": _check(services.store.ping),
+        "storage": _check(services.blobs.check),
+        "broker": _check(services.queue.ping),
+        "workers": _check(lambda: workers.extend(_workers(services))),
+    }
+    if components["workers"].ok and not workers:
+        within = services.settings.worker_seen_within_s
+        components["workers"] = Component(ok=False, detail=f"no worker has reported within {within:g} s")
+    missing = [name for name, component in components.items() if not component.ok]
+    if missing:
+        raise NotReady(
+            f"Not ready: {', '.join(missing)}. See `components`.",
+            expected="database, storage, broker and at least one worker",
+            got=f"without {', '.join(missing)}",
+            components={name: component.model_dump() for name, component in components.items()},
+        )
+    return Ready(components=components, workers=workers)
+
+
+def _check(probe: Callable[[], None]) -> Component:
+    try:
+        probe()
+    except VertebraError as error:
+        return Component(ok=False, detail=error.detail)
+    except (SQLAlchemyError, OSError) as error:
+        return Component(ok=False, detail=f"does not answer ({type(error).__name__})")
+    return Component(ok=True, detail="ok")
+
+
+def _workers(services: Services) -> list[WorkerState]:
+    return [
+        WorkerState(
+            name=row.name,
+            bundle_version=row.bundle_version,
+            software=row.software,
+            last_seen=datetime.fromtimestamp(row.last_seen, UTC),
+        )
+        for row in fleet.alive(services.store, services.settings.worker_seen_within_s)
+    ]

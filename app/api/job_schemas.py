@@ -1,0 +1,99 @@
+"""What a client sees of a job."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from app.api.problems import Problem
+from app.jobs.params import JobParams
+from app.jobs.record import JobRow
+
+JobState = Literal["queued", "running", "succeeded", "failed"]
+
+EXAMPLE_ID = "6f1c0c2f9b8e4d0a8a52b1f2c3d4e5f6"
+JOBS_PATH = "/v1/jobs"
+
+
+class InputFile(BaseModel):
+    """An uploaded file as it arrived."""
+
+    size: int = Field(description="Size in bytes.", examples=[18_223_104])
+    sha256: str = Field(description="SHA-256 of the bytes, hex.", examples=["9f86d081884c7d65" * 4])
+
+
+class JobInput(BaseModel):
+    """The uploaded files of a job."""
+
+    ct: InputFile = Field(description="The CT volume.")
+    mask: InputFile | None = Field(description="The vertebra mask, where one was sent.")
+
+
+class JobLinks(BaseModel):
+    """Where to go next; paths on this server."""
+
+    self: str = Field(description="This job.", examples=[f"{JOBS_PATH}/{EXAMPLE_ID}"])
+    results: str | None = Field(description="Its results, once it has succeeded.")
+    page: str = Field(description="A page for a person to watch.", examples=[f"/jobs/{EXAMPLE_ID}"])
+
+
+class Job(BaseModel):
+    """A job: one vertebra of one CT."""
+
+    id: str = Field(description="Identifier, 32 hex digits.", examples=[EXAMPLE_ID])
+    state: JobState = Field(description="`queued` -> `running` -> `succeeded` or `failed`.")
+    stage: str | None = Field(description="What a running job is doing, e.g. `morph`.", examples=["solve"])
+    percent: float = Field(ge=0, le=100, description="How much of the whole job is done, percent (%).")
+    attempt: int = Field(description="How often the job was started (a dead worker's job is started again).")
+    max_attempts: int = Field(description="Starts after which the job fails as `attempts_exhausted`.")
+    created_at: datetime = Field(description="When the job was accepted, UTC.")
+    started_at: datetime | None = Field(description="When the current or last attempt began, UTC.")
+    finished_at: datetime | None = Field(description="When the job succeeded or failed, UTC.")
+    params: JobParams = Field(description="The parameters, defaults filled in.")
+    input: JobInput = Field(description="The files, by size and hash.")
+    timings: dict[str, float] = Field(description="Seconds (s) each stage took; filled when the job has succeeded.")
+    bundle_version: str | None = Field(description="Version of the model bundle that computed the results.")
+    error: Problem | None = Field(description="Why the job failed, as RFC 9457 problem details.")
+    links: JobLinks = Field(description="Where to go next.")
+
+
+class JobPage(BaseModel):
+    """A page of jobs, newest first."""
+
+    jobs: list[Job] = Field(description="The jobs.")
+    next_cursor: str | None = Field(description="Pass as `cursor` for the next page; null on the last one.")
+
+
+def job_view(row: JobRow, max_attempts: int) -> Job:
+    """Return what a client sees of a row."""
+    own = f"{JOBS_PATH}/{row.id}"
+    mask = None
+    if row.mask_sha256 is not None and row.mask_size is not None:
+        mask = InputFile(size=row.mask_size, sha256=row.mask_sha256)
+    return Job.model_validate(
+        {
+            "id": row.id,
+            "state": row.state,
+            "stage": row.stage,
+            "percent": row.percent,
+            "attempt": row.attempt,
+            "max_attempts": max_attempts,
+            "created_at": _time(row.created_at),
+            "started_at": _time(row.started_at),
+            "finished_at": _time(row.finished_at),
+            "params": row.params,
+            "input": JobInput(ct=InputFile(size=row.ct_size, sha256=row.ct_sha256), mask=mask),
+            "timings": row.timings or {},
+            "bundle_version": row.bundle_version,
+            "error": row.error,
+            "links": JobLinks(
+                self=own, results=f"{own}/results" if row.state == "succeeded" else None, page=f"/jobs/{row.id}"
+            ),
+        }
+    )
+
+
+def _time(seconds: float | None) -> datetime | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

@@ -1,0 +1,69 @@
+"""``/metrics``: what Prometheus scrapes. Job figures are read from the job rows, so every gateway says the same."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from fastapi import APIRouter, Request, Response
+from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client.exposition import CONTENT_TYPE_LATEST
+from prometheus_client.metrics_core import GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.registry import Collector
+
+from app.jobs.record import VISIBLE_STATES
+from app.jobs.store import JobStore
+
+router = APIRouter()
+
+
+class JobCollector(Collector):
+    """Jobs by state and their run times, read from the rows at each scrape."""
+
+    def __init__(self, store: JobStore) -> None:
+        self._store = store
+
+    def describe(self) -> Iterable[Metric]:
+        """Return no samples: registering must not touch the database."""
+        return []
+
+    def collect(self) -> Iterable[Metric]:
+        """Yield the metric families."""
+        counts = self._store.counts()
+        jobs = GaugeMetricFamily("vertebra_jobs", "Jobs kept, by state.", labels=["state"])
+        for visible in VISIBLE_STATES:
+            jobs.add_metric([visible], counts.get(visible, 0))
+        yield jobs
+        spans = SummaryMetricFamily(
+            "vertebra_job_run_seconds", "Run time of the last attempt of finished jobs, seconds.", labels=["state"]
+        )
+        for state, (count, total) in sorted(self._store.run_seconds().items()):
+            spans.add_metric([state], count_value=count, sum_value=total)
+        yield spans
+
+
+class RequestMetrics:
+    """Counters that this gateway process keeps itself."""
+
+    def __init__(self, registry: CollectorRegistry, store: JobStore) -> None:
+        registry.register(JobCollector(store))
+        self.requests = Counter(
+            "vertebra_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
+        )
+        self.seconds = Histogram(
+            "vertebra_http_request_seconds", "Time from request to the end of the answer, seconds.", ["route"],
+            buckets=(0.005, 0.02, 0.1, 0.5, 2, 10, 60, 300), registry=registry,
+        )  # fmt: skip
+        self.upload_bytes = Counter("vertebra_upload_bytes", "Bytes of job submissions received.", registry=registry)
+
+
+@router.get(
+    "/metrics",
+    tags=["operation"],
+    summary="Prometheus metrics",
+    response_class=Response,
+    responses={200: {"description": "Prometheus text format.", "content": {"text/plain": {}}}},
+)
+def metrics(request: Request) -> Response:
+    """Jobs by state, run times, upload bytes and request counts, in the Prometheus text format."""
+    registry: CollectorRegistry = request.app.state.services.registry
+    return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

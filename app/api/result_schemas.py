@@ -1,0 +1,26 @@
+"""What a client sees of a job's results."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, Field
+
+from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH
+
+
+class Result(BaseModel):
+    """One result file."""
+
+    name: str = Field(description="File name.", examples=["stress.vtu"])
+    media_type: str = Field(description="Media type.", examples=["application/vnd.vtk.vtu+xml"])
+    size: int = Field(description="Size in bytes.", examples=[15_500_000])
+    sha256: str = Field(description="SHA-256 of the bytes, hex; also the ETag.")
+    url: str = Field(
+        description="Path of the file on this server.", examples=[f"{JOBS_PATH}/{EXAMPLE_ID}/results/stress.vtu"]
+    )
+
+
+class ResultList(BaseModel):
+    """The results of a job."""
+
+    job_id: str = Field(description="The job.", examples=[EXAMPLE_ID])
+    results: list[Result] = Field(description="Every result file.")

@@ -1,0 +1,67 @@
+"""What the routes work with, built once a process and reached as a dependency."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
+
+from app.api.metrics import RequestMetrics
+from app.jobs.blobs import BlobStore
+from app.jobs.database import open_database
+from app.jobs.queue import JobQueue
+from app.jobs.reconcile import Reconciler
+from app.jobs.settings import Settings
+from app.jobs.store import JobStore
+
+
+@dataclass(frozen=True)
+class Services:
+    """The gateway's collaborators."""
+
+    settings: Settings
+    store: JobStore
+    blobs: BlobStore
+    queue: JobQueue
+    reconciler: Reconciler
+    registry: CollectorRegistry
+    metrics: RequestMetrics
+
+    @classmethod
+    def open(cls, settings: Settings) -> Services:
+        """Connect to database, storage and queue."""
+        store = JobStore(
+            open_database(settings.database),
+            max_attempts=settings.max_attempts,
+            stale_after_s=settings.stale_after_s,
+            deadline_s=settings.job_deadline_s,
+        )
+        blobs = BlobStore(settings.storage)
+        queue = JobQueue(settings)
+        registry = CollectorRegistry()
+        return cls(
+            settings=settings,
+            store=store,
+            blobs=blobs,
+            queue=queue,
+            reconciler=Reconciler(settings, store, blobs, queue),
+            registry=registry,
+            metrics=RequestMetrics(registry, store),
+        )
+
+    def close(self) -> None:
+        """Stop the reconciler and disconnect."""
+        self.reconciler.stop()
+        self.queue.close()
+        self.store.engine.dispose()
+
+
+def get_services(request: Request) -> Services:
+    """Return the services of the application that handles the request."""
+    services: Services = request.app.state.services
+    return services
+
+
+ServicesDep = Annotated[Services, Depends(get_services)]

@@ -1,0 +1,186 @@
+"""The command-line client: submit a CT, watch the job, fetch every result."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import uuid
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import httpx
+from tqdm import tqdm
+
+Json = dict[str, Any]
+
+POLL_S = 0.5
+TRIES = 5
+TIMEOUT = httpx.Timeout(60.0, connect=10.0)
+
+
+class ProblemError(Exception):
+    """The service answered with a problem, or the job failed with one."""
+
+    def __init__(self, problem: Json) -> None:
+        super().__init__(str(problem.get("title", "Unknown problem")))
+        self.problem = problem
+
+    def text(self) -> str:
+        """Return the problem for a person."""
+        lines = [f"{self.problem.get('title', 'Error')} ({self.problem.get('type', 'unknown')})"]
+        lines.append(f"  {self.problem.get('detail', '')}")
+        known = {"type", "title", "status", "detail", "instance"}
+        lines += [f"  {name}: {value}" for name, value in self.problem.items() if name not in known]
+        return "\n".join(lines)
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to submit."""
+
+    ct: Path
+    mask: Path | None
+    params: Json
+
+
+class Client:
+    """Talks to one service.
+
+    Parameters
+    ----------
+    url
+        Where the service is.
+    api_key
+        Sent as a bearer token.
+    """
+
+    def __init__(self, url: str, api_key: str | None = None) -> None:
+        headers = {"Authorization": f"Bearer {api_key}"} if api_key else {}
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=TIMEOUT)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._http.close()
+
+    def submit(self, request: Request) -> str:
+        """Upload and return the path of the job; a retry after a lost connection makes no second job."""
+        key = uuid.uuid4().hex
+        for left in reversed(range(TRIES)):
+            try:
+                response = self._upload(request, key)
+            except httpx.TransportError:
+                if not left:
+                    raise
+                time.sleep(1.0)
+                continue
+            location = response.headers.get("Location")
+            if location:  # accepted, or kept while the queue is away
+                return str(location)
+            if response.status_code == 503 and left:
+                time.sleep(float(response.headers.get("Retry-After", 1)))
+                continue
+            raise ProblemError(_problem(response))
+        raise AssertionError("unreachable")
+
+    def watch(self, path: str) -> Json:
+        """Follow a job to its end and return it; raise `ProblemError` when it failed."""
+        with tqdm(total=100.0, bar_format="{desc:<28} {bar:30} {percentage:3.0f} % {elapsed}") as bar:
+            while True:
+                job = self._get(path)
+                bar.set_description_str(_describe(job), refresh=False)
+                bar.n = job["percent"]
+                bar.refresh()
+                if job["state"] == "failed":
+                    raise ProblemError(job["error"])
+                if job["state"] == "succeeded":
+                    return job
+                time.sleep(POLL_S)
+
+    def results(self, path: str) -> list[Json]:
+        """Return the list of results of a succeeded job."""
+        results: list[Json] = self._get(f"{path}/results")["results"]
+        return results
+
+    def download(self, result: Json, folder: Path) -> Path:
+        """Save one result file."""
+        target = folder / Path(result["name"]).name
+        with self._http.stream("GET", result["url"]) as response, target.open("wb") as out:
+            if response.status_code != 200:
+                response.read()
+                raise ProblemError(_problem(response))
+            for chunk in response.iter_bytes():
+                out.write(chunk)
+        return target
+
+    def absolute(self, path: str) -> str:
+        """Return the URL of a path on the service."""
+        return str(self._http.base_url.join(path))
+
+    def _upload(self, request: Request, key: str) -> httpx.Response:
+        paths = {"ct": request.ct} | ({"mask": request.mask} if request.mask else {})
+        with ExitStack() as stack:
+            total = sum(path.stat().st_size for path in paths.values())
+            bar = stack.enter_context(tqdm(total=total, unit="B", unit_scale=True, desc="upload"))
+            files = {
+                name: (name, stack.enter_context(_Tracked(path, bar.update)), "application/octet-stream")
+                for name, path in paths.items()
+            }
+            return self._http.post(
+                "/v1/jobs",
+                data={"params": json.dumps(request.params)},
+                files=files,
+                headers={"Idempotency-Key": key},
+            )
+
+    def _get(self, path: str) -> Json:
+        for left in reversed(range(TRIES)):
+            try:
+                response = self._http.get(path)
+            except httpx.TransportError:
+                if not left:
+                    raise
+                time.sleep(1.0)
+                continue
+            if response.status_code == 200:
+                body: Json = response.json()
+                return body
+            if response.status_code < 500 or not left:
+                raise ProblemError(_problem(response))
+            time.sleep(1.0)
+        raise AssertionError("unreachable")
+
+
+class _Tracked(io.FileIO):
+    """A file that tells how much of it was read."""
+
+    def __init__(self, path: Path, update: Callable[[int], object]) -> None:
+        super().__init__(path, "rb")
+        self._update = update
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        data = super().read(-1 if size is None else size) or b""
+        self._update(len(data))
+        return data
+
+
+def _describe(job: Json) -> str:
+    if job["state"] != "running":
+        return str(job["state"])
+    again = f" (attempt {job['attempt']})" if job["attempt"] > 1 else ""
+    return f"{job['stage'] or 'starting'}{again}"
+
+
+def _problem(response: httpx.Response) -> Json:
+    try:
+        body = response.json()
+    except ValueError:
+        body = None
+    if isinstance(body, dict):
+        return body
+    return {"title": f"The server answered {response.status_code}", "detail": response.text[:200]}

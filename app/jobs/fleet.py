@@ -1,0 +1,53 @@
+"""Which workers are alive: each pool process reports itself to the ``workers`` table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from sqlalchemy import delete, select
+
+from app.jobs.record import Json, WorkerRow
+from app.jobs.store import JobStore
+
+
+@dataclass(frozen=True)
+class WorkerReport:
+    """What a pool process says about itself."""
+
+    name: str
+    bundle_version: str
+    software: dict[str, str]
+    started_at: float
+
+
+def report(store: JobStore, worker: WorkerReport) -> None:
+    """Record that the worker lives."""
+    software: Json = dict(worker.software)
+    row = WorkerRow(
+        name=worker.name,
+        bundle_version=worker.bundle_version,
+        software=software,
+        started_at=worker.started_at,
+        last_seen=store.clock(),
+    )
+    with store.sessions.begin() as session:
+        session.merge(row)
+
+
+def leave(store: JobStore, name: str) -> None:
+    """Remove a worker that stops in good order."""
+    with store.sessions.begin() as session:
+        session.execute(delete(WorkerRow).where(WorkerRow.name == name))
+
+
+def alive(store: JobStore, within_s: float) -> list[WorkerRow]:
+    """Return the workers that reported within the last ``within_s`` seconds."""
+    with store.sessions() as session:
+        query = select(WorkerRow).where(WorkerRow.last_seen > store.clock() - within_s)
+        return list(session.scalars(query.order_by(WorkerRow.name)))
+
+
+def forget(store: JobStore, older_than_s: float) -> None:
+    """Drop workers that have long been silent."""
+    with store.sessions.begin() as session:
+        session.execute(delete(WorkerRow).where(WorkerRow.last_seen < store.clock() - older_than_s))

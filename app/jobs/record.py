@@ -1,0 +1,93 @@
+"""The durable job row: the only truth about a job (the queue carries ids, nothing else)."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from sqlalchemy import JSON, BigInteger, Double, Index, Integer, String, UniqueConstraint
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
+VISIBLE_STATES: tuple[State, ...] = ("queued", "running", "succeeded", "failed")
+OPEN_STATES: tuple[State, ...] = ("queued", "running")
+
+Json = dict[str, Any]
+
+
+class Base(DeclarativeBase):
+    """Tables of the service. Times are seconds since the Unix epoch (UTC)."""
+
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as is
+        float: Double,
+        Json: JSON(none_as_null=True),
+        list[Json]: JSON(none_as_null=True),
+    }
+
+
+class JobRow(Base):
+    """One job.
+
+    ``token`` is the fencing token: it grows with every claim, release and deletion, and only the attempt that
+    holds the current one may write to the row. Results lie under ``jobs/{id}/results-{token}/`` and become visible
+    by the one UPDATE that sets ``state`` to succeeded.
+    """
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        UniqueConstraint("tenant", "idempotency_key", name="uq_jobs_tenant_idempotency"),
+        Index("ix_jobs_tenant_created", "tenant", "created_at"),
+        Index("ix_jobs_state", "state"),
+    )
+
+    id: Mapped[str] = mapped_column(String(32), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(128))
+    idempotency_key: Mapped[str | None] = mapped_column(String(255))
+    state: Mapped[str] = mapped_column(String(16), default="queued")
+    stage: Mapped[str | None] = mapped_column(String(64))
+    percent: Mapped[float] = mapped_column(default=0.0)
+    attempt: Mapped[int] = mapped_column(Integer, default=0)
+    token: Mapped[int] = mapped_column(Integer, default=0)
+    worker: Mapped[str | None] = mapped_column(String(255))
+    heartbeat: Mapped[float | None]
+    deadline: Mapped[float | None]
+    enqueued_at: Mapped[float | None]
+    enqueue_count: Mapped[int] = mapped_column(Integer, default=0)
+    params: Mapped[Json]
+    ct_sha256: Mapped[str] = mapped_column(String(64))
+    ct_size: Mapped[int] = mapped_column(BigInteger)
+    mask_sha256: Mapped[str | None] = mapped_column(String(64))
+    mask_size: Mapped[int | None] = mapped_column(BigInteger)
+    bundle_version: Mapped[str | None] = mapped_column(String(128))
+    error: Mapped[Json | None]
+    timings: Mapped[Json | None]
+    results: Mapped[list[Json] | None]
+    created_at: Mapped[float]
+    started_at: Mapped[float | None]
+    finished_at: Mapped[float | None]
+
+
+class WorkerRow(Base):
+    """A pool process that takes jobs, and when it last said so."""
+
+    __tablename__ = "workers"
+
+    name: Mapped[str] = mapped_column(String(255), primary_key=True)
+    bundle_version: Mapped[str] = mapped_column(String(128))
+    software: Mapped[Json]
+    started_at: Mapped[float]
+    last_seen: Mapped[float]
+
+
+def input_key(job_id: str, part: str) -> str:
+    """Return the storage key of an input, ``part`` being ``ct`` or ``mask``."""
+    return f"jobs/{job_id}/input/{part}"
+
+
+def results_prefix(job_id: str, token: int) -> str:
+    """Return the storage folder of the results of the attempt that holds ``token``."""
+    return f"jobs/{job_id}/results-{token}"
+
+
+def job_prefix(job_id: str) -> str:
+    """Return the storage folder of everything a job owns."""
+    return f"jobs/{job_id}"

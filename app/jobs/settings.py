@@ -1,0 +1,139 @@
+"""Settings of every process, read from ``VERTEBRA_*`` environment variables."""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+from pathlib import Path
+from typing import Annotated, Any, Self
+
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+LOCAL_TENANT = "local"
+TASK_NAME = "workers.tasks.run_job"
+QUEUE_NAME = "vertebra-jobs"
+HARD_LIMIT_GRACE_S = 60
+VISIBILITY_GRACE_S = 360
+MODELS_DIR = Path(__file__).resolve().parents[2] / "models"
+
+
+class SettingsError(ValueError):
+    """A setting is missing or unsafe; the message says which and what to do."""
+
+
+class Settings(BaseSettings):
+    """Where things are and how long they may take.
+
+    Without any variable set, everything lives in ``./var`` on this machine and one local tenant needs no key.
+    """
+
+    model_config = SettingsConfigDict(env_prefix="VERTEBRA_", extra="ignore", frozen=True)
+
+    data_dir: Path = Field(default=Path("var"), description="Folder of the embedded database, blobs and broker.")
+    broker_url: SecretStr | None = Field(default=None, description="Valkey/Redis URL; unset = embedded (`serve`).")
+    database_url: SecretStr | None = Field(default=None, description="SQLAlchemy URL; unset = SQLite in data_dir.")
+    storage_url: str | None = Field(default=None, description="Folder or `s3://bucket/prefix`; unset = data_dir.")
+    models_dir: Path = Field(default=MODELS_DIR, description="Folder of the model bundles (`l1/manifest.json`).")
+
+    host: str = Field(default="127.0.0.1", description="Address the gateway binds.")
+    port: int = Field(default=8000, ge=0, le=65535, description="Port the gateway binds.")
+    api_keys: Annotated[dict[SecretStr, str], NoDecode] = Field(
+        default_factory=dict,
+        description="API key -> tenant, as JSON or `key:tenant,key:tenant`. Empty = one local tenant, no key.",
+    )
+    allow_anonymous: bool = Field(default=False, description="Serve other machines without any API key.")
+    max_upload_bytes: int = Field(default=1 << 30, gt=0, description="Largest accepted file part, bytes.")
+    log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
+
+    retention_hours: float = Field(default=72.0, gt=0, description="Finished jobs and their files live this long.")
+    job_deadline_s: int = Field(default=540, gt=0, description="Longest run of one attempt, seconds.")
+    max_attempts: int = Field(default=3, ge=1, description="Starts of a job before it is given up.")
+    heartbeat_s: float = Field(default=5.0, gt=0, description="A running job and a worker report this often.")
+    stale_after_s: float = Field(default=45.0, gt=0, description="No report for this long = the attempt is dead.")
+    reconcile_every_s: float = Field(default=5.0, gt=0, description="Pause between two runs of the reconciler.")
+    requeue_after_s: float = Field(default=60.0, gt=0, description="A waiting job is enqueued again after this.")
+    sweep_every_s: float = Field(default=600.0, gt=0, description="Pause between two sweeps of storage.")
+    orphan_after_s: float = Field(default=3600.0, gt=0, description="Age at which files of no job are removed.")
+    worker_concurrency: int = Field(default=1, ge=1, description="Pool processes of a worker.")
+
+    @field_validator("api_keys", mode="before")
+    @classmethod
+    def _parse_keys(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        text = value.strip()
+        if text.startswith("{"):
+            return json.loads(text)
+        pairs = [item.strip().rpartition(":") for item in text.split(",") if item.strip()]
+        if any(not key or not tenant for key, _, tenant in pairs):
+            raise ValueError("expected JSON {key: tenant} or `key:tenant,key:tenant`")
+        return {key: tenant for key, _, tenant in pairs}
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        if self.stale_after_s < 2 * self.heartbeat_s:
+            raise ValueError(
+                f"stale_after_s must be at least twice heartbeat_s, got {self.stale_after_s} and {self.heartbeat_s}"
+            )
+        return self
+
+    @property
+    def database(self) -> str:
+        """SQLAlchemy URL of the job rows."""
+        if self.database_url is not None:
+            return self.database_url.get_secret_value()
+        return f"sqlite:///{self.data_dir.resolve() / 'jobs.sqlite3'}"
+
+    @property
+    def storage(self) -> str:
+        """URL of the blob storage."""
+        return self.storage_url or str(self.data_dir.resolve() / "blobs")
+
+    @property
+    def broker(self) -> str:
+        """URL of the queue."""
+        if self.broker_url is None:
+            raise SettingsError(
+                "VERTEBRA_BROKER_URL is not set. Use `vertebra-stress serve` for an embedded queue, or point it at a "
+                "Valkey or Redis server, e.g. redis://:password@host:6379/0."
+            )
+        return self.broker_url.get_secret_value()
+
+    def require_broker(self) -> None:
+        """Raise `SettingsError` when no queue is set."""
+        _ = self.broker
+
+    @property
+    def hard_limit_s(self) -> int:
+        """Seconds after which a pool process is killed."""
+        return self.job_deadline_s + HARD_LIMIT_GRACE_S
+
+    @property
+    def visibility_timeout_s(self) -> int:
+        """Seconds after which the queue redelivers a message that was not acknowledged."""
+        return self.job_deadline_s + VISIBILITY_GRACE_S
+
+    @property
+    def worker_seen_within_s(self) -> float:
+        """A worker counts as alive when it reported this recently."""
+        return max(15.0, 3 * self.heartbeat_s)
+
+    def check_bind(self) -> None:
+        """Refuse to serve other machines without authentication."""
+        if self.api_keys or self.allow_anonymous or _is_loopback(self.host):
+            return
+        raise SettingsError(
+            f"Refusing to listen on {self.host}: other machines could read and submit patient data without a key. "
+            'Set VERTEBRA_API_KEYS=\'{"<key>": "<tenant>"}\', or listen on 127.0.0.1, or set '
+            "VERTEBRA_ALLOW_ANONYMOUS=1 if something in front of this server authenticates."
+        )
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

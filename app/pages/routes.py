@@ -1,0 +1,59 @@
+"""What a clinician sees: two pages that read the JSON API; no outside assets."""
+
+from __future__ import annotations
+
+import secrets
+from functools import cache
+from pathlib import Path
+
+from fastapi import APIRouter
+from fastapi.responses import HTMLResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from app.api.services import ServicesDep
+from app.jobs.params import JobParams
+
+router = APIRouter(include_in_schema=False)
+
+FOLDER = Path(__file__).parent
+
+
+@router.get("/")
+def home(services: ServicesDep) -> HTMLResponse:
+    """Upload form and recent jobs."""
+    schema = JobParams.model_json_schema()["properties"]
+    return _render(
+        "home.html",
+        needs_key=bool(services.settings.api_keys),
+        levels=schema["vertebra"]["enum"],
+        default_level=schema["vertebra"]["default"],
+        fidelities=schema["fidelity"].get("enum") or [schema["fidelity"]["const"]],
+        load=schema["load_newton"]["default"],
+    )
+
+
+@router.get("/jobs/{job_id}")
+def job(job_id: str, services: ServicesDep) -> HTMLResponse:
+    """State, error or results of one job (the data comes from the API, with the viewer's own key)."""
+    return _render("job.html", needs_key=bool(services.settings.api_keys), job_id=job_id[:64])
+
+
+def _render(template: str, **values: object) -> HTMLResponse:
+    nonce = secrets.token_urlsafe(16)
+    html = _templates().get_template(template).render(nonce=nonce, css=_css(), **values)
+    policy = (
+        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
+        "img-src 'self' blob: data:; frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
+    )
+    return HTMLResponse(html, headers={"Content-Security-Policy": policy})
+
+
+@cache
+def _templates() -> Environment:
+    return Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
+
+
+@cache
+def _css() -> Markup:
+    return Markup((FOLDER / "style.css").read_text(encoding="utf-8"))

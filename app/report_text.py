@@ -1,0 +1,64 @@
+"""``report.json`` as text for a terminal."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+
+def summary(report: Mapping[str, Any]) -> str:
+    """Render a parsed ``report.json`` in about 20 lines (stress in MPa, positions in RAS+ mm)."""
+    stress, mesh, geometry = report["stress"], report["mesh"], report["geometry"]
+    lines = [
+        f"Vertebra {report['vertebra']}, {report['load_newton']:g} N axial compression, fidelity {report['fidelity']}",
+        "",
+        f"peak von Mises       {_peak(stress['peak_von_mises'])}",
+    ]
+    if stress["peak_away_from_endplates"]:
+        lines.append(f"  3 mm off endplates {_peak(stress['peak_away_from_endplates'])}")
+    lines += [
+        f"most tensile s1      {_peak(stress['largest_principal'])}",
+        f"most compressive s3  {_peak(stress['smallest_principal'])}",
+        "",
+        *_table({"whole vertebra": stress["overall"], **stress["regions"]}),
+        "",
+        f"geometry   {geometry['volume_mm3'] / 1000:.1f} cm³, {geometry['surface_area_mm2'] / 100:.1f} cm² surface",
+    ]
+    if fit := report["fit"]:
+        lines.append(f"fit        mean {fit['mean_mm']:.2f} mm, p95 {fit['p95_mm']:.2f} mm, max {fit['max_mm']:.2f} mm")
+    lines.append(
+        f"mesh       {mesh['nodes']:,} nodes, {mesh['tets']:,} tets, mean ratio ≥ {mesh['mean_ratio_min']:.2f}, "
+        f"{mesh['non_positive_tets']} inverted"
+    )
+    if balance := report["equilibrium"]:
+        lines.append(f"balance    reaction against load: relative residual {balance['relative_residual']:.1e}")
+    timings = report["timings_s"]
+    if timings:
+        stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in timings.items())
+        lines.append(f"time (s)   {sum(timings.values()):.1f}: {stages}")
+    software = report["software"]
+    lines.append(f"software   {software['name']} {software['version']}, bundle {software['bundle_version']}")
+    lines += [f"WARNING    {warning}" for warning in report["warnings"]]
+    return "\n".join([*lines, "", report["disclaimer"]])
+
+
+def _peak(peak: Mapping[str, Any]) -> str:
+    x, y, z = peak["position_ras_mm"]
+    return f"{peak['value_mpa']:8.3f} MPa at ({x:.1f}, {y:.1f}, {z:.1f}), {_words(peak['region'])}"
+
+
+def _table(rows: Mapping[str, Mapping[str, Any]]) -> list[str]:
+    """Return one line a region: volume-weighted mean and percentiles of von Mises stress, MPa."""
+    columns = ("mean", "p5", "p50", "p95", "p99", "max")
+    head = f"{'von Mises, MPa':20}" + "".join(f"{name:>8}" for name in columns)
+    return [
+        head,
+        *(
+            f"{_words(name):20}" + "".join(f"{row[f'{column}_mpa']:8.3f}" for column in columns)
+            for name, row in rows.items()
+        ),
+    ]
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")

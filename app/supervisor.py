@@ -1,0 +1,134 @@
+"""Keeps child processes running, and takes every one of them down again."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import subprocess
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from functools import partial
+
+from app.jobs.lifeline import die_with_parent
+
+log = logging.getLogger(__name__)
+
+FIRST_BACKOFF_S = 1.0
+LONGEST_BACKOFF_S = 30.0
+HEALTHY_AFTER_S = 60.0
+
+
+@dataclass
+class Child:
+    """A process to keep alive.
+
+    Parameters
+    ----------
+    name
+        For the log.
+    command, environment
+        What to start.
+    stop_signal, stop_within_s
+        How to ask it to end, and how long to wait before killing its whole process group.
+    orphan_signal
+        What the kernel sends it when the supervisor dies without a word.
+    wait_for
+        Start only once this is true.
+    """
+
+    name: str
+    command: list[str]
+    environment: Mapping[str, str]
+    stop_signal: int = signal.SIGTERM
+    stop_within_s: float = 10.0
+    orphan_signal: int = signal.SIGKILL
+    wait_for: Callable[[], bool] = lambda: True
+    process: subprocess.Popen[bytes] | None = field(default=None, init=False)
+    started_at: float = field(default=0.0, init=False)
+    backoff_s: float = field(default=FIRST_BACKOFF_S, init=False)
+    start_after: float = field(default=0.0, init=False)
+
+    def start(self) -> None:
+        """Start the process in a process group of its own (so that Ctrl-C reaches only the supervisor)."""
+        self.process = subprocess.Popen(
+            self.command,
+            env=dict(self.environment),
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+            preexec_fn=partial(die_with_parent, os.getpid(), self.orphan_signal),
+        )
+        self.started_at = time.monotonic()
+        log.info("%s started, process %d", self.name, self.process.pid)
+
+    def watch(self) -> None:
+        """Start the process again when it has died; wait longer after each quick death."""
+        now = time.monotonic()
+        if self.process is not None and self.process.poll() is not None:
+            log.error("%s died with status %d", self.name, self.process.returncode)
+            self._kill_group()
+            self.process = None
+            healthy = now - self.started_at > HEALTHY_AFTER_S
+            self.backoff_s = FIRST_BACKOFF_S if healthy else min(2 * self.backoff_s, LONGEST_BACKOFF_S)
+            self.start_after = now + self.backoff_s
+        elif self.process is None and now >= self.start_after and self.wait_for():
+            self.start()
+
+    def stop(self) -> None:
+        """End the process, kindly first, and whatever it left in its group."""
+        if self.process is None:
+            return
+        if self.process.poll() is None:
+            self.process.send_signal(self.stop_signal)
+            try:
+                self.process.wait(self.stop_within_s)
+            except subprocess.TimeoutExpired:
+                log.warning("%s did not end within %g s: killed", self.name, self.stop_within_s)
+        self._kill_group()
+        self.process.wait()
+        self.process = None
+        log.info("%s stopped", self.name)
+
+    def _kill_group(self) -> None:
+        assert self.process is not None
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except (ProcessLookupError, PermissionError):
+            return
+
+
+class Supervisor:
+    """Starts children in order, watches them, stops them in reverse order."""
+
+    def __init__(self, children: list[Child], poll_s: float = 0.2) -> None:
+        self._children = children
+        self._poll_s = poll_s
+        self._ending = False
+
+    def end(self, *_: object) -> None:
+        """Ask `run` to return (a signal handler)."""
+        self._ending = True
+
+    def run(self, ready: Callable[[], bool], on_ready: Callable[[], None]) -> None:
+        """Run until `end` is called.
+
+        Parameters
+        ----------
+        ready
+            Whether the whole answers; asked until it first does.
+        on_ready
+            Called once, then.
+        """
+        announced = False
+        try:
+            while not self._ending:
+                for child in self._children:
+                    child.watch()
+                if not announced and ready():
+                    announced = True
+                    on_ready()
+                time.sleep(self._poll_s)
+        finally:
+            for child in reversed(self._children):
+                child.stop()

@@ -1,0 +1,133 @@
+"""The independent peer: the same problem solved by CalculiX (Debian package `calculix-ccx`)."""
+
+from __future__ import annotations
+
+import io
+import shutil
+import subprocess
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+
+@dataclass(frozen=True)
+class CalculixResult:
+    """Nodal results of a CalculiX run.
+
+    Attributes
+    ----------
+    displacement
+        (n, 3) mm.
+    tensor
+        (n, 6) MPa: xx, yy, zz, xy, yz, zx; CalculiX averages the elements around a node.
+    seconds
+        Wall-clock time of the ccx process.
+    peak_mb
+        Its peak resident memory, MB.
+    """
+
+    displacement: Floats
+    tensor: Floats
+    seconds: float
+    peak_mb: float
+
+
+def executable() -> str | None:
+    """Return the path of ccx, or None where it is not installed."""
+    return shutil.which("ccx")
+
+
+def solve_with_calculix(
+    points: Floats, tets: Ints, fixed: Ints, force: Floats, solver: str = "ITERATIVE SCALING", threads: int = 2
+) -> CalculixResult:
+    """Write an input deck, run ccx, read the result file back.
+
+    Parameters
+    ----------
+    points, tets, fixed, force
+        As in `workers.fem.solve`: mm and N.
+    solver
+        ``ITERATIVE SCALING``, ``ITERATIVE CHOLESKY`` or ``SPOOLES`` (direct).
+    threads
+        Threads ccx may use.
+    """
+    ccx = executable()
+    if ccx is None:
+        raise RuntimeError("ccx is not installed: apt-get install calculix-ccx")
+    with tempfile.TemporaryDirectory() as folder:
+        _write_deck(Path(folder) / "job.inp", points, tets, fixed, force, solver)
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [ccx, "-i", "job"],
+            cwd=folder,
+            stdout=subprocess.DEVNULL,
+            env={"OMP_NUM_THREADS": str(threads), "CCX_NPROC_STIFFNESS": str(threads)},
+        )
+        peak = _watch(process)
+        seconds = time.perf_counter() - start
+        if process.returncode:
+            raise RuntimeError(f"ccx ended with status {process.returncode}")
+        displacement, tensor = _read_frd(Path(folder) / "job.frd", len(points))
+    return CalculixResult(displacement, tensor, seconds, peak)
+
+
+def _watch(process: subprocess.Popen[bytes]) -> float:
+    """Wait for the process and return its peak resident memory in MB (0 where /proc does not tell)."""
+    peak = 0.0
+    status = Path(f"/proc/{process.pid}/status")
+    while process.poll() is None:
+        try:
+            line = next((x for x in status.read_text().splitlines() if x.startswith("VmHWM")), "VmHWM: 0 kB")
+            peak = max(peak, int(line.split()[1]) / 1000.0)
+        except OSError:
+            pass
+        time.sleep(0.05)
+    return peak
+
+
+def _write_deck(path: Path, points: Floats, tets: Ints, fixed: Ints, force: Floats, solver: str) -> None:
+    loaded = np.flatnonzero(np.abs(force).max(axis=1) > 0.0)
+    with path.open("w") as deck:
+        deck.write("*NODE, NSET=ALL\n")
+        np.savetxt(deck, np.column_stack([np.arange(1, len(points) + 1), points]), fmt="%d, %.10g, %.10g, %.10g")
+        deck.write("*ELEMENT, TYPE=C3D4, ELSET=BONE\n")
+        np.savetxt(deck, np.column_stack([np.arange(1, len(tets) + 1), tets + 1]), fmt="%d", delimiter=", ")
+        deck.write("*NSET, NSET=FIXED\n")
+        np.savetxt(deck, fixed + 1, fmt="%d,")
+        deck.write("*MATERIAL, NAME=BONE\n*ELASTIC\n500., 0.3\n*SOLID SECTION, ELSET=BONE, MATERIAL=BONE\n")
+        deck.write(f"*BOUNDARY\nFIXED, 1, 3\n*STEP\n*STATIC, SOLVER={solver}\n*CLOAD\n")
+        for axis in range(3):
+            rows = np.column_stack([loaded + 1, np.full(len(loaded), axis + 1), force[loaded, axis]])
+            np.savetxt(deck, rows, fmt="%d, %d, %.12g")
+        deck.write("*NODE FILE\nU\n*EL FILE\nS\n*END STEP\n")
+
+
+def _read_frd(path: Path, n: int) -> tuple[Floats, Floats]:
+    """Read nodal displacement and stress from an ASCII .frd file (fixed columns: key, node, 12 characters a value)."""
+    blocks: dict[str, Floats] = {}
+    name, rows = "", []
+    with path.open() as lines:
+        for line in lines:
+            if line.startswith(" -4"):
+                name, rows = line.split()[1], []
+            elif line.startswith(" -1") and name in ("DISP", "STRESS"):
+                rows.append(line)
+            elif line.startswith(" -3") and rows:
+                blocks[name] = _parse(rows, 3 if name == "DISP" else 6, n)
+                name, rows = "", []
+    return blocks["DISP"], blocks["STRESS"]
+
+
+def _parse(rows: list[str], columns: int, n: int) -> Floats:
+    widths = [3, 10] + [12] * columns
+    table = np.genfromtxt(io.StringIO("".join(rows)), delimiter=widths)
+    out = np.zeros((n, columns))
+    out[table[:, 1].astype(int) - 1] = table[:, 2:]
+    return out

@@ -1,0 +1,68 @@
+"""Assembly, solve and stress recovery at template size, beside CalculiX's iterative solver on the same mesh."""
+
+from __future__ import annotations
+
+import json
+import resource
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import workers  # noqa: F401  (thread settings, before NumPy)
+
+import numpy as np  # isort: skip
+
+from bench.calculix import executable, solve_with_calculix
+from models.bundle import Bundle
+from workers.fem.loads import endplate_traction
+from workers.fem.solve import Plan, solve
+from workers.fem.stress import von_mises
+
+REPEATS = 5
+
+
+def main(target: Path) -> None:
+    """Print the comparison and write it to `target`."""
+    template = Bundle().template
+    start = time.perf_counter()
+    plan = Plan(template.tets, len(template.nodes), template.fixed_nodes)
+    planning = time.perf_counter() - start
+    force = endplate_traction(template.nodes, template.superior, template.inferior, 500.0)
+    solution = solve(template.nodes, plan, force)  # compiles
+    seconds = []
+    for _ in range(REPEATS):
+        start = time.perf_counter()
+        solution = solve(template.nodes, plan, force)
+        seconds.append(time.perf_counter() - start)
+    result: dict[str, Any] = {
+        "nodes": len(template.nodes),
+        "tets": len(template.tets),
+        "seconds": float(np.median(seconds)),
+        "plan_seconds_once": planning,
+        "iterations": solution.iterations,
+        "reaction_error": float(np.abs(solution.reaction + force.sum(axis=0)).max() / 500.0),
+        "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000.0,
+    }
+    print(f"{result['nodes']} nodes, {result['tets']} tets")
+    print(f"ours       {result['seconds']:7.2f} s (median of {REPEATS}; pattern and levels, once: {planning:.2f} s),")
+    print(f"           {result['iterations']} iterations, peak {result['peak_mb']:.0f} MB")
+    if executable() is None:
+        print("CalculiX   skipped: ccx is not installed (apt-get install calculix-ccx)")
+    else:
+        peer = solve_with_calculix(template.nodes, template.tets, template.fixed_nodes, force)
+        theirs = von_mises(peer.tensor)
+        difference = float(np.linalg.norm(solution.field.von_mises - theirs) / np.linalg.norm(theirs))
+        result |= {
+            "calculix_seconds": peer.seconds,
+            "calculix_peak_mb": peer.peak_mb,
+            "times_faster": peer.seconds / result["seconds"],
+            "von_mises_relative_l2": difference,
+        }
+        print(f"CalculiX   {peer.seconds:7.2f} s (iterative), peak {peer.peak_mb:.0f} MB")
+        print(f"ratio      {result['times_faster']:7.1f} x; von Mises differs by {difference:.1e} (relative L2)")
+    target.write_text(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,106 @@
+"""A whole job through the real service, from POST to the last result, and the gateway's memory during an upload."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+from app.client import Client, Request
+from app.demo import service
+from training.__main__ import data_folder
+
+REPEATS = 3
+UPLOAD_BYTES = 300_000_000
+PAPER_SECONDS = (134.0, 154.0)
+"""The paper's pipeline on an RTX 4090, segmentation included (Table IV)."""
+
+
+def job_seconds(client: Client, request: Request) -> tuple[float, dict[str, float]]:
+    """Submit, wait, download everything; return wall-clock seconds and the seconds of each stage."""
+    with tempfile.TemporaryDirectory() as folder:
+        start = time.perf_counter()
+        path = client.submit(request)
+        job = client.watch(path)
+        for result in client.results(path):
+            client.download(result, Path(folder))
+        return time.perf_counter() - start, job["timings"]
+
+
+def upload_growth(url: str) -> tuple[float, float]:
+    """Stream 300 MB to the gateway; return by how many MB its memory grew at most, and the seconds it took."""
+    gateway = next(p for p in psutil.process_iter(["cmdline"]) if _is_gateway(p, url))
+    before, peak, done = gateway.memory_info().rss, 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.01):
+            peak = max(peak, gateway.memory_info().rss)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    start = time.perf_counter()
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    response = httpx.post(f"{url}/v1/jobs", content=_body(), headers=headers, timeout=120)
+    seconds = time.perf_counter() - start
+    done.set()
+    thread.join()
+    response.raise_for_status()
+    httpx.delete(url + response.headers["location"])
+    return (peak - before) / 1e6, seconds
+
+
+def _is_gateway(process: psutil.Process, url: str) -> bool:
+    command = " ".join(process.info["cmdline"] or [])
+    return "app.api.application" in command and url.rsplit(":", 1)[1] in command
+
+
+def _body() -> Iterator[bytes]:
+    block, left = os.urandom(1 << 20), UPLOAD_BYTES
+    yield b'--b\r\nContent-Disposition: form-data; name="ct"; filename="ct"\r\n\r\n'
+    while left:
+        piece = block[:left]
+        left -= len(piece)
+        yield piece
+    yield b'\r\n--b\r\nContent-Disposition: form-data; name="mask"; filename="m"\r\n\r\nmask\r\n--b--\r\n'
+
+
+def main(target: Path) -> None:
+    """Print the figures and write them to `target`."""
+    folder = data_folder() / "ct" / "totalsegmentator_example"
+    result: dict[str, Any] = {}
+    with service("http://127.0.0.1:9") as url:  # nothing listens there: a service of its own
+        if folder.is_dir():
+            request = Request(
+                folder / "ct.nii.gz",
+                folder / "vertebrae.nii.gz",
+                {"mask_label": 31, "vertebra": "L1", "fidelity": "fe"},
+            )
+            with Client(url) as client:
+                runs = [job_seconds(client, request) for _ in range(REPEATS)]
+            result |= {"post_to_last_result_s": [seconds for seconds, _ in runs], "stages_s": runs[-1][1]}
+        else:
+            print(f"job: skipped, the real data is not in {folder} (set VERTEBRA_DATA)")
+        growth, seconds = upload_growth(url)
+        result |= {"upload_300_mb_growth_mb": growth, "upload_300_mb_seconds": seconds}
+    if "stages_s" in result:
+        low, high = PAPER_SECONDS
+        runs_text = ", ".join(f"{s:.1f}" for s in result["post_to_last_result_s"])
+        print(f"\nTotalSegmentator example CT, L1, POST to last result: {runs_text} s")
+        print(f"  stages (s): {', '.join(f'{name} {s:.2f}' for name, s in result['stages_s'].items())}")
+        print(f"  the paper's whole pipeline on an RTX 4090: {low:.0f} to {high:.0f} s")
+    print(f"gateway memory while 300 MB stream in: +{growth:.1f} MB at most, {seconds:.1f} s")
+    target.write_text(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,27 @@
+"""Health check of a worker container: exit status 0 when one of its pool processes reported recently.
+
+Celery's own ``inspect ping`` needs remote control, which is off, and would say nothing about the pool process.
+"""
+
+from __future__ import annotations
+
+import socket
+import sys
+
+from app.jobs import fleet
+from app.jobs.database import open_database
+from app.jobs.settings import Settings
+from app.jobs.store import JobStore
+
+
+def main() -> int:
+    """Look for this host among the workers that the job database has seen."""
+    settings = Settings()
+    store = JobStore(open_database(settings.database))
+    names = [row.name for row in fleet.alive(store, settings.worker_seen_within_s)]
+    store.engine.dispose()
+    return 0 if any(name.rpartition(":")[0] == socket.gethostname() for name in names) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

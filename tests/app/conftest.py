@@ -1,0 +1,56 @@
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from app.jobs.settings import Settings
+from tests.app.harness import KEYS, Broker, running_broker, running_gateway
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with running_broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder: Path = tmp_path_factory.mktemp("data")
+    return Settings(
+        data_dir=folder,
+        broker_url=broker.url,
+        api_keys=KEYS,
+        max_upload_bytes=4 << 20,
+        models_dir=folder / "models",
+        stale_after_s=3600,
+    )
+
+
+@pytest.fixture(scope="module")
+def gateway(settings: Settings) -> Iterator[str]:
+    with running_gateway(settings) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(gateway: str) -> Iterator[httpx.Client]:
+    """Tenant a."""
+    with httpx.Client(base_url=gateway, headers={"Authorization": "Bearer key-a"}, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def stranger(gateway: str) -> Iterator[httpx.Client]:
+    """Tenant b."""
+    with httpx.Client(base_url=gateway, headers={"X-API-Key": "key-b"}, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def nobody(gateway: str) -> Iterator[httpx.Client]:
+    """No key."""
+    with httpx.Client(base_url=gateway, timeout=30) as client:
+        yield client

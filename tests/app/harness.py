@@ -1,0 +1,184 @@
+"""Real pieces for tests: a Valkey server, a gateway in a thread, workers in processes."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+import uvicorn
+
+from app.api.application import create_app
+from app.broker import EmbeddedBroker
+from app.jobs.blobs import BlobStore
+from app.jobs.database import open_database
+from app.jobs.lifeline import die_with_parent
+from app.jobs.record import JobRow
+from app.jobs.settings import QUEUE_NAME, Settings
+from app.jobs.store import JobStore
+
+ROOT = Path(__file__).resolve().parents[2]
+KEYS = {"key-a": "tenant-a", "key-b": "tenant-b"}
+FAST = {"heartbeat_s": 0.3, "stale_after_s": 1.5, "reconcile_every_s": 0.3, "job_deadline_s": 30}
+
+
+class Broker:
+    """A real Valkey server that can be stopped and started again on its port."""
+
+    def __init__(self, folder: Path) -> None:
+        self._embedded = EmbeddedBroker.prepare(folder)
+        self.url = self._embedded.url
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self._embedded.command,
+            stdout=subprocess.DEVNULL,
+            preexec_fn=partial(die_with_parent, os.getpid()),
+        )
+        wait_for(self._embedded.answers, "broker")
+
+    def stop(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+
+@contextmanager
+def running_broker(folder: Path) -> Iterator[Broker]:
+    broker = Broker(folder)
+    broker.start()
+    try:
+        yield broker
+    finally:
+        broker.stop()
+
+
+@contextmanager
+def running_gateway(settings: Settings) -> Iterator[str]:
+    """Serve in a thread of this process and yield the URL."""
+    config = uvicorn.Config(
+        create_app(settings), host="127.0.0.1", port=0, log_level="warning", lifespan="on", ws="none"
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, daemon=True)
+    thread.start()
+    wait_for(lambda: server.started, "gateway")
+    port = server.servers[0].sockets[0].getsockname()[1]
+    try:
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        server.should_exit = True
+        thread.join(15)
+
+
+@contextmanager
+def running_worker(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """Run a Celery worker whose pipeline is ``tests.workers.fake_worker``'s."""
+    command = [sys.executable, "-m", "celery", "-A", "tests.workers.fake_worker", "worker", "--queues", QUEUE_NAME]
+    scratch = settings.data_dir / "scratch"
+    scratch.mkdir(exist_ok=True)
+    command += ["--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]
+    with log.open("ab") as out:
+        process = subprocess.Popen(
+            command,
+            cwd=ROOT,
+            env=environment(settings) | {"TMPDIR": str(scratch)},
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=partial(die_with_parent, os.getpid()),
+        )
+    try:
+        yield process
+    finally:
+        kill_group(process)
+
+
+def kill_group(process: subprocess.Popen[bytes]) -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+
+
+def environment(settings: Settings) -> dict[str, str]:
+    """Return the environment that makes a child process see the same settings."""
+    values: dict[str, str] = {}
+    for name in settings.model_fields_set:
+        value: Any = getattr(settings, name)
+        if hasattr(value, "get_secret_value"):
+            value = value.get_secret_value()
+        if name == "api_keys":
+            value = json.dumps({key.get_secret_value(): tenant for key, tenant in value.items()})
+        values[f"VERTEBRA_{name.upper()}"] = str(value)
+    return os.environ | values | {"PYTHONPATH": str(ROOT)}
+
+
+def open_store(settings: Settings) -> JobStore:
+    return JobStore(
+        open_database(settings.database),
+        max_attempts=settings.max_attempts,
+        stale_after_s=settings.stale_after_s,
+        deadline_s=settings.job_deadline_s,
+    )
+
+
+def post(
+    client: httpx.Client, ct: bytes = b"ok", mask: bytes | None = b"mask", params: Any = None, **more: Any
+) -> httpx.Response:
+    files: dict[str, Any] = {"ct": ("ct.nii.gz", ct)}
+    if mask is not None:
+        files["mask"] = ("mask.nii.gz", mask)
+    data = {} if params is None else {"params": params if isinstance(params, str) else json.dumps(params)}
+    return client.post("/v1/jobs", files=files, data=data, **more)
+
+
+def finish(settings: Settings, job_id: str, files: dict[str, tuple[bytes, str]]) -> None:
+    """Do what a worker does: claim, publish, succeed."""
+    store, blobs = open_store(settings), BlobStore(settings.storage)
+    claim = store.claim(job_id, "test")
+    assert claim is not None
+    manifest = []
+    for name, (data, media_type) in files.items():
+        with blobs.writer(f"jobs/{job_id}/results-{claim.token}/{name}") as writer:
+            writer.write(data)
+            info = writer.commit()
+        manifest.append({"name": name, "media_type": media_type, "size": info.size, "sha256": info.sha256})
+    assert store.succeed(job_id, claim.token, results=manifest, timings={"solve": 1.5}, bundle_version="test-1")
+    store.engine.dispose()
+
+
+def fail(settings: Settings, job_id: str, problem: dict[str, Any]) -> None:
+    store = open_store(settings)
+    claim = store.claim(job_id, "test")
+    assert claim is not None
+    assert store.fail(job_id, claim.token, problem)
+    store.engine.dispose()
+
+
+def new_row(job_id: str, tenant: str = "local", key: str | None = None) -> JobRow:
+    return JobRow(
+        id=job_id, tenant=tenant, idempotency_key=key, state="queued", percent=0.0, attempt=0, token=0,
+        params={"vertebra": "L1"}, ct_sha256="0" * 64, ct_size=2, mask_sha256="1" * 64, mask_size=4,
+    )  # fmt: skip
+
+
+def wait_for(condition: Callable[[], Any], what: str, timeout_s: float = 30.0) -> Any:
+    end = time.monotonic() + timeout_s
+    while time.monotonic() < end:
+        value = condition()
+        if value:
+            return value
+        time.sleep(0.05)
+    raise AssertionError(f"{what}: not within {timeout_s} s")

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import hashlib
+import os
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import fsspec
+import pytest
+
+from app.jobs.blobs import BlobStore
+from app.jobs.errors import StorageUnavailable
+
+
+@pytest.fixture(params=["folder", "memory"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
+    """A folder, and fsspec's memory system for the branch that S3 takes."""
+    if request.param == "folder":
+        yield BlobStore(str(tmp_path / "blobs"))
+        return
+    yield BlobStore("memory://bucket/prefix")
+    fsspec.filesystem("memory").store.clear()
+
+
+def put(blobs: BlobStore, key: str, data: bytes) -> None:
+    with blobs.writer(key) as writer:
+        writer.write(data)
+        info = writer.commit()
+    assert (info.size, info.sha256) == (len(data), hashlib.sha256(data).hexdigest())
+
+
+def test_round_trip(blobs: BlobStore, tmp_path: Path) -> None:
+    data = os.urandom(3_000_000)
+    put(blobs, "jobs/a/input/ct", data)
+    assert blobs.size("jobs/a/input/ct") == len(data)
+    assert b"".join(blobs.read("jobs/a/input/ct")) == data
+    assert b"".join(blobs.read("jobs/a/input/ct", 1000, 1_500_000)) == data[1000:1_501_000]
+    target = tmp_path / "copy"
+    blobs.fetch("jobs/a/input/ct", target)
+    assert target.read_bytes() == data
+    blobs.put_file("jobs/a/results-1/x", target)
+    assert blobs.folders("jobs/a") == ["input", "results-1"]
+    assert abs(blobs.last_change("jobs/a") - time.time()) < 60
+    blobs.check()
+
+
+def test_nothing_is_visible_before_commit_or_after_abort(tmp_path: Path) -> None:
+    blobs = BlobStore(str(tmp_path / "blobs"))
+    with blobs.writer("jobs/a/input/ct") as writer:
+        writer.write(b"half")
+        with pytest.raises(FileNotFoundError):
+            blobs.size("jobs/a/input/ct")
+    assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
+
+
+def test_delete_tree(blobs: BlobStore) -> None:
+    put(blobs, "jobs/a/x", b"1")
+    put(blobs, "jobs/b/x", b"1")
+    blobs.delete_tree("jobs/a")
+    blobs.delete_tree("jobs/a")
+    assert blobs.folders("jobs") == ["b"]
+    assert blobs.folders("none") == []
+    assert blobs.last_change("none") == 0.0
+
+
+@pytest.mark.parametrize("key", ["../x", "/etc/passwd", "a/../../x", ""])
+def test_keys_stay_inside(blobs: BlobStore, key: str) -> None:
+    with pytest.raises(ValueError, match="expected a relative key"):
+        blobs.path(key)
+
+
+def test_a_full_or_broken_disk_is_storage_unavailable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(StorageUnavailable):
+        BlobStore(str(tmp_path / "file" / "blobs"))

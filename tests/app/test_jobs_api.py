@@ -1,0 +1,214 @@
+from __future__ import annotations
+
+import hashlib
+import json
+import socket
+import time
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+
+from app.jobs.blobs import BlobStore
+from app.jobs.settings import Settings
+from tests.app.harness import fail, open_store, post, wait_for
+
+
+def problem(response: httpx.Response, status: int, slug: str) -> dict:
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body = response.json()
+    assert body["type"] == f"/problems/{slug}"
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    return body
+
+
+def inputs(settings: Settings) -> list[str]:
+    return BlobStore(settings.storage).folders("jobs")
+
+
+def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Client, settings: Settings) -> None:
+    response = post(client, b"a ct", b"a mask", {"mask_label": 31, "load_newton": 750})
+    assert response.status_code == 202
+    job = response.json()
+    assert response.headers["location"] == f"/v1/jobs/{job['id']}" == job["links"]["self"]
+    assert job["state"] == "queued"
+    assert job["params"] == {"vertebra": "L1", "mask_label": 31, "load_newton": 750.0, "fidelity": "fe"}
+    assert job["input"]["ct"] == {"size": 4, "sha256": hashlib.sha256(b"a ct").hexdigest()}
+    assert job["input"]["mask"]["size"] == 6
+    stored = Path(settings.storage) / "jobs" / job["id"] / "input"
+    assert (stored / "ct").read_bytes() == b"a ct"
+    assert (stored / "mask").read_bytes() == b"a mask"
+    assert client.get(job["links"]["self"]).json() == job
+
+
+def test_parts_may_come_in_any_order(client: httpx.Client) -> None:
+    files = [("params", (None, '{"mask_label": 20}')), ("mask", ("m", b"mask")), ("ct", ("c", b"ct"))]
+    job = client.post("/v1/jobs", files=files).json()
+    assert job["params"]["mask_label"] == 20
+    assert job["input"]["ct"]["size"] == 2
+
+
+@pytest.mark.parametrize(
+    ("files", "status", "slug"),
+    [
+        ([("mask", ("m", b"mask"))], 400, "malformed_request"),
+        ([("ct", ("c", b"ct"))], 422, "mask_required"),
+        ([("ct", ("c", b"")), ("mask", ("m", b"mask"))], 400, "empty_upload"),
+        ([("ct", ("c", b"ct")), ("mask", ("m", b""))], 400, "empty_upload"),
+        ([("ct", ("c", b"ct")), ("ct", ("c", b"ct")), ("mask", ("m", b"m"))], 400, "malformed_request"),
+        ([("ct", ("c", b"ct")), ("mask", ("m", b"m")), ("other", (None, "x"))], 400, "malformed_request"),
+        ([("ct", ("c", b"ct")), ("mask", ("m", b"m")), ("params", (None, "{"))], 422, "invalid_parameters"),
+        ([("params", (None, '{"load": 3}')), ("ct", ("c", b"ct"))], 422, "invalid_parameters"),
+        ([("params", (None, '{"load_newton": -3}')), ("ct", ("c", b"ct"))], 422, "invalid_parameters"),
+        ([("params", (None, " " * 70_000)), ("ct", ("c", b"ct"))], 400, "malformed_request"),
+        ([("ct", ("c", b"x" * (5 << 20))), ("mask", ("m", b"m"))], 413, "upload_too_large"),
+    ],
+)
+def test_refused_submissions_leave_nothing(
+    client: httpx.Client, settings: Settings, files: list, status: int, slug: str
+) -> None:
+    before = inputs(settings)
+    body = problem(client.post("/v1/jobs", files=files), status, slug)
+    assert body["expected"]
+    assert body["got"]
+    assert inputs(settings) == before
+
+
+@pytest.mark.parametrize(
+    ("content_type", "content"),
+    [
+        ("application/json", b"{}"),
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=b", b"--b\r\nnonsense"),
+        ("multipart/form-data; boundary=b", b'--b\r\nContent-Disposition: form-data; name="ct"\r\n\r\ncut off'),
+        ("multipart/form-data; boundary=b", b""),
+        ("multipart/form-data; boundary=" + "b" * 5000, b"--b--"),
+    ],
+)
+def test_unreadable_forms(client: httpx.Client, settings: Settings, content_type: str, content: bytes) -> None:
+    before = inputs(settings)
+    problem(client.post("/v1/jobs", content=content, headers={"content-type": content_type}), 400, "malformed_request")
+    assert inputs(settings) == before
+
+
+def test_faulty_parameters_are_all_named(client: httpx.Client) -> None:
+    body = problem(post(client, params={"load_newton": 1e9, "vertebra": "C1"}), 422, "invalid_parameters")
+    assert {fault["field"] for fault in body["errors"]} == {"load_newton", "vertebra"}
+
+
+def test_a_client_that_vanishes_leaves_nothing(client: httpx.Client, gateway: str, settings: Settings) -> None:
+    before = inputs(settings)
+    address = urlsplit(gateway)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall(
+            b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nX-API-Key: key-a\r\nContent-Length: 3000000\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+            b'--b\r\nContent-Disposition: form-data; name="ct"; filename="c"\r\n\r\n' + b"x" * 2_000_000
+        )
+        wait_for(lambda: inputs(settings) != before, "upload under way")
+    wait_for(lambda: inputs(settings) == before, "removal")
+
+
+def test_the_same_idempotency_key_makes_one_job(
+    client: httpx.Client, stranger: httpx.Client, settings: Settings
+) -> None:
+    headers = {"Idempotency-Key": "order-66"}
+    first = post(client, b"same", headers=headers).json()
+    before = inputs(settings)
+    again = post(client, b"same", headers=headers)
+    assert again.status_code == 202
+    assert again.json()["id"] == first["id"]
+    assert again.headers["location"] == first["links"]["self"]
+    problem(post(client, b"different", headers=headers), 409, "idempotency_conflict")
+    assert inputs(settings) == before
+    assert post(stranger, b"same", headers=headers).json()["id"] != first["id"]
+    client.delete(first["links"]["self"])
+    assert post(client, b"same", headers=headers).json()["id"] != first["id"]
+
+
+def test_list_is_own_newest_first_and_pages(stranger: httpx.Client, client: httpx.Client) -> None:
+    ids = [post(stranger).json()["id"] for _ in range(5)]
+    foreign = post(client).json()["id"]
+    seen: list[str] = []
+    cursor = None
+    while True:
+        query = {"limit": 2} | ({"cursor": cursor} if cursor else {})
+        page = stranger.get("/v1/jobs", params=query).json()
+        seen += [job["id"] for job in page["jobs"]]
+        cursor = page["next_cursor"]
+        if cursor is None:
+            break
+    assert seen[:5] == ids[::-1]
+    assert len(seen) == len(set(seen))
+    assert foreign not in seen
+    assert stranger.get("/v1/jobs?state=failed").json()["jobs"] == []
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "state=cancelled", "cursor=nonsense", "cursor=bnVsbA=="])
+def test_list_refuses(client: httpx.Client, query: str) -> None:
+    problem(client.get(f"/v1/jobs?{query}"), 422, "invalid_parameters")
+
+
+def test_a_failed_job_says_why(client: httpx.Client, settings: Settings) -> None:
+    job = post(client).json()
+    reason = {"type": "/problems/bad_spacing", "title": "t", "status": 422, "detail": "d", "expected": "e", "got": "g"}
+    fail(settings, job["id"], reason | {"labels_present": [1, 2]})
+    job = client.get(job["links"]["self"]).json()
+    assert job["state"] == "failed"
+    assert job["error"]["labels_present"] == [1, 2]
+    assert job["finished_at"] is not None
+    problem(client.get(f"{job['links']['self']}/results"), 409, "job_not_finished")
+
+
+@pytest.mark.parametrize("method", ["GET", "DELETE"])
+def test_foreign_or_absent_jobs_are_not_found(client: httpx.Client, stranger: httpx.Client, method: str) -> None:
+    own = post(client).json()["links"]["self"]
+    problem(stranger.request(method, own), 404, "job_not_found")
+    problem(stranger.request(method, f"/v1/jobs/{'0' * 32}"), 404, "job_not_found")
+    assert client.get(own).status_code == 200
+
+
+def test_delete_cancels_and_fences_out(client: httpx.Client, settings: Settings) -> None:
+    job = post(client).json()
+    store = open_store(settings)
+    claim = store.claim(job["id"], "w")
+    assert claim is not None
+    assert client.delete(job["links"]["self"]).status_code == 204
+    assert not store.progress(job["id"], claim.token, "solve", 50)
+    assert not store.succeed(job["id"], claim.token, results=[], timings={}, bundle_version="x")
+    assert store.claim(job["id"], "w") is None
+    store.engine.dispose()
+    problem(client.get(job["links"]["self"]), 404, "job_not_found")
+    problem(client.delete(job["links"]["self"]), 404, "job_not_found")
+    assert job["id"] not in inputs(settings)
+
+
+@pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/x", "/v1/jobs/x/results", "/v1/jobs/x/results/y", "/v1/models"])
+def test_a_key_is_required(nobody: httpx.Client, path: str) -> None:
+    response = nobody.get(path)
+    problem(response, 401, "unauthorized")
+    assert response.headers["www-authenticate"] == "Bearer"
+    problem(nobody.get(path, headers={"X-API-Key": "key-ä".encode()}), 401, "unauthorized")
+
+
+def test_an_upload_without_a_key_is_not_stored(nobody: httpx.Client, settings: Settings) -> None:
+    before = inputs(settings)
+    problem(post(nobody), 401, "unauthorized")
+    assert inputs(settings) == before
+
+
+def test_uploads_of_two_clients_do_not_block_each_other(client: httpx.Client, gateway: str) -> None:
+    address = urlsplit(gateway)
+    with socket.create_connection((address.hostname, address.port)) as connection:
+        connection.sendall(
+            b"POST /v1/jobs HTTP/1.1\r\nHost: x\r\nX-API-Key: key-a\r\nContent-Length: 9000\r\n"
+            b"Content-Type: multipart/form-data; boundary=b\r\n\r\n--b\r\n"
+        )
+        begin = time.perf_counter()
+        assert post(client).status_code == 202
+        assert time.perf_counter() - begin < 5
+    assert json.loads(client.get("/v1/jobs?limit=1").text)["jobs"]

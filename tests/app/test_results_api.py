@@ -1,0 +1,119 @@
+from __future__ import annotations
+
+import hashlib
+
+import httpx
+import pytest
+
+from app.api.results import parse_range
+from app.jobs.errors import RangeNotSatisfiable
+from app.jobs.settings import Settings
+from tests.app.harness import finish, post
+from tests.app.test_jobs_api import problem
+
+DATA = bytes(range(256)) * 20_000
+ETAG = f'"{hashlib.sha256(DATA).hexdigest()}"'
+
+
+@pytest.fixture(scope="module")
+def job(client: httpx.Client, settings: Settings) -> str:
+    path = post(client).headers["location"]
+    files = {"stress.vtu": (DATA, "application/vnd.vtk.vtu+xml"), "viewer.html": (b"<p>", "text/html")}
+    finish(settings, path.rsplit("/", 1)[1], files)
+    return str(path)
+
+
+def test_list(client: httpx.Client, job: str) -> None:
+    body = client.get(f"{job}/results").json()
+    first = body["results"][0]
+    assert first == {
+        "name": "stress.vtu",
+        "media_type": "application/vnd.vtk.vtu+xml",
+        "size": len(DATA),
+        "sha256": ETAG.strip('"'),
+        "url": f"{job}/results/stress.vtu",
+    }
+    assert client.get(job).json()["links"]["results"] == f"{job}/results"
+
+
+def test_download(client: httpx.Client, job: str) -> None:
+    response = client.get(f"{job}/results/stress.vtu")
+    assert response.content == DATA
+    assert response.headers["etag"] == ETAG
+    assert response.headers["accept-ranges"] == "bytes"
+    assert response.headers["content-type"] == "application/vnd.vtk.vtu+xml"
+    assert response.headers["content-disposition"] == 'attachment; filename="stress.vtu"'
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+def test_a_result_page_is_sandboxed(client: httpx.Client, job: str) -> None:
+    headers = client.get(f"{job}/results/viewer.html").headers
+    assert headers["content-disposition"].startswith("inline")
+    assert headers["content-security-policy"].startswith("sandbox allow-scripts")
+
+
+def test_head(client: httpx.Client, job: str) -> None:
+    response = client.head(f"{job}/results/stress.vtu")
+    assert (response.status_code, response.content) == (200, b"")
+    assert response.headers["content-length"] == str(len(DATA))
+    assert response.headers["etag"] == ETAG
+
+
+@pytest.mark.parametrize("tag", [ETAG, "*", f'"other", W/{ETAG}'])
+def test_not_modified(client: httpx.Client, job: str, tag: str) -> None:
+    response = client.get(f"{job}/results/stress.vtu", headers={"If-None-Match": tag})
+    assert (response.status_code, response.content) == (304, b"")
+    assert response.headers["etag"] == ETAG
+
+
+@pytest.mark.parametrize(
+    ("header", "start", "stop"),
+    [("bytes=0-9", 0, 10), ("bytes=5000000-", 5_000_000, len(DATA)), ("bytes=-7", len(DATA) - 7, len(DATA)),
+     ("bytes=10-99999999", 10, len(DATA)), ("bytes=-99999999", 0, len(DATA))],
+)  # fmt: skip
+def test_ranges(client: httpx.Client, job: str, header: str, start: int, stop: int) -> None:
+    response = client.get(f"{job}/results/stress.vtu", headers={"Range": header})
+    assert response.status_code == 206
+    assert response.content == DATA[start:stop]
+    assert response.headers["content-range"] == f"bytes {start}-{stop - 1}/{len(DATA)}"
+
+
+@pytest.mark.parametrize("headers", [{"Range": "bytes=0-1,4-5"}, {"Range": "lines=1-2"}, {"Range": "bytes=9-3"},
+                                     {"Range": "bytes=0-9", "If-Range": '"old"'}])  # fmt: skip
+def test_ranges_to_ignore(client: httpx.Client, job: str, headers: dict[str, str]) -> None:
+    response = client.get(f"{job}/results/stress.vtu", headers=headers)
+    assert (response.status_code, len(response.content)) == (200, len(DATA))
+
+
+@pytest.mark.parametrize("header", [f"bytes={len(DATA)}-", "bytes=-0"])
+def test_range_outside(client: httpx.Client, job: str, header: str) -> None:
+    response = client.get(f"{job}/results/stress.vtu", headers={"Range": header})
+    problem(response, 416, "range_not_satisfiable")
+    assert response.headers["content-range"] == f"bytes */{len(DATA)}"
+
+
+def test_range_of_an_empty_file() -> None:
+    with pytest.raises(RangeNotSatisfiable):
+        parse_range("bytes=0-", 0)
+
+
+def test_missing_and_foreign(client: httpx.Client, stranger: httpx.Client, job: str) -> None:
+    body = problem(client.get(f"{job}/results/other.vtu"), 404, "result_not_found")
+    assert "stress.vtu" in body["expected"]
+    assert client.get(f"{job}/results/..%2f..%2finput%2fct").status_code == 404
+    problem(stranger.get(f"{job}/results"), 404, "job_not_found")
+    problem(stranger.get(f"{job}/results/stress.vtu"), 404, "job_not_found")
+
+
+def test_not_finished(client: httpx.Client) -> None:
+    path = post(client).headers["location"]
+    problem(client.get(f"{path}/results"), 409, "job_not_finished")
+    problem(client.get(f"{path}/results/stress.vtu"), 409, "job_not_finished")
+
+
+def test_a_lost_file_is_an_error_not_a_cut_answer(client: httpx.Client, settings: Settings) -> None:
+    path = post(client).headers["location"]
+    job_id = path.rsplit("/", 1)[1]
+    finish(settings, job_id, {"report.json": (b"{}", "application/json")})
+    (settings.data_dir / "blobs" / "jobs" / job_id / "results-1" / "report.json").unlink()
+    problem(client.get(f"{path}/results/report.json"), 503, "storage_unavailable")

@@ -1,0 +1,166 @@
+"""`serve` as a whole: starts, restarts what dies, stops, and leaves no process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from app import cli
+from app.jobs.lifeline import die_with_parent
+from tests.app.harness import ROOT, kill_group, wait_for
+
+# The fake pipeline takes the place of the real one in `serve`'s worker: only the module Celery loads differs.
+START = """
+import sys
+import app.serve as serve
+original = serve.worker_command
+serve.worker_command = lambda settings: [
+    "tests.workers.fake_worker" if part == "workers.celery_app" else part for part in original(settings)
+]
+from app.cli import main
+sys.exit(main(["serve"]))
+"""
+
+
+class Service:
+    def __init__(self, process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+        self.process = process
+        self.url = url
+        self.log = log
+
+    def descendants(self) -> list[psutil.Process]:
+        return psutil.Process(self.process.pid).children(recursive=True)
+
+    def child(self, part: str) -> psutil.Process:
+        own = [child for child in psutil.Process(self.process.pid).children() if not none_left([child])]
+        return next(child for child in own if part in " ".join(child.cmdline()))
+
+
+@contextmanager
+def serving(data_dir: Path) -> Iterator[Service]:
+    log = data_dir.parent / "serve.log"
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("VERTEBRA_")}
+    environment = kept | {
+        "VERTEBRA_DATA_DIR": str(data_dir),
+        "VERTEBRA_PORT": "0",
+        "VERTEBRA_HEARTBEAT_S": "0.5",
+        "VERTEBRA_STALE_AFTER_S": "2",
+        "VERTEBRA_RECONCILE_EVERY_S": "0.5",
+        "PYTHONPATH": str(ROOT),
+        "TMPDIR": str(data_dir.parent),
+    }
+    with log.open("ab") as out:
+        offset = out.tell()
+        process = subprocess.Popen(
+            [sys.executable, "-c", START],
+            cwd=ROOT,
+            env=environment,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=partial(die_with_parent, os.getpid()),
+        )
+
+    def announced() -> str | None:
+        assert process.poll() is None, log.read_text()
+        lines = log.read_bytes()[offset:].decode().splitlines()
+        return next((line.rsplit(" ", 1)[1] for line in lines if "is ready at" in line), None)
+
+    try:
+        yield Service(process, wait_for(announced, "serve"), log)
+    finally:
+        kill_group(process)
+
+
+def none_left(processes: list[psutil.Process]) -> bool:
+    return not [process for process in processes if process.is_running() and process.status() != psutil.STATUS_ZOMBIE]
+
+
+def submit(service: Service, tmp_path: Path, ct: str) -> int:
+    (tmp_path / "ct").write_text(ct)
+    (tmp_path / "mask").write_text("mask")
+    arguments = ["--ct", str(tmp_path / "ct"), "--mask", str(tmp_path / "mask"), "--load", "750"]
+    return cli.main(["submit", *arguments, "--out", str(tmp_path / "out"), "--url", service.url])
+
+
+def test_serve_from_start_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with serving(tmp_path / "data") as service:
+        assert submit(service, tmp_path, "ok") == 0
+        printed = capsys.readouterr().out
+        assert '"load_newton": 750' in printed
+        assert "/results/report.json" in printed
+        assert (tmp_path / "out" / "viewer.html").read_text() == "<p>3-D</p>"
+
+        assert submit(service, tmp_path, "bad") == 1
+        complaint = capsys.readouterr().err
+        for text in ("Implausible voxel size", "expected: 0.1 to 6 mm", "got: 1000 mm"):
+            assert text in complaint
+
+        second = subprocess.run(
+            [sys.executable, "-m", "app.cli", "serve"],
+            cwd=ROOT,
+            env=os.environ | {"VERTEBRA_DATA_DIR": str(tmp_path / "data")},
+            capture_output=True,
+            text=True,
+        )
+        assert second.returncode == 1
+        assert "Another `vertebra-stress serve`" in second.stderr
+
+        for part in ("fake_worker", "valkey-server", "uvicorn"):
+            victim = service.child(part)
+            victim.kill()
+            wait_for(lambda victim=victim: none_left([victim]), "death")
+        wait_for(lambda: ready(service.url), "recovery")
+        assert submit(service, tmp_path, "ok") == 0
+
+        descendants = service.descendants()
+        assert len(descendants) >= 4
+        service.process.send_signal(signal.SIGTERM)
+        assert service.process.wait(20) == 0
+        assert none_left(descendants)
+
+
+def test_serve_killed_mid_job_leaves_no_process_and_loses_no_job(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as service:
+        files = {"ct": b"sleep 4", "mask": b"m"}
+        path = httpx.post(f"{service.url}/v1/jobs", files=files).headers["location"]
+        wait_for(lambda: httpx.get(service.url + path).json()["state"] == "running", "start")
+        descendants = service.descendants()
+        assert len(descendants) >= 4
+        service.process.kill()
+        wait_for(lambda: none_left(descendants), "end of every child", 10)
+    with serving(tmp_path / "data") as service:
+        job = wait_for(lambda: finished(service.url + path), "job")
+        assert job["state"] == "succeeded"
+        assert job["attempt"] == 2
+
+
+def ready(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/health/ready").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def finished(url: str) -> dict | None:
+    job = httpx.get(url).json()
+    return job if job["state"] in ("succeeded", "failed") else None
+
+
+def test_submit_to_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    (tmp_path / "ct").write_text("x")
+    assert cli.main(["submit", "--ct", str(tmp_path / "ct"), "--url", "http://127.0.0.1:1"]) == 1
+    assert "does not answer" in capsys.readouterr().err
+    assert cli.main(["submit", "--ct", str(tmp_path / "absent")]) == 1
+    assert "There is no file" in capsys.readouterr().err

@@ -1,0 +1,136 @@
+"""Health, metrics, models, problem types, pages, errors of the framework, OpenAPI."""
+
+from __future__ import annotations
+
+import json
+import re
+
+import httpx
+import pytest
+
+from app.api.application import create_app
+from app.jobs import fleet
+from app.jobs.errors import VertebraError, all_errors
+from app.jobs.settings import Settings
+from tests.app.harness import KEYS, open_store, post
+from tests.app.test_jobs_api import problem
+
+
+def test_live(nobody: httpx.Client) -> None:
+    assert nobody.get("/health/live").json() == {"status": "ok"}
+
+
+def test_ready_needs_a_worker(nobody: httpx.Client, settings: Settings) -> None:
+    response = nobody.get("/health/ready")
+    body = problem(response, 503, "not_ready")
+    assert response.headers["retry-after"]
+    assert {name for name, part in body["components"].items() if part["ok"]} == {"database", "storage", "broker"}
+    store = open_store(settings)
+    fleet.report(store, fleet.WorkerReport("host:1", "1.2", {"numpy": "2"}, 0.0))
+    ready = nobody.get("/health/ready")
+    assert ready.status_code == 200
+    assert ready.json()["workers"][0]["software"] == {"numpy": "2"}
+    fleet.leave(store, "host:1")
+    store.engine.dispose()
+    assert nobody.get("/health/ready").status_code == 503
+
+
+def test_metrics(client: httpx.Client, nobody: httpx.Client) -> None:
+    post(client)
+    text = nobody.get("/metrics").text
+    assert re.search(r'vertebra_jobs\{state="queued"\} [1-9]', text)
+    assert re.search(r"vertebra_upload_bytes_total [1-9]", text)
+    assert 'vertebra_http_requests_total{method="POST",route="/v1/jobs",status="202"}' in text
+    assert "vertebra_job_run_seconds" in text
+
+
+def test_models(client: httpx.Client, settings: Settings) -> None:
+    assert client.get("/v1/models").json() == {"models": []}
+    folder = settings.models_dir / "l1"
+    folder.mkdir(parents=True)
+    (folder / "manifest.json").write_text(json.dumps({"version": "2026.1", "files": {}}))
+    (settings.models_dir / "broken").mkdir()
+    (settings.models_dir / "broken" / "manifest.json").write_text("{")
+    (model,) = client.get("/v1/models").json()["models"]
+    assert (model["name"], model["version"], model["manifest"]["files"]) == ("l1", "2026.1", {})
+
+
+def test_every_problem_is_described(nobody: httpx.Client) -> None:
+    listed = nobody.get("/problems").json()["problems"]
+    assert [entry["slug"] for entry in listed] == [error.slug for error in all_errors()]
+    assert len({entry["slug"] for entry in listed}) == len(listed)
+    for entry in listed:
+        assert len(entry["description"]) > 20
+        assert nobody.get(entry["type"]).json() == entry
+    problem(nobody.get("/problems/none_such"), 404, "not_found")
+
+
+def test_the_tree_drawn_in_the_docstring_is_the_tree() -> None:
+    import app.jobs.errors as errors
+
+    drawn = dict(re.findall(r"(\w+) +\d{3} (\w+)", errors.__doc__ or ""))
+    assert drawn == {error.__name__: error.slug for error in all_errors()}
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status", "slug"),
+    [
+        ("GET", "/nothing", 404, "not_found"),
+        ("PUT", "/v1/jobs", 405, "method_not_allowed"),
+        ("POST", "/health/live", 405, "method_not_allowed"),
+    ],
+)
+def test_errors_of_the_framework(client: httpx.Client, method: str, path: str, status: int, slug: str) -> None:
+    assert problem(client.request(method, path), status, slug)["instance"] == path
+
+
+def test_pages(nobody: httpx.Client) -> None:
+    for path in ("/", "/jobs/abc", "/jobs/%3Cscript%3Ealert(1)"):
+        response = nobody.get(path)
+        assert response.status_code == 200
+        assert response.headers["content-type"].startswith("text/html")
+        assert "Research software, not for diagnosis." in response.text
+        assert "<script>alert" not in response.text
+        nonce = re.search(r"script-src 'nonce-([^']+)'", response.headers["content-security-policy"])
+        assert nonce
+        assert f'<script nonce="{nonce[1]}">' in response.text
+        assert "http://" not in response.text
+        assert "https://" not in response.text
+
+
+def test_security_headers(nobody: httpx.Client) -> None:
+    headers = nobody.get("/health/live").headers
+    assert headers["x-content-type-options"] == "nosniff"
+    assert headers["cache-control"] == "no-store"
+    assert "frame-ancestors 'none'" in headers["content-security-policy"]
+
+
+def test_openapi_is_complete(nobody: httpx.Client) -> None:
+    spec = nobody.get("/openapi.json").json()
+    for name, schema in spec["components"]["schemas"].items():
+        for field, description in schema.get("properties", {}).items():
+            assert "description" in description, f"{name}.{field}"
+    for path, methods in spec["paths"].items():
+        for method, operation in methods.items():
+            where = f"{method} {path}"
+            assert operation["summary"], where
+            for parameter in operation.get("parameters", []):
+                assert parameter.get("description"), f"{where} {parameter['name']}"
+            for status, response in operation["responses"].items():
+                assert response["description"], where
+                if status >= "400":
+                    assert list(response["content"]) == ["application/problem+json"], f"{where} {status}"
+    assert "HTTPValidationError" not in spec["components"]["schemas"]
+    submit = spec["paths"]["/v1/jobs"]["post"]
+    assert set(submit["responses"]) == {"202", "400", "401", "409", "413", "422", "500", "503"}
+    assert "mask" in submit["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
+
+
+def test_an_unforeseen_error_is_a_problem(settings: Settings) -> None:
+    from fastapi import Request
+
+    from app.api.problems import respond
+
+    response = respond(Request({"type": "http", "path": "/x", "headers": []}), VertebraError("boom"))
+    assert response.status_code == 500
+    assert create_app(settings.model_copy(update={"api_keys": KEYS}))

@@ -1,0 +1,288 @@
+"""The job rows: every transition, on SQLite and on PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Engine, delete
+
+from app.jobs import fleet, sweeps
+from app.jobs.database import open_database
+from app.jobs.record import JobRow, WorkerRow
+from app.jobs.store import JobStore
+from tests.app.harness import new_row
+
+POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def postgres_command(folder: Path, *command: str) -> list[str]:
+    """Run as ``nobody`` when root: the server refuses root."""
+    if os.geteuid() != 0:
+        return list(command)
+    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    if not POSTGRES:
+        pytest.skip("no PostgreSQL server binary under /usr/lib/postgresql")
+    if os.geteuid() == 0 and shutil.which("setpriv") is None:
+        pytest.skip("PostgreSQL does not run as root and there is no setpriv")
+    pytest.importorskip("psycopg", reason="psycopg is not installed")
+    folder = Path("/tmp") / f"vertebra-pg-{uuid.uuid4().hex[:8]}"  # nobody cannot enter pytest's own folders
+    folder.mkdir(mode=0o700)
+    if os.geteuid() == 0:
+        os.chown(folder, 65534, 65534)
+    binaries = POSTGRES[-1].parent
+    data = str(folder / "data")
+    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
+    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
+    try:
+        subprocess.run(
+            postgres_command(folder, str(binaries / "initdb"), "-D", data, "-U", "test", "-A", "trust", "-N"), **quiet
+        )
+        control = [str(binaries / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log")]
+        subprocess.run(postgres_command(folder, *control, "-o", options, "start"), **quiet)
+        try:
+            yield f"postgresql://test@/postgres?host={folder}"
+        finally:
+            subprocess.run(postgres_command(folder, *control, "-m", "immediate", "stop"), **quiet)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
+    if request.param == "sqlite":
+        url = f"sqlite:///{tmp_path / 'jobs.sqlite3'}"
+    else:
+        url = request.getfixturevalue("postgres_url")
+    engine = open_database(url)
+    yield engine
+    with engine.begin() as connection:
+        connection.execute(delete(JobRow))
+        connection.execute(delete(WorkerRow))
+    engine.dispose()
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(engine: Engine, clock: Clock) -> JobStore:
+    return JobStore(engine, max_attempts=3, stale_after_s=45, deadline_s=540, clock=clock)
+
+
+def create(store: JobStore, tenant: str = "local", key: str | None = None) -> str:
+    return store.create(new_row(uuid.uuid4().hex, tenant, key)).id
+
+
+def get(store: JobStore, job_id: str) -> JobRow:
+    row = store.get("local", job_id)
+    assert row is not None
+    return row
+
+
+def test_the_life_of_a_job(store: JobStore) -> None:
+    job_id = create(store)
+    claim = store.claim(job_id, "w1")
+    assert claim is not None
+    assert (claim.attempt, claim.has_mask, claim.params) == (1, True, {"vertebra": "L1"})
+    assert store.progress(job_id, claim.token, "solve", 130.0)
+    row = get(store, job_id)
+    assert (row.state, row.stage, row.percent) == ("running", "solve", 100.0)
+    results = [{"name": "a", "size": 1}]
+    assert store.succeed(job_id, claim.token, results=results, timings={"solve": 1.0}, bundle_version="1")
+    row = get(store, job_id)
+    assert (row.state, row.results, row.error) == ("succeeded", results, None)
+    assert not store.fail(job_id, claim.token, {})
+    assert store.claim(job_id, "w2") is None
+    assert store.run_seconds() == {"succeeded": (1, 0.0)}
+    assert store.counts() == {"succeeded": 1}
+
+
+def test_a_stale_attempt_is_taken_over_and_fenced_out(store: JobStore, clock: Clock) -> None:
+    job_id = create(store)
+    first = store.claim(job_id, "w1")
+    assert first is not None
+    clock.now += 40
+    assert store.claim(job_id, "w2") is None
+    assert store.heartbeat(job_id, first.token)
+    clock.now += 50
+    second = store.claim(job_id, "w2")
+    assert second is not None
+    assert (second.attempt, second.token) == (2, first.token + 1)
+    for late in (
+        store.heartbeat(job_id, first.token),
+        store.progress(job_id, first.token, "x", 1),
+        store.succeed(job_id, first.token, results=[], timings={}, bundle_version=""),
+        store.fail(job_id, first.token, {}),
+        store.release(job_id, first.token),
+    ):
+        assert late is False
+    assert store.fail(job_id, second.token, {"title": "t"})
+
+
+def test_attempts_are_exhausted(store: JobStore, clock: Clock) -> None:
+    job_id = create(store)
+    for attempt in (1, 2, 3):
+        claim = store.claim(job_id, "w")
+        assert claim is not None
+        assert claim.attempt == attempt
+        clock.now += 100
+    assert store.claim(job_id, "w") is None
+    row = get(store, job_id)
+    assert row.state == "failed"
+    assert row.error is not None
+    assert row.error["type"] == "/problems/attempts_exhausted"
+
+
+def test_one_of_many_claims_wins(store: JobStore) -> None:
+    job_id = create(store)
+    start = threading.Barrier(8)
+    wins = []
+
+    def claim(name: str) -> None:
+        start.wait()
+        if store.claim(job_id, name):
+            wins.append(name)
+
+    threads = [threading.Thread(target=claim, args=(f"w{i}",)) for i in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(wins) == 1
+    assert get(store, job_id).attempt == 1
+
+
+def test_tenants_are_apart(store: JobStore) -> None:
+    job_id = create(store, "a")
+    assert store.get("b", job_id) is None
+    assert not store.delete("b", job_id)
+    assert store.page("b") == []
+    assert [row.id for row in store.page("a")] == [job_id]
+
+
+def test_idempotency_keys_are_a_tenants_own(store: JobStore) -> None:
+    first = create(store, "a", "key")
+    assert create(store, "a", "key") == first
+    assert create(store, "b", "key") != first
+    assert create(store, "a") != create(store, "a")
+    assert store.delete("a", first)
+    assert create(store, "a", "key") != first
+
+
+def test_sweeps_end_overdue_and_release_stale(store: JobStore, clock: Clock) -> None:
+    overdue, stale, spent, fresh = (create(store) for _ in range(4))
+    for _ in range(2):
+        assert store.claim(spent, "w")
+        clock.now += 100
+    assert store.claim(spent, "w")
+    token = store.claim(overdue, "w")
+    assert token is not None
+    clock.now += 580
+    assert store.heartbeat(overdue, token.token)
+    assert store.claim(fresh, "w")
+    late = store.claim(stale, "w")
+    assert late is not None
+    clock.now += 50
+    assert store.heartbeat(fresh, 1)
+    assert set(sweeps.end_overdue(store)) == {overdue, spent}
+    assert sweeps.release_stale(store) == [stale]
+    assert get(store, overdue).error["type"] == "/problems/deadline_exceeded"
+    row = get(store, stale)
+    assert (row.state, row.enqueued_at, row.attempt) == ("queued", None, 1)
+    assert not store.heartbeat(stale, late.token)
+    assert sweeps.release_all(store) == 1
+    assert get(store, fresh).state == "queued"
+
+
+def test_sweep_ends_a_stale_job_out_of_attempts(store: JobStore, clock: Clock) -> None:
+    job_id = create(store)
+    for _ in range(3):
+        assert store.claim(job_id, "w")
+        clock.now += 60
+    assert sweeps.release_stale(store) == [job_id]
+    assert get(store, job_id).error["type"] == "/problems/attempts_exhausted"
+
+
+def test_waiting_jobs_are_sent_once_and_ever_more_rarely(store: JobStore, clock: Clock) -> None:
+    job_id = create(store)
+    assert sweeps.waiting(store, 60) == []
+    store.not_enqueued(job_id)
+    (item,) = sweeps.waiting(store, 60)
+    assert sweeps.take_sending(store, item)
+    assert not sweeps.take_sending(store, item)  # another gateway saw it, too
+    sent = 0
+    for _ in range(3600 * 10 // 30):
+        clock.now += 30
+        for item in sweeps.waiting(store, 60):
+            assert sweeps.take_sending(store, item)
+            sent += 1
+    assert 10 <= sent <= 20
+
+
+def test_retention(store: JobStore, clock: Clock) -> None:
+    done, gone, open_job = (create(store) for _ in range(3))
+    claim = store.claim(done, "w")
+    assert claim is not None
+    assert store.succeed(done, claim.token, results=[], timings={}, bundle_version="")
+    assert store.delete("local", gone)
+    assert sweeps.expired(store, 3600) == []
+    clock.now += 1000
+    assert sweeps.expired(store, 3600) == [gone]
+    clock.now += 3000
+    assert set(sweeps.expired(store, 3600)) == {done, gone}
+    sweeps.purge(store, done)
+    sweeps.purge(store, open_job)
+    assert store.get("local", done) is None
+    assert store.get("local", open_job) is not None
+    assert sweeps.tokens(store, [done, open_job]) == {open_job: 0}
+
+
+def test_fleet(store: JobStore, clock: Clock) -> None:
+    report = fleet.WorkerReport("h:1", "1", {"numpy": "2"}, clock.now)
+    fleet.report(store, report)
+    clock.now += 10
+    fleet.report(store, report)
+    assert [row.name for row in fleet.alive(store, 5)] == ["h:1"]
+    clock.now += 10
+    assert fleet.alive(store, 5) == []
+    fleet.forget(store, 5)
+    assert fleet.alive(store, 1e9) == []
+
+
+def test_many_processes_may_create_the_tables(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'new.sqlite3'}"
+    failures: list[BaseException] = []
+
+    def connect() -> None:
+        try:
+            open_database(url).dispose()
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=connect) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []

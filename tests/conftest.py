@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+if TYPE_CHECKING:
+    from workers.pipeline import Engine
+
+import workers  # noqa: F401  (thread settings, before NumPy)
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Path:
+    """Real CTs, masks and surfaces: $VERTEBRA_DATA, or ../shared/data beside the repository."""
+    default = Path(__file__).parents[2] / "shared" / "data"
+    folder = Path(os.environ.get("VERTEBRA_DATA", default))
+    if not (folder / "shapes").is_dir():
+        pytest.skip(f"no real data at {folder}: set VERTEBRA_DATA to the folder that holds ct/ and shapes/")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def engine() -> Engine:
+    """The shipped bundle and all that a worker derives from it (loaded on first use, about 1 GB)."""
+    from workers.pipeline import engine
+
+    return engine()

@@ -1,0 +1,35 @@
+"""The documents say what the code does."""
+
+import json
+import re
+from pathlib import Path
+
+from app.jobs.errors import all_errors
+from models.bundle import Bundle
+
+ROOT = Path(__file__).parents[1]
+
+
+def test_readme_lists_every_problem_type() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \| (\d{3}) \|", (ROOT / "README.md").read_text(), re.MULTILINE))
+    assert rows == {error.slug: str(error.status) for error in all_errors()}
+
+
+def test_readme_commands_exist() -> None:
+    targets = re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    named = set(re.findall(r"make ([a-z]+)", (ROOT / "README.md").read_text()))
+    assert {"demo", "test", "serve", "bench"} <= named <= set(targets)
+    assert {"demo", "test", "serve", "check", "fix", "bench"} <= set(targets)
+
+
+def test_ci_runs_the_readme_command_then_the_checks() -> None:
+    lines = [line for line in (ROOT / ".ci" / "run").read_text().splitlines() if line.startswith("make ")]
+    assert lines == ["make test", "make check"]
+
+
+def test_bundle_document_matches_the_manifest() -> None:
+    text = (ROOT / "models" / "l1" / "README.md").read_text()
+    template = Bundle().manifest["template"]
+    for number in (template["surface_nodes"], template["nodes"], template["tets"]):
+        assert f"{number:,}" in text
+    assert json.dumps(template["modes"]) in text

@@ -1,0 +1,153 @@
+"""The service as a user runs it: `vertebra-stress serve`, then `vertebra-stress submit`, on a real CT."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+import pyvista as pv
+
+from app.broker import free_port
+from app.jobs.lifeline import die_with_parent
+from tests.app.harness import ROOT, kill_group, wait_for
+from workers.stages.publish import MEDIA_TYPES
+
+READY_WITHIN_S = 180.0  # a cold Numba cache takes about 60 s longer
+STOP_WITHIN_S = 40.0
+
+
+def environment() -> dict[str, str]:
+    return {name: value for name, value in os.environ.items() if not name.startswith("VERTEBRA_")}
+
+
+@pytest.fixture(scope="module")
+def service(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    folder = tmp_path_factory.mktemp("service")
+    port = free_port("127.0.0.1")
+    url, log = f"http://127.0.0.1:{port}", folder / "serve.log"
+    settings = {"VERTEBRA_DATA_DIR": str(folder / "data"), "VERTEBRA_PORT": str(port), "TMPDIR": str(folder)}
+    with log.open("wb") as out:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "app.cli", "serve"],
+            cwd=ROOT,
+            env=environment() | settings,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=partial(die_with_parent, os.getpid()),
+        )
+
+    def ready() -> bool:
+        assert process.poll() is None, log.read_text()
+        try:
+            return httpx.get(f"{url}/health/ready").status_code == 200
+        except httpx.TransportError:
+            return False
+
+    try:
+        wait_for(ready, f"readiness (log: {log})", READY_WITHIN_S)
+        yield url
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(STOP_WITHIN_S) == 0
+    finally:
+        kill_group(process)
+
+
+@pytest.fixture(scope="module")
+def inputs(data_dir: Path) -> tuple[Path, Path]:
+    folder = data_dir / "ct/totalsegmentator_example"
+    return folder / "ct.nii.gz", folder / "vertebrae.nii.gz"
+
+
+def submit(url: str, ct: Path, mask: Path, label: int, out: Path) -> subprocess.CompletedProcess[str]:
+    arguments = ["--ct", str(ct), "--mask", str(mask), "--label", str(label), "--out", str(out), "--url", url]
+    command = [sys.executable, "-m", "app.cli", "submit", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
+
+
+def last_job(url: str) -> dict:
+    newest = httpx.get(f"{url}/v1/jobs").json()["jobs"][0]
+    return httpx.get(f"{url}/v1/jobs/{newest['id']}").json()
+
+
+def test_a_ct_becomes_a_stress_field(
+    service: str, inputs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    start = time.monotonic()
+    done = submit(service, *inputs, 31, tmp_path / "out")
+    seconds = time.monotonic() - start
+    assert done.returncode == 0, done.stderr
+
+    job = re.search(r"^job: (\S+)$", done.stdout, re.MULTILINE)
+    assert job is not None
+    state = httpx.get(job[1]).json()
+    assert (state["state"], state["percent"], state["attempt"]) == ("succeeded", 100.0, 1)
+    with capsys.disabled():
+        print(f"\nclient start to last result: {seconds:.1f} s; worker: {state['timings']} s")  # noqa: T201
+
+    results = httpx.get(f"{job[1]}/results").json()["results"]
+    assert {result["name"]: result["media_type"] for result in results} == dict(MEDIA_TYPES)
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(MEDIA_TYPES)
+    for result in results:
+        data = (tmp_path / "out" / result["name"]).read_bytes()
+        assert hashlib.sha256(data).hexdigest() == result["sha256"]
+        assert len(data) == result["size"]
+        assert f"/results/{result['name']}" in done.stdout
+
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["inputs"]["ct_sha256"] == hashlib.sha256(inputs[0].read_bytes()).hexdigest()
+    assert report["inputs"]["mask_sha256"] == hashlib.sha256(inputs[1].read_bytes()).hexdigest()
+    assert report["stress"]["peak_von_mises"]["value_mpa"] == pytest.approx(0.8335, rel=0.05)
+    assert report["equilibrium"]["relative_residual"] <= 1e-6
+
+    grid = pv.read(tmp_path / "out/stress.vtu")
+    assert (grid.n_points, grid.n_cells) == (120_913, 675_249)
+    assert grid["von_mises"].max() == pytest.approx(report["stress"]["peak_von_mises"]["value_mpa"], rel=1e-5)
+    fixed = np.asarray(grid["is_fixed"]) > 0
+    assert np.abs(grid["displacement"][fixed]).max() == 0.0
+    assert pv.read(tmp_path / "out/surface.vtp").n_points == 23_528
+
+
+def assert_failed_without_results(url: str, out: Path, slug: str) -> dict:
+    job = last_job(url)
+    assert job["state"] == "failed"
+    assert job["error"]["type"].endswith(slug)
+    answer = httpx.get(f"{url}/v1/jobs/{job['id']}/results")
+    assert answer.status_code == 409
+    assert httpx.get(f"{url}/v1/jobs/{job['id']}/results/stress.vtu").status_code in (404, 409)
+    assert not out.exists()
+    return job
+
+
+def test_a_truncated_ct_fails_by_name(service: str, inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    ct = tmp_path / "cut.nii.gz"
+    data = inputs[0].read_bytes()
+    ct.write_bytes(data[: len(data) // 2])
+    done = submit(service, ct, inputs[1], 31, tmp_path / "out")
+    assert done.returncode == 1
+    assert "The file is damaged or incomplete" in done.stderr
+    assert "corrupt_file" in done.stderr
+    job = assert_failed_without_results(service, tmp_path / "out", "corrupt_file")
+    assert job["error"]["status"] == 422
+    assert job["attempt"] == 1  # bad input is not tried again
+
+
+def test_a_bad_label_lists_those_present(service: str, inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    done = submit(service, *inputs, 20, tmp_path / "out")
+    assert done.returncode == 1
+    assert "label_absent" in done.stderr
+    assert "[26, 27, 28, 29, 30, 31, 32, 33]" in done.stderr
+    job = assert_failed_without_results(service, tmp_path / "out", "label_absent")
+    assert job["error"]["labels_present"] == [26, 27, 28, 29, 30, 31, 32, 33]

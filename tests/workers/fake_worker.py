@@ -1,0 +1,96 @@
+"""A Celery worker with a pipeline that does what the "CT" says: one word, ``key=value`` options.
+
+``celery -A tests.workers.fake_worker worker``. The real `workers.pipeline` is replaced before the pool forks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+from app.jobs.errors import BadSpacing
+from app.jobs.params import JobParams
+
+
+@dataclass
+class ResultFile:
+    name: str
+    path: Path
+    media_type: str
+
+
+@dataclass
+class PipelineResult:
+    files: list[ResultFile]
+    timings: dict[str, float]
+    bundle_version: str
+
+
+def run_pipeline(
+    ct: Path, mask: Path | None, params: JobParams, out_dir: Path, progress: Callable[[str, float], None]
+) -> PipelineResult:
+    word, *options = ct.read_text().split()
+    assert mask is not None
+    progress("solve", 50.0)
+    if word == "sleep":
+        _sleep(float(options[0]), progress)
+    elif word == "stuck":
+        _stuck(float(options[0]))
+    elif word == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    elif word == "die-once":
+        _die_once(Path(options[0]))
+    elif word == "bad":
+        raise BadSpacing("Voxels of a metre.", expected="0.1 to 6 mm", got="1000 mm")
+    elif word == "bug":
+        raise RuntimeError("PATIENT NAME")
+    report = out_dir / "report.json"
+    report.write_text(json.dumps({"load_newton": params.load_newton, "pid": os.getpid()}))
+    page = out_dir / "viewer.html"
+    page.write_text("<p>3-D</p>")
+    files = [ResultFile("report.json", report, "application/json"), ResultFile("viewer.html", page, "text/html")]
+    return PipelineResult(files, {"solve": 0.25}, "test-1")
+
+
+def _sleep(seconds: float, progress: Callable[[str, float], None]) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        progress("solve", 60.0)
+        time.sleep(0.1)
+
+
+def _stuck(seconds: float) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        time.sleep(0.1)
+
+
+def _die_once(marker: Path) -> None:
+    if not marker.exists():
+        marker.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def warm_up() -> None:
+    pass
+
+
+fake = ModuleType("workers.pipeline")
+fake.run_pipeline = run_pipeline  # type: ignore[attr-defined]
+fake.warm_up = warm_up  # type: ignore[attr-defined]
+sys.modules["workers.pipeline"] = fake
+
+import workers  # noqa: E402
+
+workers.pipeline = fake  # type: ignore[attr-defined]
+
+from workers.celery_app import app  # noqa: E402
+
+__all__ = ["app"]

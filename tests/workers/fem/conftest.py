@@ -1,0 +1,22 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from workers.fem.solve import Solution
+from workers.pipeline import Engine
+
+
+@dataclass(frozen=True)
+class TemplateSolve:
+    solution: Solution
+    force: NDArray[np.float64]
+
+
+@pytest.fixture(scope="session")
+def template_solve(engine: Engine) -> TemplateSolve:
+    """The shipped template under 500 N, solved once."""
+    return TemplateSolve(*engine.solve(engine.template.nodes, 500.0))

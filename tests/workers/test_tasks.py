@@ -1,0 +1,210 @@
+from __future__ import annotations
+
+import json
+import os
+import signal
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import psutil
+import pytest
+
+from app.jobs.queue import JobQueue
+from app.jobs.settings import Settings
+from tests.app.harness import FAST, Broker, post, running_broker, running_gateway, running_worker, wait_for
+
+
+@pytest.fixture(scope="module")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
+    with running_broker(tmp_path_factory.mktemp("broker")) as broker:
+        yield broker
+
+
+@pytest.fixture(scope="module")
+def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(data_dir=tmp_path_factory.mktemp("data"), broker_url=broker.url, **FAST)
+
+
+@pytest.fixture(scope="module")
+def client(settings: Settings) -> Iterator[httpx.Client]:
+    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def worker(settings: Settings, client: httpx.Client) -> Iterator[int]:
+    log = settings.data_dir / "worker.log"
+    with running_worker(settings, log) as process:
+        wait_for(lambda: client.get("/health/ready").status_code == 200, "worker")
+        yield process.pid
+
+
+def submit(client: httpx.Client, ct: str) -> str:
+    response = post(client, ct.encode())
+    assert response.status_code == 202, response.text
+    return str(response.headers["location"])
+
+
+def ended(client: httpx.Client, path: str, timeout_s: float = 40) -> dict:
+    def look() -> dict | None:
+        job = client.get(path).json()
+        return job if job["state"] in ("succeeded", "failed") else None
+
+    return wait_for(look, f"end of {path}", timeout_s)
+
+
+def running(client: httpx.Client, path: str) -> dict:
+    def look() -> dict | None:
+        job = client.get(path).json()
+        return job if job["state"] == "running" and job["stage"] == "solve" else None
+
+    return wait_for(look, f"start of {path}")
+
+
+def result_folders(settings: Settings, path: str) -> list[str]:
+    folder = Path(settings.storage) / "jobs" / path.rsplit("/", 1)[1]
+    return sorted(child.name for child in folder.glob("results-*")) if folder.exists() else []
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_job_runs_and_publishes(client: httpx.Client, settings: Settings) -> None:
+    path = submit(client, "ok")
+    job = ended(client, path)
+    assert job["state"] == "succeeded", job
+    assert (job["percent"], job["stage"], job["attempt"], job["bundle_version"]) == (100, None, 1, "test-1")
+    assert job["timings"]["solve"] == 0.25
+    results = client.get(job["links"]["results"]).json()["results"]
+    assert [result["name"] for result in results] == ["report.json", "viewer.html"]
+    assert json.loads(client.get(results[0]["url"]).content)["load_newton"] == 500
+    assert result_folders(settings, path) == ["results-1"]
+
+
+@pytest.mark.usefixtures("worker")
+def test_bad_input_ends_the_job_with_its_problem(client: httpx.Client) -> None:
+    job = ended(client, submit(client, "bad"))
+    assert job["state"] == "failed"
+    assert job["attempt"] == 1
+    assert job["error"]["type"] == "/problems/bad_spacing"
+    assert (job["error"]["expected"], job["error"]["got"]) == ("0.1 to 6 mm", "1000 mm")
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_bug_is_an_internal_error_that_leaks_nothing(client: httpx.Client, settings: Settings) -> None:
+    job = ended(client, submit(client, "bug"))
+    assert job["error"]["type"] == "/problems/internal_error"
+    assert "PATIENT" not in json.dumps(job)
+    assert "RuntimeError" in (settings.data_dir / "worker.log").read_text()
+
+
+@pytest.mark.usefixtures("worker")
+def test_duplicate_delivery_runs_once(client: httpx.Client, settings: Settings) -> None:
+    path = submit(client, "sleep 1")
+    queue = JobQueue(settings)
+    for _ in range(4):
+        queue.send(path.rsplit("/", 1)[1])
+    queue.close()
+    assert ended(client, path)["attempt"] == 1
+    follower = ended(client, submit(client, "ok"))  # the duplicates were delivered before it
+    assert follower["state"] == "succeeded"
+    assert client.get(path).json()["attempt"] == 1
+    assert result_folders(settings, path) == ["results-1"]
+
+
+@pytest.mark.usefixtures("worker")
+def test_an_unknown_id_is_ignored(client: httpx.Client, settings: Settings) -> None:
+    queue = JobQueue(settings)
+    queue.send(uuid.uuid4().hex)
+    queue.close()
+    assert ended(client, submit(client, "ok"))["state"] == "succeeded"
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_killed_pool_process_is_survived(client: httpx.Client, settings: Settings, tmp_path: Path) -> None:
+    path = submit(client, f"die-once {tmp_path / 'marker'}")
+    job = ended(client, path)
+    assert (job["state"], job["attempt"]) == ("succeeded", 2)
+    assert len(result_folders(settings, path)) == 1
+    wait_for(
+        lambda: not list((settings.data_dir / "scratch").glob("vertebra-job-*")), "patient data removed from scratch", 5
+    )
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_job_that_always_kills_its_process_ends(client: httpx.Client) -> None:
+    job = ended(client, submit(client, "die"))
+    assert job["error"]["type"] == "/problems/attempts_exhausted"
+    assert job["attempt"] == 3
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_deleted_job_stops_and_publishes_nothing(client: httpx.Client, settings: Settings) -> None:
+    path = submit(client, "sleep 20")
+    running(client, path)
+    assert client.delete(path).status_code == 204
+    assert ended(client, submit(client, "ok"), 10)["state"] == "succeeded"  # the worker is free again
+    assert result_folders(settings, path) == []
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_running_job_survives_the_broker(client: httpx.Client, broker: Broker) -> None:
+    path = submit(client, "sleep 3")
+    running(client, path)
+    broker.stop()
+    broker.start()
+    job = ended(client, path)
+    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    assert ended(client, submit(client, "ok"))["state"] == "succeeded"
+
+
+def test_a_worker_killed_mid_job_is_replaced(
+    client: httpx.Client, settings: Settings, worker: int, tmp_path: Path
+) -> None:
+    """Kill -9 of the whole worker: another one takes the job over; one result set is published."""
+    wait_for(lambda: psutil.pid_exists(worker), "worker")
+    path = submit(client, "sleep 4")
+    first = running(client, path)
+    assert first["attempt"] == 1
+    members = [worker, *(child.pid for child in psutil.Process(worker).children(recursive=True))]
+    os.kill(worker, signal.SIGKILL)
+    wait_for(lambda: all(gone(pid) for pid in members[1:]), "pool processes die with their parent", 10)
+    with running_worker(settings, tmp_path / "second.log"):
+        job = ended(client, path)
+    assert (job["state"], job["attempt"]) == ("succeeded", 2)
+    assert len(result_folders(settings, path)) == 1
+    assert len(client.get(f"{path}/results").json()["results"]) == 2
+
+
+def gone(pid: int) -> bool:
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
+def test_time_limit(client: httpx.Client, settings: Settings, tmp_path: Path) -> None:
+    quick = settings.model_copy(update={"job_deadline_s": 1})
+    quick.model_fields_set.add("job_deadline_s")
+    with running_worker(quick, tmp_path / "quick.log"):
+        job = ended(client, submit(client, "stuck 20"))
+    assert job["error"]["type"] == "/problems/deadline_exceeded"
+    assert job["attempt"] == 1
+
+
+def test_the_broker_may_be_away(client: httpx.Client, broker: Broker, settings: Settings, tmp_path: Path) -> None:
+    broker.stop()
+    try:
+        response = post(client, b"ok")
+        assert response.status_code == 503
+        assert response.headers["retry-after"]
+        body = response.json()
+        assert body["type"] == "/problems/broker_unavailable"
+        path = response.headers["location"]
+        assert path.endswith(body["job_id"])
+        assert client.get(path).json()["state"] == "queued"
+        assert client.get("/health/ready").json()["components"]["broker"]["ok"] is False
+    finally:
+        broker.start()
+    with running_worker(settings, tmp_path / "after.log"):
+        assert ended(client, path)["state"] == "succeeded"

@@ -1,0 +1,60 @@
+"""Celery configuration: which queue, how many processes, how long, and what a fresh pool process does first.
+
+Why each value is as it is stands in DESIGN section 3 (measured on Celery 5.7 with redis-py 8.1).
+"""
+
+from __future__ import annotations
+
+import os
+from typing import Any
+
+from celery import Celery
+from celery.signals import worker_process_init, worker_process_shutdown
+
+from app.jobs.lifeline import die_with_parent
+from app.jobs.queue import transport_options
+from app.jobs.settings import QUEUE_NAME, Settings
+
+settings = Settings()
+
+app = Celery("vertebra-workers", broker=settings.broker, include=["workers.tasks"])
+app.conf.update(
+    task_ignore_result=True,  # the job row is the truth
+    task_default_queue=QUEUE_NAME,
+    task_acks_late=True,
+    task_reject_on_worker_lost=False,  # the reconciler and the attempt count decide, not the broker
+    task_track_started=False,
+    worker_pool="prefork",  # time limits are silently ignored by the other pools
+    worker_concurrency=settings.worker_concurrency,
+    worker_prefetch_multiplier=1,
+    worker_max_tasks_per_child=50,
+    worker_proc_alive_timeout=120.0,
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # the fencing token makes duplicates harmless
+    worker_send_task_events=False,
+    worker_enable_remote_control=False,
+    task_soft_time_limit=settings.job_deadline_s,
+    task_time_limit=settings.hard_limit_s,
+    visibility_timeout=settings.visibility_timeout_s,
+    broker_transport_options=transport_options(settings),
+    result_backend_transport_options={"visibility_timeout": settings.visibility_timeout_s},
+    broker_connection_retry_on_startup=True,
+    broker_connection_max_retries=None,
+)
+
+
+@worker_process_init.connect
+def prepare_process(**_: Any) -> None:
+    """Load models and compile kernels after the fork, then report as alive."""
+    die_with_parent(os.getppid())
+    from workers import pipeline, presence  # heavy: in the pool process only
+
+    pipeline.warm_up()
+    presence.start()
+
+
+@worker_process_shutdown.connect
+def leave_process(**_: Any) -> None:
+    """Sign off."""
+    from workers import presence
+
+    presence.stop()

@@ -1,0 +1,46 @@
+"""The load case: axial compression of the superior endplate (paper section II.A, DESIGN section 5)."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+Ints = NDArray[np.int32]
+
+
+def _area_vectors(points: Floats, triangles: Ints) -> Floats:
+    a, b, c = (points[triangles[:, i]] for i in range(3))
+    vectors: Floats = 0.5 * np.cross(b - a, c - a)
+    return vectors
+
+
+def cranio_caudal_axis(points: Floats, superior: Ints, inferior: Ints) -> Floats:
+    """Return the vertebra's own axis, a unit vector (3,) that points cranially.
+
+    The bisector of the two endplates' mean normals. A patch's area vector depends on its rim alone, so the axis does
+    not feel the roughness of the endplate; it turns with the vertebra, wherever that lies in the scanner.
+
+    Parameters
+    ----------
+    points
+        (n, 3) float64, mm.
+    superior, inferior
+        (a, 3) and (b, 3) outward triangles of the endplates.
+    """
+    up = _area_vectors(points, superior).sum(axis=0)
+    down = _area_vectors(points, inferior).sum(axis=0)
+    axis = up / np.linalg.norm(up) - down / np.linalg.norm(down)
+    return axis / np.linalg.norm(axis)
+
+
+def endplate_traction(points: Floats, superior: Ints, inferior: Ints, load_newton: float) -> Floats:
+    """Return nodal forces (n, 3), N, of a uniform traction on the superior endplate that sums to `load_newton`.
+
+    The traction points caudally along `cranio_caudal_axis`; each triangle gives a third of its area to each corner,
+    which is the consistent load of a uniform traction on linear elements.
+    """
+    axis = cranio_caudal_axis(points, superior, inferior)
+    areas = np.linalg.norm(_area_vectors(points, superior), axis=1)
+    share = np.bincount(superior.ravel(), np.repeat(areas / 3.0, 3), minlength=len(points))
+    return np.outer(share / areas.sum(), -load_newton * axis)

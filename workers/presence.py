@@ -1,0 +1,97 @@
+"""A pool process reports that it lives and what software it runs (`/health/ready` shows it)."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import platform
+import socket
+import threading
+import time
+from functools import cache
+from importlib.metadata import PackageNotFoundError, version
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from app.jobs import fleet
+from app.jobs.blobs import BlobStore
+from app.jobs.database import open_database
+from app.jobs.settings import Settings
+from app.jobs.store import JobStore
+from workers.scratch import remove_left_behind
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("vertebra-stress", "celery", "numpy", "scipy", "numba", "nibabel", "vtk", "pyvista", "onnxruntime")
+
+_stop = threading.Event()
+
+
+@cache
+def job_store() -> JobStore:
+    """Return this process's job store (opened after the fork: connections must not cross it)."""
+    settings = Settings()
+    return JobStore(
+        open_database(settings.database),
+        max_attempts=settings.max_attempts,
+        stale_after_s=settings.stale_after_s,
+        deadline_s=settings.job_deadline_s,
+    )
+
+
+@cache
+def blob_store() -> BlobStore:
+    """Return this process's blob storage."""
+    return BlobStore(Settings().storage)
+
+
+def worker_name() -> str:
+    """Return host and process id."""
+    return f"{socket.gethostname()}:{os.getpid()}"
+
+
+def start() -> None:
+    """Report now and every few seconds, and clean up after killed neighbours."""
+    report = fleet.WorkerReport(worker_name(), _bundle_version(), _software(), time.time())
+    _stop.clear()
+    threading.Thread(target=_keep_reporting, args=(report,), name="presence", daemon=True).start()
+
+
+def stop() -> None:
+    """Stop reporting and sign off."""
+    _stop.set()
+    try:
+        fleet.leave(job_store(), worker_name())
+    except SQLAlchemyError:
+        log.warning("could not sign off: the database does not answer")
+
+
+def _keep_reporting(report: fleet.WorkerReport) -> None:
+    pause, longest = Settings().heartbeat_s, Settings().hard_limit_s
+    while True:
+        try:
+            fleet.report(job_store(), report)
+        except SQLAlchemyError as error:
+            log.warning("could not report: %s", type(error).__name__)
+        remove_left_behind(longest)
+        if _stop.wait(pause):
+            return
+
+
+def _bundle_version() -> str:
+    try:
+        manifest = json.loads((Settings().models_dir / "l1" / "manifest.json").read_text(encoding="utf-8"))
+        return str(manifest.get("version", "unknown"))
+    except (OSError, ValueError):
+        return "unknown"
+
+
+def _software() -> dict[str, str]:
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

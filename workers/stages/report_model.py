@@ -1,0 +1,131 @@
+"""The schema of ``report.json``: every field with its unit. Coordinates are NIfTI RAS+ in mm; numbers are finite."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.jobs.params import Fidelity, Vertebra
+
+Number = Annotated[float, Field(allow_inf_nan=False)]
+Positive = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
+Position = tuple[Number, Number, Number]
+
+
+class Section(BaseModel):
+    """Base of every part of the report."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Peak(Section):
+    """One extreme nodal value and where it is."""
+
+    value_mpa: Number = Field(description="Stress at the node, MPa.")
+    position_ras_mm: Position = Field(description="Position of the node, NIfTI RAS+ world, mm.")
+    region: str = Field(description="Anatomical region of the node.")
+    node_id: int = Field(ge=0, description="Node id, the same anatomical place in every report of this bundle.")
+
+
+class Distribution(Section):
+    """Von Mises stress over a volume. Nodes are weighted by the volume they stand for (a quarter of each tet)."""
+
+    volume_mm3: Positive = Field(description="Volume of the region (lumped to nodes), mm³.")
+    mean_mpa: Positive = Field(description="Volume-weighted mean, MPa.")
+    p5_mpa: Positive = Field(description="Volume-weighted 5th percentile, MPa.")
+    p50_mpa: Positive = Field(description="Volume-weighted median, MPa.")
+    p95_mpa: Positive = Field(description="Volume-weighted 95th percentile, MPa.")
+    p99_mpa: Positive = Field(description="Volume-weighted 99th percentile, MPa.")
+    max_mpa: Positive = Field(description="Largest nodal value, MPa.")
+
+
+class Stress(Section):
+    """The stress field in numbers."""
+
+    peak_von_mises: Peak = Field(description="Largest nodal von Mises stress of the whole vertebra.")
+    peak_away_from_endplates: Peak | None = Field(
+        description="Largest nodal von Mises stress more than 3 mm from the loaded and the clamped endplate. Nearer "
+        "than that the idealised support rules: at the rim of a clamp the exact stress is infinite, so the overall "
+        "peak depends on the mesh. Null when every node is that near."
+    )
+    largest_principal: Peak = Field(description="Largest s1 (most tensile), MPa; tension is positive.")
+    smallest_principal: Peak = Field(description="Smallest s3 (most compressive), MPa; compression is negative.")
+    overall: Distribution = Field(description="Von Mises stress of the whole vertebra.")
+    regions: dict[str, Distribution] = Field(description="Von Mises stress by anatomical region.")
+
+
+class Geometry(Section):
+    """Size of the fitted vertebra."""
+
+    volume_mm3: Positive = Field(description="Volume of the finite-element mesh, mm³.")
+    surface_area_mm2: Positive = Field(description="Area of the outer surface, mm².")
+
+
+class SurfaceFit(Section):
+    """Distance between the fitted surface and the surface of the mask, both ways."""
+
+    mean_mm: Positive = Field(description="Mean surface distance, mm.")
+    p95_mm: Positive = Field(description="95th percentile of the surface distance, mm.")
+    max_mm: Positive = Field(description="Largest surface distance, mm.")
+
+
+class MeshQuality(Section):
+    """Size and shape quality of the mesh."""
+
+    nodes: int = Field(ge=1, description="Number of nodes.")
+    surface_nodes: int = Field(ge=1, description="Number of nodes on the outer surface.")
+    tets: int = Field(ge=1, description="Number of linear tetrahedra.")
+    mean_ratio_min: Number = Field(description="Smallest mean ratio of a tetrahedron; 1 regular, 0 flat, < 0 inverted.")
+    mean_ratio_p1: Number = Field(description="1st percentile of the mean ratio.")
+    mean_ratio_median: Number = Field(description="Median of the mean ratio.")
+    min_dihedral_deg: Positive = Field(description="Smallest dihedral angle, degrees.")
+    non_positive_tets: int = Field(ge=0, description="Number of tetrahedra with zero or negative volume.")
+
+
+class Equilibrium(Section):
+    """Check of the solution: the support must carry the load."""
+
+    reaction_ras_newton: Position = Field(description="Total reaction at the clamped endplate, N, RAS+ axes.")
+    relative_residual: Positive = Field(
+        description="|total reaction + total applied load| / |applied load|, no unit; 0 is perfect equilibrium."
+    )
+
+
+class Software(Section):
+    """What computed the report."""
+
+    name: str = Field(description="Name of the software.")
+    version: str = Field(description="Version of the software.")
+    python: str = Field(description="Version of Python.")
+    platform: str = Field(description="Operating system and processor.")
+    bundle_version: str = Field(description="Version of the model bundle (template and models).")
+
+
+class Inputs(Section):
+    """What the job was computed from."""
+
+    ct_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the CT file as uploaded, hex.")
+    mask_sha256: str | None = Field(
+        pattern="^[0-9a-f]{64}$", description="SHA-256 of the mask file as uploaded, hex; null without a mask."
+    )
+
+
+class Report(Section):
+    """``report.json``: one finished job in numbers."""
+
+    schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
+    vertebra: Vertebra = Field(description="Level that was analysed.")
+    load_newton: float = Field(gt=0.0, allow_inf_nan=False, description="Compressive load on the superior endplate, N.")
+    fidelity: Fidelity = Field(description="How the stress was computed; `fe` is a finite-element solution.")
+    frame: str = Field(description="World frame and unit of every position.")
+    stress: Stress
+    geometry: Geometry
+    fit: SurfaceFit | None = Field(description="Fit of the template to the mask; null where nothing was fitted.")
+    mesh: MeshQuality
+    equilibrium: Equilibrium | None = Field(description="Force balance; null where nothing was solved.")
+    timings_s: dict[str, Positive] = Field(description="Wall-clock time of each stage, s.")
+    inputs: Inputs
+    software: Software
+    warnings: list[str] = Field(description="What a reader should know before using the numbers.")
+    disclaimer: str = Field(description="Limits of use.")
