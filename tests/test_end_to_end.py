@@ -106,7 +106,12 @@ def test_a_ct_becomes_a_stress_field(
         assert len(data) == result["size"]
         assert f"/results/{result['name']}" in done.stdout
 
+    viewer = httpx.get(f"{job[1]}/results/viewer.html").headers  # a browser shows it, shut off from everything else
+    assert viewer["content-disposition"].startswith("inline")
+    assert "sandbox allow-scripts" in viewer["content-security-policy"]
+
     report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["inputs"]["mask_label"] == 31
     assert report["inputs"]["ct_sha256"] == hashlib.sha256(inputs[0].read_bytes()).hexdigest()
     assert report["inputs"]["mask_sha256"] == hashlib.sha256(inputs[1].read_bytes()).hexdigest()
     assert report["stress"]["peak_von_mises"]["value_mpa"] == pytest.approx(0.8335, rel=0.05)

@@ -18,7 +18,7 @@ from models.bundle import Bundle
 from models.template import Template
 from workers.fem.loads import endplate_traction
 from workers.fem.solve import Plan, Solution, solve
-from workers.stages.mask import CleanMask, clean_mask, place_on, select_label
+from workers.stages.mask import CleanMask, clean_mask, label_names, place_on, select_label
 from workers.stages.plausibility import check_field_of_view, check_on_bone, check_vertebra, misfit
 from workers.stages.publish import ResultFile, publish
 from workers.stages.report import build_report, force_balance
@@ -155,7 +155,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
             mesh.points,
             solution.field,
             params=params,
-            inputs=Inputs(ct_sha256=_sha256(ct), mask_sha256=_sha256(mask)),
+            inputs=Inputs(ct_sha256=_sha256(ct), mask_sha256=_sha256(mask), mask_label=vertebra.label),
             bundle_version=engine().bundle.version,
             fit=SurfaceFit(
                 mean_mm=float(mesh.distance_mm.mean()),
@@ -214,6 +214,10 @@ def cautions(mesh: SubjectMesh, vertebra: CleanMask, params: JobParams) -> list[
     shape = float(np.sqrt(np.square(mesh.fit.coefficients[:LEADING_MODES]).mean()))
     if shape > UNUSUAL_SHAPE:
         found.append(f"The shape is unusual: {shape:.1f} standard deviations (whole vertebrae T11 to L5: 0.1 to 0.9).")
+    named = label_names(vertebra.label)
+    if named and params.vertebra not in named.values():
+        names = " and ".join(f"{level} in {scheme} numbering" for scheme, level in named.items())
+        found.append(f"Label {vertebra.label} is {names}, but the job says {params.vertebra}: check the level.")
     if params.vertebra != "L1":
         found.append(f"The template is an L1; {params.vertebra} was fitted with it.")
     return found

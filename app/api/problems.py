@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from typing import Any
 
@@ -12,8 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
+from starlette.routing import compile_path
 
 from app.jobs.errors import (
+    PROBLEM_BASE,
     InternalError,
     InvalidParameters,
     MalformedRequest,
@@ -23,6 +26,7 @@ from app.jobs.errors import (
     Unauthorized,
     Unavailable,
     VertebraError,
+    all_errors,
 )
 
 log = logging.getLogger(__name__)
@@ -37,7 +41,11 @@ class Problem(BaseModel):
 
     model_config = ConfigDict(extra="allow")
 
-    type: str = Field(description="URI of the kind of problem; it answers with a description.")
+    type: str = Field(
+        description="URI of the kind of problem; it answers with a description. A job's `error` is one that input or "
+        "the computation can have; the routes list their own.",
+        json_schema_extra={"enum": [PROBLEM_BASE + error.slug for error in all_errors()]},
+    )
     title: str = Field(description="What kind of problem this is, in a few words.")
     status: int = Field(description="HTTP status code (of a failed job: the status it would have had).")
     detail: str = Field(description="What happened in this case and what to do next.")
@@ -61,6 +69,8 @@ def respond(request: Request, error: VertebraError) -> Response:
         headers["WWW-Authenticate"] = "Bearer"
     if "location" in error.extra:
         headers["Location"] = error.extra["location"]
+    if isinstance(error, MethodNotAllowed) and error.expected:
+        headers["Allow"] = error.expected
     if "size" in error.extra and error.status == 416:
         headers["Content-Range"] = f"bytes */{error.extra['size']}"
     return ProblemResponse(error.problem(instance=request.url.path), error.status, headers=headers)
@@ -72,7 +82,7 @@ def invalid(error: ValidationError | RequestValidationError, what: str) -> Inval
         {
             "field": ".".join(str(part) for part in fault["loc"]) or what,
             "expected": fault["msg"],
-            "got": repr(fault.get("input"))[:MAX_ECHO],
+            "got": json.dumps(fault.get("input"), default=lambda _: "unreadable text")[:MAX_ECHO],
         }
         for fault in error.errors()
     ]
@@ -90,13 +100,18 @@ def from_http(request: Request, error: HTTPException) -> VertebraError:
     if error.status_code == 404:
         return NotFound(f"There is nothing at {request.url.path[:MAX_ECHO]}. The routes are listed at /openapi.json.")
     if error.status_code == 405:
-        allowed = (error.headers or {}).get("Allow", "")
-        return MethodNotAllowed(
-            "The resource does not answer this method.", expected=allowed or None, got=request.method
-        )
+        allowed = ", ".join(sorted(_methods(request))) or (error.headers or {}).get("Allow")
+        return MethodNotAllowed("The resource does not answer this method.", expected=allowed, got=request.method)
     if error.status_code < 500:
         return MalformedRequest(str(error.detail))
     return InternalError("The request could not be handled.")
+
+
+def _methods(request: Request) -> set[str]:
+    """Return every method some route answers at the request's path (the framework names the first route's only)."""
+    paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
+    matching = (operations for path, operations in paths.items() if compile_path(path)[0].match(request.url.path))
+    return {method.upper() for operations in matching for method in operations}
 
 
 def install(app: FastAPI) -> None:

@@ -125,14 +125,15 @@ def _manifest(row: JobRow) -> list[Json]:
 
 
 def _headers(entry: Json) -> dict[str, str]:
-    disposition = "inline" if entry["media_type"] in INLINE_TYPES else "attachment"
+    kind = entry["media_type"].partition(";")[0]
+    disposition = "inline" if kind in INLINE_TYPES else "attachment"
     headers = {
         "ETag": f'"{entry["sha256"]}"',
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
         "Content-Disposition": f'{disposition}; filename="{entry["name"]}"',
     }
-    if entry["media_type"] == "text/html":
+    if kind == "text/html":
         headers["Content-Security-Policy"] = HTML_POLICY
     return headers
 

@@ -13,7 +13,7 @@ Fidelity = Literal["fe"]
 class JobParams(BaseModel):
     """Parameters of a job, sent as the JSON form field ``params``."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     vertebra: Vertebra = Field(
         default="L1",

@@ -18,7 +18,7 @@ ETAG = f'"{hashlib.sha256(DATA).hexdigest()}"'
 @pytest.fixture(scope="module")
 def job(client: httpx.Client, settings: Settings) -> str:
     path = post(client).headers["location"]
-    files = {"stress.vtu": (DATA, "application/vnd.vtk.vtu+xml"), "viewer.html": (b"<p>", "text/html")}
+    files = {"stress.vtu": (DATA, "application/vnd.vtk.vtu"), "viewer.html": (b"<p>", "text/html; charset=utf-8")}
     finish(settings, path.rsplit("/", 1)[1], files)
     return str(path)
 
@@ -28,7 +28,7 @@ def test_list(client: httpx.Client, job: str) -> None:
     first = body["results"][0]
     assert first == {
         "name": "stress.vtu",
-        "media_type": "application/vnd.vtk.vtu+xml",
+        "media_type": "application/vnd.vtk.vtu",
         "size": len(DATA),
         "sha256": ETAG.strip('"'),
         "url": f"{job}/results/stress.vtu",
@@ -41,7 +41,7 @@ def test_download(client: httpx.Client, job: str) -> None:
     assert response.content == DATA
     assert response.headers["etag"] == ETAG
     assert response.headers["accept-ranges"] == "bytes"
-    assert response.headers["content-type"] == "application/vnd.vtk.vtu+xml"
+    assert response.headers["content-type"] == "application/vnd.vtk.vtu"
     assert response.headers["content-disposition"] == 'attachment; filename="stress.vtu"'
     assert response.headers["x-content-type-options"] == "nosniff"
 

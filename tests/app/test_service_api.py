@@ -84,6 +84,13 @@ def test_errors_of_the_framework(client: httpx.Client, method: str, path: str, s
     assert problem(client.request(method, path), status, slug)["instance"] == path
 
 
+def test_a_wrong_method_is_told_the_right_ones(client: httpx.Client) -> None:
+    for path, allowed in (("/v1/jobs", "GET, POST"), ("/v1/jobs/x", "DELETE, GET")):
+        response = client.put(path)
+        assert problem(response, 405, "method_not_allowed")["expected"] == allowed
+        assert response.headers["allow"] == allowed
+
+
 def test_pages(nobody: httpx.Client) -> None:
     for path in ("/", "/jobs/abc", "/jobs/%3Cscript%3Ealert(1)"):
         response = nobody.get(path)
@@ -121,6 +128,8 @@ def test_openapi_is_complete(nobody: httpx.Client) -> None:
                 if status >= "400":
                     assert list(response["content"]) == ["application/problem+json"], f"{where} {status}"
     assert "HTTPValidationError" not in spec["components"]["schemas"]
+    listed = spec["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]
+    assert {kind.rsplit("/", 1)[1] for kind in listed} == {error.slug for error in all_errors()}
     submit = spec["paths"]["/v1/jobs"]["post"]
     assert set(submit["responses"]) == {"202", "400", "401", "409", "413", "422", "500", "503"}
     assert "mask" in submit["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]

@@ -55,7 +55,10 @@ def run_pipeline(
     report.write_text(json.dumps({"load_newton": params.load_newton, "pid": os.getpid()}))
     page = out_dir / "viewer.html"
     page.write_text("<p>3-D</p>")
-    files = [ResultFile("report.json", report, "application/json"), ResultFile("viewer.html", page, "text/html")]
+    files = [
+        ResultFile("report.json", report, "application/json"),
+        ResultFile("viewer.html", page, "text/html; charset=utf-8"),
+    ]
     return PipelineResult(files, {"solve": 0.25}, "test-1")
 
 

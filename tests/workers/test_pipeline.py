@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 
 from app.jobs import errors
 from app.jobs.params import JobParams
-from workers.pipeline import STAGES, PipelineResult, isolate, run_pipeline
+from workers.pipeline import STAGES, PipelineResult, cautions, isolate, run_pipeline
+from workers.stages.morph import Fit, Similarity
 from workers.stages.publish import MEDIA_TYPES
+from workers.stages.subject_mesh import SubjectMesh
 from workers.stages.surface import extract_surface
 from workers.stages.volume import Volume, read_ct, read_mask
 
@@ -307,7 +309,7 @@ def test_an_absent_label_lists_those_present(inputs, tmp_path):
     with pytest.raises(errors.LabelAbsent) as caught:
         run(*inputs, JobParams(mask_label=20), tmp_path / "out")
     assert caught.value.extra == {"labels_present": [26, 27, 28, 29, 30, 31, 32, 33]}
-    assert "31 (L1 in TS)" in caught.value.detail
+    assert "31 (L1 in TotalSegmentator)" in caught.value.detail
 
 
 def test_no_mask(inputs, tmp_path):
@@ -328,3 +330,15 @@ def test_a_stopped_job_leaves_nothing(inputs, tmp_path):
     with pytest.raises(StopHereError):
         run_pipeline(*inputs, L1, tmp_path, stop)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_label_that_names_another_level_is_called_out(volumes):
+    ct, mask = volumes
+    pose = Similarity(1.0, np.eye(3), np.zeros(3))
+    mesh = SubjectMesh(np.zeros((4, 3)), Fit(np.zeros((600, 3)), pose), np.zeros(2), 0)
+    params = JobParams(mask_label=29)
+    vertebra = isolate(mask, ct, params)
+    said = "Label 29 is L3 in TotalSegmentator numbering, but the job says L1: check the level."
+    assert said in cautions(mesh, vertebra, params)
+    right = cautions(mesh, vertebra, JobParams(mask_label=29, vertebra="L3"))
+    assert not any("Label 29" in sentence for sentence in right)

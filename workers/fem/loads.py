@@ -5,14 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from workers.stages.triangles import Surface
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]
-
-
-def _area_vectors(points: Floats, triangles: Ints) -> Floats:
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    vectors: Floats = 0.5 * np.cross(b - a, c - a)
-    return vectors
 
 
 def cranio_caudal_axis(points: Floats, superior: Ints, inferior: Ints) -> Floats:
@@ -28,8 +24,8 @@ def cranio_caudal_axis(points: Floats, superior: Ints, inferior: Ints) -> Floats
     superior, inferior
         (a, 3) and (b, 3) outward triangles of the endplates.
     """
-    up = _area_vectors(points, superior).sum(axis=0)
-    down = _area_vectors(points, inferior).sum(axis=0)
+    up = Surface(points, superior).triangle_vectors.sum(axis=0)
+    down = Surface(points, inferior).triangle_vectors.sum(axis=0)
     axis = up / np.linalg.norm(up) - down / np.linalg.norm(down)
     return axis / np.linalg.norm(axis)
 
@@ -41,6 +37,6 @@ def endplate_traction(points: Floats, superior: Ints, inferior: Ints, load_newto
     which is the consistent load of a uniform traction on linear elements.
     """
     axis = cranio_caudal_axis(points, superior, inferior)
-    areas = np.linalg.norm(_area_vectors(points, superior), axis=1)
+    areas = Surface(points, superior).areas
     share = np.bincount(superior.ravel(), np.repeat(areas / 3.0, 3), minlength=len(points))
     return np.outer(share / areas.sum(), -load_newton * axis)

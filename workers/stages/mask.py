@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from app.jobs.errors import GridMismatch, LabelAbsent, LabelAmbiguous
+from app.jobs.errors import LabelAbsent, LabelAmbiguous
 from workers.stages.volume import Volume
 
 PAD_VOXELS = 3
@@ -23,7 +23,6 @@ LONELY = 4
 0.23 % of the volume off, at 3 mm too; 7 would take 7.6 mm off a process (verse010 L4)."""
 CROWDED = 21
 """An empty voxel with at least this many neighbours set is a pinhole."""
-_SAME_GRID_VOXELS = 0.02
 _CHUNK = 1 << 24
 
 VERSE = {
@@ -134,9 +133,15 @@ def select_label(mask: Volume, label: int | None, vertebra: str) -> int:
     )
 
 
+def label_names(label: int) -> dict[str, str]:
+    """Return what a label stands for in each numbering; nothing for 1, which most binary masks use."""
+    schemes = {"VerSe": VERSE, "TotalSegmentator": TOTALSEGMENTATOR}
+    return {} if label == 1 else {scheme: names[label] for scheme, names in schemes.items() if label in names}
+
+
 def _name(label: int) -> str:
-    names = [f"{names[label]} in {s}" for s, names in (("VerSe", VERSE), ("TS", TOTALSEGMENTATOR)) if label in names]
-    return f"{label} ({', '.join(names)})" if names else str(label)
+    names = ", ".join(f"{level} in {scheme}" for scheme, level in label_names(label).items())
+    return f"{label} ({names})" if names else str(label)
 
 
 def clean_mask(mask: Volume, label: int) -> CleanMask:
@@ -203,35 +208,6 @@ def _largest_piece(voxels: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float]
     sizes[0] = 0
     second, first = np.sort(sizes)[-2:]
     return pieces == int(np.argmax(sizes)), float(second / first)
-
-
-def same_grid(a: Volume, b: Volume) -> bool:
-    """Tell whether two volumes have the same voxels in the world, in the same order."""
-    if a.voxels.shape != b.voxels.shape:
-        return False
-    corners = np.array(np.meshgrid(*[(0, n - 1) for n in a.voxels.shape])).reshape(3, -1)
-    drift = (a.affine - b.affine)[:3, :3] @ corners + (a.affine - b.affine)[:3, 3:]
-    return bool(np.abs(drift).max() <= _SAME_GRID_VOXELS * min(a.spacing.min(), b.spacing.min()))
-
-
-def resample_to(mask: Volume, ct: Volume) -> Volume:
-    """Return the label map on the CT's grid, by nearest neighbour; `mask` itself where the grids are the same.
-
-    Raises
-    ------
-    GridMismatch
-        The mask has labels, and none of them lies on the CT.
-    """
-    if same_grid(mask, ct):
-        return mask
-    labels = _nearest(mask.voxels, mask.affine, ct)
-    if not labels.any() and mask.voxels.any():
-        raise GridMismatch(
-            "Mask and CT lie in different places of the world. Send the mask that was made from this CT.",
-            expected="labels within the CT's field of view",
-            got="no label on the CT",
-        )
-    return Volume(labels, ct.affine)
 
 
 def place_on(clean: CleanMask, ct: Volume) -> NDArray[np.uint8]:

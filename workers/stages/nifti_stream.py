@@ -7,10 +7,11 @@ import zlib
 from pathlib import Path
 from typing import Self
 
-from app.jobs.errors import CorruptFile
+from app.jobs.errors import CorruptFile, DecompressionBomb, InputError
 
 _BLOCK = 1 << 16
 _MAX_MEMBERS = 100_000  # of one gzip file; bgzip writes one for each 64 KiB
+_MAX_DRAIN = 1 << 30
 
 
 class NiftiStream:
@@ -27,8 +28,20 @@ class NiftiStream:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._file.close()
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
+        """Close; where the content was refused, let the checksum speak first, since damage makes absurd values."""
+        try:
+            refused = isinstance(error, InputError) and not isinstance(error, CorruptFile | DecompressionBomb)
+            if refused and self.is_gzip:
+                self._drain()
+        finally:
+            self._file.close()
+
+    def _drain(self) -> None:
+        """Read on to the end, or so far that it is no longer worth it."""
+        left = _MAX_DRAIN
+        while left > 0 and (part := self.read(_BLOCK)):
+            left -= len(part)
 
     def read(self, n: int) -> bytes:
         """Return up to `n` bytes; fewer only at the end of the stream.

@@ -29,6 +29,12 @@ MAX_TIGHT_MM2 = 150.0
 """The same where the label touches all six faces: a tightly cropped volume, not a cut. The outermost voxel layer of
 whole vertebrae measures up to 113 mm² at 1 and 2 mm (351 mm² at 3 mm)."""
 MAX_OUTSIDE = 0.01
+MAX_FLAT_MM2, MAX_FLAT_MM2_PER_MM = 250.0, 150.0
+"""Area of a label's outermost voxel layer, and more for each mm of layer above 1 mm. A whole vertebra ends in the tips
+of its processes and in the round front of its body: up to 113 mm² at 1 mm, 200 at 2 mm, 351 at 3 mm. A mask that was
+cut and padded ends in a plane: 355 to 2300 mm² where a tenth of the vertebra is gone."""
+MAX_PADDING = 0.04
+"""Share of the vertebra, or of its surroundings (2 to 6 mm), that may have one same value of air: padding of a scan."""
 MAX_FRAGMENT = 0.25
 MAX_BODY_ASPECT = 1.1
 """Height over depth of the vertebral bodies. Single 0.36 to 0.85, fused 1.36 to 2.1."""
@@ -132,6 +138,8 @@ def check_vertebra(clean: CleanMask) -> None:
         Two pieces of similar size.
     NotAVertebra
         Volume out of range.
+    VertebraTruncated
+        It ends in a plane.
     """
     volume = clean.volume_mm3 / 1000.0
     if volume < VOLUME_CM3[0]:
@@ -142,6 +150,21 @@ def check_vertebra(clean: CleanMask) -> None:
         )
     if volume > VOLUME_CM3[1]:
         raise _not_a_vertebra(clean, f"at most {VOLUME_CM3[1]:g} cm³", f"{volume:.0f} cm³")
+    allowed = MAX_FLAT_MM2 + MAX_FLAT_MM2_PER_MM * np.maximum(clean.spacing - 1.0, 0.0)
+    flat = outermost_areas(clean)
+    if (flat > allowed).any():
+        axis = int((flat - allowed).max(axis=0).argmax())
+        got = f"{flat[:, axis].max():.0f} mm²"
+        raise _truncated(f"a label that ends in at most {allowed[axis]:.0f} mm² of one plane", got)
+
+
+def outermost_areas(clean: CleanMask) -> NDArray[np.float64]:
+    """Return the area in mm² of the first and the last voxel layer of the vertebra along each axis, (2, 3)."""
+    box = label_box(clean.voxels.astype(np.uint8), 1)
+    voxels = clean.voxels[box]
+    face = np.prod(clean.spacing) / clean.spacing
+    ends = [[np.take(voxels, end, axis=axis).sum() for axis in range(3)] for end in (0, -1)]
+    return np.asarray(ends, np.float64) * face
 
 
 def misfit(clean: CleanMask, error: MorphFailed) -> InputError:
@@ -240,6 +263,9 @@ def check_on_bone(clean: CleanMask, ct: Volume) -> None:
     Raises
     ------
     GridMismatch
+        The mask does not lie on bone.
+    VertebraTruncated
+        The vertebra reaches into padding around the scan.
     """
     margin = [int(np.ceil(6.0 / s)) for s in clean.spacing]
     voxels = np.pad(clean.voxels, [(m, m) for m in margin])
@@ -248,6 +274,10 @@ def check_on_bone(clean: CleanMask, ct: Volume) -> None:
     outside = _sample(ct, clean.affine, np.argwhere((distance > 2.0) & (distance <= 6.0)) - margin)
     if not len(inside) or not len(outside):
         return
+    padding = max(_padding(inside), _padding(outside))
+    if padding > MAX_PADDING:
+        expected = f"at most {MAX_PADDING:.0%} of the vertebra's surroundings outside the scan"
+        raise _truncated(expected, f"{padding:.0%}")
     contrast = float(np.median(inside) - np.median(outside))
     if contrast < MIN_BONE_CONTRAST_HU:
         raise GridMismatch(
@@ -255,6 +285,12 @@ def check_on_bone(clean: CleanMask, ct: Volume) -> None:
             expected=f"the vertebra at least {MIN_BONE_CONTRAST_HU:g} HU brighter than its surroundings",
             got=f"{contrast:.0f} HU",
         )
+
+
+def _padding(values: NDArray[np.float64]) -> float:
+    """Return the share of the commonest value of -900 HU or less; lung and gas are noisy, padding is not."""
+    air = values[values <= -900.0]
+    return float(np.unique(air, return_counts=True)[1].max() / len(values)) if len(air) else 0.0
 
 
 def _sample(ct: Volume, affine: NDArray[np.float64], index: NDArray[np.intp]) -> NDArray[np.float64]:

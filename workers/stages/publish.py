@@ -64,7 +64,7 @@ def publish(
     template, points, field
         Topology; (n, 3) float64 node positions, mm, RAS+; nodal stress, MPa.
     report
-        The report so far; its timings gain ``publish``, the time the other five files took, s.
+        The report so far; its timings gain ``write``, the time the other five files took, s.
     mask
         (i, j, k) cleaned mask on the CT's grid, non-zero inside the vertebra.
     affine
@@ -80,7 +80,7 @@ def publish(
     write_mask(out_dir / "mask.nii.gz", mask, affine)
     write_preview(out_dir / "preview.png", template, points, field, meta)
     write_viewer(out_dir / "viewer.html", template, points, field, meta)
-    timings = {**report.timings_s, "publish": round(time.perf_counter() - start, 4)}
+    timings = {**report.timings_s, "write": round(time.perf_counter() - start, 4)}
     final = report.model_copy(update={"timings_s": timings})
     (out_dir / "report.json").write_text(final.model_dump_json(indent=2) + "\n", "utf-8")
     return [ResultFile(name, out_dir / name, media_type) for name, media_type in MEDIA_TYPES.items()]

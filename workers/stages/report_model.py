@@ -105,6 +105,7 @@ class Software(Section):
 class Inputs(Section):
     """What the job was computed from."""
 
+    mask_label: int | None = Field(default=None, description="Label of the vertebra in the mask; null without a mask.")
     ct_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the CT file as uploaded, hex.")
     mask_sha256: str | None = Field(
         pattern="^[0-9a-f]{64}$", description="SHA-256 of the mask file as uploaded, hex; null without a mask."

@@ -46,6 +46,35 @@ def test_a_ct_that_ends_in_the_vertebra(data_dir, axis, top, pad):
         check_field_of_view(whole if pad else ct, 1, ct)
 
 
+@pytest.mark.parametrize("axis", range(3))
+@pytest.mark.parametrize("top", [False, True])
+@pytest.mark.parametrize("lost", [0.1, 0.3])
+def test_a_cut_vertebra_with_room_around_it(data_dir, axis, top, lost):
+    """The scan ended in the vertebra, then somebody padded or resampled it: no border tells, the plane does."""
+    whole = read_mask(data_dir / "shapes/verse005/L1.nii.gz")
+    where = np.nonzero(whole.voxels)[axis]
+    at = int(np.quantile(where, 1 - lost if top else lost))
+    cut = whole.voxels.copy()
+    cut[tuple((slice(at, None) if top else slice(None, at)) if a == axis else slice(None) for a in range(3))] = 0
+    with pytest.raises(errors.VertebraTruncated):
+        check_vertebra(clean_mask(Volume(cut, whole.affine), 1))
+
+
+@pytest.mark.parametrize(("start_mm", "refused"), [(-9, True), (-3, True), (0, False), (9, False)])
+def test_a_scan_that_was_padded(data_dir, start_mm, refused):
+    """The mask is whole; the CT is padding from 9 mm below, or above, the vertebra's top."""
+    ct, mask = read_ct(data_dir / TS / "ct.nii.gz"), label_map(data_dir, TS)
+    top = int(np.nonzero(mask.voxels == 31)[2].max()) + 1
+    voxels = ct.voxels.copy()
+    voxels[:, :, top + start_mm // 3 :] = -1024
+    clean, padded = clean_mask(mask, 31), Volume(voxels, ct.affine)
+    if refused:
+        with pytest.raises(errors.VertebraTruncated):
+            check_on_bone(clean, padded)
+    else:
+        check_on_bone(clean, padded)
+
+
 def test_a_tip_at_the_border_is_no_cut(data_dir):
     whole = read_mask(data_dir / "shapes/verse005/L1.nii.gz")
     low, high = (f(np.argwhere(whole.voxels), 0) for f in (np.min, np.max))
@@ -135,7 +164,9 @@ def not_vertebrae():
 @pytest.mark.parametrize(("name", "surface"), list(not_vertebrae()), ids=[n for n, _ in not_vertebrae()])
 def test_other_shapes_are_refused(name, surface):
     clean = clean_mask(voxelised(surface.triangulate(), 2.0), 1)
-    with pytest.raises((errors.NotAVertebra, errors.VertebraeFused) if name == "rod" else errors.NotAVertebra):
+    flat = errors.VertebraTruncated  # what ends in a plane looks cut
+    allowed = {"rod": (flat, errors.VertebraeFused), "box": (flat,), "rib": (flat,)}
+    with pytest.raises(allowed.get(name, (errors.NotAVertebra,))):
         judge(clean)
 
 

@@ -50,7 +50,7 @@ def test_all_six_files_open(case, tmp_path):
     with Image.open(by_name["preview.png"].path) as image:
         image.verify()
     written = json.loads(by_name["report.json"].path.read_text())
-    assert Report.model_validate(written).timings_s.keys() == {"read", "publish"}
+    assert Report.model_validate(written).timings_s.keys() == {"read", "write"}
     assert by_name["preview.png"].media_type == "image/png"
     assert by_name["report.json"].media_type == "application/json"
 
