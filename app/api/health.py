@@ -48,12 +48,14 @@ class Ready(BaseModel):
     workers: list[WorkerState] = Field(description="Workers that reported recently.")
 
 
+@router.head("/live", include_in_schema=False)  # some load balancers probe with HEAD
 @router.get("/live", summary="Liveness")
 def live() -> Live:
     """Answer as long as the process runs; touches nothing else."""
     return Live()
 
 
+@router.head("/ready", include_in_schema=False)
 @router.get("/ready", summary="Readiness", responses=documented(NotReady))
 def ready(services: ServicesDep) -> Ready:
     """Check database, storage and queue, and that a worker has reported recently."""

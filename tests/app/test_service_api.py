@@ -84,6 +84,11 @@ def test_errors_of_the_framework(client: httpx.Client, method: str, path: str, s
     assert problem(client.request(method, path), status, slug)["instance"] == path
 
 
+def test_health_answers_head(nobody: httpx.Client) -> None:
+    assert nobody.head("/health/live").status_code == 200
+    assert nobody.head("/health/ready").status_code == nobody.get("/health/ready").status_code
+
+
 def test_a_wrong_method_is_told_the_right_ones(client: httpx.Client) -> None:
     for path, allowed in (("/v1/jobs", "GET, POST"), ("/v1/jobs/x", "DELETE, GET")):
         response = client.put(path)
