@@ -18,8 +18,6 @@ import pyvista as pv
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from workers.stages.plausibility import measure_midline
-
 LEVELS = ((19, 0.94), (20, 1.0), (21, 1.05))
 """VerSe label and size relative to the surface, from top to bottom."""
 DISC_MM = 8.0
@@ -127,10 +125,8 @@ def _lay_out(surface: pv.PolyData, spacing: float) -> _Scene:
     solid = np.pad(_inside(surface, *axes), 1)
     depth = ndimage.distance_transform_edt(solid)
     centre = np.array(np.unravel_index(int(depth.argmax()), depth.shape)) - 1.0 + [a[0] for a in axes]
-    bodies = measure_midline(solid, np.ones(3))
-    if bodies is None:
-        raise ValueError("the surface has no vertebral body in its midline")
-    pitch = bodies.height + DISC_MM
+    front = np.asarray(surface.points)[:, 1] > centre[1]  # nothing but the body lies before its own centre
+    pitch = float(np.ptp(np.asarray(surface.points)[front, 2])) + DISC_MM
     skin = float(low[1]) - 22.0
     x = np.arange(centre[0] - _HALF_WIDTH_MM, centre[0] + _HALF_WIDTH_MM, spacing)
     y = np.arange(skin - _AIR_MM, centre[1] + _FRONT_MM, spacing)

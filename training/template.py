@@ -27,7 +27,7 @@ from workers.stages.triangles import Floats, Ints, Surface
 N_SURFACE = 23_528
 """Surface nodes of the paper's reference model."""
 MAX_TET_VOLUME_MM3 = 0.155
-"""Gives about 120 k nodes and 670 k tetrahedra, edges 0.9 mm on average."""
+"""Gives about 120 k nodes and 670 k tetrahedra, edges 0.96 mm on average."""
 N_LANDMARKS, N_MODES = 2000, 600
 SEED = "visible_human_L1"
 MEAN_WEIGHTS = {

@@ -10,9 +10,6 @@ Axes: x right, y anterior, z superior of the world; left-handed files and a pati
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any
-
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -36,38 +33,13 @@ cut and padded ends in a plane: 355 to 2300 mm² where a tenth of the vertebra i
 MAX_PADDING = 0.04
 """Share of the vertebra, or of its surroundings (2 to 6 mm), that may have one same value of air: padding of a scan."""
 MAX_FRAGMENT = 0.25
-MAX_BODY_ASPECT = 1.1
-"""Height over depth of the vertebral bodies. Single 0.36 to 0.85, fused 1.36 to 2.1."""
 MAX_SLENDERNESS = 1.02
-"""z over the geometric mean of x and y; names pairs whose canal is filled. Single up to 0.84, fused to 1.3, ball 1."""
+"""Extent in z over the geometric mean of those in x and y. Single up to 0.84, a ball 1, fused to 1.3."""
 VOLUME_CM3 = (10.0, 140.0)
 """Whole 36 to 81 cm³; fused pairs 78 to 170."""
-FUSED_CM3 = 90.0
+FUSED_CM3 = 75.0
 """A label of this volume that is no vertebra is probably two."""
 MIN_BONE_CONTRAST_HU = 20.0
-_SLAB_MM = 4.0
-
-
-@dataclass(frozen=True)
-class Midline:
-    """The vertebral bodies in the mid-sagittal plane.
-
-    Attributes
-    ----------
-    height, depth
-        mm, of the rectangle with the same second moments; along and across the bodies' own cranio-caudal axis.
-    share
-        `depth` over the antero-posterior extent of the whole label.
-    """
-
-    height: float
-    depth: float
-    share: float
-
-    @property
-    def aspect(self) -> float:
-        """Height over depth."""
-        return self.height / self.depth
 
 
 def check_field_of_view(mask: Volume, label: int, ct: Volume) -> None:
@@ -170,89 +142,10 @@ def outermost_areas(clean: CleanMask) -> NDArray[np.float64]:
 def misfit(clean: CleanMask, error: MorphFailed) -> InputError:
     """Return the error for a label the template does not fit: two vertebrae where it is tall, else not a vertebra."""
     expected, got = error.expected or "", error.got or ""
-    bodies = measure_midline(clean.voxels, clean.spacing)
     width, depth, height = (np.ptp(np.argwhere(clean.voxels), axis=0) + 1) * clean.spacing
-    tall = height / np.sqrt(width * depth) > MAX_SLENDERNESS or (bodies is not None and bodies.aspect > MAX_BODY_ASPECT)
-    if tall or clean.volume_mm3 / 1000.0 > FUSED_CM3:
+    if height / np.sqrt(width * depth) > MAX_SLENDERNESS or clean.volume_mm3 / 1000.0 > FUSED_CM3:
         return _fused(clean, expected, got)
     return _not_a_vertebra(clean, expected, got)
-
-
-def measure_midline(voxels: NDArray[np.bool_], spacing: NDArray[np.float64]) -> Midline | None:
-    """Measure the vertebral bodies in the mid-sagittal plane, None where it is empty.
-
-    The canal parts the bodies from the spinous processes there. Bodies are told by their width (30 to 45 mm against
-    8 to 19 mm), not by their side. Symmetry finds the plane (axial rotation up to 20 degrees), second moments make the
-    result independent of tilt: the cranio-caudal axis is the one along z rather than towards the arch.
-
-    Parameters
-    ----------
-    voxels
-        (i, j, k) bool, axes nearest to RAS.
-    spacing
-        (3,) mm.
-    """
-    voxels, spacing = _face_forward(voxels, spacing)
-    middle = round(float(np.argwhere(voxels)[:, 0].mean()))
-    reach = max(1, round(_SLAB_MM / float(spacing[0])))
-    plane = voxels[max(0, middle - reach) : middle + reach + 1].mean(axis=0) >= 0.5
-    pieces, n = ndimage.label(plane)
-    if n == 0:
-        return None
-    run = np.cumprod(voxels[middle::-1], axis=0).sum(axis=0) + np.cumprod(voxels[middle + 1 :], axis=0).sum(axis=0)
-    areas = np.bincount(pieces.ravel())[1:]
-    large = [p for p in range(1, n + 1) if areas[p - 1] >= 0.15 * areas.max()]
-    widths = [float(run[pieces == p].mean()) for p in large]
-    bodies = [p for p, w in zip(large, widths, strict=True) if w >= 0.7 * max(widths)]
-    points = np.argwhere(np.isin(pieces, bodies)) * spacing[1:]
-    arch = np.argwhere(np.isin(pieces, [p for p in large if p not in bodies])) * spacing[1:]
-    variance, axes = np.linalg.eigh(np.cov(points.T, bias=True))
-    upright = np.abs(axes[1])
-    if len(arch):
-        towards = arch.mean(axis=0) - points.mean(axis=0)
-        upright = upright - np.abs(towards @ axes) / np.linalg.norm(towards)
-    along = int(np.argmax(upright))
-    height, depth = np.sqrt(12.0 * variance + float(spacing[1:].min()) ** 2)[[along, 1 - along]]
-    whole = float(np.ptp(np.flatnonzero(voxels.any(axis=(0, 2)))) + 1) * float(spacing[1])
-    return Midline(height=float(height), depth=float(depth), share=float(depth) / whole)
-
-
-def _face_forward(
-    voxels: NDArray[np.bool_], spacing: NDArray[np.float64]
-) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
-    """Sample at 1 mm or coarser, turned about z so that left and right mirror each other best."""
-    steps = np.maximum(spacing, 1.0)
-    steps[:2] = steps[:2].max()
-    best = max(
-        range(-20, 21, 4), key=lambda yaw: (_symmetry(voxels.sum(axis=2), spacing[:2], steps[:2], yaw), -abs(yaw))
-    )
-    matrix, offset, shape = _turned(voxels.shape[:2], spacing[:2], steps[:2], best)
-    planes = range(max(1, round(voxels.shape[2] * float(spacing[2] / steps[2]))))
-    layers = [min(int((k + 0.5) * steps[2] / spacing[2]), voxels.shape[2] - 1) for k in planes]
-    turned = [
-        ndimage.affine_transform(voxels[:, :, k].astype(np.uint8), matrix, offset, shape, order=0) for k in layers
-    ]
-    return np.stack(turned, axis=2) > 0, steps
-
-
-def _symmetry(footprint: NDArray[Any], spacing: NDArray[np.float64], steps: NDArray[np.float64], yaw: float) -> float:
-    """Return how well the footprint (sum along z), turned by `yaw` degrees, correlates with its mirror image."""
-    matrix, offset, shape = _turned(footprint.shape, spacing, steps, yaw)
-    image = ndimage.affine_transform(footprint.astype(float), matrix, offset, shape, order=1)
-    centre = float((image.sum(axis=1) @ np.arange(shape[0])) / image.sum())
-    mirror = ndimage.affine_transform(image, np.array([-1.0, 1.0]), np.array([2.0 * centre, 0.0]), order=1)
-    return float(np.corrcoef(image.ravel(), mirror.ravel())[0, 1])
-
-
-def _turned(
-    shape: tuple[int, ...], spacing: NDArray[np.float64], steps: NDArray[np.float64], yaw: float
-) -> tuple[NDArray[np.float64], NDArray[np.float64], tuple[int, int]]:
-    """Return matrix, offset and shape with which `scipy.ndimage.affine_transform` turns a plane about its centre."""
-    c, s = np.cos(np.radians(yaw)), np.sin(np.radians(yaw))
-    matrix = np.array([[c, -s], [s, c]]) * steps / spacing[:, None]
-    side = int(np.ceil(np.hypot(*(np.array(shape) * spacing)) / float(steps[0])))
-    centre = (np.array(shape) - 1.0) / 2.0
-    return matrix, centre - matrix @ np.full(2, (side - 1.0) / 2.0), (side, side)
 
 
 def check_on_bone(clean: CleanMask, ct: Volume) -> None:
