@@ -20,7 +20,7 @@ OUT ?= demo-output
 # pinned by hand: they cannot be installed beside the others (onnxruntime), or need not be (torch)
 PINNED_APART := onnxruntime-gpu==1.31.1 torch==2.13.0
 
-.PHONY: help demo serve test check fix bench template constraints clean
+.PHONY: help demo serve test check fix bench training template constraints clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -37,7 +37,7 @@ help: ## list the commands
 
 .venv/installed-dev: .venv/installed
 	@echo "Installing what tests and checks need into .venv ..."
-	@$(PIP) --editable ".[cpu,server,dev]"
+	@$(PIP) --editable ".[cpu,server,dev,offline]"
 	@touch $@
 
 demo: .venv/installed ## start the service, run one CT, print the report, download every result
@@ -50,6 +50,7 @@ serve: .venv/installed ## run broker, worker and gateway on this machine
 
 test: .venv/installed-dev ## run every test (servers the tests use are installed where apt-get can)
 	@tests/install_servers.sh
+	@tests/install_torch.sh
 	@$(BIN)/python -m pytest $(ARGS)
 
 check: .venv/installed-dev ## lint, format and types, without changing anything
@@ -65,13 +66,16 @@ bench: .venv/installed-dev ## measure beside the peers; writes bench-output/benc
 	@tests/install_servers.sh
 	@$(BIN)/python -m bench
 
+training: .venv/bin/python ## install everything `python -m training` needs (torch, meshers)
+	@$(PIP) --editable ".[cpu,training]"
+
 template: .venv/bin/python ## rebuild models/l1 from the source shapes (offline meshers are installed)
 	@$(PIP) --editable ".[mesh]"
 	@$(BIN)/python -m training template
 
 constraints: ## resolve every extra anew and write the pins
 	@rm -rf .venv-pins && $(PYTHON) -m venv .venv-pins
-	@.venv-pins/bin/python -m pip install --quiet --editable ".[cpu,server,mesh,dev]"
+	@.venv-pins/bin/python -m pip install --quiet --editable ".[cpu,server,mesh,offline,dev]"
 	@.venv-pins/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
 	@printf '%s\n' $(PINNED_APART) >> constraints.txt
 	@rm -rf .venv-pins

@@ -10,7 +10,7 @@ import sys
 import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import httpx
 from pydantic import ValidationError
@@ -78,7 +78,10 @@ def _add_job_arguments(command: argparse.ArgumentParser, needs_ct: bool) -> None
     command.add_argument(
         "--load", type=float, default=fields["load_newton"].default, help="load, N (default %(default)s)"
     )
-    command.add_argument("--fidelity", default=fields["fidelity"].default, help="method (default %(default)s)")
+    for name in ("fidelity", "surrogate", "on_out_of_distribution"):
+        flag = "--" + name.replace("_", "-")
+        choices = get_args(fields[name].annotation)
+        command.add_argument(flag, default=fields[name].default, choices=choices, help="default %(default)s")
     command.add_argument(
         "--out", type=Path, default=Path("demo-output"), help="folder for the results (default %(default)s)"
     )
@@ -140,6 +143,8 @@ def _request(arguments: argparse.Namespace) -> Request:
         "vertebra": arguments.vertebra,
         "load_newton": arguments.load,
         "fidelity": arguments.fidelity,
+        "surrogate": arguments.surrogate,
+        "on_out_of_distribution": arguments.on_out_of_distribution,
     }
     if arguments.label is not None:
         params["mask_label"] = arguments.label

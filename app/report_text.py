@@ -30,6 +30,18 @@ def summary(report: Mapping[str, Any]) -> str:
         f"mesh       {mesh['nodes']:,} nodes, {mesh['tets']:,} tets, mean ratio ≥ {mesh['mean_ratio_min']:.2f}, "
         f"{mesh['non_positive_tets']} inverted"
     )
+    if trust := report["prediction"]:
+        lines.append(
+            f"trust      {trust['surrogate']} surrogate, expected error {trust['expected_nmae_percent']:.2f} % of the "
+            f"peak; shape {trust['shape_distance_mm']:.1f} mm from the template"
+            + (", OUT OF DISTRIBUTION" if trust["out_of_distribution"] else "")
+            + (", solved instead" if report["fidelity"] == "fe" else "")
+        )
+    if agreement := report["agreement"]:
+        lines.append(
+            f"against FE mean error {agreement['nmae_percent']:.2f} % of the peak, R² {agreement['r2']:.4f}, peak "
+            f"{agreement['peak_error_percent']:+.1f} %, {agreement['peak_distance_mm']:.1f} mm away"
+        )
     if balance := report["equilibrium"]:
         lines.append(f"balance    reaction against load: relative residual {balance['relative_residual']:.1e}")
     timings = report["timings_s"]

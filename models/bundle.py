@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.shape_model import ShapeModel
+from models.tangent import TangentModel
 from models.template import Template
 
 DEFAULT_BUNDLE = Path(__file__).parent / "l1"
+PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 COORDINATE_STEP_MM = 2.0**-9
 """Resolution at which node coordinates are stored (0.002 mm): a hundredth of the fit's own accuracy."""
 
@@ -54,7 +57,7 @@ class Bundle:
         return str(self.manifest["version"])
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of file `name` after checking them against the manifest."""
+        """Return the bytes of file `name`; raises `BundleError` where they are not those of the manifest."""
         entry = self.manifest["files"].get(name)
         path = self.folder / name
         if entry is None or not path.is_file():
@@ -64,6 +67,20 @@ class Bundle:
         if got != entry["sha256"]:
             raise BundleError(f"{path} was changed: expected sha256 {entry['sha256']}, got {got}")
         return data
+
+    def session(self, name: str) -> Any:
+        """Return an `onnxruntime.InferenceSession` of the ONNX graph `name`, on the GPU where there is a usable one.
+
+        ``session.get_providers()`` tells what it really runs on. Raises `BundleError` as `read` does.
+        """
+        import onnxruntime
+
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        usable = [p for p in PROVIDERS if p in onnxruntime.get_available_providers()]
+        options.intra_op_num_threads = os.cpu_count() or 1
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        return onnxruntime.InferenceSession(self.read(name), options, providers=usable)
 
     @cached_property
     def template(self) -> Template:
@@ -87,6 +104,12 @@ class Bundle:
         """The deformations of the template."""
         with np.load(io.BytesIO(self.read("shape_model.npz")), allow_pickle=False) as stored:
             return ShapeModel(stored["landmarks"], stored["weights"])
+
+    @cached_property
+    def tangent(self) -> TangentModel:
+        """The tangent surrogate's model."""
+        with np.load(io.BytesIO(self.read("tangent.npz")), allow_pickle=False) as stored:
+            return TangentModel.from_arrays({name: stored[name] for name in stored.files})
 
 
 def encode_rows(rows: NDArray[np.integer]) -> NDArray[np.uint8]:

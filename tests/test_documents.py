@@ -33,3 +33,16 @@ def test_bundle_document_matches_the_manifest() -> None:
     for number in (template["surface_nodes"], template["nodes"], template["tets"]):
         assert f"{number:,}" in text
     assert json.dumps(template["modes"]) in text
+
+
+def test_evaluation_document_shows_the_shipped_metrics() -> None:
+    """The page was made with this bundle, and the shipped surrogate is the one that wins on unseen people."""
+    text = (ROOT / "docs" / "evaluation" / "README.md").read_text()
+    metrics = Bundle().manifest["metrics"]
+    shipped = metrics["tangent (shipped)"]
+    row = f"| tangent (shipped) | {shipped['r2']:.4f} | {shipped['skill']:.3f} | {shipped['mae']:.4f} |"
+    assert row in text
+    assert f"bundle {Bundle().version}" in text
+    assert shipped["skill"] > max(metrics["paper: forest"]["skill"], metrics["mean field"]["skill"])
+    for figure in re.findall(r"\((fig\d+\.png)\)", text):
+        assert (ROOT / "docs" / "evaluation" / figure).stat().st_size > 1000

@@ -71,8 +71,8 @@ def inputs(data_dir: Path) -> tuple[Path, Path]:
     return folder / "ct.nii.gz", folder / "vertebrae.nii.gz"
 
 
-def submit(url: str, ct: Path, mask: Path, label: int, out: Path) -> subprocess.CompletedProcess[str]:
-    arguments = ["--ct", str(ct), "--mask", str(mask), "--label", str(label), "--out", str(out), "--url", url]
+def submit(url: str, ct: Path, mask: Path, label: int, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    arguments = ["--ct", str(ct), "--mask", str(mask), "--label", str(label), "--out", str(out), "--url", url, *more]
     command = [sys.executable, "-m", "app.cli", "submit", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
 
@@ -86,7 +86,7 @@ def test_a_ct_becomes_a_stress_field(
     service: str, inputs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start = time.monotonic()
-    done = submit(service, *inputs, 31, tmp_path / "out")
+    done = submit(service, *inputs, 31, tmp_path / "out", "--fidelity", "both")
     seconds = time.monotonic() - start
     assert done.returncode == 0, done.stderr
 
@@ -121,7 +121,10 @@ def test_a_ct_becomes_a_stress_field(
     assert (grid.n_points, grid.n_cells) == (120_913, 675_249)
     assert grid["von_mises"].max() == pytest.approx(report["stress"]["peak_von_mises"]["value_mpa"], rel=1e-5)
     fixed = np.asarray(grid["is_fixed"]) > 0
-    assert np.abs(grid["displacement"][fixed]).max() == 0.0
+    assert np.abs(grid["displacement_fe"][fixed]).max() == 0.0
+    assert np.abs(grid["von_mises"] - grid["von_mises_fe"]).mean() < 0.01 * grid["von_mises_fe"].max()
+    assert report["agreement"]["r2"] > 0.99
+    assert "against FE" in done.stdout
     assert pv.read(tmp_path / "out/surface.vtp").n_points == 23_528
 
 

@@ -16,13 +16,13 @@ from models.bundle import COORDINATE_STEP_MM, encode_rows
 from models.shape_model import ShapeModel
 from models.template import Template
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 
 
 def write_template(folder: Path, template: Template) -> None:
     """Write ``template.npz``: coordinates in steps of 0.002 mm, differences of indices, LZMA."""
     steps = np.round(template.nodes / COORDINATE_STEP_MM).astype(np.int64)
-    _write_npz(
+    write_npz(
         folder / "template.npz",
         nodes=np.diff(steps, axis=0, prepend=0).astype(np.int32),
         tets=encode_rows(template.tets),
@@ -35,7 +35,7 @@ def write_template(folder: Path, template: Template) -> None:
 
 def write_shape_model(folder: Path, model: ShapeModel) -> None:
     """Write ``shape_model.npz``; weights are float32 (they cancel, half precision loses 0.1 mm)."""
-    _write_npz(folder / "shape_model.npz", landmarks=model.landmarks, weights=model.weights)
+    write_npz(folder / "shape_model.npz", landmarks=model.landmarks, weights=model.weights)
 
 
 def write_manifest(folder: Path, **details: Any) -> None:
@@ -56,7 +56,7 @@ def _is_row_of(rows: NDArray[np.int32], subset: NDArray[np.int32]) -> NDArray[np
     return np.isin(key, subset.astype(np.int64) @ np.array([1, 1 << 20, 1 << 40]))
 
 
-def _write_npz(path: Path, **arrays: NDArray[Any]) -> None:
+def write_npz(path: Path, **arrays: NDArray[Any]) -> None:
     """Like `numpy.savez`, with LZMA and fixed time stamps, so that equal arrays give equal bytes."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_LZMA) as archive:
         for name, array in arrays.items():

@@ -31,17 +31,20 @@ class Source:
         File below the data folder.
     labels
         Label values of the mask that make up the vertebra; empty for a surface mesh, (-1,) for "any voxel above 0".
+    scan
+        Names a second scan of the same person.
     """
 
     person: str
     level: str
     path: str
     labels: tuple[int, ...] = ()
+    scan: str = ""
 
     @property
     def name(self) -> str:
-        """``person_level``."""
-        return f"{self.person}_{self.level}"
+        """``person_level``, or ``person_scan_level`` where a person was scanned twice."""
+        return "_".join(part for part in (self.person, self.scan, self.level) if part)
 
 
 def _sources() -> Iterable[Source]:
@@ -59,11 +62,38 @@ def _sources() -> Iterable[Source]:
     for label, level in zip(range(31, 26, -1), lumbar, strict=True):
         yield Source("totalsegmentator", level, "ct/totalsegmentator_example/vertebrae.nii.gz", (label,))
     yield Source("tptbox", "L3", "ct/tptbox_L3/vertebrae.nii.gz", (22,))
-    yield Source("verse004_qct", "L2", "ct/spinefe_verse004_L2/subregions.nii.gz", (1, 2, 3, 4))
+    yield Source("verse004", "L2", "ct/spinefe_verse004_L2/subregions.nii.gz", (1, 2, 3, 4), scan="qct")
 
 
 SOURCES = tuple(_sources())
-"""The 33 whole vertebrae of the data folder. `verse004_qct` is the person of `verse004`: keep both on one side."""
+"""The 33 whole vertebrae of the data folder, of 7 people (one of them the mean of 87)."""
+
+VERSE_LABELS = {f"T{i}": 7 + i for i in range(1, 13)} | {f"L{i}": 19 + i for i in range(1, 6)}
+
+
+def verse_sources(folder: Path, level: str = "L1") -> tuple[Source, ...]:
+    """Return one source a person of a VerSe data set in BIDS layout (Sekuboyina et al., Med Image Anal 73, 2021).
+
+    Every ``sub-NAME/**/*seg-vert_msk.nii.gz`` below `folder` whose mask holds `level` counts; where a person has more
+    than one, the first in alphabetical order is taken.
+
+    Raises
+    ------
+    FileNotFoundError
+        There is no such mask.
+    """
+    found: dict[str, Source] = {}
+    masks = sorted(folder.rglob("*seg-vert_msk.nii.gz"))
+    for mask in masks:
+        person = mask.name.split("_")[0].removeprefix("sub-")
+        if person not in found and VERSE_LABELS[level] in np.unique(read_mask(mask).voxels):
+            found[person] = Source(person, level, str(mask.resolve()), (VERSE_LABELS[level],))
+    if not found:
+        raise FileNotFoundError(
+            f"no mask named *seg-vert_msk.nii.gz with label {VERSE_LABELS[level]} ({level}) below {folder}: "
+            f"expected the VerSe BIDS layout; {len(masks)} masks were looked at"
+        )
+    return tuple(found.values())
 
 
 def read_surface(source: Source, data: Path) -> tuple[Surface, float]:

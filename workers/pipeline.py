@@ -1,4 +1,4 @@
-"""The stages in order (paper Fig. 2, the mask route): read, clean, surface, morph, solve, write."""
+"""The stages in order (paper Fig. 2, the mask route): read, clean, surface, morph, predict or solve, write."""
 
 from __future__ import annotations
 
@@ -6,33 +6,41 @@ import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
+from dataclasses import field as default
 from functools import cache, cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from app.jobs.errors import MaskRequired, MorphFailed
-from app.jobs.params import JobParams
+from app.jobs.errors import MaskRequired, MorphFailed, SolveFailed
+from app.jobs.params import JobParams, Surrogate
 from models.bundle import Bundle
 from models.template import Template
+from workers.fem.field import StressField
 from workers.fem.loads import endplate_traction
+from workers.fem.residual import equilibrium_residual
 from workers.fem.solve import Plan, Solution, solve
 from workers.stages.mask import CleanMask, clean_mask, label_names, place_on, select_label
+from workers.stages.meta import Extra
+from workers.stages.paper_surrogate import PaperSurrogate
 from workers.stages.plausibility import check_field_of_view, check_on_bone, check_vertebra, misfit
 from workers.stages.publish import ResultFile, publish
 from workers.stages.report import build_report, force_balance
-from workers.stages.report_model import Inputs, SurfaceFit
+from workers.stages.report_model import Agreement, Equilibrium, Inputs, Prediction, SurfaceFit
 from workers.stages.subject_mesh import Morpher, SubjectMesh
 from workers.stages.surface import extract_surface
+from workers.stages.tangent_surrogate import TangentSurrogate, normalising_pose
 from workers.stages.triangles import Surface
+from workers.stages.trust import Calibration, agreement, assess, solution_arrays
 from workers.stages.volume import Volume, read_ct, read_mask
 
 Progress = Callable[[str, float], None]
 """Called with a stage's name and the percentage of the whole job that is done when it starts."""
 
-STAGES = {"read": 2.0, "mask": 8.0, "surface": 12.0, "morph": 16.0, "solve": 45.0, "write": 85.0}
-"""Stages and the share of the whole job that is done when each starts, percent."""
+STAGES = {"read": 2.0, "mask": 8.0, "surface": 12.0, "morph": 16.0, "predict": 45.0, "solve": 48.0, "write": 85.0}
+"""Stages and the share of the whole job that is done when each starts, percent. A job predicts, or solves, or both."""
 LOOSE_FIT_MM = 0.6
 TURNED_DEG = 60.0
 LEADING_MODES, UNUSUAL_SHAPE = 20, 1.0
@@ -61,8 +69,8 @@ class PipelineResult:
 class Engine:
     """Everything a worker process loads once: the bundle and what follows from the template alone."""
 
-    def __init__(self) -> None:
-        self.bundle = Bundle()
+    def __init__(self, bundle: Bundle | None = None) -> None:
+        self.bundle = bundle or Bundle()
 
     @cached_property
     def template(self) -> Template:
@@ -78,6 +86,39 @@ class Engine:
     def plan(self) -> Plan:
         """Sparsity patterns and multigrid levels of the template's stiffness matrix."""
         return Plan(self.template.tets, len(self.template.nodes), self.template.fixed_nodes)
+
+    @cached_property
+    def tangent(self) -> TangentSurrogate:
+        """The surrogate that is shipped because it wins."""
+        n = self.template.n_surface
+        return TangentSurrogate(self.bundle.tangent, self.template, self.morpher.basis[:n])
+
+    @cached_property
+    def paper(self) -> PaperSurrogate:
+        """The paper's own surrogate."""
+        return PaperSurrogate(self.bundle, self.template)
+
+    def predict(self, points: np.ndarray, load_newton: float, surrogate: Surrogate) -> StressField:
+        """Predict the field of a subject's mesh (n, 3) mm with the surrogate of that name."""
+        chosen: TangentSurrogate | PaperSurrogate = self.paper if surrogate == "paper" else self.tangent
+        return chosen.predict(points, load_newton)
+
+    def coefficients(self, points: np.ndarray) -> np.ndarray:
+        """Return the shape coefficients (m, 3) of a subject's mesh (n, 3) mm."""
+        return self.tangent.coefficients(normalising_pose(points, self.template).invert(points))
+
+    def residual(self, points: np.ndarray, predicted: StressField, load_newton: float) -> float | None:
+        """Return how far a prediction is out of balance (`equilibrium_residual`); None where it has no tensor."""
+        if predicted.tensor is None:
+            return None
+        force = endplate_traction(points, self.template.superior, self.template.inferior, load_newton)
+        return equilibrium_residual(points, predicted.tensor, force, self.plan.pattern, self.plan.fixed)
+
+    def assess(self, points: np.ndarray, predicted: StressField, params: JobParams) -> Prediction:
+        """Say how far a prediction can be trusted."""
+        residual = self.residual(points, predicted, params.load_newton)
+        calibration = Calibration(**self.bundle.manifest["calibration"][params.surrogate])
+        return assess(points, self.template, params.surrogate, calibration, self.coefficients(points), residual)
 
     def solve(self, points: np.ndarray, load_newton: float) -> tuple[Solution, np.ndarray]:
         """Solve the compression of a subject's mesh (n, 3) mm; return the solution and the nodal forces (n, 3) N."""
@@ -99,6 +140,8 @@ def warm_up() -> None:
     points[-1] += 2.0  # tangle one internal node, so that repair has something to do
     engine().morpher.repair(points)
     engine().solve(points, 500.0)
+    for params in (JobParams(surrogate="tangent"), JobParams(surrogate="paper")):
+        engine().assess(points, engine().predict(points, params.load_newton, params.surrogate), params)
 
 
 @dataclass
@@ -106,7 +149,7 @@ class _Clock:
     """Announces each stage and takes its time."""
 
     progress: Progress
-    timings: dict[str, float] = field(default_factory=dict)
+    timings: dict[str, float] = default(default_factory=dict)
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -147,30 +190,33 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
         surface = extract_surface(vertebra.voxels, vertebra.affine)
     with clock.stage("morph"):
         mesh = morph(vertebra, surface)
-    with clock.stage("solve"):
-        solution, force = engine().solve(mesh.points, params.load_newton)
+    stress = stress_field(mesh.points, params, clock)
     with clock.stage("write"):
         report = build_report(
             template,
             mesh.points,
-            solution.field,
+            stress.field,
             params=params,
             inputs=Inputs(ct_sha256=_sha256(ct), mask_sha256=_sha256(mask), mask_label=vertebra.label),
             bundle_version=engine().bundle.version,
+            fidelity=stress.fidelity,
+            prediction=stress.prediction,
+            agreement=stress.agreement,
             fit=SurfaceFit(
                 mean_mm=float(mesh.distance_mm.mean()),
                 p95_mm=float(np.quantile(mesh.distance_mm, 0.95)),
                 max_mm=float(mesh.distance_mm.max()),
             ),
-            equilibrium=force_balance(solution.reaction, force.sum(axis=0)),
+            equilibrium=stress.equilibrium,
             timings_s=clock.timings,
-            warnings=cautions(mesh, vertebra, params),
+            warnings=[*cautions(mesh, vertebra, params), *stress.warnings],
         )
         files = publish(
             out_dir,
             template=template,
             points=mesh.points,
-            field=solution.field,
+            field=stress.field,
+            extra=stress.extra,
             report=report,
             mask=place_on(vertebra, volume),
             affine=volume.affine,
@@ -194,6 +240,59 @@ def morph(vertebra: CleanMask, surface: Surface) -> SubjectMesh:
         return engine().morpher.mesh(surface, float(vertebra.spacing.max()))
     except MorphFailed as error:
         raise misfit(vertebra, error) from error
+
+
+@dataclass(frozen=True)
+class Stress:
+    """The stress field of a job, what it is, and what is known about it."""
+
+    field: StressField
+    fidelity: Literal["surrogate", "fe"]
+    prediction: Prediction | None = None
+    agreement: Agreement | None = None
+    equilibrium: Equilibrium | None = None
+    extra: dict[str, Extra] = default(default_factory=dict)
+    warnings: tuple[str, ...] = ()
+
+
+def stress_field(points: np.ndarray, params: JobParams, clock: _Clock) -> Stress:
+    """Predict the stress of a subject's mesh (n, 3) mm, or solve for it, or both, as the job asks."""
+    if params.fidelity == "fe":
+        return _solved(points, params, clock)
+    try:
+        with clock.stage("predict"):
+            predicted = engine().predict(points, params.load_newton, params.surrogate)
+            trust = engine().assess(points, predicted, params)
+    except SolveFailed:
+        told = "The surrogate's own small problem did not converge: the stress was solved with finite elements."
+        return replace(_solved(points, params, clock), warnings=(told,))
+    unusual: tuple[str, ...] = ()
+    if trust.out_of_distribution:
+        unusual = (
+            "The shape is outside what the surrogate predicts well: expect a mean error of "
+            f"{trust.expected_nmae_percent:.1f} % of the peak, and more at the peak itself; rely on finite elements.",
+        )
+    if params.fidelity == "both":
+        solved = _solved(points, params, clock)
+        return Stress(
+            predicted,
+            "surrogate",
+            trust,
+            agreement(points, predicted, solved.field),
+            solved.equilibrium,
+            solution_arrays(predicted, solved.field),
+            unusual,
+        )
+    if trust.out_of_distribution and params.on_out_of_distribution == "fe":
+        told = "The shape is outside what the surrogate predicts well: the stress was solved with finite elements."
+        return replace(_solved(points, params, clock), prediction=trust, warnings=(told,))
+    return Stress(predicted, "surrogate", trust, warnings=unusual)
+
+
+def _solved(points: np.ndarray, params: JobParams, clock: _Clock) -> Stress:
+    with clock.stage("solve"):
+        solution, force = engine().solve(points, params.load_newton)
+    return Stress(solution.field, "fe", equilibrium=force_balance(solution.reaction, force.sum(axis=0)))
 
 
 def cautions(mesh: SubjectMesh, vertebra: CleanMask, params: JobParams) -> list[str]:

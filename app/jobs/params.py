@@ -7,7 +7,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Vertebra = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
-Fidelity = Literal["fe"]
+Fidelity = Literal["surrogate", "fe", "both"]
+Surrogate = Literal["tangent", "paper"]
+OnOutOfDistribution = Literal["flag", "fe"]
 
 
 class JobParams(BaseModel):
@@ -34,5 +36,18 @@ class JobParams(BaseModel):
         description="Total compressive load on the superior endplate, along the cranio-caudal axis, in newton.",
     )
     fidelity: Fidelity = Field(
-        default="fe", description="How the stress is computed: `fe` solves the finite-element problem."
+        default="surrogate",
+        description="How the stress is computed: `surrogate` predicts it in well under a second, `fe` solves the "
+        "finite-element problem, `both` does both and adds the solution (`von_mises_fe`, `s1_fe` …) and "
+        "`von_mises_error` to the VTK files and their agreement to the report.",
+    )
+    surrogate: Surrogate = Field(
+        default="tangent",
+        description="Which surrogate predicts: `tangent` (the more accurate by far) or `paper` (PointNet, random "
+        "forests and decoders, as published).",
+    )
+    on_out_of_distribution: OnOutOfDistribution = Field(
+        default="flag",
+        description="What to do when the shape is unlike those the surrogate is known to predict well: `flag` says so "
+        "in the report, `fe` solves instead. With fidelity `both` the solution is there anyway.",
     )

@@ -36,7 +36,14 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
     job = response.json()
     assert response.headers["location"] == f"/v1/jobs/{job['id']}" == job["links"]["self"]
     assert job["state"] == "queued"
-    assert job["params"] == {"vertebra": "L1", "mask_label": 31, "load_newton": 750.0, "fidelity": "fe"}
+    assert job["params"] == {
+        "vertebra": "L1",
+        "mask_label": 31,
+        "load_newton": 750.0,
+        "fidelity": "surrogate",
+        "surrogate": "tangent",
+        "on_out_of_distribution": "flag",
+    }
     assert job["input"]["ct"] == {"size": 4, "sha256": hashlib.sha256(b"a ct").hexdigest()}
     assert job["input"]["mask"]["size"] == 6
     stored = Path(settings.storage) / "jobs" / job["id"] / "input"

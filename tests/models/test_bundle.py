@@ -23,6 +23,7 @@ from models.bundle import (
     load_template,
 )
 from models.shape_model import AMPLITUDES_MM, LENGTH_MM, ShapeModel, kernel
+from models.tangent import TangentModel
 from models.template import REGIONS
 from workers.stages.mesh_quality import mean_ratio
 from workers.stages.triangles import Surface, surface_distance
@@ -61,6 +62,29 @@ def test_one_flipped_bit_is_refused(copy, name, where):
         _ = Bundle(copy).template if name == "template.npz" else Bundle(copy).shape_model
 
 
+@pytest.mark.parametrize(
+    "name", ["tangent.npz", "mapping.npz", "shape_encoder.onnx", "surface_decoder.onnx", "internal_decoder.onnx"]
+)
+def test_a_tampered_model_is_refused_before_it_is_opened(copy, name):
+    data = bytearray((copy / name).read_bytes())
+    data[len(data) // 2] ^= 1
+    (copy / name).write_bytes(data)
+    tampered = Bundle(copy)
+    open_it = {"tangent.npz": lambda: tampered.tangent, "mapping.npz": lambda: tampered.read(name)}
+    with pytest.raises(BundleError, match=f"{name} was changed"):
+        open_it.get(name, lambda: tampered.session(name))()
+
+
+def test_the_tangent_model_survives_storage(bundle, template):
+    model = bundle.tangent
+    again = TangentModel.from_arrays(model.arrays())
+    np.testing.assert_array_equal(again.response, model.response)
+    np.testing.assert_array_equal(again.coarse.host, model.coarse.host)
+    assert model.tensor.shape == (len(template.nodes), 6)
+    assert model.response.shape[:2] == (template.n_surface + len(model.coarse.nodes), 6)
+    assert model.reduction.shape == (3 * bundle.shape_model.n_modes, model.response.shape[2])
+
+
 def test_a_cut_file_is_refused(copy):
     data = (copy / "template.npz").read_bytes()
     (copy / "template.npz").write_bytes(data[:-1])
@@ -88,11 +112,11 @@ def test_no_bundle_at_all(tmp_path):
 def test_the_manifest_describes_the_files(bundle, template):
     for name, entry in bundle.manifest["files"].items():
         assert (DEFAULT_BUNDLE / name).stat().st_size == entry["size"]
-    assert sum(entry["size"] for entry in bundle.manifest["files"].values()) < 8e6
+    assert sum(entry["size"] for entry in bundle.manifest["files"].values()) < 96e6
     told = bundle.manifest["template"]
     assert (told["nodes"], told["surface_nodes"], told["tets"]) == (len(template.nodes), 23_528, len(template.tets))
     assert told["modes"] == bundle.shape_model.n_modes
-    assert bundle.version == bundle.manifest["version"] == "0.1.0"
+    assert bundle.version == bundle.manifest["version"] == "0.2.0"
 
 
 def test_an_untouched_copy_loads(copy, template):

@@ -26,9 +26,9 @@ from workers.stages.volume import Volume, read_ct, read_mask
 ORIENTATIONS = [
     (axes, flips) for axes in itertools.permutations(range(3)) for flips in itertools.product((1, -1), repeat=3)
 ]
-L1 = JobParams(mask_label=31)
+L1 = JobParams(mask_label=31, fidelity="fe")
 PEAK_MPA, PEAK_AWAY_MPA, MEDIAN_MPA = 0.8335, 0.6337, 0.2946
-"""Of the reference job, as measured with bundle 0.1.0."""
+"""Of the reference job, as measured with bundle 0.2.0."""
 
 
 @dataclass(frozen=True)
@@ -72,9 +72,10 @@ def test_results(reference):
         assert file.path == reference.folder / file.name
         assert file.path.stat().st_size > 1000
         assert file.media_type == MEDIA_TYPES[file.name]
-    assert reference.stages == list(STAGES.items())
-    assert set(reference.result.timings) == set(STAGES)
-    assert reference.result.bundle_version == reference.report["software"]["bundle_version"] == "0.1.0"
+    expected = [(name, percent) for name, percent in STAGES.items() if name != "predict"]
+    assert reference.stages == expected
+    assert list(reference.result.timings) == [name for name, _ in expected]
+    assert reference.result.bundle_version == reference.report["software"]["bundle_version"] == "0.2.0"
 
 
 def test_numbers(reference, inputs):
@@ -125,7 +126,7 @@ def test_the_same_field_from_another_orientation(reference, inputs, tmp_path, ax
     assert nib.aff2axcodes(ct.affine) != nib.aff2axcodes(nib.load(inputs[0]).affine)
     nib.save(ct, tmp_path / "ct.nii.gz")
     nib.save(mask, tmp_path / "mask.nii.gz")
-    params = JobParams(mask_label=31, load_newton=newton)
+    params = JobParams(mask_label=31, load_newton=newton, fidelity="fe")
     other = run(tmp_path / "ct.nii.gz", tmp_path / "mask.nii.gz", params, tmp_path / "out")
     (points, displacement, von_mises), (points2, displacement2, von_mises2) = reference.field(), other.field()
     factor = newton / 500.0
@@ -135,6 +136,61 @@ def test_the_same_field_from_another_orientation(reference, inputs, tmp_path, ax
     back = nib.load(other.folder / "mask.nii.gz")
     np.testing.assert_allclose(back.affine, ct.affine, atol=1e-5)
     assert ((np.asarray(back.dataobj) > 0) ^ (np.asarray(mask.dataobj) == 31)).sum() <= 9
+
+
+def test_the_surrogate_is_the_default_and_agrees_with_the_solution(inputs, tmp_path):
+    """One job that does both: the default's field, the solution beside it, and what the report says of the two."""
+    assert JobParams().fidelity == "surrogate"
+    both = run(*inputs, JobParams(mask_label=31, fidelity="both", load_newton=800.0), tmp_path / "both")
+    report = both.report
+    assert report["fidelity"] == "surrogate"
+    assert list(both.result.timings) == list(STAGES)
+    grid = pv.read(both.folder / "stress.vtu")
+    predicted, solved = np.asarray(grid["von_mises"]), np.asarray(grid["von_mises_fe"])
+    np.testing.assert_allclose(grid["von_mises_error"], predicted - solved, atol=1e-6)
+    assert solved.max() == pytest.approx(1.6 * PEAK_MPA, rel=0.05)
+    error = np.abs(predicted - solved)
+    agreement = report["agreement"]
+    assert agreement["mae_mpa"] == pytest.approx(error.mean(), rel=1e-3)
+    assert agreement["nmae_percent"] == pytest.approx(100 * error.mean() / solved.max(), rel=1e-3)
+    assert agreement["r2"] >= 0.995
+    assert agreement["nmae_percent"] <= 0.6
+    assert abs(agreement["peak_error_percent"]) <= 4.0
+    assert agreement["peak_distance_mm"] <= 2.0
+    trust = report["prediction"]
+    assert trust["surrogate"] == "tangent"
+    assert not trust["out_of_distribution"]
+    assert trust["expected_nmae_percent"] == pytest.approx(agreement["nmae_percent"], rel=0.5)
+    assert 1.5 < trust["shape_distance_mm"] < 3.5
+    for i in (1, 2, 3):
+        assert np.abs(np.asarray(grid[f"s{i}"]) - np.asarray(grid[f"s{i}_fe"])).mean() < 0.01
+
+
+def test_a_plain_job_predicts_and_does_not_solve(inputs, tmp_path):
+    done = run(*inputs, JobParams(mask_label=31), tmp_path / "out")
+    assert "solve" not in done.result.timings
+    assert done.report["agreement"] is None
+    assert done.report["equilibrium"] is None
+    grid = pv.read(done.folder / "stress.vtu")
+    assert "displacement" not in grid.point_data
+    assert done.report["stress"]["peak_von_mises"]["value_mpa"] == pytest.approx(PEAK_MPA, rel=0.05)
+
+
+@pytest.mark.parametrize("policy", ["flag", "fe"])
+def test_a_compressed_vertebra_is_flagged_or_solved(data_dir, policy):
+    """The compressed L1 of verse010: out of distribution, whatever the job wants done then."""
+    from training.sources import SOURCES, read_surface
+    from workers.pipeline import _Clock, engine, stress_field
+
+    source = next(source for source in SOURCES if source.name == "verse010_L1")
+    points = engine().morpher.mesh(*read_surface(source, data_dir)).points
+    clock = _Clock(lambda stage, percent: None)
+    stress = stress_field(points, JobParams(on_out_of_distribution=policy), clock)
+    assert stress.prediction.out_of_distribution
+    assert stress.fidelity == {"flag": "surrogate", "fe": "fe"}[policy]
+    assert list(clock.timings) == {"flag": ["predict"], "fe": ["predict", "solve"]}[policy]
+    assert len(stress.warnings) == 1
+    assert "outside what the surrogate predicts well" in stress.warnings[0]
 
 
 def reoriented(volume: Volume, axes, flips) -> Volume:
@@ -189,7 +245,7 @@ def test_a_3_mm_staircase_mask_on_a_finer_ct(data_dir, tmp_path):
     nib.save(nib.Nifti1Image(voxels, affine), tmp_path / "mask.nii.gz")
     ct = nib.load(folder / "ct.nii.gz")
     assert ct.shape != voxels.shape
-    params = JobParams(mask_label=22, vertebra="L3")
+    params = JobParams(mask_label=22, vertebra="L3", fidelity="fe")
     coarse = run(folder / "ct.nii.gz", tmp_path / "mask.nii.gz", params, tmp_path / "out")
     report = coarse.report
     assert report["equilibrium"]["relative_residual"] <= 1e-6

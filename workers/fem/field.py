@@ -15,7 +15,7 @@ class StressField:
     Attributes
     ----------
     tensor
-        (n, 6) float64, MPa, Cauchy stress xx, yy, zz, xy, yz, zx.
+        (n, 6) float64, MPa, Cauchy stress xx, yy, zz, xy, yz, zx; None where only its invariants were predicted.
     principal
         (n, 3) float64, MPa, s1 >= s2 >= s3 (tension positive).
     von_mises
@@ -24,7 +24,7 @@ class StressField:
         (n, 3) float64, mm; None where it was not solved for.
     """
 
-    tensor: NDArray[np.float64]
+    tensor: NDArray[np.float64] | None
     principal: NDArray[np.float64]
     von_mises: NDArray[np.float64]
     displacement: NDArray[np.float64] | None

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 Ints = NDArray[np.int32]
 
 COARSEST_NODES = 400
-"""A level of at most this many nodes is solved directly."""
+"""Suits a mesh of 120 k nodes."""
 
 
 @dataclass(frozen=True)
@@ -36,13 +36,15 @@ class Hierarchy:
         Node graph in compressed rows, diagonal included.
     fixed
         (n,) bool: clamped nodes; they belong to no aggregate.
+    coarsest
+        A level of at most this many nodes is solved directly.
     """
 
-    def __init__(self, indptr: Ints, indices: Ints, fixed: NDArray[np.bool_]) -> None:
+    def __init__(self, indptr: Ints, indices: Ints, fixed: NDArray[np.bool_], coarsest: int = COARSEST_NODES) -> None:
         self.indptr, self.indices, self.fixed = indptr, indices, fixed
         self.steps: list[CoarseningStep] = []
         free = ~fixed
-        while len(indptr) - 1 > COARSEST_NODES:
+        while len(indptr) - 1 > coarsest:
             step = _coarsen(indptr, indices, free)
             if len(step.coarse[0]) >= len(indptr):
                 break

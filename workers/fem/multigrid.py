@@ -8,6 +8,7 @@ gradients outside it work in float64.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,7 @@ from workers.fem.multigrid_kernels import (
     apply_inverse,
     block_multiply,
     galerkin,
+    invert_3x3,
     restrict,
     smoothed,
     tentative,
@@ -38,14 +40,14 @@ POWER_ITERATIONS = 20
 class _Level:
     """Matrix, block-diagonal inverse and prolongator of one level, in float32."""
 
-    def __init__(self, data: Floats, indptr: Ints, indices: Ints) -> None:
+    def __init__(self, data: Floats, indptr: Ints, indices: Ints, largest: float | None) -> None:
         n = len(indptr) - 1
         rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(indptr))
         diagonal = data[np.flatnonzero(rows == indices)]
         self.inverse64 = _safe_inverse(diagonal)
         self.inverse = self.inverse64.astype(np.float32)
         self.data, self.indptr, self.indices = data.astype(np.float32), indptr, indices
-        self.largest = self._largest_eigenvalue()
+        self.largest = self._largest_eigenvalue() if largest is None else largest
         self.p: NDArray[np.float32] | None = None
         self.step: CoarseningStep | None = None
 
@@ -94,6 +96,8 @@ class _Level:
 
 def _safe_inverse(blocks: Floats) -> Floats:
     """Invert symmetric diagonal blocks; directions without stiffness (empty columns of P) are left out."""
+    if blocks.shape[1] == 3:  # the finest level has none
+        return invert_3x3(blocks)
     values, vectors = np.linalg.eigh(blocks)
     keep = values > 1e-10 * values[:, -1:]
     reciprocal = np.where(keep, 1.0 / np.where(keep, values, 1.0), 0.0)
@@ -111,14 +115,18 @@ class Multigrid:
         `scipy.sparse.bsr_array`, (3n, 3n), 3x3 blocks, clamped rows and columns replaced by the identity.
     points
         (n, 3) float64, mm; gives the rigid-body motions.
+    largest
+        Largest eigenvalue of each level's scaled matrix, where a similar one has been estimated; see `eigenvalues`.
     """
 
-    def __init__(self, hierarchy: Hierarchy, matrix: Any, points: Floats) -> None:
+    def __init__(
+        self, hierarchy: Hierarchy, matrix: Any, points: Floats, largest: Sequence[float] | None = None
+    ) -> None:
         data, indptr, indices = matrix.data, hierarchy.indptr, hierarchy.indices
         modes = rigid_body_motions(points, ~hierarchy.fixed)
         self.levels: list[_Level] = []
-        for step in hierarchy.steps:
-            level = _Level(data, indptr, indices)
+        for depth, step in enumerate(hierarchy.steps):
+            level = _Level(data, indptr, indices, None if largest is None else largest[depth])
             self.levels.append(level)
             columns, modes = tentative(modes, *step.members, data.shape[1])
             omega = 4.0 / 3.0 / level.largest
@@ -133,6 +141,11 @@ class Multigrid:
         empty = np.abs(np.diag(dense)) <= 1e-12 * np.abs(dense).max()
         dense[empty, empty] = np.abs(dense).max()
         self.coarsest = scipy.linalg.cho_factor(0.5 * (dense + dense.T), lower=True)
+
+    @property
+    def eigenvalues(self) -> list[float]:
+        """Largest eigenvalue of D^-1 A, with a margin, of every level."""
+        return [level.largest for level in self.levels]
 
     def __call__(self, residual: Floats) -> Floats:
         """Apply one V-cycle to a residual (3n,)."""

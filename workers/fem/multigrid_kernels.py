@@ -162,3 +162,18 @@ def apply_inverse(inverse, x, out):  # type: ignore[no-untyped-def]
             for m in range(b):
                 total += inverse[i, r, m] * x[i, m]
             out[i, r] = total
+
+
+@nb.njit(parallel=True, cache=True)
+def invert_3x3(blocks):  # type: ignore[no-untyped-def]
+    """Invert symmetric matrices (n, 3, 3) by their adjugates."""
+    out = np.empty_like(blocks)
+    for i in nb.prange(len(blocks)):
+        a, b, c = blocks[i, 0, 0], blocks[i, 0, 1], blocks[i, 0, 2]
+        d, e, f = blocks[i, 1, 1], blocks[i, 1, 2], blocks[i, 2, 2]
+        aa, ab, ac = d * f - e * e, c * e - b * f, b * e - c * d
+        det = a * aa + b * ab + c * ac
+        out[i, 0, 0], out[i, 0, 1], out[i, 0, 2] = aa / det, ab / det, ac / det
+        out[i, 1, 0], out[i, 1, 1], out[i, 1, 2] = ab / det, (a * f - c * c) / det, (b * c - a * e) / det
+        out[i, 2, 0], out[i, 2, 1], out[i, 2, 2] = ac / det, (b * c - a * e) / det, (a * d - b * b) / det
+    return out

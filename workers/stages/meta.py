@@ -66,7 +66,7 @@ class Meta:
     @property
     def title(self) -> str:
         """One line: level, load and model, e.g. ``L1 · 500 N axial compression · finite elements``."""
-        model = {"fe": "finite elements"}.get(self.fidelity, self.fidelity)
+        model = {"fe": "finite elements", "surrogate": "surrogate prediction"}.get(self.fidelity, self.fidelity)
         return f"{self.vertebra} · {self.load_newton:g} N axial compression · {model}"
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Mapping, Sequence
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +16,14 @@ from workers.fem.field import StressField
 from workers.stages.mesh_quality import mean_ratio
 from workers.stages.meta import DISCLAIMER, FRAME, SOFTWARE, peak_node, region_name, software_version
 from workers.stages.report_model import (
+    Agreement,
     Distribution,
     Equilibrium,
     Geometry,
     Inputs,
     MeshQuality,
     Peak,
+    Prediction,
     Report,
     Software,
     Stress,
@@ -43,6 +46,9 @@ def build_report(
     params: JobParams,
     inputs: Inputs,
     bundle_version: str,
+    fidelity: Literal["surrogate", "fe"] = "fe",
+    prediction: Prediction | None = None,
+    agreement: Agreement | None = None,
     fit: SurfaceFit | None = None,
     equilibrium: Equilibrium | None = None,
     timings_s: Mapping[str, float] | None = None,
@@ -60,6 +66,10 @@ def build_report(
         Nodal stress, MPa.
     params, inputs, bundle_version
         What was asked for, of which files, and with which model bundle.
+    fidelity
+        What `field` is.
+    prediction, agreement
+        What is known of the surrogate's quality; how it compares with a solution.
     fit, equilibrium
         Surface distances and force balance (see `force_balance`), where there are any.
     timings_s
@@ -71,7 +81,9 @@ def build_report(
     return Report(
         vertebra=params.vertebra,
         load_newton=params.load_newton,
-        fidelity=params.fidelity,
+        fidelity=fidelity,
+        prediction=prediction,
+        agreement=agreement,
         frame=FRAME,
         stress=_stress(template, points, field, volume),
         geometry=Geometry(

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from app.jobs.params import Fidelity, Vertebra
+from app.jobs.params import Surrogate, Vertebra
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
 Positive = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
@@ -92,6 +92,40 @@ class Equilibrium(Section):
     )
 
 
+class Prediction(Section):
+    """What is known about the quality of the surrogate's answer."""
+
+    surrogate: Surrogate = Field(description="Which surrogate predicted.")
+    shape_distance_mm: Positive = Field(
+        description="Root-mean-square distance of the surface nodes from the template's, after pose and size, mm."
+    )
+    shape_deviation: Positive = Field(
+        description="Root mean square of the shape coefficients, in standard deviations of the shape model."
+    )
+    equilibrium_residual: Positive | None = Field(
+        description="Forces that the predicted stress leaves unbalanced, over the load; no unit. Null where the "
+        "surrogate predicts no stress tensor."
+    )
+    expected_nmae_percent: Positive = Field(
+        description="Expected mean absolute error of the von Mises stress against a finite-element solution on the "
+        "same mesh, as a percentage of its peak; from the deviation and (where there is one) the residual, calibrated "
+        "on simulated shapes of people the surrogate was not trained on."
+    )
+    out_of_distribution: bool = Field(
+        description="The shape lies outside what the surrogate is known to predict well: use `fe`."
+    )
+
+
+class Agreement(Section):
+    """The surrogate against the finite-element solution on the same mesh, von Mises stress (fidelity `both`)."""
+
+    mae_mpa: Positive = Field(description="Mean absolute error over the nodes, MPa.")
+    nmae_percent: Positive = Field(description="MAE over the peak of the solution, percent (paper eq. 12).")
+    r2: Number = Field(description="Coefficient of determination over the nodes (paper eq. 10).")
+    peak_error_percent: Number = Field(description="Predicted over solved peak, minus 1, percent.")
+    peak_distance_mm: Positive = Field(description="Distance between the predicted and the solved peak node, mm.")
+
+
 class Software(Section):
     """What computed the report."""
 
@@ -118,13 +152,21 @@ class Report(Section):
     schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
     vertebra: Vertebra = Field(description="Level that was analysed.")
     load_newton: float = Field(gt=0.0, allow_inf_nan=False, description="Compressive load on the superior endplate, N.")
-    fidelity: Fidelity = Field(description="How the stress was computed; `fe` is a finite-element solution.")
+    fidelity: Literal["surrogate", "fe"] = Field(
+        description="What the stress in this report is: a surrogate's prediction or a finite-element solution."
+    )
+    prediction: Prediction | None = Field(
+        default=None,
+        description="Of the surrogate that was asked, also where its field was then replaced by a solution because the "
+        "shape is out of distribution; null where none was asked.",
+    )
+    agreement: Agreement | None = Field(default=None, description="Null unless the job's fidelity is `both`.")
     frame: str = Field(description="World frame and unit of every position.")
     stress: Stress
     geometry: Geometry
     fit: SurfaceFit | None = Field(description="Fit of the template to the mask; null where nothing was fitted.")
     mesh: MeshQuality
-    equilibrium: Equilibrium | None = Field(description="Force balance; null where nothing was solved.")
+    equilibrium: Equilibrium | None = Field(description="Force balance of the solution; null where nothing was solved.")
     timings_s: dict[str, Positive] = Field(description="Wall-clock time of each stage, s.")
     inputs: Inputs
     software: Software

@@ -1,0 +1,72 @@
+"""The surrogates beside our own finite elements on the same meshes, and the memory of a warm worker."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import workers  # noqa: F401  (thread settings, before NumPy)
+
+import numpy as np  # isort: skip
+import psutil
+
+from workers.pipeline import engine, warm_up
+
+REPEATS = 11
+LOAD_NEWTON = 500.0
+
+
+def shapes(count: int) -> list[np.ndarray]:
+    """Return meshes (n, 3), mm: smooth random variants of the template."""
+    template, basis = engine().template, engine().morpher.basis
+    random = np.random.default_rng(0)
+    decay = 0.6 / np.sqrt(1.0 + np.arange(basis.shape[1]) / 30.0)
+    out = []
+    for _ in range(count):
+        c = random.standard_normal((basis.shape[1], 3)) * decay[:, None]
+        points = np.ascontiguousarray(template.nodes + basis @ c.astype(np.float32))
+        engine().morpher.repair(points)
+        out.append(points)
+    return out
+
+
+def median_seconds(run: Callable[[np.ndarray], object], meshes: list[np.ndarray], repeats: int) -> float:
+    """Return the median wall-clock time of one call, after one that warms up."""
+    run(meshes[0])
+    seconds = []
+    for i in range(repeats):
+        start = time.perf_counter()
+        run(meshes[i % len(meshes)])
+        seconds.append(time.perf_counter() - start)
+    return float(np.median(seconds))
+
+
+def main(target: Path) -> None:
+    """Print the comparison and write it to `target`."""
+    warm_up()
+    resident = psutil.Process().memory_info().rss / 1e6
+    meshes = shapes(3)
+    solve = median_seconds(lambda points: engine().solve(points, LOAD_NEWTON), meshes, 5)
+    result: dict[str, Any] = {"resident_after_warm_up_mb": resident, "fe_seconds": solve}
+    print(f"finite elements  {solve:7.3f} s (median of 5)")
+    for name in ("tangent", "paper"):
+        seconds = median_seconds(lambda points, n=name: engine().predict(points, LOAD_NEWTON, n), meshes, REPEATS)
+        errors = []
+        for points in meshes:
+            true = engine().solve(points, LOAD_NEWTON)[0].field.von_mises
+            guess = engine().predict(points, LOAD_NEWTON, name).von_mises
+            errors.append(100.0 * np.abs(guess - true).mean() / true.max())
+        result[name] = {"seconds": seconds, "times_faster": solve / seconds, "nmae_percent": float(np.mean(errors))}
+        print(f"{name:15}  {seconds:7.3f} s, {solve / seconds:5.1f} x faster; NMAE {np.mean(errors):.2f} % here")
+    print(f"resident memory of a warm worker: {resident:.0f} MB; with all of this: ", end="")
+    result["resident_mb"] = psutil.Process().memory_info().rss / 1e6
+    print(f"{result['resident_mb']:.0f} MB")
+    target.write_text(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,68 @@
+"""A regression forest as arrays: structure, and which training targets each leaf averages.
+
+A forest's prediction is a weighted average of its training targets, so it is enough to keep, for each leaf, its members
+and their weights, and the targets once. That is a few MB where one value a leaf and output would take hundreds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True)
+class Forest:
+    """A random forest of t trees.
+
+    Attributes
+    ----------
+    roots
+        (t,) int32, node id of each tree's root.
+    feature
+        (n,) int16, feature tested at each node; -1 at a leaf.
+    threshold
+        (n,) float32; the left child takes values <= threshold.
+    left
+        (n,) int32, left child; the right child is in `right`. At a leaf, the start of its members.
+    right
+        (n,) int32. At a leaf, the end of its members.
+    members
+        (m,) int32 training-sample ids, leaf after leaf.
+    weights
+        (m,) float32, summing to 1 a leaf.
+    targets
+        (k, q) float32 training targets.
+    """
+
+    roots: NDArray[np.int32]
+    feature: NDArray[np.int16]
+    threshold: NDArray[np.float32]
+    left: NDArray[np.int32]
+    right: NDArray[np.int32]
+    members: NDArray[np.int32]
+    weights: NDArray[np.float32]
+    targets: NDArray[np.float32]
+
+    def predict(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
+        """Return the forest's mean for one input (p,): (q,) float32."""
+        x = np.asarray(x, np.float32)  # as scikit-learn compares
+        mixture = np.zeros(len(self.targets), np.float32)
+        for root in self.roots:
+            node = int(root)
+            while self.feature[node] >= 0:
+                go_left = x[self.feature[node]] <= self.threshold[node]
+                node = int(self.left[node] if go_left else self.right[node])
+            inside = slice(self.left[node], self.right[node])
+            np.add.at(mixture, self.members[inside], self.weights[inside])
+        return np.asarray((mixture / np.float32(len(self.roots))) @ self.targets, np.float32)
+
+    @classmethod
+    def from_arrays(cls, arrays: Mapping[str, Any], prefix: str) -> Forest:
+        """Read the fields named ``prefix + field`` from a mapping of arrays; targets may be float16."""
+        stored = {field.name: np.asarray(arrays[prefix + field.name]) for field in fields(cls)}
+        stored["targets"] = stored["targets"].astype(np.float32)
+        return cls(**stored)

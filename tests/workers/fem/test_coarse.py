@@ -1,0 +1,70 @@
+"""The coarse problem: where the coarse mesh is the fine one it must give the fine solution."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from meshes import block_template
+
+from models.coarse_mesh import CoarseMesh, barycentric
+from workers.fem.coarse import CoarseProblem
+from workers.fem.loads import endplate_traction
+from workers.fem.solve import Plan, solve
+from workers.pipeline import Engine
+
+BOX = block_template()
+LOADED = BOX.loaded_nodes
+
+
+def bent(points, amount):
+    x, y, z = points.T
+    return np.stack([x + amount * 0.02 * z**2, y + amount * 0.1 * z, z * (1.0 + amount * 0.01 * x)], axis=1)
+
+
+def traction(points):
+    return endplate_traction(points, BOX.superior, BOX.inferior, 500.0)
+
+
+@pytest.fixture(scope="module")
+def same():
+    """Coarse mesh = fine mesh; each node and element is its own host."""
+    own = np.arange(len(BOX.tets), dtype=np.int32)
+    host = np.zeros(len(BOX.nodes), np.int32)
+    host[BOX.tets.ravel()] = np.repeat(own, 4)
+    return CoarseProblem(CoarseMesh(BOX.nodes, BOX.tets, BOX.fixed_nodes, host, own, host), BOX)
+
+
+@pytest.mark.parametrize("amount", [0.0, 0.5, 1.0])
+def test_pulled_back_elasticity_is_elasticity(same, amount):
+    points = bent(BOX.nodes, amount)
+    fine = solve(points, Plan(BOX.tets, len(BOX.nodes), BOX.fixed_nodes), traction(points)).field.tensor
+    ours = same.stress(points, LOADED, traction(points)[LOADED], tolerance=1e-10)
+    np.testing.assert_allclose(ours, fine, atol=1e-6 * np.abs(fine).max())
+
+
+def test_a_learned_start_changes_the_way_not_the_answer(same):
+    points = bent(BOX.nodes, 1.0)
+    before = same.stress(points, LOADED, traction(points)[LOADED], tolerance=1e-10)
+    same.learn(BOX.nodes, LOADED, traction(BOX.nodes)[LOADED])
+    after = same.stress(points, LOADED, traction(points)[LOADED], tolerance=1e-10)
+    np.testing.assert_allclose(after, before, atol=1e-6 * np.abs(before).max())
+
+
+def test_barycentric_coordinates():
+    nodes = np.array([[0.0, 0, 0], [2, 0, 0], [0, 2, 0], [0, 0, 2]])
+    corners = np.array([[0, 1, 2, 3]], np.int32)
+    np.testing.assert_allclose(barycentric(nodes, corners, np.array([[0.5, 0.5, 0.5]])), [[0.25] * 4])
+    np.testing.assert_allclose(barycentric(nodes, corners, np.array([[2.0, 0, 0]])), [[0, 1, 0, 0]], atol=1e-15)
+
+
+def test_the_shipped_coarse_mesh_fits_the_template(engine: Engine):
+    mesh, template = engine.bundle.tangent.coarse, engine.template
+    weights = mesh.node_weights(template)
+    places = np.einsum("kc,kcd->kd", weights, template.nodes[template.tets[mesh.node_host]])
+    np.testing.assert_allclose(places, mesh.nodes, atol=1e-4)
+    fine = mesh.fine_weights(template)
+    assert fine.min() >= 0.0
+    np.testing.assert_allclose(fine.sum(axis=1), 1.0)
+    off = np.linalg.norm(np.einsum("nc,ncd->nd", fine, mesh.nodes[mesh.tets[mesh.host]]) - template.nodes, axis=1)
+    assert np.median(off) < 1e-6  # most fine nodes lie inside the coarse mesh
+    assert off.max() < 3.0

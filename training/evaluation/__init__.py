@@ -1,0 +1,1 @@
+"""``python -m training evaluate``: every surrogate against finite elements on people it has never seen."""
