@@ -79,16 +79,14 @@ def simulate(arguments: argparse.Namespace) -> None:
 
 def make_tangent(arguments: argparse.Namespace) -> None:
     """Differentiate the template's solution, reduce, and write the tangent surrogate into the bundle."""
-    import numpy as np
-
     from training.export import write_manifest, write_npz
-    from training.population import register
-    from training.tangent import build_tangent, derive, mode_spread
+    from training.population import mode_spread, register
+    from training.tangent import build_tangent, derive
 
     bundle = Bundle(arguments.out)
     derive(bundle, arguments.work)
     shapes = register(_sources(arguments), arguments.data, arguments.work)
-    model = build_tangent(bundle, arguments.work, mode_spread(np.stack([s.coefficients for s in shapes])))
+    model = build_tangent(bundle, arguments.work, mode_spread(shapes))
     write_npz(arguments.out / "tangent.npz", **model.arrays())
     write_manifest(
         arguments.out,
@@ -139,15 +137,17 @@ def calibrate(arguments: argparse.Namespace) -> None:
     from dataclasses import asdict
 
     import numpy as np
+    from scipy.stats import spearmanr
 
     from training.calibrate import calibrate as fit
     from training.calibrate import gather, spread
     from training.evaluation.rows import load_fold
     from training.export import write_manifest
     from training.export_paper import OPSET
-    from training.simulate import LOAD_NEWTON, Sample, read_samples
+    from training.simulate import Sample, read_samples
     from workers.fem.field import StressField
     from workers.pipeline import Engine
+    from workers.stages.tangent_surrogate import LOAD_NEWTON
 
     chain = arguments.work / f"networks-{arguments.profile}" / "all" / "bundle"
     for path in (*chain.glob("*.onnx"), *chain.glob("mapping.npz")):
@@ -176,8 +176,15 @@ def calibrate(arguments: argparse.Namespace) -> None:
     for surrogate, predict in (("tangent", by_tangent), ("paper", by_paper)):
         samples = itertools.islice(read_samples(arguments.work / "samples"), arguments.count)
         evidence = gather(engine, samples, predict)
-        found[surrogate] = asdict(fit(evidence))
-        print(f"{surrogate}: {found[surrogate]}, spread of the logarithm {spread(evidence, fit(evidence)):.2f}")
+        law = fit(evidence)
+        found[surrogate] = asdict(law)
+        real = gather(engine, read_samples(arguments.work / "real"), predict)
+        knowns = {"residual": real.residual, "deviation": real.deviation}
+        ranks = {name: spearmanr(known, real.nmae)[0] for name, known in knowns.items() if np.ptp(known) > 0.0}
+        print(f"{surrogate}: {found[surrogate]}")
+        print(f"  standard deviation of log(error / expected): simulated {spread(evidence, law):.2f}, ", end="")
+        print(f"real {spread(real, law):.2f}; rank correlation with the error on real vertebrae: ", end="")
+        print(", ".join(f"{name} {value:.2f}" for name, value in ranks.items()))
     write_manifest(arguments.out, calibration=found)
 
 

@@ -19,6 +19,7 @@ from workers.fem.loads import endplate_traction
 from workers.fem.multigrid import Multigrid
 from workers.fem.multigrid_kernels import block_multiply
 from workers.fem.solve import Plan, solve
+from workers.stages.tangent_surrogate import LOAD_NEWTON
 
 Floats = NDArray[np.float64]
 
@@ -123,7 +124,7 @@ class Anchor:
         (n, 6) float64, MPa, nodal stress at the anchor.
     """
 
-    def __init__(self, points: Floats, template: Template, plan: Plan, load_newton: float = 500.0) -> None:
+    def __init__(self, points: Floats, template: Template, plan: Plan, load_newton: float = LOAD_NEWTON) -> None:
         self.points, self.template, self.plan, self.load = points, template, plan, load_newton
         self.material = Material()
         self.gradient, self.volume = shape_gradients(points, plan.pattern.tets)

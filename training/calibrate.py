@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training.simulate import LOAD_NEWTON, Sample
+from training.simulate import Sample
 from workers.fem.field import StressField
 from workers.fem.stress import von_mises
 from workers.pipeline import Engine
+from workers.stages.tangent_surrogate import LOAD_NEWTON
 from workers.stages.trust import Calibration, shape_deviation
 
 GOOD_NMAE = 0.8

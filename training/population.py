@@ -124,6 +124,12 @@ def geodesics(shapes: list[Registered], template: Template, work: Path, jobs: in
     return out
 
 
+def mode_spread(shapes: list[Registered]) -> Floats:
+    """Return how far real shapes go along each mode: (m,) root mean square of their coefficients, smoothed over 15."""
+    spread = np.sqrt(np.mean([np.square(s.coefficients).mean(axis=1) for s in shapes], axis=0))
+    return np.convolve(np.pad(spread, 7, mode="edge"), np.ones(15) / 15.0, mode="valid")
+
+
 @dataclass(frozen=True)
 class Shape:
     """One member of the population.
@@ -162,9 +168,7 @@ class Population:
         self.shapes, self.paths, self.morpher, self.seed = shapes, paths, morpher, seed
         self.people = sorted({shape.person for shape in shapes})
         self.body = BodyFrame(morpher.template)
-        spread = np.sqrt(np.mean([np.square(s.coefficients).mean(axis=1) for s in shapes], axis=0))
-        window = np.ones(15) / 15.0
-        self.spread = np.convolve(np.pad(spread, 7, mode="edge"), window, mode="valid")
+        self.spread = mode_spread(shapes)
 
     def shape(self, index: int) -> Shape:
         """Return shape number `index`.

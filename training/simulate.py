@@ -26,8 +26,7 @@ from training.sources import Source
 from workers.fem.loads import endplate_traction
 from workers.fem.solve import Plan, solve
 from workers.stages.subject_mesh import Morpher
-
-LOAD_NEWTON = 500.0
+from workers.stages.tangent_surrogate import LOAD_NEWTON
 
 
 @dataclass(frozen=True)

@@ -85,12 +85,6 @@ def coarse_derivatives(problem: CoarseProblem, template: Template, basis: Floats
     return out
 
 
-def mode_spread(coefficients: Floats) -> Floats:
-    """Return the spread (m,) of whitened coefficients (k, m, 3) of real shapes, mode by mode, smoothed over 15."""
-    spread = np.sqrt(np.square(coefficients).mean(axis=(0, 2)))
-    return np.convolve(np.pad(spread, 7, mode="edge"), np.ones(15) / 15.0, mode="valid")
-
-
 def build_tangent(bundle: Bundle, work: Path, spread: Floats, rank: int = RANK) -> TangentModel:
     """Return the model: exact derivatives minus what the coarse problem tells, reduced to `rank` shape directions.
 
@@ -103,7 +97,7 @@ def build_tangent(bundle: Bundle, work: Path, spread: Floats, rank: int = RANK) 
     rank
         Number of directions.
     spread
-        (m,) from `mode_spread`: how far real shapes go along each mode; directions are ranked with it.
+        (m,) from `training.population.mode_spread`; directions are ranked with it.
     """
     template = bundle.template
     mesh = build_coarse_mesh(template, COARSE_SURFACE, COARSE_VOLUME_MM3)

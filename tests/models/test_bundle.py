@@ -112,7 +112,7 @@ def test_no_bundle_at_all(tmp_path):
 def test_the_manifest_describes_the_files(bundle, template):
     for name, entry in bundle.manifest["files"].items():
         assert (DEFAULT_BUNDLE / name).stat().st_size == entry["size"]
-    assert sum(entry["size"] for entry in bundle.manifest["files"].values()) < 96e6
+    assert sum(entry["size"] for entry in bundle.manifest["files"].values()) < 36e6  # of the 96 MB it may ever take
     told = bundle.manifest["template"]
     assert (told["nodes"], told["surface_nodes"], told["tets"]) == (len(template.nodes), 23_528, len(template.tets))
     assert told["modes"] == bundle.shape_model.n_modes

@@ -172,8 +172,9 @@ def test_nodal_average_is_the_plain_weighted_mean():
 )
 def test_stress_measures_in_closed_form(tensor, principal, mises):
     tensor = np.array([tensor], float)
-    np.testing.assert_allclose(principal_stresses(tensor), [principal], atol=1e-7)  # equal values cost half the digits
-    np.testing.assert_allclose(von_mises(tensor), [mises], atol=1e-14 * 10)
+    some_equal = len(set(principal)) == 2  # costs half the digits
+    np.testing.assert_allclose(principal_stresses(tensor), [principal], atol=1e-7 if some_equal else 1e-13)
+    np.testing.assert_allclose(von_mises(tensor), [mises], atol=1e-13)
 
 
 def test_stress_measures_against_numpy_and_under_rotation():
