@@ -70,8 +70,15 @@ def _parser() -> argparse.ArgumentParser:
 def _add_job_arguments(command: argparse.ArgumentParser, needs_ct: bool) -> None:
     fields = JobParams.model_fields
     command.add_argument("--ct", type=Path, required=needs_ct, help="CT volume, NIfTI, in HU")
-    command.add_argument("--mask", type=Path, help="vertebra mask, NIfTI")
+    command.add_argument("--mask", type=Path, help="vertebra mask, NIfTI; without one the vertebra is segmented")
     command.add_argument("--label", type=int, help="label of the vertebra in the mask")
+    command.add_argument(
+        "--seed",
+        type=float,
+        nargs=3,
+        metavar=("X", "Y", "Z"),
+        help="a point in the vertebra, RAS+ mm, instead of a mask",
+    )
     command.add_argument(
         "--vertebra", default=fields["vertebra"].default, help="level, T11 to L5 (default %(default)s)"
     )
@@ -148,6 +155,8 @@ def _request(arguments: argparse.Namespace) -> Request:
     }
     if arguments.label is not None:
         params["mask_label"] = arguments.label
+    if arguments.seed is not None:
+        params["seed_ras_mm"] = arguments.seed
     return Request(arguments.ct, arguments.mask, params)
 
 

@@ -24,6 +24,8 @@ def summary(report: Mapping[str, Any]) -> str:
         "",
         f"geometry   {geometry['volume_mm3'] / 1000:.1f} cm³, {geometry['surface_area_mm2'] / 100:.1f} cm² surface",
     ]
+    if found := report["segmentation"]:
+        lines.append(_found(found))
     if fit := report["fit"]:
         lines.append(f"fit        mean {fit['mean_mm']:.2f} mm, p95 {fit['p95_mm']:.2f} mm, max {fit['max_mm']:.2f} mm")
     lines.append(
@@ -52,6 +54,16 @@ def summary(report: Mapping[str, Any]) -> str:
     lines.append(f"software   {software['name']} {software['version']}, bundle {software['bundle_version']}")
     lines += [f"WARNING    {warning}" for warning in report["warnings"]]
     return "\n".join([*lines, "", report["disclaimer"]])
+
+
+def _found(found: Mapping[str, Any]) -> str:
+    x, y, z = found["centre_ras_mm"]
+    where = f"segmented at ({x:.0f}, {y:.0f}, {z:.0f})"
+    if found["confidence"] is None:
+        return f"vertebra   {where}, the seed that was sent"
+    counts = [f"by the {name} {found[f'level_by_{name}']}" for name in ("ribs", "sacrum") if found[f"level_by_{name}"]]
+    seen = f"{found['levels_seen'][0]} to {found['levels_seen'][-1]} in the scan"
+    return f"vertebra   {where}, confidence {found['confidence']:.0%}; " + "; ".join([*counts, seen])
 
 
 def _peak(peak: Mapping[str, Any]) -> str:

@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-PARTS = ("morph", "fe", "surrogate", "job")
+PARTS = ("morph", "fe", "surrogate", "segmentation", "job")
 OUT = Path("bench-output")
 
 

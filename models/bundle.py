@@ -22,6 +22,8 @@ from models.template import Template
 
 DEFAULT_BUNDLE = Path(__file__).parent / "l1"
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+LOCATOR, SEGMENTER = "locator.onnx", "segmenter.onnx"
+"""The networks that find and segment a vertebra."""
 COORDINATE_STEP_MM = 2.0**-9
 """Resolution at which node coordinates are stored (0.002 mm): a hundredth of the fit's own accuracy."""
 
@@ -56,6 +58,10 @@ class Bundle:
         """Version of the bundle."""
         return str(self.manifest["version"])
 
+    def has(self, *names: str) -> bool:
+        """Whether the manifest lists all of these files."""
+        return all(name in self.manifest["files"] for name in names)
+
     def read(self, name: str) -> bytes:
         """Return the bytes of file `name`; raises `BundleError` where they are not those of the manifest."""
         entry = self.manifest["files"].get(name)
@@ -68,15 +74,17 @@ class Bundle:
             raise BundleError(f"{path} was changed: expected sha256 {entry['sha256']}, got {got}")
         return data
 
-    def session(self, name: str) -> Any:
+    def session(self, name: str, keep_memory: bool = True) -> Any:
         """Return an `onnxruntime.InferenceSession` of the ONNX graph `name`, on the GPU where there is a usable one.
 
-        ``session.get_providers()`` tells what it really runs on. Raises `BundleError` as `read` does.
+        ``session.get_providers()`` tells what it really runs on. Without `keep_memory` it gives its working memory back
+        after each run. Raises `BundleError` as `read` does.
         """
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
+        options.enable_cpu_mem_arena = keep_memory
         usable = [p for p in PROVIDERS if p in onnxruntime.get_available_providers()]
         options.intra_op_num_threads = os.cpu_count() or 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")

@@ -1,7 +1,7 @@
 """Command line of the offline side: ``python -m training COMMAND``. Every command may be killed and started again.
 
-The order: template, simulate, tangent, networks, calibrate, evaluate. Results are kept in ``--work`` until a command
-writes them into the bundle.
+The order: template, simulate, tangent, networks, calibrate, scans, segmentation, evaluate. Results are kept in
+``--work`` until a command writes them into the bundle.
 """
 
 from __future__ import annotations
@@ -198,6 +198,29 @@ def evaluate(arguments: argparse.Namespace) -> None:
     write_manifest(arguments.out, metrics=metrics)
 
 
+def make_scans(arguments: argparse.Namespace) -> None:
+    """Generate labelled CTs, and put the real ones on the networks' grids."""
+    from training.segmentation.commands import make_scans as run
+
+    scans = run(arguments)
+    print(f"surroundings: {len(scans.crops)} synthetic, {len(scans.real_crops)} real")
+    print(f"trunks: {len(scans.trunks)} synthetic, {len(scans.real_trunks)} real")
+
+
+def train_segmentation(arguments: argparse.Namespace) -> None:
+    """Train the networks that find and segment a vertebra, and export them into the bundle."""
+    from training.segmentation.commands import train_segmentation as run
+
+    run(arguments)
+
+
+def evaluate_segmentation(arguments: argparse.Namespace) -> None:
+    """Score the segmentation on people held out; write docs/evaluation/segmentation.md."""
+    from training.segmentation.commands import evaluate_segmentation as run
+
+    run(arguments)
+
+
 def main() -> None:
     """Run the command named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
@@ -229,6 +252,24 @@ def main() -> None:
     command = add("evaluate", evaluate)
     command.add_argument("--profile", default="shipped", help="whose networks")
     command.add_argument("--report", type=Path, default=Path("docs/evaluation"), help="folder of tables and figures")
+    for name, run in (
+        ("scans", make_scans),
+        ("evaluate-segmentation", evaluate_segmentation),
+        ("segmentation", train_segmentation),
+    ):
+        command = add(name, run)
+        command.add_argument("--profile", default="shipped", help="widths: paper, shipped or tiny")
+        command.add_argument(
+            "--report", type=Path, default=Path("docs/evaluation"), help="folder of tables and pictures"
+        )
+        command.add_argument("--crops", type=int, default=640, help="synthetic surroundings of a vertebra")
+        command.add_argument("--trunks", type=int, default=240, help="synthetic trunks")
+        command.add_argument("--jobs", type=int, default=-1, help="parallel jobs, -1: one a core")
+    command.add_argument("--steps", type=int, help="of the base's training (default: the profile's)")
+    command.add_argument(
+        "--networks", nargs="*", default=["locator", "bifusion", "vgg16", "resnet"], help="train only these"
+    )
+    command.add_argument("--only", nargs="*", help="train only these folds: a person's name, all")
     arguments = parser.parse_args()
     arguments.run(arguments)
 

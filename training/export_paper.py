@@ -103,9 +103,11 @@ def export_chain(networks: Networks, surface: BayesForest, internal: BayesForest
     stress = torch.zeros(networks.internal.decoder.of_latent.in_features)
     for net in (networks.shape, networks.surface, networks.internal):
         net.eval()
-    _export(_ShapeEncoder(networks.shape.encoder), (points,), ({0: count},), folder / "shape_encoder.onnx")
-    _export(_SurfaceDecoder(networks.surface.decoder, networks), (stress,), (None,), folder / "surface_decoder.onnx")
-    _export(
+    export_graph(_ShapeEncoder(networks.shape.encoder), (points,), ({0: count},), folder / "shape_encoder.onnx")
+    export_graph(
+        _SurfaceDecoder(networks.surface.decoder, networks), (stress,), (None,), folder / "surface_decoder.onnx"
+    )
+    export_graph(
         _InternalDecoder(networks.internal, networks),
         (points, stress),
         ({0: count}, None),
@@ -119,9 +121,34 @@ def export_chain(networks: Networks, surface: BayesForest, internal: BayesForest
     write_npz(folder / "mapping.npz", **arrays)
 
 
-def _export(model: nn.Module, arguments: tuple[Any, ...], dynamic: tuple[Any, ...], path: Path) -> None:
+def export_graph(
+    model: nn.Module,
+    arguments: tuple[Any, ...],
+    dynamic: tuple[Any, ...],
+    path: Path,
+    inputs: list[str] | None = None,
+    outputs: list[str] | None = None,
+) -> None:
+    """Write a network as ONNX, large weights as float16.
+
+    Parameters
+    ----------
+    model, arguments, dynamic
+        The network, an example of its inputs, and which of their axes may change.
+    path
+        File to write.
+    inputs, outputs
+        Names in the graph; those of the code if None.
+    """
     program = torch.onnx.export(
-        model.eval(), arguments, dynamo=True, dynamic_shapes=dynamic, opset_version=OPSET, verbose=False
+        model.eval(),
+        arguments,
+        dynamo=True,
+        dynamic_shapes=dynamic,
+        opset_version=OPSET,
+        input_names=inputs,
+        output_names=outputs,
+        verbose=False,
     )
     assert program is not None
     graph = program.model_proto

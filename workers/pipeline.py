@@ -1,4 +1,4 @@
-"""The stages in order (paper Fig. 2, the mask route): read, clean, surface, morph, predict or solve, write."""
+"""The stages in order (paper Fig. 2): read, segment or take the mask, surface, morph, predict or solve, write."""
 
 from __future__ import annotations
 
@@ -16,19 +16,22 @@ import numpy as np
 
 from app.jobs.errors import MaskRequired, MorphFailed, SolveFailed
 from app.jobs.params import JobParams, Surrogate
-from models.bundle import Bundle
+from models.bundle import LOCATOR, SEGMENTER, Bundle
 from models.template import Template
 from workers.fem.field import StressField
 from workers.fem.loads import endplate_traction
 from workers.fem.residual import equilibrium_residual
 from workers.fem.solve import Plan, Solution, solve
+from workers.stages.automatic_mask import VertebraFinder, unlike_a_vertebra
+from workers.stages.localise import Localiser
 from workers.stages.mask import CleanMask, clean_mask, label_names, place_on, select_label
 from workers.stages.meta import Extra
 from workers.stages.paper_surrogate import PaperSurrogate
 from workers.stages.plausibility import check_field_of_view, check_on_bone, check_vertebra, misfit
 from workers.stages.publish import ResultFile, publish
 from workers.stages.report import build_report, force_balance
-from workers.stages.report_model import Agreement, Equilibrium, Inputs, Prediction, SurfaceFit
+from workers.stages.report_model import Agreement, Equilibrium, Inputs, Prediction, Segmentation, SurfaceFit
+from workers.stages.segment import Segmenter
 from workers.stages.subject_mesh import Morpher, SubjectMesh
 from workers.stages.surface import extract_surface
 from workers.stages.tangent_surrogate import TangentSurrogate, normalising_pose
@@ -39,8 +42,19 @@ from workers.stages.volume import Volume, read_ct, read_mask
 Progress = Callable[[str, float], None]
 """Called with a stage's name and the percentage of the whole job that is done when it starts."""
 
-STAGES = {"read": 2.0, "mask": 8.0, "surface": 12.0, "morph": 16.0, "predict": 45.0, "solve": 48.0, "write": 85.0}
-"""Stages and the share of the whole job that is done when each starts, percent. A job predicts, or solves, or both."""
+STAGES = {
+    "read": 2.0,
+    "mask": 8.0,
+    "localise": 8.0,
+    "segment": 18.0,
+    "surface": 40.0,
+    "morph": 42.0,
+    "predict": 62.0,
+    "solve": 64.0,
+    "write": 88.0,
+}
+"""Stages and the share of the whole job that is done when each starts, percent. A job takes a mask, or localises and
+segments; it predicts, or solves, or both."""
 LOOSE_FIT_MM = 0.6
 TURNED_DEG = 60.0
 LEADING_MODES, UNUSUAL_SHAPE = 20, 1.0
@@ -81,6 +95,24 @@ class Engine:
     def morpher(self) -> Morpher:
         """Fits the template to surfaces."""
         return Morpher(self.template, self.bundle.shape_model)
+
+    @cached_property
+    def finder(self) -> VertebraFinder:
+        """Finds and segments the vertebra.
+
+        Raises
+        ------
+        MaskRequired
+            The bundle has no networks for it.
+        """
+        if not self.bundle.has(LOCATOR, SEGMENTER):
+            raise MaskRequired(
+                "This server's model bundle cannot segment: send a mask of the vertebra.",
+                expected="a file part `mask`",
+                got="a CT alone",
+            )
+        locator, segmenter = (self.bundle.session(name, keep_memory=False) for name in (LOCATOR, SEGMENTER))
+        return VertebraFinder(Localiser(locator), Segmenter(segmenter))
 
     @cached_property
     def plan(self) -> Plan:
@@ -140,6 +172,8 @@ def warm_up() -> None:
     points[-1] += 2.0  # tangle one internal node, so that repair has something to do
     engine().morpher.repair(points)
     engine().solve(points, 500.0)
+    if engine().bundle.has(LOCATOR, SEGMENTER):
+        _ = engine().finder
     for params in (JobParams(surrogate="tangent"), JobParams(surrogate="paper")):
         engine().assess(points, engine().predict(points, params.load_newton, params.surrogate), params)
 
@@ -165,7 +199,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     Parameters
     ----------
     ct, mask
-        NIfTI files as uploaded: the CT (HU) and the label map.
+        NIfTI files as uploaded: the CT (HU) and the label map; without one the vertebra is found and segmented.
     params
         What the client asked for.
     out_dir
@@ -178,18 +212,15 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     VertebraError
         `InputError` for a CT or mask that cannot be used, `ProcessingError` where the computation fails.
     """
-    if mask is None:
-        raise MaskRequired("Send a mask of the vertebra with the CT.")
     clock, template = _Clock(progress), engine().template
 
     with clock.stage("read"):
-        volume, labels = read_ct(ct), read_mask(mask)
-    with clock.stage("mask"):
-        vertebra = isolate(labels, volume, params)
+        volume = read_ct(ct)
+    vertebra, segmentation = given(mask, volume, params, clock) if mask else found(volume, params, clock)
     with clock.stage("surface"):
         surface = extract_surface(vertebra.voxels, vertebra.affine)
     with clock.stage("morph"):
-        mesh = morph(vertebra, surface)
+        mesh = morph(vertebra, surface, params if segmentation else None)
     stress = stress_field(mesh.points, params, clock)
     with clock.stage("write"):
         report = build_report(
@@ -197,11 +228,16 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
             mesh.points,
             stress.field,
             params=params,
-            inputs=Inputs(ct_sha256=_sha256(ct), mask_sha256=_sha256(mask), mask_label=vertebra.label),
+            inputs=Inputs(
+                ct_sha256=_sha256(ct),
+                mask_sha256=_sha256(mask) if mask else None,
+                mask_label=vertebra.label if mask else None,
+            ),
             bundle_version=engine().bundle.version,
             fidelity=stress.fidelity,
             prediction=stress.prediction,
             agreement=stress.agreement,
+            segmentation=segmentation,
             fit=SurfaceFit(
                 mean_mm=float(mesh.distance_mm.mean()),
                 p95_mm=float(np.quantile(mesh.distance_mm, 0.95)),
@@ -209,7 +245,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
             ),
             equilibrium=stress.equilibrium,
             timings_s=clock.timings,
-            warnings=[*cautions(mesh, vertebra, params), *stress.warnings],
+            warnings=[*cautions(mesh, vertebra, params, volume if mask is None else None), *stress.warnings],
         )
         files = publish(
             out_dir,
@@ -224,6 +260,20 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     return PipelineResult(files, clock.timings, engine().bundle.version)
 
 
+def given(mask: Path, ct: Volume, params: JobParams, clock: _Clock) -> tuple[CleanMask, None]:
+    """Return the vertebra of the mask that was sent."""
+    with clock.stage("mask"):
+        return isolate(read_mask(mask), ct, params), None
+
+
+def found(ct: Volume, params: JobParams, clock: _Clock) -> tuple[CleanMask, Segmentation]:
+    """Return the vertebra that the networks find (paper section II.B)."""
+    with clock.stage("localise"):
+        place = engine().finder.place(ct, params)
+    with clock.stage("segment"):
+        return engine().finder.mask(ct, place, params)
+
+
 def isolate(labels: Volume, ct: Volume, params: JobParams) -> CleanMask:
     """Return the one clean, whole, plausible vertebra of the label map."""
     label = select_label(labels, params.mask_label, params.vertebra)
@@ -234,12 +284,15 @@ def isolate(labels: Volume, ct: Volume, params: JobParams) -> CleanMask:
     return vertebra
 
 
-def morph(vertebra: CleanMask, surface: Surface) -> SubjectMesh:
-    """Return the template on the vertebra's surface; a shape it does not fit is refused as what it probably is."""
+def morph(vertebra: CleanMask, surface: Surface, segmented: JobParams | None = None) -> SubjectMesh:
+    """Return the template on the vertebra's surface; a shape it does not fit is refused as what it probably is.
+
+    `segmented` has the parameters of a job that came without a mask.
+    """
     try:
         return engine().morpher.mesh(surface, float(vertebra.spacing.max()))
     except MorphFailed as error:
-        raise misfit(vertebra, error) from error
+        raise (unlike_a_vertebra(segmented.vertebra, error) if segmented else misfit(vertebra, error)) from error
 
 
 @dataclass(frozen=True)
@@ -295,31 +348,31 @@ def _solved(points: np.ndarray, params: JobParams, clock: _Clock) -> Stress:
     return Stress(solution.field, "fe", equilibrium=force_balance(solution.reaction, force.sum(axis=0)))
 
 
-def cautions(mesh: SubjectMesh, vertebra: CleanMask, params: JobParams) -> list[str]:
-    """Return sentences on what a reader should know before using the numbers."""
-    found = []
+def cautions(mesh: SubjectMesh, vertebra: CleanMask, params: JobParams, segmented: Volume | None = None) -> list[str]:
+    """Return sentences on what a reader should know before using the numbers; `segmented`: the CT, if no mask came."""
+    told: list[str] = []
     mean = float(mesh.distance_mm.mean())
     if mean > LOOSE_FIT_MM:
-        found.append(f"The mesh lies {mean:.2f} mm from the mask's surface on average (usually 0.05 to 0.2 mm).")
+        told.append(f"The mesh lies {mean:.2f} mm from the mask's surface on average (usually 0.05 to 0.2 mm).")
     turn = np.degrees(np.arccos(np.clip((np.trace(mesh.fit.pose.rotation) - 1.0) / 2.0, -1.0, 1.0)))
     if turn > TURNED_DEG:
-        found.append(
+        told.append(
             f"The vertebra lies turned by {turn:.0f}° in the scan's RAS frame: check the orientation of the image."
         )
-    if float(vertebra.spacing.max()) > 2.5:
-        found.append(
-            f"The mask's voxels measure up to {vertebra.spacing.max():.1f} mm: detail finer than that is interpolated."
-        )
+    voxel = float((vertebra if segmented is None else segmented).spacing.max())
+    if voxel > 2.5:
+        whose = "mask" if segmented is None else "CT"
+        told.append(f"The {whose}'s voxels measure up to {voxel:.1f} mm: detail finer than that is interpolated.")
     shape = float(np.sqrt(np.square(mesh.fit.coefficients[:LEADING_MODES]).mean()))
     if shape > UNUSUAL_SHAPE:
-        found.append(f"The shape is unusual: {shape:.1f} standard deviations (whole vertebrae T11 to L5: 0.1 to 0.9).")
+        told.append(f"The shape is unusual: {shape:.1f} standard deviations (whole vertebrae T11 to L5: 0.1 to 0.9).")
     named = label_names(vertebra.label)
     if named and params.vertebra not in named.values():
         names = " and ".join(f"{level} in {scheme} numbering" for scheme, level in named.items())
-        found.append(f"Label {vertebra.label} is {names}, but the job says {params.vertebra}: check the level.")
+        told.append(f"Label {vertebra.label} is {names}, but the job says {params.vertebra}: check the level.")
     if params.vertebra != "L1":
-        found.append(f"The template is an L1; {params.vertebra} was fitted with it.")
-    return found
+        told.append(f"The template is an L1; {params.vertebra} was fitted with it.")
+    return told
 
 
 def _sha256(path: Path) -> str:

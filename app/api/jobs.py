@@ -25,7 +25,6 @@ from app.jobs.errors import (
     InvalidParameters,
     JobNotFound,
     MalformedRequest,
-    MaskRequired,
     Unauthorized,
     UploadTooLarge,
 )
@@ -100,7 +99,6 @@ IdempotencyKey = Annotated[
             Unauthorized,
             UploadTooLarge,
             InvalidParameters,
-            MaskRequired,
             IdempotencyConflict,
             BrokerUnavailable,
         ),
@@ -113,7 +111,7 @@ async def submit(
     tenant: TenantDep,
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
-    """Stream a CT and a vertebra mask to storage and queue a job.
+    """Stream a CT, and a vertebra mask where there is one, to storage and queue a job.
 
     A 503 `broker_unavailable` has a `job_id` and a `Location`: that job is stored and runs as soon as the queue is
     back, so watch it instead of submitting again.

@@ -16,7 +16,7 @@ from starlette.requests import ClientDisconnect
 
 from app.api.problems import invalid
 from app.jobs.blobs import BlobInfo, BlobStore, BlobWriter
-from app.jobs.errors import EmptyUpload, MalformedRequest, MaskRequired, RequestError, UploadTooLarge
+from app.jobs.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
 from app.jobs.params import JobParams
 from app.jobs.record import input_key
 
@@ -47,7 +47,7 @@ class FormParser:
         kind, options = parse_options_header(content_type)
         if kind != b"multipart/form-data" or b"boundary" not in options:
             raise MalformedRequest(
-                "Send a multipart form with the file parts `ct` and `mask` and the JSON field `params`.",
+                "Send a multipart form with the file part `ct`, optionally `mask`, and the JSON field `params`.",
                 expected="Content-Type: multipart/form-data with a boundary",
                 got=kind.decode("latin-1")[:100] or "no Content-Type",
             )
@@ -132,13 +132,14 @@ class _Receiver:
             raise _unreadable("the body ends before its closing boundary")
         if "ct" not in self._files:
             raise MalformedRequest("The CT is missing.", expected="a file part `ct`", got=_names(self._seen))
-        if "mask" not in self._files:
-            raise MaskRequired(
-                "This server does not segment: send a vertebra mask (TotalSegmentator, VerSe or manual) as `mask`.",
-                expected="a file part `mask`",
-                got=_names(self._seen),
+        mask = self._files.get("mask")
+        if mask is not None and self._params.seed_ras_mm is not None:
+            raise InvalidParameters(
+                "A mask says where the vertebra is: send either a mask or a seed.",
+                expected="`seed_ras_mm` only without `mask`",
+                got="both",
             )
-        return Upload(self._params, self._files["ct"], self._files["mask"])
+        return Upload(self._params, self._files["ct"], mask)
 
     async def abort(self) -> None:
         if self._writer is not None:

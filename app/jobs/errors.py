@@ -6,7 +6,6 @@
     ├── RequestError                   the request itself (answered at once)
     │   ├── MalformedRequest           400 malformed_request
     │   ├── InvalidParameters          422 invalid_parameters
-    │   ├── MaskRequired               422 mask_required
     │   ├── EmptyUpload                400 empty_upload
     │   ├── UploadTooLarge             413 upload_too_large
     │   ├── Unauthorized               401 unauthorized
@@ -31,6 +30,8 @@
     │   ├── GridMismatch               422 grid_mismatch
     │   ├── LabelAbsent                422 label_absent
     │   ├── LabelAmbiguous             422 label_ambiguous
+    │   ├── MaskRequired               422 mask_required
+    │   ├── VertebraNotFound           422 vertebra_not_found
     │   ├── VertebraTruncated          422 vertebra_truncated
     │   ├── VertebraeFused             422 vertebrae_fused
     │   └── NotAVertebra               422 not_a_vertebra
@@ -124,12 +125,6 @@ class InvalidParameters(RequestError):
     """A field of ``params`` is missing, unknown or out of range."""
 
     slug, title, status = "invalid_parameters", "Invalid parameters", 422
-
-
-class MaskRequired(RequestError):
-    """The server has no segmentation model, so a mask must come with the CT."""
-
-    slug, title, status = "mask_required", "A vertebra mask is required", 422
 
 
 class EmptyUpload(RequestError):
@@ -274,6 +269,18 @@ class LabelAmbiguous(InputError):
     """The mask has several labels and the request does not say which; ``labels_present`` lists them."""
 
     slug, title = "label_ambiguous", "Which label of the mask is the vertebra?"
+
+
+class MaskRequired(InputError):
+    """The server's model bundle has no segmentation networks, so a mask must come with the CT."""
+
+    slug, title = "mask_required", "A vertebra mask is required"
+
+
+class VertebraNotFound(InputError):
+    """The vertebra is not in the scan, or which one it is cannot be told with confidence; `got` says what was seen."""
+
+    slug, title = "vertebra_not_found", "The vertebra was not found"
 
 
 class VertebraTruncated(InputError):

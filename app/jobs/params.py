@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -10,6 +10,8 @@ Vertebra = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
 Fidelity = Literal["surrogate", "fe", "both"]
 Surrogate = Literal["tangent", "paper"]
 OnOutOfDistribution = Literal["flag", "fe"]
+
+Coordinate = Annotated[float, Field(ge=-1e5, le=1e5, allow_inf_nan=False)]
 
 
 class JobParams(BaseModel):
@@ -27,6 +29,11 @@ class JobParams(BaseModel):
         le=65535,
         description="Label value of the vertebra in `mask` (VerSe: T11..L5 = 18..24, L1 = 20; TotalSegmentator: "
         "L5..L1 = 27..31, T12 = 32, T11 = 33). May be left out when the mask holds a single label.",
+    )
+    seed_ras_mm: Annotated[list[Coordinate], Field(min_length=3, max_length=3)] | None = Field(
+        default=None,
+        description="A point in the vertebra, world RAS+ in mm, without a mask: the vertebra around it is segmented "
+        "and taken for `vertebra`, instead of looking for it.",
     )
     load_newton: float = Field(
         default=500.0,

@@ -39,6 +39,7 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
     assert job["params"] == {
         "vertebra": "L1",
         "mask_label": 31,
+        "seed_ras_mm": None,
         "load_newton": 750.0,
         "fidelity": "surrogate",
         "surrogate": "tangent",
@@ -52,6 +53,13 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
     assert client.get(job["links"]["self"]).json() == job
 
 
+def test_a_ct_alone_is_accepted(client: httpx.Client) -> None:
+    files = [("ct", ("c", b"ct")), ("params", (None, '{"seed_ras_mm": [1, -2.5, 300]}'))]
+    job = client.post("/v1/jobs", files=files).json()
+    assert job["input"]["mask"] is None
+    assert job["params"]["seed_ras_mm"] == [1.0, -2.5, 300.0]
+
+
 def test_parts_may_come_in_any_order(client: httpx.Client) -> None:
     files = [("params", (None, '{"mask_label": 20}')), ("mask", ("m", b"mask")), ("ct", ("c", b"ct"))]
     job = client.post("/v1/jobs", files=files).json()
@@ -63,7 +71,12 @@ def test_parts_may_come_in_any_order(client: httpx.Client) -> None:
     ("files", "status", "slug"),
     [
         ([("mask", ("m", b"mask"))], 400, "malformed_request"),
-        ([("ct", ("c", b"ct"))], 422, "mask_required"),
+        ([("params", (None, '{"seed_ras_mm": [1, 2]}')), ("ct", ("c", b"ct"))], 422, "invalid_parameters"),
+        (
+            [("params", (None, '{"seed_ras_mm": [1, 2, 3]}')), ("ct", ("c", b"ct")), ("mask", ("m", b"mask"))],
+            422,
+            "invalid_parameters",
+        ),
         ([("ct", ("c", b"")), ("mask", ("m", b"mask"))], 400, "empty_upload"),
         ([("ct", ("c", b"ct")), ("mask", ("m", b""))], 400, "empty_upload"),
         ([("ct", ("c", b"ct")), ("ct", ("c", b"ct")), ("mask", ("m", b"m"))], 400, "malformed_request"),

@@ -25,6 +25,7 @@ from workers.stages.report_model import (
     Peak,
     Prediction,
     Report,
+    Segmentation,
     Software,
     Stress,
     SurfaceFit,
@@ -49,6 +50,7 @@ def build_report(
     fidelity: Literal["surrogate", "fe"] = "fe",
     prediction: Prediction | None = None,
     agreement: Agreement | None = None,
+    segmentation: Segmentation | None = None,
     fit: SurfaceFit | None = None,
     equilibrium: Equilibrium | None = None,
     timings_s: Mapping[str, float] | None = None,
@@ -70,6 +72,8 @@ def build_report(
         What `field` is.
     prediction, agreement
         What is known of the surrogate's quality; how it compares with a solution.
+    segmentation
+        How the vertebra was found, where no mask was sent.
     fit, equilibrium
         Surface distances and force balance (see `force_balance`), where there are any.
     timings_s
@@ -84,6 +88,7 @@ def build_report(
         fidelity=fidelity,
         prediction=prediction,
         agreement=agreement,
+        segmentation=segmentation,
         frame=FRAME,
         stress=_stress(template, points, field, volume),
         geometry=Geometry(

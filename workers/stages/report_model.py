@@ -126,6 +126,33 @@ class Agreement(Section):
     peak_distance_mm: Positive = Field(description="Distance between the predicted and the solved peak node, mm.")
 
 
+class Alternative(Section):
+    """Another vertebra that may be the one asked for."""
+
+    centre_ras_mm: Position = Field(description="Centre of its body, RAS+ mm: send it as `seed_ras_mm` to choose it.")
+    probability: Positive = Field(le=1.0, description="Probability that it is the level asked for.")
+
+
+class Segmentation(Section):
+    """How the vertebra was found and segmented, where no mask was sent."""
+
+    centre_ras_mm: Position = Field(description="Centre of the vertebral body, RAS+ mm.")
+    confidence: Positive | None = Field(
+        le=1.0, description="Probability that this is the level asked for; null where the client said where it is."
+    )
+    alternatives: list[Alternative] = Field(description="Other vertebrae that may be that level, likeliest first.")
+    levels_seen: list[str] = Field(description="Levels in the scan from top to bottom, as numbered.")
+    level_by_ribs: str | None = Field(
+        description="Level of this vertebra counted from the lowest rib; null where no end of the ribs is seen."
+    )
+    level_by_sacrum: str | None = Field(
+        description="Level of this vertebra counted from the sacrum; null where it is not seen."
+    )
+    unsure_share: Positive = Field(
+        description="Voxels of 10 to 90 % probability, over the volume of the mask: how blurred its surface is."
+    )
+
+
 class Software(Section):
     """What computed the report."""
 
@@ -164,6 +191,7 @@ class Report(Section):
     frame: str = Field(description="World frame and unit of every position.")
     stress: Stress
     geometry: Geometry
+    segmentation: Segmentation | None = Field(default=None, description="Null where a mask was sent.")
     fit: SurfaceFit | None = Field(description="Fit of the template to the mask; null where nothing was fitted.")
     mesh: MeshQuality
     equilibrium: Equilibrium | None = Field(description="Force balance of the solution; null where nothing was solved.")

@@ -1,0 +1,109 @@
+"""A CT of 512 x 512 x 133 voxels without a mask: localise, segment and clean; time, memory, growth with the slices."""
+
+from __future__ import annotations
+
+import json
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import workers  # noqa: F401  (thread settings, before NumPy)
+
+import nibabel as nib  # isort: skip
+import numpy as np
+import psutil
+from scipy import ndimage
+
+from app.jobs.params import JobParams
+from training.segmentation.anatomy import Person
+from training.segmentation.spine import make_spine
+from training.segmentation.whole_ct import template_spine, whole_ct
+from workers.pipeline import engine
+from workers.stages.volume import Volume
+
+SHAPE = (512, 512, 133)
+PIXEL_MM, SLICE_MM = 0.8, 2.5
+DRAWN_MM = 2.0
+REPEATS = 3
+SEED = 3
+
+
+def hospital_ct(slices: int = SHAPE[2]) -> Volume:
+    """Return a synthetic trunk from T9 to the pelvis in `slices` slices of the same 332 mm: int16 HU, LPS."""
+    random = np.random.default_rng(SEED)
+    person = Person.make(random, make_spine(random, [template_spine()]))
+    at = {v.level: v.centre for v in person.spine.vertebrae}
+    extent = np.array([SHAPE[0] * PIXEL_MM, SHAPE[1] * PIXEL_MM, SHAPE[2] * SLICE_MM])
+    middle = np.array([*person.torso.centre, at["L2"][2]])
+    drawn = whole_ct(random, person, middle - extent / 2, middle + extent / 2, spacing=DRAWN_MM).ct
+    step = np.array([PIXEL_MM, PIXEL_MM, extent[2] / slices])
+    fine = ndimage.affine_transform(
+        drawn.voxels.astype(np.float32),
+        step / drawn.spacing,
+        output_shape=(*SHAPE[:2], slices),
+        order=1,
+        mode="nearest",
+    )
+    fine += 15.0 * random.standard_normal(fine.shape, np.float32)
+    affine = np.diag([-step[0], -step[1], step[2], 1.0])
+    affine[:3, 3] = drawn.affine[:3, 3] + [step[0] * (SHAPE[0] - 1), step[1] * (SHAPE[1] - 1), 0.0]
+    return Volume(np.asfortranarray(fine[::-1, ::-1]).astype(np.int16), affine)
+
+
+def write_ct(volume: Volume, path: Path) -> None:
+    """Write a volume as NIfTI."""
+    nib.save(nib.Nifti1Image(volume.voxels, volume.affine), path)
+
+
+def measure(ct: Volume) -> dict[str, float]:
+    """Localise and segment once; return seconds a stage and by how many MB the process grew at most."""
+    process, params = psutil.Process(), JobParams()
+    before, peak, done = process.memory_info().rss, 0, threading.Event()
+
+    def watch() -> None:
+        nonlocal peak
+        while not done.wait(0.005):
+            peak = max(peak, process.memory_info().rss)
+
+    thread = threading.Thread(target=watch)
+    thread.start()
+    start = time.perf_counter()
+    place = engine().finder.place(ct, params)
+    middle = time.perf_counter()
+    clean, told = engine().finder.mask(ct, place, params)
+    end = time.perf_counter()
+    done.set()
+    thread.join()
+    return {
+        "localise_s": middle - start,
+        "segment_s": end - middle,
+        "total_s": end - start,
+        "growth_mb": (peak - before) / 1e6,
+        "confidence": told.confidence or 0.0,
+        "volume_cm3": clean.volume_mm3 / 1000.0,
+    }
+
+
+def main(target: Path) -> None:
+    """Print the figures and write them to `target`."""
+    result: dict[str, Any] = {}
+    _ = engine().finder
+    for slices in (SHAPE[2], 2 * SHAPE[2]):
+        ct = hospital_ct(slices)
+        runs = [measure(ct) for _ in range(REPEATS)]
+        best = {key: float(np.median([run[key] for run in runs])) for key in runs[0]}
+        best["growth_mb"] = max(run["growth_mb"] for run in runs)
+        result[f"slices_{slices}"] = best
+        print(
+            f"{SHAPE[0]} x {SHAPE[1]} x {slices}: {best['total_s']:.2f} s (localise {best['localise_s']:.2f}, segment "
+            f"{best['segment_s']:.2f}; median of {REPEATS}), at most {best['growth_mb']:.0f} MB above the volume"
+        )
+    few, many = (result[f"slices_{n}"]["localise_s"] for n in (SHAPE[2], 2 * SHAPE[2]))
+    print(f"twice the slices: {many / few:.2f} times the time to localise")
+    target.write_text(json.dumps(result, indent=2))
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,233 @@
+"""Numbering the vertebrae that the coarse network marks: evidence and counts that agree, conflict or are cut off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.jobs.errors import VertebraNotFound, VertebraTruncated
+from workers.stages.localise import (
+    CLASS_OF_LEVEL,
+    CLASSES,
+    LEAST_CONFIDENCE,
+    LEVELS,
+    RIB,
+    SACRUM,
+    Localisation,
+    Maps,
+    find_bodies,
+    number,
+)
+from workers.stages.segment_grid import COARSE_MM
+from workers.stages.volume import Volume
+
+ORIGIN = np.array([-120.0, -100.0, 300.0])
+FLOOR_MM = 360.0
+"""Height of the lowest body."""
+RIBS = tuple(f"T{i}" for i in range(1, 13))
+
+
+def through(first: str, last: str) -> tuple[str, ...]:
+    return LEVELS[LEVELS.index(first) : LEVELS.index(last) + 1]
+
+
+def spine(levels: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Centres, mm RAS: 27 mm apart in the chest, 35 mm below, along a slight curve; off the voxels of the grid."""
+    out, z = {}, FLOOR_MM
+    for level in reversed(levels):
+        out[level] = np.array([5.0 * np.sin(z / 90.0), 12.0 * np.cos(z / 110.0), z + 0.7])
+        z += 27.0 if level.startswith("T") else 35.0
+    return dict(reversed(out.items()))
+
+
+def scene(
+    levels: tuple[str, ...],
+    *,
+    unmarked: tuple[str, ...] = (),
+    looks: int = 0,
+    ribs: tuple[str, ...] = RIBS,
+    sacrum: bool | None = None,
+) -> Maps:
+    """What a good network would see of `levels`: 70 % sure of each, 15 % for each neighbour.
+
+    `looks` shifts what the bodies look like by so many levels; ribs and the sacrum stay where they are.
+    """
+    shape = (60, 50, 130)
+    affine = np.diag([COARSE_MM] * 3 + [1.0])
+    affine[:3, 3] = ORIGIN
+    points = np.moveaxis(np.indices(shape), 0, -1) * COARSE_MM + ORIGIN
+    classes, mark = np.zeros((len(CLASSES), *shape), np.float32), np.zeros(shape, np.float32)
+    for level, centre in spine(levels).items():
+        square = ((points - centre) ** 2).sum(axis=-1)
+        if level not in unmarked:
+            mark = np.maximum(mark, np.exp(-square / (2.0 * 6.0**2)).astype(np.float32))
+        rank = LEVELS.index(level) + looks
+        for at, share in ((rank - 1, 0.15), (rank, 0.7), (rank + 1, 0.15)):
+            classes[CLASS_OF_LEVEL[max(at, 0)], square < 13.0**2] += share
+        if level.startswith("T") and level in ribs:
+            x, y, z = np.moveaxis(np.abs(points - centre - [0.0, -12.0, 0.0]), -1, 0)
+            classes[RIB, (x > 24.0) & (x < 44.0) & (y < 5.0) & (z < 5.0)] = 1.0
+    if sacrum if sacrum is not None else levels[-1] == "L5":
+        x, y, z = np.moveaxis(points - spine(levels)[levels[-1]] - [0.0, -15.0, -45.0], -1, 0)
+        classes[SACRUM, (np.abs(x) < 30.0) & (np.abs(y) < 12.0) & (np.abs(z) < 20.0)] = 1.0
+    classes[0] = 1.0 - classes[1:].sum(axis=0)
+    return Maps(classes, mark, affine)
+
+
+def ct(low: float = 280.0, high: float = 840.0) -> Volume:
+    """A scan from one height to another."""
+    affine = np.diag([8.0, 8.0, 8.0, 1.0])
+    affine[:3, 3] = [-120.0, -100.0, low]
+    return Volume(np.zeros((31, 27, int((high - low) / 8.0) + 1), np.int16), affine)
+
+
+def locate(maps: Maps, vertebra: str, scan: Volume | None = None) -> Localisation:
+    return number(find_bodies(maps), maps, scan or ct(), vertebra)
+
+
+def test_bodies_are_found_where_they_are_from_top_to_bottom():
+    levels = through("T10", "L5")
+    bodies = find_bodies(scene(levels))
+    centres = np.array(list(spine(levels).values()))
+    np.testing.assert_allclose([body.centre for body in bodies], centres, atol=1.0)
+    assert [body.ribs for body in bodies] == [True] * 3 + [False] * 5
+    t12 = bodies[2].evidence
+    assert t12[LEVELS.index("T12")] == pytest.approx(0.7, abs=0.02)
+    assert t12[LEVELS.index("L1")] == t12[LEVELS.index("T11")] == pytest.approx(0.15, abs=0.02)
+    assert t12[LEVELS.index("L4")] == 0.0
+
+
+@pytest.mark.parametrize("vertebra", ["T11", "T12", "L1", "L3", "L5"])
+def test_with_ribs_and_sacrum_in_view_the_right_body_is_sure(vertebra):
+    levels = through("T10", "L5")
+    found = locate(scene(levels), vertebra)
+    np.testing.assert_allclose(found.centre, spine(levels)[vertebra], atol=1.0)
+    assert found.confidence > 0.9
+    assert found.vertebra == found.by_ribs == found.by_sacrum == vertebra
+    assert found.seen == levels
+    assert found.centres.shape == (8, 3)
+    assert found.alternatives == ()
+
+
+def test_a_count_needs_its_landmark():
+    levels = through("T10", "L4")
+    by_ribs = locate(scene(levels), "L2")
+    assert (by_ribs.by_ribs, by_ribs.by_sacrum) == ("L2", None)
+    assert by_ribs.confidence > 0.9
+    lumbar = through("L1", "L5")
+    by_sacrum = locate(scene(lumbar), "L2")
+    assert (by_sacrum.by_ribs, by_sacrum.by_sacrum) == (None, "L2")
+    ribs_to_the_end = locate(scene(through("T8", "T12")), "T12")
+    assert ribs_to_the_end.by_ribs is None  # the next one, out of view, may have ribs too
+    np.testing.assert_allclose(by_sacrum.centre, spine(lumbar)["L2"], atol=1.0)
+
+
+def test_a_count_adds_confidence():
+    levels = through("L1", "L5")
+    blind = scene(levels, sacrum=False)
+    assert locate(blind, "L1").confidence < locate(scene(levels), "L1").confidence - 0.01
+
+
+def test_the_chest_alone_has_no_lumbar_vertebra():
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(scene(through("T3", "T10")), "L1")
+    assert caught.value.expected == "L1"
+    assert caught.value.got == "a scan of T3, T4, T5, T6, T7, T8, T9, T10"
+    assert "not found in the scan" in caught.value.detail
+
+
+def test_a_scan_that_ends_above_the_vertebra_cut_it():
+    """The lowest body seen is T12's, 20 mm above the last slice: L1 lies there, or would."""
+    maps = scene(through("T7", "T12"))
+    with pytest.raises(VertebraTruncated) as caught:
+        locate(maps, "L1", ct(low=FLOOR_MM - 20.0))
+    assert caught.value.expected == "L1 whole"
+    assert caught.value.got == "a scan of T7, T8, T9, T10, T11, T12"
+    with pytest.raises(VertebraNotFound):  # the same row in the middle of a long scan
+        locate(maps, "L1", ct(low=FLOOR_MM - 240.0))
+    with pytest.raises(VertebraNotFound):  # two further down
+        locate(maps, "L2", ct(low=FLOOR_MM - 20.0))
+
+
+def test_a_scan_that_begins_below_the_vertebra_cut_it():
+    levels = through("L2", "L5")
+    top = float(spine(levels)["L2"][2])
+    with pytest.raises(VertebraTruncated):
+        locate(scene(levels), "L1", ct(high=top + 24.0))
+    with pytest.raises(VertebraNotFound):
+        locate(scene(levels), "L1", ct(high=top + 200.0))
+
+
+def test_looks_against_both_counts_are_refused_with_alternatives():
+    """Six bodies that look one level higher than ribs and sacrum say: no evidence outweighs the other."""
+    levels = through("T12", "L5")
+    agreed = locate(scene(levels), "L2")
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(scene(levels, looks=-1), "L2")
+    assert "cannot be told with confidence" in caught.value.detail
+    assert caught.value.expected == f"L2 with a confidence of at least {LEAST_CONFIDENCE:.0%}"
+    options = [part.strip() for part in caught.value.got.removesuffix(" mm RAS").split(";")]
+    assert len(options) >= 2
+    told = sorted(float(option.split(", ")[-1].rstrip(")")) for option in options[:2])
+    here = spine(levels)
+    np.testing.assert_allclose(told, sorted([here["L2"][2], here["L3"][2]]), atol=2.0)
+    assert sum(float(option.split("%")[0]) for option in options[:2]) == pytest.approx(100.0, abs=3.0)
+    assert agreed.confidence > 0.9
+
+
+def test_one_count_against_the_looks_lowers_the_confidence():
+    """No rib at T12: the lowest seen is T11's, and counted from there L2 is L3."""
+    levels = through("T10", "L5")
+    agreed = locate(scene(levels), "L2")
+    short = locate(scene(levels, ribs=("T10", "T11")), "L2")
+    np.testing.assert_allclose(short.centre, spine(levels)["L2"], atol=1.0)
+    assert (short.by_ribs, short.by_sacrum) == ("L3", "L2")
+    assert short.confidence >= LEAST_CONFIDENCE
+    assert 1.0 - short.confidence > 10.0 * (1.0 - agreed.confidence)
+
+
+@pytest.mark.parametrize("apart_mm", [8.0, 12.0])
+def test_two_marks_of_one_body_count_once(apart_mm):
+    levels = through("T10", "L5")
+    maps = scene(levels)
+    mark = maps.mark.copy()
+    i, j, k = np.rint((spine(levels)["L3"] - ORIGIN) / COARSE_MM).astype(int)
+    mark[i - 3 : i + 4, j - 3 : j + 4, k - 3 : k + 4] = 0.1
+    mark[i - 1, j, k], mark[i - 1 + int(apart_mm / COARSE_MM), j, k] = 0.9, 0.8
+    assert len(find_bodies(replace(maps, mark=mark))) == 8
+    found = locate(replace(maps, mark=mark), "L3")
+    assert found.seen == levels
+    np.testing.assert_allclose(found.centre, spine(levels)["L3"], atol=6.0)
+
+
+def test_a_mark_without_bone_is_none():
+    levels = through("T10", "L5")
+    maps = scene(levels)
+    mark = maps.mark.copy()
+    mark[5, 5, 60] = 1.0
+    assert len(find_bodies(replace(maps, mark=mark))) == 8
+
+
+def test_a_missing_mark_splits_the_row():
+    """The count goes no further than the gap; what was not marked is not given another's name."""
+    levels = through("T10", "L5")
+    maps = scene(levels, unmarked=("L2",))
+    above, below = locate(maps, "L1"), locate(maps, "L4")
+    assert above.seen == through("T10", "L1")
+    assert (above.by_ribs, above.by_sacrum) == ("L1", None)
+    assert below.seen == through("L3", "L5")
+    assert (below.by_ribs, below.by_sacrum) == (None, "L4")
+    for found in (above, below):
+        np.testing.assert_allclose(found.centre, spine(levels)[found.vertebra], atol=1.0)
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(maps, "L2")
+    assert caught.value.got == "a scan of T10, T11, T12, L1, L3, L4, L5"
+
+
+def test_without_marks_there_is_no_vertebra():
+    maps = scene(through("T10", "L5"))
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(replace(maps, mark=np.zeros_like(maps.mark)), "L1")
+    assert caught.value.got == "a scan without a recognised vertebra"

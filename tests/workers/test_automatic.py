@@ -1,0 +1,242 @@
+"""A CT alone: the right vertebra is found and segmented, or the job says why not. Real where there is one."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from app.jobs import errors
+from app.jobs.params import JobParams
+from models.bundle import DEFAULT_BUNDLE, LOCATOR, SEGMENTER, Bundle
+from workers.pipeline import Engine, engine, run_pipeline
+from workers.stages.mask import CleanMask
+from workers.stages.report_model import Segmentation
+from workers.stages.volume import Volume, read_ct, read_mask
+
+L1 = JobParams()
+LABELS = {"L1": 31, "L2": 30, "L3": 29, "L4": 28, "L5": 27}
+
+
+def find(ct: Volume, params: JobParams = L1) -> tuple[CleanMask, Segmentation]:
+    finder = engine().finder
+    return finder.mask(ct, finder.place(ct, params), params)
+
+
+def dice(found: CleanMask, labels: Volume, label: int) -> float:
+    """Overlap on the voxels of the reference."""
+    truth = labels.voxels == label
+    index = np.argwhere(np.ones_like(truth))
+    to_found = np.linalg.inv(found.affine) @ labels.affine
+    at = np.rint(index @ to_found[:3, :3].T + to_found[:3, 3]).astype(int)
+    inside = ((at >= 0) & (at < found.voxels.shape)).all(axis=1)
+    ours = np.zeros(truth.size, bool)
+    ours[inside] = found.voxels[tuple(at[inside].T)]
+    return float(2.0 * (ours & truth.ravel()).sum() / (ours.sum() + truth.sum()))
+
+
+@dataclass(frozen=True)
+class Real:
+    ct: Volume
+    labels: Volume
+    path: Path
+
+    def centre(self, level: str) -> NDArray[np.float64]:
+        voxel = np.argwhere(self.labels.voxels == LABELS[level]).mean(axis=0)
+        return np.asarray(self.labels.affine[:3, :3] @ voxel + self.labels.affine[:3, 3])
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _networks() -> None:
+    if not Bundle().has(LOCATOR, SEGMENTER):
+        pytest.skip("the bundle has no segmentation networks: python -m training segmentation makes them")
+
+
+@pytest.fixture(scope="module")
+def real(data_dir) -> Real:
+    folder = data_dir / "ct/totalsegmentator_example"
+    return Real(read_ct(folder / "ct.nii.gz"), read_mask(folder / "vertebrae.nii.gz"), folder / "ct.nii.gz")
+
+
+@pytest.fixture(scope="module")
+def lumbar():
+    """A synthetic lumbar CT of the template's own spine: needs no data."""
+    from training.segmentation.whole_ct import lumbar_ct
+
+    return lumbar_ct(3)
+
+
+@pytest.fixture(scope="module")
+def reference(real) -> tuple[CleanMask, Segmentation]:
+    return find(real.ct)
+
+
+def test_l1_of_a_real_ct(real, reference):
+    mask, told = reference
+    assert dice(mask, real.labels, LABELS["L1"]) > 0.9
+    assert told.confidence is not None
+    assert told.confidence > 0.75
+    assert "L1" in told.levels_seen
+    assert np.linalg.norm(np.array(told.centre_ras_mm) - real.centre("L1")) < 25.0
+
+
+def test_every_lumbar_level_is_found_as_itself(real):
+    for level, label in LABELS.items():
+        mask, _ = find(real.ct, JobParams(vertebra=level))
+        assert dice(mask, real.labels, label) > 0.85, level
+
+
+def test_the_whole_job_without_a_mask(real, tmp_path):
+    stages: list[str] = []
+    run_pipeline(real.path, None, L1, tmp_path, lambda stage, _: stages.append(stage))
+    assert stages == ["read", "localise", "segment", "surface", "morph", "predict", "write"]
+    report = json.loads((tmp_path / "report.json").read_text())
+    assert report["segmentation"]["confidence"] > 0.75
+    assert report["inputs"]["mask_sha256"] is None
+    assert any("CT's voxels measure up to 3.0 mm" in warning for warning in report["warnings"])
+    mask = nib.load(tmp_path / "mask.nii.gz")
+    assert mask.shape == real.ct.voxels.shape
+    assert 0.9 < np.asarray(mask.dataobj).sum() / (real.labels.voxels == LABELS["L1"]).sum() < 1.15
+
+
+@pytest.mark.parametrize(
+    ("axes", "flips"), [((2, 0, 1), (-1, 1, -1)), ((1, 2, 0), (1, -1, 1)), ((0, 1, 2), (-1, -1, 1))]
+)
+def test_orientation_codes_change_nothing(real, reference, axes, flips):
+    target = np.stack([axes, flips], axis=1)
+    turned = nib.Nifti1Image(real.ct.voxels, real.ct.affine).as_reoriented(target)
+    mask, told = find(Volume(np.asarray(turned.dataobj), turned.affine))
+    assert told.centre_ras_mm == pytest.approx(reference[1].centre_ras_mm, abs=0.11)
+    assert mask.volume_mm3 == pytest.approx(reference[0].volume_mm3, rel=2e-3)
+
+
+def test_a_tilted_affine_finds_the_same_bone(real, reference):
+    angle = np.radians(12.0)
+    tilt = np.eye(4)
+    tilt[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
+    mask, told = find(Volume(real.ct.voxels, tilt @ real.ct.affine))
+    moved = tilt[:3, :3] @ np.array(reference[1].centre_ras_mm)
+    assert np.linalg.norm(np.array(told.centre_ras_mm) - moved) < 4.0
+    assert mask.volume_mm3 == pytest.approx(reference[0].volume_mm3, rel=0.08)
+
+
+def test_padding_changes_nothing(real, reference):
+    ct = real.ct.voxels
+    padded = np.full([n + 20 for n in ct.shape], -2048, np.int16)
+    padded[10:-10, 10:-10, 10:-10] = ct
+    affine = real.ct.affine.copy()
+    affine[:3, 3] -= affine[:3, :3] @ np.full(3, 10.0)
+    mask, told = find(Volume(padded, affine))
+    assert np.linalg.norm(np.array(told.centre_ras_mm) - reference[1].centre_ras_mm) < 3.0
+    assert mask.volume_mm3 == pytest.approx(reference[0].volume_mm3, rel=0.05)
+
+
+@pytest.mark.parametrize("where", ["body", "spinous process"])
+def test_a_seed_says_which_vertebra(real, where):
+    voxels = np.argwhere(real.labels.voxels == LABELS["L3"])
+    world = voxels @ real.labels.affine[:3, :3].T + real.labels.affine[:3, 3]
+    body = world.mean(axis=0) + np.array([0.0, 14.0, 4.0])
+    seed = world[np.argsort(world[:, 1])[2]] if where == "spinous process" else body
+    params = JobParams(vertebra="L3", seed_ras_mm=[float(v) for v in seed])
+    mask, told = find(real.ct, params)
+    assert dice(mask, real.labels, LABELS["L3"]) > 0.85
+    assert told.confidence is None
+
+
+@pytest.mark.parametrize("offset", [(80.0, 60.0, 0.0), (0.0, 0.0, 1000.0)])
+def test_a_seed_beside_the_spine_or_outside_the_scan(real, offset):
+    seed = real.centre("L2") + offset
+    with pytest.raises(errors.VertebraNotFound) as caught:
+        find(real.ct, JobParams(seed_ras_mm=[float(v) for v in seed]))
+    assert caught.value.got
+
+
+def crop(real: Real, low: float, high: float) -> Volume:
+    """The slices of the CT between two heights, mm relative to the middle of L1."""
+    z = real.ct.affine[2, 3] + real.ct.affine[2, 2] * np.arange(real.ct.voxels.shape[2]) - real.centre("L1")[2]
+    keep = np.flatnonzero((z >= low) & (z <= high))
+    affine = real.ct.affine.copy()
+    affine[:3, 3] += affine[:3, 2] * keep[0]
+    return Volume(real.ct.voxels[:, :, keep], affine)
+
+
+@pytest.mark.parametrize(("low", "high"), [(-300.0, -45.0), (-300.0, 5.0), (-8.0, 300.0), (-300.0, -120.0)])
+def test_scans_without_the_whole_of_l1(real, low, high):
+    with pytest.raises((errors.VertebraNotFound, errors.VertebraTruncated)) as caught:
+        find(crop(real, low, high))
+    assert caught.value.expected
+    assert caught.value.got
+
+
+def test_five_millimetre_slices(lumbar):
+    ct = lumbar.ct
+    step = round(5.0 / float(ct.spacing[2]))
+    n = ct.voxels.shape[2] // step
+    thick = ct.voxels[:, :, : n * step].reshape(*ct.voxels.shape[:2], n, step).mean(axis=3)
+    affine = ct.affine.copy()
+    affine[:3, 3] += affine[:3, 2] * 0.5 * (step - 1)
+    affine[:3, 2] *= step
+    mask, _ = find(Volume(np.rint(thick).astype(np.int16), affine))
+    assert dice(mask, lumbar.labels, 20) > 0.8
+
+
+def test_a_synthetic_lumbar_ct(lumbar):
+    mask, told = find(lumbar.ct)
+    assert dice(mask, lumbar.labels, 20) > 0.88
+    assert np.linalg.norm(np.array(told.centre_ras_mm) - lumbar.centre("L1")) < 6.0
+    assert told.level_by_sacrum == "L1"
+
+
+def synthetic(seed: int, low: str, high: str, metal: bool = False, protocol=None):
+    """A CT of the template's spine between two levels (30 mm more on both ends)."""
+    from training.segmentation.anatomy import Person
+    from training.segmentation.spine import make_spine
+    from training.segmentation.whole_ct import PLAIN, template_spine, whole_ct
+
+    random = np.random.default_rng(seed)
+    person = Person.make(random, make_spine(random, [template_spine()]))
+    at = {v.level: v.centre for v in person.spine.vertebrae}
+    middle = 0.5 * (at[low] + at[high])
+    below, above = np.array([110.0, 110.0, 0.0]), np.array([110.0, 90.0, 0.0])
+    a, b = middle - below, middle + above
+    a[2], b[2] = at[low][2] - 30.0, at[high][2] + 30.0
+    return whole_ct(random, person, a, b, protocol=protocol or PLAIN, metal=metal, spacing=1.5)
+
+
+def test_a_chest_ct_has_no_l1():
+    with pytest.raises((errors.VertebraNotFound, errors.VertebraTruncated)) as caught:
+        find(synthetic(5, "T10", "T4").ct)
+    assert "T" in (caught.value.got or "")
+
+
+def test_a_head_ct_has_no_vertebra():
+    x, y, z = np.meshgrid(*[np.arange(-100.0, 100.0, 2.0)] * 3, indexing="ij")
+    radius = np.sqrt((x / 75.0) ** 2 + (y / 92.0) ** 2 + (z / 70.0) ** 2)
+    hu = np.where(radius < 1.0, 900.0, -1000.0)
+    hu[radius < 0.92] = 35.0
+    hu += 8.0 * np.random.default_rng(0).standard_normal(hu.shape)
+    with pytest.raises(errors.VertebraNotFound):
+        find(Volume(hu.astype(np.int16), np.diag([2.0, 2.0, 2.0, 1.0])))
+
+
+def test_implants_give_the_right_vertebra_or_a_refusal():
+    scan = synthetic(6, "L5", "T10", metal=True)
+    try:
+        _, told = find(scan.ct)
+    except errors.InputError:
+        return
+    assert np.linalg.norm(np.array(told.centre_ras_mm) - scan.centre("L1")) < 15.0
+
+
+def test_a_bundle_without_networks_asks_for_a_mask(tmp_path):
+    manifest = json.loads((DEFAULT_BUNDLE / "manifest.json").read_text())
+    for name in (LOCATOR, SEGMENTER):
+        manifest["files"].pop(name)
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(errors.MaskRequired):
+        _ = Engine(Bundle(tmp_path)).finder

@@ -1,0 +1,50 @@
+"""What networks are tested on, and running a torch network as the workers run its ONNX graph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import nn
+
+from training.segmentation.scans import CropScan
+from workers.stages.segment_grid import CROP_STEP_MM
+from workers.stages.volume import Volume
+
+Floats = NDArray[np.float64]
+
+
+class TorchSession:
+    """Runs a torch network where the workers would run its ONNX graph."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network.eval()
+
+    def run(self, names: list[str], inputs: dict[str, Any]) -> list[NDArray[np.float32]]:
+        """Return what the exported graph would: probabilities."""
+        (value,) = inputs.values()
+        with torch.no_grad():
+            logits = self.network(torch.from_numpy(value)).float()
+        if names == ["probability"]:
+            return [torch.sigmoid(logits).numpy()]
+        return [logits[:, :-1].softmax(dim=1).numpy(), torch.sigmoid(logits[:, -1:]).numpy()]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A vertebra to segment: the CT, the reference mask (0 or 1) and the centre of the body, mm RAS."""
+
+    name: str
+    ct: Volume
+    truth: Volume
+    centre: Floats
+
+
+def case_of(crop: CropScan, name: str) -> Case:
+    """Return a crop on the segmenter's grid as a case."""
+    affine = np.diag([*CROP_STEP_MM, 1.0])
+    truth = (crop.inside > 127).astype(np.uint8)
+    return Case(name, Volume(crop.image, affine), Volume(truth, affine), crop.centre * CROP_STEP_MM)

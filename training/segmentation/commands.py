@@ -1,0 +1,60 @@
+"""What ``python -m training scans``, ``segmentation`` and ``evaluate-segmentation`` do."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from models.bundle import LOCATOR, SEGMENTER, Bundle
+from training.export import write_manifest
+from training.segmentation.folds import Scans
+from training.segmentation.real import RealCt, real_cts, verse_cts, write_real
+from training.segmentation.scans import make_crops, make_trunks
+from training.segmentation.spine import read_spines
+
+
+def make_scans(arguments: argparse.Namespace) -> Scans:
+    """Generate labelled CTs, and put the real ones on the networks' grids."""
+    folder: Path = arguments.work / "scans"
+    spines = read_spines(arguments.data, arguments.work)
+    crops = make_crops(spines, folder / "crops", arguments.crops, jobs=arguments.jobs)
+    trunks = make_trunks(spines, folder / "trunks", arguments.trunks, jobs=arguments.jobs)
+    real = write_real(_real(arguments), folder / ("verse" if arguments.verse else "real"))
+    return Scans(crops, real[0], trunks, real[1])
+
+
+def _real(arguments: argparse.Namespace) -> tuple[RealCt, ...]:
+    return verse_cts(arguments.verse) if arguments.verse else real_cts(arguments.data)
+
+
+def evaluate_segmentation(arguments: argparse.Namespace) -> None:
+    """Score every trained fold on the person it left out; write ``docs/evaluation/segmentation.md``."""
+    from training.segmentation.report import evaluate
+
+    scans = make_scans(arguments)
+    work = arguments.work / ("segmentation-verse" if arguments.verse else "segmentation")
+    evaluate(Bundle(arguments.out), scans, _real(arguments), work, arguments.profile, arguments.report)
+
+
+def train_segmentation(arguments: argparse.Namespace) -> None:
+    """Train the networks that find and segment a vertebra, a fold after the other, and export those of all people."""
+    from training.segmentation.export import export_locator, export_segmenter
+    from training.segmentation.folds import ALL, folds, train_locator, train_segmenter
+
+    scans = make_scans(arguments)
+    work: Path = arguments.work / ("segmentation-verse" if arguments.verse else "segmentation")
+    how = (scans, work, arguments.profile, arguments.steps)
+    people = () if arguments.verse else tuple(ct.person for ct in _real(arguments))
+    wanted = [fold for fold in folds(people) if not arguments.only or fold.name in arguments.only]
+    details = dict(Bundle(arguments.out).manifest.get("segmentation", {}))
+    details["command"] = f"python -m training segmentation --profile {arguments.profile}"
+    for network in arguments.networks:
+        if network == "locator":  # its base, without the one person of whom there is a whole trunk, is what is tested
+            export_locator(train_locator(ALL, *how), arguments.out / LOCATOR)
+            continue
+        for fold in wanted:
+            model = train_segmenter(network, fold, *how)
+            if fold == ALL and network == "bifusion":
+                export_segmenter(model, arguments.out / SEGMENTER)
+                details["vgg_share_a_level"] = [round(share, 3) for share in model.fusion_weights()]
+    write_manifest(arguments.out, segmentation=details)

@@ -1,0 +1,99 @@
+"""Who is left out of which training, and the trainings one after the other.
+
+A network is first trained on synthetic scans without anybody of whom there is a real CT (``base``). From there it is
+trained on for a quarter of the steps, with real CTs: once without each of those people in turn, to be tested on them,
+and once with all, to be shipped.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import nn
+
+from training.files import claim
+from training.segmentation.cases import case_of
+from training.segmentation.crop_batches import CropBatches
+from training.segmentation.fit_locator import STEPS as LOCATOR_STEPS
+from training.segmentation.fit_locator import fit_locator
+from training.segmentation.fit_segmenter import STEPS as SEGMENTER_STEPS
+from training.segmentation.fit_segmenter import fit_segmenter
+from training.segmentation.scans import SCANNED, read_crop, ready
+from training.segmentation.trunk_batches import TrunkBatches
+from training.segmentation.unets import Kind
+
+REAL_SHARE = 0.3
+LATER_STEPS, LATER_RATE = 0.25, 1e-3
+"""Of a fold's training: share of the base's steps, highest learning rate."""
+HELD_OUT = 8
+
+
+@dataclass(frozen=True)
+class Fold:
+    """A training: nobody of `without` is seen in it, and real CTs are where `real`."""
+
+    name: str
+    without: tuple[str, ...]
+    real: bool
+
+
+BASE = Fold("base", SCANNED, real=False)
+ALL = Fold("all", (), real=True)
+
+
+def folds(people: tuple[str, ...] = SCANNED) -> tuple[Fold, ...]:
+    """Return the trainings that follow the base: one a person left out, then the one with all."""
+    return (*(Fold(person, (person,), real=True) for person in people), ALL)
+
+
+@dataclass(frozen=True)
+class Scans:
+    """Files: synthetic and real surroundings, synthetic and real trunks."""
+
+    crops: list[Path]
+    real_crops: list[Path]
+    trunks: list[Path]
+    real_trunks: list[Path]
+
+
+def train_segmenter(
+    kind: Kind, fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None
+) -> nn.Module:
+    """Train one fold of a segmenter; the base is trained first where it is missing. State is kept in `work`."""
+    total = steps or SEGMENTER_STEPS[profile]
+    folder = work / f"{kind}-{profile}-{fold.name}"
+    claim(folder, scans=len(scans.crops), steps=total)
+    seen = ready(scans.crops, fold.without)
+    others = set(ready(scans.crops, fold.without or SCANNED[:1]))
+    held = [path for path in scans.crops if path not in others] or seen
+    batches = CropBatches(seen, ready(scans.real_crops, fold.without) if fold.real else [], REAL_SHARE)
+    chosen = held[:: max(1, len(held) // HELD_OUT)][:HELD_OUT]
+    validation = [case_of(read_crop(path), path.stem) for path in chosen]
+    if fold == BASE:
+        return fit_segmenter(kind, profile, batches, validation, folder, steps=total)
+    start = work / f"{kind}-{profile}-{BASE.name}" / "checkpoint.pt"
+    train_segmenter(kind, BASE, scans, work, profile, steps)
+    later = max(int(LATER_STEPS * total), 1)
+    return fit_segmenter(kind, profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)
+
+
+def train_locator(
+    fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None
+) -> nn.Module:
+    """Train one fold of the localiser, as `train_segmenter`; its base leaves out who a real trunk is of."""
+    total = steps or LOCATOR_STEPS[profile]
+    folder = work / f"locator-{profile}-{fold.name}"
+    claim(folder, scans=len(scans.trunks), steps=total)
+    without = SCANNED[:1] if fold == BASE else fold.without
+    seen = ready(scans.trunks, without)
+    others = set(ready(scans.trunks, SCANNED[:1]))
+    held = [path for path in scans.trunks if path not in others] or seen
+    batches = TrunkBatches(seen, ready(scans.real_trunks, fold.without) if fold.real else [], REAL_SHARE)
+    validation = TrunkBatches(held, seed=9)
+    if fold == BASE:
+        return fit_locator(profile, batches, validation, folder, steps=total)
+    start = work / f"locator-{profile}-{BASE.name}" / "checkpoint.pt"
+    train_locator(BASE, scans, work, profile, steps)
+    later = max(int(LATER_STEPS * total), 1)
+    return fit_locator(profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)

@@ -1,0 +1,173 @@
+"""Find a vertebra in a CT and segment it; refuse where the two do not agree (paper section II.B)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.jobs.errors import NotAVertebra, VertebraeFused, VertebraError, VertebraNotFound
+from app.jobs.params import JobParams
+from workers.stages.localise import Localisation, Localiser
+from workers.stages.mask import CleanMask, clean_mask
+from workers.stages.plausibility import check_field_of_view, check_on_bone, check_vertebra
+from workers.stages.report_model import Alternative, Segmentation
+from workers.stages.segment import Segmenter, as_mask, body_centre
+from workers.stages.volume import Volume
+
+Floats = NDArray[np.float64]
+
+SEED_LOW, SEED_SHAPE = (-80.0, -80.0, -60.0), (160, 160, 80)
+"""Window about a seed, which may lie anywhere in the vertebra."""
+MAX_APART_MM = 12.0
+"""Centres of the localised and of the segmented body: a neighbour's is 20 mm away or more."""
+SEED_SLACK_MM = 4.0
+MOST_MOVES, SETTLED_MM = 4, 4.0
+"""From a seed at the tip of a process the centre of the body is reached in some steps."""
+UNSURE = (0.1, 0.9)
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a vertebra is: its body's centre (3,) mm RAS, and how that is known (None: the client said so)."""
+
+    centre: Floats
+    found: Localisation | None
+
+
+class VertebraFinder:
+    """Locates and segments; holds the two networks."""
+
+    def __init__(self, localiser: Localiser, segmenter: Segmenter) -> None:
+        self.localiser, self.segmenter = localiser, segmenter
+
+    def place(self, ct: Volume, params: JobParams) -> Place:
+        """Return where the vertebra asked for is.
+
+        Raises
+        ------
+        VertebraNotFound
+            It is not in the scan, cannot be told, or there is none around the seed.
+        VertebraTruncated
+            The scan ends where it must be.
+        """
+        if params.seed_ras_mm is None:
+            found = self.localiser.find(ct, params.vertebra)
+            return Place(found.centre, found)
+        seed = np.array(params.seed_ras_mm)
+        index = np.linalg.inv(ct.affine) @ np.append(seed, 1.0)
+        if ((index[:3] < -0.5) | (index[:3] > np.array(ct.voxels.shape) - 0.5)).any():
+            raise VertebraNotFound(
+                "The seed lies outside the scan. Send it in the scan's own RAS+ world, mm.",
+                expected="seed_ras_mm within the CT",
+                got=f"voxel ({', '.join(f'{v:.0f}' for v in index[:3])}) of {ct.voxels.shape}",
+            )
+        centre, probability = seed, self.segmenter.probability(ct, seed, SEED_LOW, SEED_SHAPE)
+        for _ in range(MOST_MOVES):
+            rough = as_mask(probability)
+            if not rough.voxels.any():
+                raise _no_vertebra_at_seed()
+            clean = clean_mask(rough, 1)
+            before, centre = centre, body_centre(clean.voxels, clean.affine)[0]
+            if np.linalg.norm(centre - before) < SETTLED_MM:
+                break
+            probability = self.segmenter.probability(ct, centre)
+        return Place(centre, None)
+
+    def mask(self, ct: Volume, place: Place, params: JobParams) -> tuple[CleanMask, Segmentation]:
+        """Return the clean, whole, plausible vertebra at a place, and what the report says of it.
+
+        Raises
+        ------
+        VertebraNotFound
+            What was segmented is not the vertebra that was located.
+        InputError
+            It is cut, or not shaped like a vertebra (`workers.stages.plausibility`).
+        """
+        probability = self.segmenter.probability(ct, place.centre)
+        rough = as_mask(probability)
+        if not rough.voxels.any():
+            raise _disagree(params.vertebra, "nothing there")
+        clean = clean_mask(rough, 1)
+        self._check_agreement(clean, place, params)
+        whole = Volume(clean.voxels.astype(np.uint8), clean.affine)
+        check_field_of_view(whole, 1, ct)
+        try:
+            check_vertebra(clean)
+        except (NotAVertebra, VertebraeFused) as error:
+            raise unlike_a_vertebra(params.vertebra, error) from error
+        check_on_bone(clean, ct)
+        return clean, _section(clean, place, probability)
+
+    def _check_agreement(self, clean: CleanMask, place: Place, params: JobParams) -> None:
+        centre, _ = body_centre(clean.voxels, clean.affine)
+        apart = float(np.linalg.norm(centre - place.centre))
+        if apart > MAX_APART_MM:
+            raise _disagree(params.vertebra, f"a vertebra {apart:.0f} mm from where it was located")
+        if place.found is not None:
+            others = [c for c in place.found.centres if np.linalg.norm(c - place.centre) > 1.0]
+            if any(_contains(clean, c, 0.0) for c in others):
+                raise _disagree(params.vertebra, "a region that holds the body of a neighbour too")
+        if params.seed_ras_mm is not None and not _contains(clean, np.array(params.seed_ras_mm), SEED_SLACK_MM):
+            raise _no_vertebra_at_seed()
+
+
+def _contains(clean: CleanMask, point: Floats, slack_mm: float) -> bool:
+    """Whether a voxel of the mask lies within `slack_mm` (or half a voxel) of a point (3,) mm RAS."""
+    voxels = np.argwhere(clean.voxels)
+    world = voxels @ clean.affine[:3, :3].T + clean.affine[:3, 3]
+    reach = max(slack_mm, 0.9 * float(clean.spacing.max()))
+    return bool((np.linalg.norm(world - point, axis=1) <= reach).any())
+
+
+def _section(clean: CleanMask, place: Place, probability: Volume) -> Segmentation:
+    found = place.found
+    low, high = UNSURE
+    unsure = float(((probability.voxels > low) & (probability.voxels < high)).sum() * np.prod(probability.spacing))
+    return Segmentation(
+        centre_ras_mm=_position(place.centre),
+        confidence=None if found is None else round(found.confidence, 4),
+        alternatives=[]
+        if found is None
+        else [
+            Alternative(centre_ras_mm=_position(c.centre), probability=round(c.probability, 4))
+            for c in found.alternatives
+        ],
+        levels_seen=[] if found is None else list(found.seen),
+        level_by_ribs=None if found is None else found.by_ribs,
+        level_by_sacrum=None if found is None else found.by_sacrum,
+        unsure_share=round(unsure / clean.volume_mm3, 3),
+    )
+
+
+def _position(point: Floats) -> tuple[float, float, float]:
+    x, y, z = (round(float(v), 1) for v in point)
+    return x, y, z
+
+
+def unlike_a_vertebra(vertebra: str, error: VertebraError) -> VertebraNotFound:
+    """Return the error for a segmentation that is not shaped like one whole vertebra."""
+    return VertebraNotFound(
+        f"{vertebra} was located, but what was segmented there is not shaped like one whole vertebra (implants, a "
+        "fracture, or a poor image may be why). Send a mask.",
+        expected=error.expected,
+        got=error.got,
+    )
+
+
+def _disagree(vertebra: str, got: str) -> VertebraNotFound:
+    return VertebraNotFound(
+        f"{vertebra} was located, but the segmentation does not agree. Send a mask, or say with seed_ras_mm where "
+        "it is.",
+        expected=f"one vertebra around the centre of {vertebra}",
+        got=got,
+    )
+
+
+def _no_vertebra_at_seed() -> VertebraNotFound:
+    return VertebraNotFound(
+        "No vertebra was found around the seed. Send a point inside the bone of the vertebra, best in its body.",
+        expected="a vertebra around seed_ras_mm",
+        got="none that holds the seed",
+    )
