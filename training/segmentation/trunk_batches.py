@@ -22,7 +22,7 @@ Singles = NDArray[np.float32]
 
 MOST = np.array([80, 72, 96])
 """Largest field of view a network is trained on, voxels."""
-HEAT_SD = 1.5
+HEAT_SD = 2.0
 """Standard deviation of a centre's mark, voxels."""
 DIVISOR = 16
 IGNORED = 255
