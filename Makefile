@@ -8,10 +8,11 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-# make demo CT=… MASK=… [LABEL=…] [FIDELITY=…] [VERTEBRA=…] [LOAD=…] [OUT=…]; with no CT a phantom is generated
+# make demo CT=… [MASK=… [LABEL=…] | SEED="x y z"] [FIDELITY=…] [VERTEBRA=…] [LOAD=…] [OUT=…]; with no CT a phantom is generated
 CT ?=
 MASK ?=
 LABEL ?=
+SEED ?=
 FIDELITY ?=
 VERTEBRA ?=
 LOAD ?=
@@ -42,7 +43,7 @@ help: ## list the commands
 
 demo: .venv/installed ## start the service, run one CT, print the report, download every result
 	@$(BIN)/vertebra-stress demo --out "$(OUT)" $(if $(CT),--ct "$(CT)") $(if $(MASK),--mask "$(MASK)") \
-		$(if $(LABEL),--label $(LABEL)) $(if $(FIDELITY),--fidelity $(FIDELITY)) \
+		$(if $(LABEL),--label $(LABEL)) $(if $(SEED),--seed $(SEED)) $(if $(FIDELITY),--fidelity $(FIDELITY)) \
 		$(if $(VERTEBRA),--vertebra $(VERTEBRA)) $(if $(LOAD),--load $(LOAD))
 
 serve: .venv/installed ## run broker, worker and gateway on this machine

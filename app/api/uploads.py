@@ -139,6 +139,12 @@ class _Receiver:
                 expected="`seed_ras_mm` only without `mask`",
                 got="both",
             )
+        if mask is None and self._params.mask_label is not None:
+            raise InvalidParameters(
+                "`mask_label` names a label of a mask, but no mask was sent.",
+                expected="a file part `mask`, or no `mask_label`",
+                got="`mask_label` alone",
+            )
         return Upload(self._params, self._files["ct"], mask)
 
     async def abort(self) -> None:

@@ -72,6 +72,7 @@ def test_parts_may_come_in_any_order(client: httpx.Client) -> None:
     [
         ([("mask", ("m", b"mask"))], 400, "malformed_request"),
         ([("params", (None, '{"seed_ras_mm": [1, 2]}')), ("ct", ("c", b"ct"))], 422, "invalid_parameters"),
+        ([("params", (None, '{"mask_label": 31}')), ("ct", ("c", b"ct"))], 422, "invalid_parameters"),
         (
             [("params", (None, '{"seed_ras_mm": [1, 2, 3]}')), ("ct", ("c", b"ct")), ("mask", ("m", b"mask"))],
             422,

@@ -51,10 +51,11 @@ def train_segmentation(arguments: argparse.Namespace) -> None:
     for network in arguments.networks:
         if network == "locator":  # its base, without the one person of whom there is a whole trunk, is what is tested
             export_locator(train_locator(ALL, *how), arguments.out / LOCATOR)
+            write_manifest(arguments.out, segmentation=details)
             continue
         for fold in wanted:
             model = train_segmenter(network, fold, *how)
             if fold == ALL and network == "bifusion":
                 export_segmenter(model, arguments.out / SEGMENTER)
                 details["vgg_share_a_level"] = [round(share, 3) for share in model.fusion_weights()]
-    write_manifest(arguments.out, segmentation=details)
+                write_manifest(arguments.out, segmentation=details)

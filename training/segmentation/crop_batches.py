@@ -21,7 +21,7 @@ Singles = NDArray[np.float32]
 
 SLICES, SCANS = 4, 4
 """Slices taken of a scan, scans in a batch."""
-REACH_MM = (-54.0, 46.0)
+REACH_MM = (-60.0, 52.0)
 """Heights about the centre that slices are taken from."""
 ANYWHERE_SHARE = 0.07
 """How often the mark lies anywhere in the vertebra instead of near its body's centre: a seed that a person set."""

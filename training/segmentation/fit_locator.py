@@ -35,7 +35,8 @@ def loss(logits: Tensor, classes: Tensor, heat: Tensor) -> Tensor:
     there = truth.sum(dim=(0, 2, 3, 4)) > 0
     dice = ((2.0 * both + 1.0) / (either + 1.0))[there]
     overlap = 1.0 - dice.mean() if there.any() else logits.new_zeros(())
-    weight_of = 1.0 + HEAT_WEIGHT * heat  # marks are a few voxels of thousands: measured per mark, not per voxel
+    # Marks are a few voxels of thousands: measured per mark, not per voxel.
+    weight_of = (1.0 + HEAT_WEIGHT * heat) * known
     each = functional.binary_cross_entropy_with_logits(logits[:, -1], heat, weight_of, reduction="sum")
     marks = each / (HEAT_WEIGHT * (ONE_MARK + heat.sum()))
     vertebra = (classes >= FIRST) & (classes <= LAST)

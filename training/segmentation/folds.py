@@ -23,7 +23,8 @@ from training.segmentation.scans import SCANNED, read_crop, ready
 from training.segmentation.trunk_batches import TrunkBatches
 from training.segmentation.unets import Kind
 
-REAL_SHARE = 0.3
+REAL_SHARE, SHARE_OF_ONE = 0.3, 0.05
+"""How often a real scan is taken, and at most so often each: few are not to be learned by heart."""
 LATER_STEPS, LATER_RATE = 0.25, 1e-3
 """Of a fold's training: share of the base's steps, highest learning rate."""
 HELD_OUT = 8
@@ -67,7 +68,8 @@ def train_segmenter(
     seen = ready(scans.crops, fold.without)
     others = set(ready(scans.crops, fold.without or SCANNED[:1]))
     held = [path for path in scans.crops if path not in others] or seen
-    batches = CropBatches(seen, ready(scans.real_crops, fold.without) if fold.real else [], REAL_SHARE)
+    real = ready(scans.real_crops, fold.without) if fold.real else []
+    batches = CropBatches(seen, real, _share(real))
     chosen = held[:: max(1, len(held) // HELD_OUT)][:HELD_OUT]
     validation = [case_of(read_crop(path), path.stem) for path in chosen]
     if fold == BASE:
@@ -76,6 +78,10 @@ def train_segmenter(
     train_segmenter(kind, BASE, scans, work, profile, steps)
     later = max(int(LATER_STEPS * total), 1)
     return fit_segmenter(kind, profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)
+
+
+def _share(real: list[Path]) -> float:
+    return min(REAL_SHARE, SHARE_OF_ONE * len(real))
 
 
 def train_locator(
@@ -89,7 +95,8 @@ def train_locator(
     seen = ready(scans.trunks, without)
     others = set(ready(scans.trunks, SCANNED[:1]))
     held = [path for path in scans.trunks if path not in others] or seen
-    batches = TrunkBatches(seen, ready(scans.real_trunks, fold.without) if fold.real else [], REAL_SHARE)
+    real = ready(scans.real_trunks, fold.without) if fold.real else []
+    batches = TrunkBatches(seen, real, _share(real))
     validation = TrunkBatches(held, seed=9)
     if fold == BASE:
         return fit_locator(profile, batches, validation, folder, steps=total)

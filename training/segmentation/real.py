@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 from tqdm import tqdm
 
 from training.segmentation.anatomy import SACRUM
@@ -161,7 +162,7 @@ def real_trunk(source: RealCt) -> TrunkScan:
     ct, mask = source.read()
     image = coarse(ct)
     shape, origin, step = image.voxels.shape, image.affine[:3, 3], image.spacing
-    bone = np.where(image.voxels > BONE_HU, UNKNOWN, 0).astype(np.uint8)
+    bone = np.where(ndimage.binary_dilation(image.voxels > BONE_HU, iterations=2), UNKNOWN, 0).astype(np.uint8)
     best = np.full(shape, 0.5, np.float32)
     for level, values in source.labels.items():
         inside = Volume(np.isin(mask.voxels, values).astype(np.float32), mask.affine)
@@ -181,18 +182,21 @@ def real_trunk(source: RealCt) -> TrunkScan:
 
 
 def write_real(cts: tuple[RealCt, ...], folder: Path) -> tuple[list[Path], list[Path]]:
-    """Put CTs on both grids; return the files of the surroundings and of the trunks, made where they are missing."""
+    """Put CTs on both grids; return the files of the surroundings and of the trunks, made where they are missing.
+
+    Calibrated densities are left out: they are tested on, but no hospital sends them.
+    """
     crops, trunks = folder / "crops", folder / "trunks"
     for path in (crops, trunks):
         path.mkdir(parents=True, exist_ok=True)
     for source in tqdm(cts, desc="real CTs", disable=None):
         stem = f"{source.person}_{source.ct.name.split('.')[0]}"
         done = crops / f"{stem}.done"
-        if done.exists():
+        if done.exists() or source.calibrated:
             continue
         for crop_scan in real_crops(source):
             crop_scan.save(crops / f"{stem}_{crop_scan.level}.npz")
-        if not source.calibrated and len(source.labels) > 2:
+        if len(source.labels) > 2:
             real_trunk(source).save(trunks / f"{stem}.npz")
         done.touch()
     return sorted(crops.glob("*.npz")), sorted(trunks.glob("*.npz"))

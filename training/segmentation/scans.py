@@ -24,7 +24,7 @@ Floats = NDArray[np.float64]
 
 TRUNK_MM, CROP_MM = 2.0, 1.0
 """Spacing that trunks and surroundings are drawn with."""
-CROP_LOW, CROP_HIGH = np.array([-70.0, -96.0, -60.0]), np.array([70.0, 46.0, 60.0])
+CROP_LOW, CROP_HIGH = np.array([-80.0, -106.0, -69.0]), np.array([80.0, 58.0, 69.0])
 """Surroundings of a body's centre that are kept, mm: room for shifts and turns about what a network sees."""
 TARGETS = ("T11", "T12", "L1", "L1", "L1", "L2", "L3", "L4", "L5")
 IMAGES = 2

@@ -159,12 +159,12 @@ def _sacrum(random: np.random.Generator, last: Vertebra) -> tuple[tuple[Hull | T
     plate = last.inferior
     right, forward, up = plate.axes
     size = plate.half_width / 25.0
-    tilt = np.radians(random.uniform(5.0, 22.0))
+    tilt = np.radians(random.uniform(0.0, 14.0))
     at = plate.centre - random.uniform(6.0, 13.0) * up
     top: Floats | None = None
     parts: list[Hull | Tube] = []
     centres = []
-    curve = np.radians(random.uniform(8.0, 18.0))
+    onward, back = np.radians(random.uniform([-2.0, 10.0], [8.0, 24.0]))  # concave in front
     width = size * np.array([25.0, 21.0, 17.0, 15.0, 13.0, 9.0])
     depth = size * np.array([16.0, 12.0, 9.0, 8.0, 7.0, 5.0])
     height = size * np.array([29.0, 25.0, 21.0, 18.0, 16.0])
@@ -190,7 +190,7 @@ def _sacrum(random: np.random.Generator, last: Vertebra) -> tuple[tuple[Hull | T
                 )
             )
         at = lower_at
-        angle += curve if i < 2 else -0.4 * curve
+        angle += onward if i < 2 else -back
     assert top is not None
     middle = np.array(centres)
     for side in (-1.0, 1.0):

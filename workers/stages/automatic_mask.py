@@ -7,11 +7,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from app.jobs.errors import NotAVertebra, VertebraeFused, VertebraError, VertebraNotFound
+from app.jobs.errors import (
+    GridMismatch,
+    NotAVertebra,
+    VertebraeFused,
+    VertebraError,
+    VertebraNotFound,
+    VertebraTruncated,
+)
 from app.jobs.params import JobParams
 from workers.stages.localise import Localisation, Localiser
 from workers.stages.mask import CleanMask, clean_mask
-from workers.stages.plausibility import check_field_of_view, check_on_bone, check_vertebra
+from workers.stages.plausibility import MAX_CUT_MM2, check_on_bone, check_vertebra
 from workers.stages.report_model import Alternative, Segmentation
 from workers.stages.segment import Segmenter, as_mask, body_centre
 from workers.stages.volume import Volume
@@ -20,9 +27,10 @@ Floats = NDArray[np.float64]
 
 SEED_LOW, SEED_SHAPE = (-80.0, -80.0, -60.0), (160, 160, 80)
 """Window about a seed, which may lie anywhere in the vertebra."""
-MAX_APART_MM = 12.0
-"""Centres of the localised and of the segmented body: a neighbour's is 20 mm away or more."""
-SEED_SLACK_MM = 4.0
+CENTRE_SLACK_MM = 3.0
+"""The located centre must lie in the mask, or so near: a neighbour's centre is 20 mm away or more."""
+SEED_SLACK_MM = 1.5
+NEAR_BORDER_MM = 2.5
 MOST_MOVES, SETTLED_MM = 4, 4.0
 """From a seed at the tip of a process the centre of the body is reached in some steps."""
 UNSURE = (0.1, 0.9)
@@ -65,15 +73,14 @@ class VertebraFinder:
             )
         centre, probability = seed, self.segmenter.probability(ct, seed, SEED_LOW, SEED_SHAPE)
         for _ in range(MOST_MOVES):
-            rough = as_mask(probability)
-            if not rough.voxels.any():
-                raise _no_vertebra_at_seed()
-            clean = clean_mask(rough, 1)
+            clean = _clean(probability)
+            if clean is None:
+                break
             before, centre = centre, body_centre(clean.voxels, clean.affine)[0]
             if np.linalg.norm(centre - before) < SETTLED_MM:
-                break
+                return Place(centre, None)
             probability = self.segmenter.probability(ct, centre)
-        return Place(centre, None)
+        raise _no_vertebra_at_seed()
 
     def mask(self, ct: Volume, place: Place, params: JobParams) -> tuple[CleanMask, Segmentation]:
         """Return the clean, whole, plausible vertebra at a place, and what the report says of it.
@@ -86,31 +93,70 @@ class VertebraFinder:
             It is cut, or not shaped like a vertebra (`workers.stages.plausibility`).
         """
         probability = self.segmenter.probability(ct, place.centre)
-        rough = as_mask(probability)
-        if not rough.voxels.any():
+        clean = _clean(probability)
+        if clean is None:
             raise _disagree(params.vertebra, "nothing there")
-        clean = clean_mask(rough, 1)
         self._check_agreement(clean, place, params)
-        whole = Volume(clean.voxels.astype(np.uint8), clean.affine)
-        check_field_of_view(whole, 1, ct)
+        check_whole(clean, probability, ct, params.vertebra)
         try:
             check_vertebra(clean)
-        except (NotAVertebra, VertebraeFused) as error:
+            check_on_bone(clean, ct)
+        except VertebraTruncated as error:
+            raise _cut(params.vertebra, error.expected, error.got) from error
+        except (NotAVertebra, VertebraeFused, GridMismatch) as error:
             raise unlike_a_vertebra(params.vertebra, error) from error
-        check_on_bone(clean, ct)
         return clean, _section(clean, place, probability)
 
     def _check_agreement(self, clean: CleanMask, place: Place, params: JobParams) -> None:
-        centre, _ = body_centre(clean.voxels, clean.affine)
-        apart = float(np.linalg.norm(centre - place.centre))
-        if apart > MAX_APART_MM:
-            raise _disagree(params.vertebra, f"a vertebra {apart:.0f} mm from where it was located")
+        if not _contains(clean, place.centre, CENTRE_SLACK_MM):
+            raise _disagree(params.vertebra, "a segmentation beside the centre that was located")
         if place.found is not None:
             others = [c for c in place.found.centres if np.linalg.norm(c - place.centre) > 1.0]
             if any(_contains(clean, c, 0.0) for c in others):
                 raise _disagree(params.vertebra, "a region that holds the body of a neighbour too")
         if params.seed_ras_mm is not None and not _contains(clean, np.array(params.seed_ras_mm), SEED_SLACK_MM):
             raise _no_vertebra_at_seed()
+
+
+def check_whole(clean: CleanMask, probability: Volume, ct: Volume, vertebra: str) -> None:
+    """Refuse a mask that reaches the border of the scan, or of what the network looked at.
+
+    The network's input fades into air over one voxel beyond the outermost voxel centres, so a mask of a cut vertebra
+    ends a little before or after them, however the scan lies in the world.
+
+    Raises
+    ------
+    VertebraTruncated
+        More than `MAX_CUT_MM2` of it lies at a border.
+    """
+    world = np.argwhere(clean.voxels) @ clean.affine[:3, :3].T + clean.affine[:3, 3]
+    size = float(np.prod(clean.spacing))
+    for name, grid, near in (("scan", ct, NEAR_BORDER_MM), ("part looked at", probability, 1.5)):
+        index = (world - grid.affine[:3, 3]) @ np.linalg.inv(grid.affine[:3, :3]).T
+        last = np.array(grid.voxels.shape) - 1
+        for a in range(3):
+            for away in (index[:, a], last[a] - index[:, a]):
+                area = float((away * grid.spacing[a] < near).sum()) * size / near
+                if area > MAX_CUT_MM2:
+                    expected = f"at most {MAX_CUT_MM2:.0f} mm² of {vertebra} at the border of the {name}"
+                    raise _cut(vertebra, expected, f"{area:.0f} mm² within {near:g} mm of it")
+
+
+def _cut(vertebra: str, expected: str | None, got: str | None) -> VertebraTruncated:
+    return VertebraTruncated(
+        f"{vertebra} is not whole in the scan, so its stress cannot be computed. Send a CT that shows all of it.",
+        expected=expected,
+        got=got,
+    )
+
+
+def _clean(probability: Volume) -> CleanMask | None:
+    """Return what is probable as a clean mask; None where nothing is left."""
+    rough = as_mask(probability)
+    if not rough.voxels.any():
+        return None
+    clean = clean_mask(rough, 1)
+    return clean if clean.voxels.any() else None
 
 
 def _contains(clean: CleanMask, point: Floats, slack_mm: float) -> bool:

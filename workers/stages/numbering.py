@@ -26,7 +26,7 @@ TEMPER = 0.35
 JUMP = 0.03
 """How often a body between two marked ones is not marked."""
 MOST_SKIPPED = 5
-RIB_ODDS = {T12: 0.8, L1: 0.1}
+RIB_ODDS = {T12: 0.85, L1: 0.07}
 RIB_ABOVE, RIB_BELOW = 0.93, 0.03
 """How often a rib is seen at a level: twelfth ribs are short or missing in some people, some have lumbar ribs."""
 SACRUM_ODDS = {L4: 0.08, L5: 0.9, S1: 0.3}

@@ -15,9 +15,9 @@ from workers.stages.volume import Volume
 Singles = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-WINDOW_LOW = (-56.0, -80.0, -52.0)
+WINDOW_LOW = (-64.0, -88.0, -58.0)
 """First voxel of the window relative to the centre of the vertebral body, mm RAS."""
-WINDOW_SHAPE = (112, 112, 64)
+WINDOW_SHAPE = (128, 128, 72)
 BATCH = 8
 MARGIN = max(abs(n) for n in NEIGHBOURS)
 MASK_MM = 1.0

@@ -20,11 +20,11 @@ from workers.stages.slices import CHANNELS, HEIGHT_MM, NEIGHBOURS, normalise  # 
 
 MIDDLE = NEIGHBOURS.index(0)
 AIR = float(normalise(np.full(1, -1024.0, np.float32))[0])
-CENTRE = np.array([62.0, 88.0, 46.0])
+CENTRE = np.array([84.0, 112.0, 56.0])
 """Voxels; not the middle of the scan."""
 
 
-def sphere(radius_mm: float = 20.0, shape: tuple[int, int, int] = (136, 150, 84)) -> CropScan:
+def sphere(radius_mm: float = 20.0, shape: tuple[int, int, int] = (176, 190, 108)) -> CropScan:
     """A ball about the centre, its edge 2 mm wide, whose HU tell the share: -1024 + 8 HU for each of 255 steps."""
     away = np.linalg.norm((np.moveaxis(np.indices(shape), 0, -1) - CENTRE) * CROP_STEP_MM, axis=-1)
     inside = np.rint(255.0 * np.clip(0.5 * (radius_mm + 1.0 - away), 0.0, 1.0)).astype(np.uint8)
@@ -78,7 +78,7 @@ def test_the_target_is_where_the_image_shows_it(ball):
 
 def test_a_cut_takes_image_and_target_alike():
     """All bone: beyond the field of view there is air and nothing to be found, within it there is neither."""
-    shape = (136, 150, 84)
+    shape = (176, 190, 108)
     solid = CropScan(
         np.full(shape, 1016, np.int16), np.full(shape, 255, np.uint8), CENTRE.astype(np.float32), "L1", ("a",)
     )
@@ -145,7 +145,7 @@ def test_neighbours_and_heights_are_on_one_scale():
 
 def test_front_stays_front_and_sides_are_mirrored():
     """A second ball behind the first, and a third at its right."""
-    shape = (136, 150, 84)
+    shape = (176, 190, 108)
     points = (np.moveaxis(np.indices(shape), 0, -1) - CENTRE) * CROP_STEP_MM
     inside = np.zeros(shape, np.uint8)
     for at, radius in (((0, 0, 0), 14.0), ((0, -30, 0), 10.0), ((24, -4, 0), 7.0)):

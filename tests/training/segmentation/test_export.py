@@ -20,7 +20,7 @@ from torch import nn  # noqa: E402
 from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
 
 from training.export_paper import HALF_FROM  # noqa: E402
-from training.segmentation.evaluation import TorchSession  # noqa: E402
+from training.segmentation.cases import TorchSession  # noqa: E402
 from training.segmentation.export import export_locator, export_segmenter  # noqa: E402
 from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
 from training.segmentation.locator import Locator  # noqa: E402

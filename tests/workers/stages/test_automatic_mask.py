@@ -1,0 +1,59 @@
+"""A mask of a cut vertebra is refused however the scan lies in the world; a whole one is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.jobs.errors import VertebraTruncated
+from workers.stages.automatic_mask import check_whole
+from workers.stages.mask import CleanMask, clean_mask
+from workers.stages.volume import Volume
+
+WINDOW = Volume(np.zeros((200, 200, 200), np.float32), np.diag([1.0, 1.0, 1.0, 1.0]))
+
+
+def ball(cut_at: float | None = None, normal: np.ndarray | None = None) -> CleanMask:
+    """A ball of 30 mm about (100, 100, 100), 1 mm voxels, without what lies beyond a plane."""
+    points = np.moveaxis(np.indices(WINDOW.voxels.shape), 0, -1) - 100.0
+    inside = np.linalg.norm(points, axis=-1) < 30.0
+    if cut_at is not None:
+        inside &= points @ normal < cut_at
+    return clean_mask(Volume(inside.astype(np.uint8), WINDOW.affine), 1)
+
+
+def scan(tilt_deg: float, slice_mm: float, last_centre: float) -> tuple[Volume, np.ndarray]:
+    """A scan turned about x whose outermost slice lies `last_centre` mm over the ball's middle; and that direction."""
+    angle = np.radians(tilt_deg)
+    axes = np.array([[1.0, 0.0, 0.0], [0.0, np.cos(angle), -np.sin(angle)], [0.0, np.sin(angle), np.cos(angle)]])
+    affine = np.eye(4)
+    affine[:3, :3] = axes * [1.0, 1.0, slice_mm]
+    top = np.full(3, 100.0) + last_centre * axes[:, 2]
+    affine[:3, 3] = top - affine[:3, :3] @ [100.0, 100.0, 39.0]
+    return Volume(np.zeros((200, 200, 40), np.int16), affine), axes[:, 2]
+
+
+@pytest.mark.parametrize("tilt", [0.0, 8.0, 15.0, 25.0])
+@pytest.mark.parametrize("slice_mm", [1.0, 3.0, 5.0])
+@pytest.mark.parametrize("past", [-1.0, 0.0, 1.0])
+def test_a_cut_is_seen_in_oblique_scans_of_thick_slices(tilt, slice_mm, past):
+    """The mask ends within a millimetre of the outermost slice's centre, as a fading image makes it end."""
+    ct, up = scan(tilt, slice_mm, 12.0)
+    with pytest.raises(VertebraTruncated) as caught:
+        check_whole(ball(12.0 + past, up), WINDOW, ct, "L1")
+    assert "L1 is not whole in the scan" in caught.value.detail
+    assert "border of the scan" in caught.value.expected
+
+
+@pytest.mark.parametrize("tilt", [0.0, 8.0, 25.0])
+def test_a_whole_one_near_the_border_passes(tilt):
+    ct, _ = scan(tilt, 5.0, 33.0)
+    check_whole(ball(), WINDOW, ct, "L1")
+
+
+def test_a_mask_that_fills_what_was_looked_at_is_refused():
+    ct, up = scan(0.0, 5.0, 60.0)
+    small = Volume(np.zeros((200, 200, 113), np.float32), WINDOW.affine)
+    with pytest.raises(VertebraTruncated) as caught:
+        check_whole(ball(12.0, up), small, ct, "L1")
+    assert "border of the part looked at" in caught.value.expected
