@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.segmentation.skeleton import Hull, Skeleton, Torso, Tube, make_skeleton, make_torso
-from training.segmentation.spine import LEVELS, Spine
+from training.segmentation.spine import LEVELS, NECK_LEVELS, Spine, label_of
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
@@ -106,7 +106,7 @@ class Anatomy:
     Attributes
     ----------
     bone
-        uint8: 0 none, 1 to 17 the vertebrae by level, then `SACRUM`, `RIB`, `PELVIS`.
+        uint8: 0 none, 1 to 17 the vertebrae by level, then `SACRUM`, `RIB`, `PELVIS` (and other bones), `NECK`.
     depth
         float32, mm: distance to the bone's surface, 0 outside.
     tissue
@@ -177,7 +177,7 @@ def _draw_bones(person: Person, grid: Grid) -> tuple[NDArray[np.uint8], Singles]
         window, inside = found
         own = ndimage.distance_transform_edt(np.pad(inside, 1), sampling=grid.spacing)[1:-1, 1:-1, 1:-1]
         deeper = own > depth[window]
-        bone[window][deeper] = LEVELS.index(vertebra.level) + 1
+        bone[window][deeper] = label_of(vertebra.level)
         depth[window][deeper] = own[deeper]
     other = np.zeros(grid.shape, np.uint8)
     for part in person.skeleton.sacrum:
@@ -190,6 +190,7 @@ def _draw_bones(person: Person, grid: Grid) -> tuple[NDArray[np.uint8], Singles]
         _paint(rib, grid, other, RIB)
     for piece in person.skeleton.pelvis:
         _paint(piece, grid, other, PELVIS)
+    _skull(person, grid, other)
     other[bone > 0] = 0
     if other.any():
         bone[other > 0] = other[other > 0]
@@ -235,7 +236,12 @@ def _draw_soft_tissue(random: np.random.Generator, person: Person, grid: Grid) -
     x, y, z = grid.axes
     tissue = np.zeros(grid.shape, np.uint8)
     wobble = 0.03 * smooth_noise(random, grid.shape, 40.0 / h)
-    square = ((x - torso.centre[0]) / torso.half[0]) ** 2 + ((y - torso.centre[1]) / torso.half[1]) ** 2
+    centres = np.array([v.centre for v in spine.vertebrae])
+    order = np.argsort(centres[:, 2])
+    cx, cy = (np.interp(z, centres[order, 2], centres[order, a]).astype(np.float32) for a in (0, 1))
+    wide = _shoulders(spine, z)
+    middle = torso.centre[0] * wide + cx * (1.0 - wide), torso.centre[1] * wide + (cy + 8.0) * (1.0 - wide)
+    square = ((x - middle[0]) / (torso.half[0] * wide)) ** 2 + ((y - middle[1]) / (torso.half[1] * wide)) ** 2
     radius = np.sqrt(square) * (1.0 + wobble)
     rim = float(torso.half.min())
     tissue[radius < 1.0] = Tissue.SKIN
@@ -243,10 +249,6 @@ def _draw_soft_tissue(random: np.random.Generator, person: Person, grid: Grid) -
     wall = 1.0 - torso.fat / rim
     tissue[radius < wall] = Tissue.MUSCLE
     inner = wall - random.uniform(8.0, 20.0) / rim
-    centres = np.array([v.centre for v in spine.vertebrae])
-    order = np.argsort(centres[:, 2])
-    line = [np.interp(z, centres[order, 2], centres[order, a]).astype(np.float32) for a in (0, 1)]
-    cx, cy = line
     # Paraspinal muscles reach from the bodies' middle to the back; the cavity is in front of it.
     gap = random.uniform(-4.0, 10.0)
     cavity = (radius < inner) & ((y > cy - gap) | (np.abs(x - cx) > random.uniform(55.0, 75.0) + 0.4 * (cy - y)))
@@ -293,6 +295,25 @@ def _draw_soft_tissue(random: np.random.Generator, person: Person, grid: Grid) -
     tissue[(sac < 1.6) & (z > canal[:, 2].min())] = Tissue.FAT
     tissue[(sac < random.uniform(0.8, 1.3)) & (z > canal[:, 2].min())] = Tissue.CANAL
     return tissue
+
+
+def _shoulders(spine: Spine, z: Singles) -> Singles:
+    """Return (1, 1, n): the width of the trunk at each height, 1 in the chest, less than half in the neck."""
+    at = {v.level: float(v.centre[2]) for v in spine.vertebrae}
+    if "T1" not in at or "T3" not in at:
+        return np.ones_like(z)
+    t = np.clip((z - at["T3"]) / (1.6 * (at["T1"] - at["T3"])), 0.0, 1.0)
+    return np.asarray(1.0 - 0.58 * t * t * (3.0 - 2.0 * t), np.float32)
+
+
+def _skull(person: Person, grid: Grid, other: NDArray[np.uint8]) -> None:
+    """Draw a skull over the neck, in place; the brain is soft tissue."""
+    if person.spine.vertebrae[0].level not in NECK_LEVELS:
+        return
+    x, y, z = grid.axes
+    centre = person.spine.vertebrae[0].centre + np.array([0.0, 22.0, 105.0])
+    radius = np.sqrt(((x - centre[0]) / 74.0) ** 2 + ((y - centre[1]) / 92.0) ** 2 + ((z - centre[2]) / 82.0) ** 2)
+    other[(radius < 1.0) & (radius > 0.91) & (other == 0)] = PELVIS
 
 
 def _vessels(

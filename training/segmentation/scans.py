@@ -17,7 +17,7 @@ from tqdm import tqdm
 from training.files import save_npz
 from training.segmentation.anatomy import Grid, Person, draw
 from training.segmentation.scanner import Protocol, add_metal, hounsfield, resample, scan
-from training.segmentation.spine import LEVELS, Spine, make_spine
+from training.segmentation.spine import Spine, label_of, make_spine
 from workers.stages.segment_grid import COARSE_MM, CROP_STEP_MM
 
 Floats = NDArray[np.float64]
@@ -27,6 +27,8 @@ TRUNK_MM, CROP_MM = 2.0, 1.0
 CROP_LOW, CROP_HIGH = np.array([-80.0, -106.0, -69.0]), np.array([80.0, 58.0, 69.0])
 """Surroundings of a body's centre that are kept, mm: room for shifts and turns about what a network sees."""
 TARGETS = ("T11", "T12", "L1", "L1", "L1", "L2", "L3", "L4", "L5")
+NECK_SHARE = 0.25
+"""How many trunks go on into neck and head."""
 IMAGES = 2
 """Scans made of each drawn person: other tissue, other protocol."""
 
@@ -42,7 +44,7 @@ class TrunkScan:
     bone
         (i, j, k) uint8, see `training.segmentation.anatomy.Anatomy`.
     centres
-        (n, 3) float32, voxels: centres of the vertebral bodies; ``levels`` (n,) uint8, 1 to 17.
+        (n, 3) float32, voxels: centres of the vertebral bodies; ``levels`` (n,) uint8, their labels.
     people
         Whose vertebrae are in it.
     """
@@ -138,9 +140,10 @@ SCANNED = ("totalsegmentator", "verse004", "tptbox")
 
 def _one_trunk(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> None:
     random = np.random.default_rng(seed)
-    person = Person.make(random, make_spine(random, choose_spines(spines, seed[1], SCANNED)))
+    top = "C3" if random.random() < NECK_SHARE else "T4"
+    person = Person.make(random, make_spine(random, choose_spines(spines, seed[1], SCANNED), top))
     centres = np.array([v.centre for v in person.spine.vertebrae])
-    high = centres[0] + [0.0, 0.0, 10.0]
+    high = centres[0] + [0.0, 0.0, 10.0 if top == "T4" else random.uniform(0.0, 200.0)]
     low = centres[-1] - [0.0, 0.0, random.uniform(60.0, 230.0)]
     middle, half = person.torso.centre, person.torso.half + 30.0
     grid = Grid.around(np.append(middle - half, low[2]), np.append(middle + half, high[2]), TRUNK_MM)
@@ -149,7 +152,7 @@ def _one_trunk(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) ->
     bone = ndimage.affine_transform(
         anatomy.bone, step, output_shape=tuple(int((n - 1) // 2) + 1 for n in grid.shape), order=0
     )
-    levels = np.array([LEVELS.index(v.level) + 1 for v in person.spine.vertebrae], np.uint8)
+    levels = np.array([label_of(v.level) for v in person.spine.vertebrae], np.uint8)
     for path in paths:
         hu = hounsfield(random, anatomy)
         add_metal(random, hu, anatomy)
@@ -174,11 +177,11 @@ def _one_crop(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> 
     target = next(v for v in spine.vertebrae if v.level == level)
     grid = Grid.around(target.centre + CROP_LOW, target.centre + CROP_HIGH, CROP_MM)
     anatomy = draw(random, person, grid)
-    own = LEVELS.index(level) + 1
+    own = label_of(level)
     shape = tuple(int((n - 1) * CROP_MM // s) + 1 for n, s in zip(grid.shape, CROP_STEP_MM, strict=True))
     occupied = resample((anatomy.bone == own).astype(np.float32), CROP_STEP_MM / CROP_MM, shape)
     seen = np.unique(anatomy.bone)
-    people = sorted({v.person for v in spine.vertebrae if LEVELS.index(v.level) + 1 in seen})
+    people = sorted({v.person for v in spine.vertebrae if label_of(v.level) in seen})
     for path in paths:
         hu = hounsfield(random, anatomy)
         add_metal(random, hu, anatomy)

@@ -67,6 +67,10 @@ class Skeleton:
     canal: Floats
 
 
+NARROW = {"T1": 0.5, "T2": 0.66, "T3": 0.8, "T4": 0.9}
+"""The upper ribs' circles over that of the chest."""
+
+
 def make_torso(random: np.random.Generator, spine: Spine) -> Torso:
     """Return a trunk around the spine: thin to obese."""
     fat = random.uniform(4.0, 45.0)
@@ -86,7 +90,14 @@ def make_skeleton(random: np.random.Generator, spine: Spine, torso: Torso) -> Sk
     for vertebra in spine.vertebrae:
         if vertebra.level.startswith("T"):
             rank = LEVELS.index(vertebra.level) + 1
-            length = {12: twelfth, 11: random.uniform(110.0, 230.0), 10: random.uniform(220.0, 300.0)}.get(rank, 330.0)
+            length = {
+                1: 120.0,
+                2: 200.0,
+                3: 260.0,
+                12: twelfth,
+                11: random.uniform(110.0, 230.0),
+                10: random.uniform(220.0, 300.0),
+            }.get(rank, 330.0)
             for side in (-1, 1):
                 own = length * random.uniform(0.9, 1.1)
                 if own > 10.0:
@@ -132,7 +143,7 @@ def _rib(random: np.random.Generator, v: Vertebra, side: int, length: float, tor
     tip = v.tip(side)
     tubercle = tip + 4.0 * lateral + random.uniform(1.0, 4.0) * forward
     inner = torso.half - torso.fat - random.uniform(8.0, 16.0)
-    inner = np.maximum(inner, [95.0, 65.0])
+    inner = np.maximum(inner, [95.0, 65.0]) * NARROW.get(v.level, 1.0)
     start = np.arctan2((tubercle[0] - torso.centre[0]) / inner[0], -(tubercle[1] - torso.centre[1]) / inner[1])
     angle = start + side * np.linspace(0.0, 2.6, 60)
     ring = torso.centre + inner * np.column_stack([np.sin(angle), -np.cos(angle)])
@@ -141,7 +152,8 @@ def _rib(random: np.random.Generator, v: Vertebra, side: int, length: float, tor
     path = np.column_stack([ring, tubercle[2] - fall])
     blend = np.exp(-arc / 45.0)[:, None]
     path = path + blend * (tubercle - path[0])
-    keep = np.linalg.norm(tubercle - head) + arc < max(length, 25.0)
+    own_side = (side * (path[:, 0] - torso.centre[0]) > 8.0) | (arc < 60.0)  # ribs end before the breastbone
+    keep = (np.linalg.norm(tubercle - head) + arc < max(length, 25.0)) & np.logical_and.accumulate(own_side)
     curve = np.concatenate([[head, 0.55 * head + 0.45 * tubercle - 2.0 * forward], path[keep][::3]])
     points = _smooth(curve, 2.0)
     radius = np.full(len(points), random.uniform(3.2, 5.0))

@@ -28,6 +28,10 @@ Floats = NDArray[np.float64]
 
 LEVELS = tuple(f"T{i}" for i in range(1, 13)) + tuple(f"L{i}" for i in range(1, 6))
 """From top to bottom; the label of a level is its place here, from 1 (T1) to 17 (L5)."""
+NECK_LEVELS = tuple(f"C{i}" for i in range(3, 8))
+ROW = NECK_LEVELS + LEVELS
+NECK = 21
+"""Label of every vertebra of the neck: that they are there must be learned, which is which need not."""
 SPINE_SOURCES = (
     *(s for s in SOURCES if not s.scan and s.person != "tptbox"),
     Source("verse004", "T9", "shapes/verse004/vertebrae.nii.gz", (16,)),
@@ -39,7 +43,14 @@ N_SKIN = 5000
 SHAPE_NOISE = 0.35
 """Random field added to each vertebra, in units of the registered shapes' own spread."""
 DEFORMED_SHARE = 0.06
-DISC_MM = {"T": (3.0, 6.5), "L": (6.0, 12.0)}
+TILT_DEG = {"C": 4.0, "T": 3.0, "L": -2.0}
+"""Mean backward tilt of a vertebra over the one below, against the forward wedge of the donors' own bodies."""
+DISC_MM = {"C": (3.0, 6.0), "T": (3.0, 6.5), "L": (6.0, 12.0)}
+
+
+def label_of(level: str) -> int:
+    """Return the label a level is drawn with."""
+    return NECK if level in NECK_LEVELS else LEVELS.index(level) + 1
 
 
 @dataclass(frozen=True)
@@ -226,7 +237,7 @@ def make_spine(random: np.random.Generator, spines: list[Spine], top: str = "T4"
     base = spines[random.integers(len(spines))]
     mirror = np.array([-1.0 if random.random() < 0.5 else 1.0, 1.0, 1.0])
     vertebrae = list(base.vertebrae)
-    for level in reversed(LEVELS[LEVELS.index(top) : LEVELS.index(vertebrae[0].level)]):
+    for level in reversed(ROW[ROW.index(top) : ROW.index(vertebrae[0].level)]):
         vertebrae.insert(0, _stack(random, level, vertebrae[0], spines))
     if not bent:
         return Spine(base.person, tuple(vertebrae))
@@ -238,14 +249,14 @@ def make_spine(random: np.random.Generator, spines: list[Spine], top: str = "T4"
 
 def _stack(random: np.random.Generator, level: str, lower: Vertebra, spines: list[Spine]) -> Vertebra:
     """Return a vertebra of `level` on top of `lower`, made from a real one of that level or the nearest there is."""
-    rank = LEVELS.index(level)
+    rank = ROW.index(level)
     candidates = [v for spine in spines for v in spine.vertebrae]
-    nearest = min(abs(LEVELS.index(v.level) - rank) for v in candidates)
-    near = [v for v in candidates if abs(LEVELS.index(v.level) - rank) == nearest]
+    nearest = min(abs(ROW.index(v.level) - rank) for v in candidates)
+    near = [v for v in candidates if abs(ROW.index(v.level) - rank) == nearest]
     donor = near[random.integers(len(near))]
     below, plate = lower.superior, donor.inferior
     scale = below.half_width / plate.half_width * random.uniform(0.98, 1.05)
-    tilt = _rotation(np.radians(random.normal([3.0 if rank < 12 else -2.0, 0.0, 0.0], [2.0, 1.0, 1.0])))
+    tilt = _rotation(np.radians(random.normal([TILT_DEG[level[0]], 0.0, 0.0], [2.0, 1.0, 1.0])))
     turn = below.axes.T @ tilt @ plate.axes
     at = below.centre + random.uniform(*DISC_MM[level[0]]) * below.axes[2]
     return replace(donor.moved(lambda p: scale * (p - plate.centre) @ turn.T + at), level=level)
@@ -270,7 +281,7 @@ def _bend(random: np.random.Generator) -> Callable[[Floats], Floats]:
     curvature = random.normal(0.0, [7e-4, 4e-4, 5e-4])  # radians a mm: sagittal, coronal, torsion
     wave = random.normal(0.0, 8e-4, 2)[:, None] * np.cos(z / random.uniform(60.0, 140.0) + random.uniform(0.0, 6.3))
     angles = curvature[:, None] * z + np.stack([np.cumsum(wave[0]) * 5.0, np.cumsum(wave[1]) * 2.0, 0.0 * z])
-    angles = np.clip(angles, -0.5, 0.5)
+    angles = np.clip(angles, -0.4, 0.4)
     turns = np.stack([_rotation(a) for a in angles.T])
     axis = np.cumsum(turns[:, :, 2], axis=0) * (z[1] - z[0])
     axis -= axis[len(z) // 2]

@@ -13,14 +13,14 @@ from torch import Tensor
 
 from training.segmentation.anatomy import PELVIS, RIB, SACRUM
 from training.segmentation.scans import TrunkScan, read_trunk
-from training.segmentation.spine import LEVELS
+from training.segmentation.spine import LEVELS, NECK
 from workers.stages.localise import CLASSES
 from workers.stages.segment_grid import AIR_HU
 from workers.stages.slices import normalise
 
 Singles = NDArray[np.float32]
 
-MOST = np.array([80, 72, 96])
+MOST = np.array([104, 88, 112])
 """Largest field of view a network is trained on, voxels."""
 HEAT_SD = 2.0
 """Standard deviation of a centre's mark, voxels."""
@@ -34,6 +34,7 @@ def class_of_bone() -> NDArray[np.uint8]:
     table = np.zeros(256, np.uint8)
     for i, level in enumerate(LEVELS, start=1):
         table[i] = CLASSES.index(level) if level in CLASSES else CLASSES.index("T1-T9")
+    table[NECK] = CLASSES.index("T1-T9")
     table[SACRUM], table[RIB], table[PELVIS] = CLASSES.index("sacrum"), CLASSES.index("rib"), 0
     table[IGNORED] = IGNORED
     return table

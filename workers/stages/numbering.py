@@ -15,9 +15,16 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 
-LEVELS = tuple(f"T{i}" for i in range(1, 13)) + tuple(f"L{i}" for i in range(1, 6)) + ("S1",)
-T12, L1, L4, L5, S1 = (LEVELS.index(name) for name in ("T12", "L1", "L4", "L5", "S1"))
-PITCH_MM = np.array([18, 18, 19, 19, 20, 21, 22, 23, 24, 26, 28, 30, 33, 35, 36, 36, 34, 34], np.float64)
+LEVELS = (
+    tuple(f"C{i}" for i in range(3, 8))
+    + tuple(f"T{i}" for i in range(1, 13))
+    + tuple(f"L{i}" for i in range(1, 6))
+    + ("S1",)
+)
+T1, T12, L1, L4, L5, S1 = (LEVELS.index(name) for name in ("T1", "T12", "L1", "L4", "L5", "S1"))
+PITCH_MM = np.array(
+    [16, 16, 16, 17, 17, 18, 18, 19, 19, 20, 21, 22, 23, 24, 26, 28, 30, 33, 35, 36, 36, 34, 34], np.float64
+)
 """From the centre of each level's body to the next one's in adults (Busscher et al., Eur Spine J 19(7), 2010)."""
 PITCH_SD = 0.2
 """Of its logarithm: people, deformities, and how exactly a centre is marked."""
@@ -111,7 +118,7 @@ def number(bodies: list[Body]) -> Numbering:
 def _likelihood(body: Body) -> Floats:
     """Return (len(LEVELS),) log probability of what is seen of a body, were it each level, and of its mark."""
     levels = np.arange(len(LEVELS))
-    rib = np.where(levels < T12, RIB_ABOVE, RIB_BELOW)
+    rib = np.where((levels >= T1) & (levels < T12), RIB_ABOVE, RIB_BELOW)
     for level, odds in RIB_ODDS.items():
         rib[level] = odds
     found = TEMPER * np.log(body.looks + 0.01) + np.log(rib if body.ribs else 1.0 - rib)

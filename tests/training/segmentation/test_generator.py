@@ -59,7 +59,7 @@ def test_ribs_stay_on_their_side(base, seed):
     vertebra = spine.vertebrae[0]
     for rib in make_skeleton(random, spine, make_torso(random, spine)).ribs[:2]:
         along = (rib.points - vertebra.centre) @ vertebra.superior.axes[0]
-        assert np.ptp(np.sign(along)) == 0.0
+        assert np.ptp(np.sign(along[:50])) == 0.0  # 100 mm
 
 
 def test_the_plain_spine_is_the_lumbar_one(base):

@@ -18,6 +18,8 @@ from workers.stages.numbering import (
     RIB_ODDS,
     SACRUM_ELSEWHERE,
     SACRUM_ODDS,
+    T1,
+    T12,
     TEMPER,
     Body,
     number,
@@ -45,7 +47,7 @@ def score(bodies: list[Body], row: tuple[int, ...], levels: tuple[int, ...]) -> 
     total = sum(np.log(1.0 - body.strength) for i, body in enumerate(bodies) if i not in row)
     for i, level in zip(row, levels, strict=True):
         body = bodies[i]
-        rib = RIB_ODDS.get(level, RIB_ABOVE if level < LEVELS.index("T12") else RIB_BELOW)
+        rib = RIB_ODDS.get(level, RIB_ABOVE if T1 <= level < T12 else RIB_BELOW)
         total += np.log(body.strength) + TEMPER * np.log(body.looks[level] + 0.01)
         total += np.log(rib if body.ribs else 1.0 - rib)
         if body.on_sacrum is not None:
