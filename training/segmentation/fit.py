@@ -73,7 +73,7 @@ def fit(
     def keep() -> None:
         aside = path.with_suffix(".part")
         state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-        torch.save({**state, "done": done, "curves": curves, "running": running}, aside)
+        torch.save({**state, "done": done, "steps": steps, "curves": curves, "running": running}, aside)
         aside.rename(path)
         curves_path.write_text(json.dumps(curves))
 
@@ -110,9 +110,18 @@ def fit(
 
 
 def load(model: nn.Module, path: Path) -> nn.Module:
-    """Put the averaged weights of a checkpoint into `model`; return it in evaluation mode."""
-    state = torch.load(path, weights_only=True)["average"]
-    model.load_state_dict({k.removeprefix("module."): v for k, v in state.items() if k.startswith("module.")})
+    """Put the averaged weights of a finished run's checkpoint into `model`; return it in evaluation mode.
+
+    Raises
+    ------
+    RuntimeError
+        The run is not finished.
+    """
+    state = torch.load(path, weights_only=True)
+    if state["done"] < state["steps"]:
+        raise RuntimeError(f"{path} is of step {state['done']} of {state['steps']}: let the training end first")
+    average = state["average"]
+    model.load_state_dict({k.removeprefix("module."): v for k, v in average.items() if k.startswith("module.")})
     return model.eval()
 
 

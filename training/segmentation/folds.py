@@ -19,7 +19,7 @@ from training.segmentation.fit_locator import STEPS as LOCATOR_STEPS
 from training.segmentation.fit_locator import fit_locator
 from training.segmentation.fit_segmenter import STEPS as SEGMENTER_STEPS
 from training.segmentation.fit_segmenter import fit_segmenter
-from training.segmentation.scans import SCANNED, read_crop, ready
+from training.segmentation.scans import GENERATOR, SCANNED, read_crop, ready
 from training.segmentation.trunk_batches import TrunkBatches
 from training.segmentation.unets import Kind
 
@@ -64,7 +64,7 @@ def train_segmenter(
     """Train one fold of a segmenter; the base is trained first where it is missing. State is kept in `work`."""
     total = steps or SEGMENTER_STEPS[profile]
     folder = work / f"{kind}-{profile}-{fold.name}"
-    claim(folder, scans=len(scans.crops), steps=total)
+    claim(folder, generator=GENERATOR, scans=len(scans.crops), steps=total)
     seen = ready(scans.crops, fold.without)
     others = set(ready(scans.crops, fold.without or SCANNED[:1]))
     held = [path for path in scans.crops if path not in others] or seen
@@ -90,7 +90,7 @@ def train_locator(
     """Train one fold of the localiser, as `train_segmenter`; its base leaves out who a real trunk is of."""
     total = steps or LOCATOR_STEPS[profile]
     folder = work / f"locator-{profile}-{fold.name}"
-    claim(folder, scans=len(scans.trunks), steps=total)
+    claim(folder, generator=GENERATOR, scans=len(scans.trunks), steps=total)
     without = SCANNED[:1] if fold == BASE else fold.without
     seen = ready(scans.trunks, without)
     others = set(ready(scans.trunks, SCANNED[:1]))

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from tqdm import tqdm
 
-from training.files import save_npz
+from training.files import claim, save_npz
 from training.segmentation.anatomy import Grid, Person, draw
 from training.segmentation.scanner import Protocol, add_metal, hounsfield, resample, scan
 from training.segmentation.spine import Spine, label_of, make_spine
@@ -29,6 +29,8 @@ CROP_LOW, CROP_HIGH = np.array([-80.0, -106.0, -69.0]), np.array([80.0, 58.0, 69
 TARGETS = ("T11", "T12", "L1", "L1", "L1", "L2", "L3", "L4", "L5")
 NECK_SHARE = 0.25
 """How many trunks go on into neck and head."""
+GENERATOR = 1
+"""Raised when other scans would be drawn: those of different numbers are not mixed."""
 IMAGES = 2
 """Scans made of each drawn person: other tissue, other protocol."""
 
@@ -82,7 +84,7 @@ class CropScan:
     level
         Its name.
     people
-        Whose vertebrae are in it.
+        Whose vertebrae are in it; the first is who the vertebra in the middle is of.
     """
 
     image: NDArray[np.int16]
@@ -114,7 +116,7 @@ def make_crops(spines: list[Spine], folder: Path, count: int, seed: int = 1, job
 
 
 def _make(one, spines, folder, count, seed, jobs) -> list[Path]:  # type: ignore[no-untyped-def]
-    folder.mkdir(parents=True, exist_ok=True)
+    claim(folder, generator=GENERATOR, seed=seed)
     paths = [[folder / f"{i:05d}_{k}.npz" for k in range(IMAGES)] for i in range(-(-count // IMAGES))]
     todo = [i for i, those in enumerate(paths) if not all(p.exists() for p in those)]
     run = Parallel(n_jobs=jobs, return_as="generator_unordered")
@@ -181,7 +183,7 @@ def _one_crop(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> 
     shape = tuple(int((n - 1) * CROP_MM // s) + 1 for n, s in zip(grid.shape, CROP_STEP_MM, strict=True))
     occupied = resample((anatomy.bone == own).astype(np.float32), CROP_STEP_MM / CROP_MM, shape)
     seen = np.unique(anatomy.bone)
-    people = sorted({v.person for v in spine.vertebrae if label_of(v.level) in seen})
+    people = {v.person for v in spine.vertebrae if label_of(v.level) in seen} - {target.person}
     for path in paths:
         hu = hounsfield(random, anatomy)
         add_metal(random, hu, anatomy)
@@ -192,7 +194,7 @@ def _one_crop(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> 
             np.rint(255.0 * occupied).astype(np.uint8),
             ((target.centre - grid.origin) / CROP_STEP_MM).astype(np.float32),
             level,
-            tuple(people),
+            (target.person, *sorted(people)),
         ).save(path)
 
 

@@ -107,6 +107,15 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert not again.training
 
 
+def test_a_run_that_was_killed_is_not_taken_for_a_finished_one(tmp_path):
+    with pytest.raises(Killed):
+        run(tmp_path, killed_at(13))
+    with pytest.raises(RuntimeError, match="step 8 of 24"):
+        load(network(), tmp_path / "checkpoint.pt")
+    trained = run(tmp_path)
+    assert same(weights(load(network(), tmp_path / "checkpoint.pt")), weights(trained))
+
+
 def test_curves_are_written(tmp_path):
     run(tmp_path, steps=20)
     curves = json.loads((tmp_path / "curves.json").read_text())

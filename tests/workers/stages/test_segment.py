@@ -1,0 +1,43 @@
+"""The centre of a vertebral body, from the mask alone."""
+
+from __future__ import annotations
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from workers.stages.segment import body_centre
+
+
+def vertebra(height_mm: float) -> np.ndarray:
+    """A body of 46 x 32 mm, pedicles, an arch around a canal of 16 mm and a spinous process, in voxels of 1 mm."""
+    x, y, z = np.meshgrid(np.arange(-40.0, 41.0), np.arange(-70.0, 31.0), np.arange(-25.0, 26.0), indexing="ij")
+    body = (x / 23.0) ** 2 + (y / 16.0) ** 2 <= 1.0
+    canal = np.hypot(x, y + 26.0)
+    arch = (canal >= 8.0) & (canal <= 15.0) & (np.abs(z) <= 8.0)
+    spinous = (np.abs(x) <= 3.0) & (y <= -34.0) & (y >= -60.0) & (np.abs(z) <= 9.0)
+    return (body & (np.abs(z) <= height_mm / 2.0)) | arch | spinous
+
+
+@pytest.mark.parametrize(("height", "within"), [(30.0, 2.5), (24.0, 2.5), (16.0, 6.0)])
+def test_the_centre_is_the_body_s(height, within):
+    mask = vertebra(height)
+    affine = np.diag([1.0, 1.0, 1.0, 1.0])
+    affine[:3, 3] = (-40.0, -70.0, -25.0)
+    centre, depth = body_centre(mask, affine)
+    assert np.linalg.norm(centre) < within
+    assert depth == pytest.approx(min(height / 2.0, 16.0), abs=1.6)
+    for name in ("LPS", "SAR", "AIL"):  # the same place, however the voxels are stored
+        turned = nib.Nifti1Image(mask.astype(np.uint8), affine).as_reoriented(
+            nib.orientations.ornt_transform(
+                nib.orientations.axcodes2ornt(("R", "A", "S")), nib.orientations.axcodes2ornt(tuple(name))
+            )
+        )
+        again, _ = body_centre(np.asarray(turned.dataobj) > 0, turned.affine)
+        np.testing.assert_allclose(again, centre, atol=1e-6)
+
+
+def test_an_empty_mask_has_no_centre():
+    centre, depth = body_centre(np.zeros((4, 4, 4), bool), np.eye(4))
+    assert np.isnan(centre).all()
+    assert depth == 0.0
