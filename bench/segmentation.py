@@ -17,7 +17,7 @@ import psutil
 from scipy import ndimage
 
 from app.jobs.params import JobParams
-from training.segmentation.anatomy import Person
+from training.segmentation.person import Person
 from training.segmentation.spine import make_spine
 from training.segmentation.whole_ct import template_spine, whole_ct
 from workers.pipeline import engine

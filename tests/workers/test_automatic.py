@@ -194,7 +194,7 @@ def test_a_synthetic_lumbar_ct(lumbar):
 
 def synthetic(seed: int, low: str, high: str, metal: bool = False, protocol=None):
     """A CT of the template's spine between two levels (30 mm more on both ends)."""
-    from training.segmentation.anatomy import Person
+    from training.segmentation.person import Person
     from training.segmentation.spine import make_spine
     from training.segmentation.whole_ct import PLAIN, template_spine, whole_ct
 

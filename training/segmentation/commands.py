@@ -29,11 +29,11 @@ def _real(arguments: argparse.Namespace) -> tuple[RealCt, ...]:
 
 def evaluate_segmentation(arguments: argparse.Namespace) -> None:
     """Score every trained fold on the person it left out; write ``docs/evaluation/segmentation.md``."""
-    from training.segmentation.report import evaluate
+    from training.segmentation.report import Trained, evaluate
 
-    scans = make_scans(arguments)
-    work = arguments.work / ("segmentation-verse" if arguments.verse else "segmentation")
-    evaluate(Bundle(arguments.out), scans, _real(arguments), work, arguments.profile, arguments.report)
+    scans, spines = make_scans(arguments), read_spines(arguments.data, arguments.work)
+    trained = Trained(arguments.work / ("segmentation-verse" if arguments.verse else "segmentation"), arguments.profile)
+    evaluate(Bundle(arguments.out), scans, spines, _real(arguments), trained, arguments.report)
 
 
 def train_segmentation(arguments: argparse.Namespace) -> None:
@@ -44,7 +44,7 @@ def train_segmentation(arguments: argparse.Namespace) -> None:
     scans = make_scans(arguments)
     work: Path = arguments.work / ("segmentation-verse" if arguments.verse else "segmentation")
     how = (scans, work, arguments.profile, arguments.steps)
-    people = () if arguments.verse else tuple(ct.person for ct in _real(arguments))
+    people = tuple(ct.person for ct in _real(arguments))
     wanted = [fold for fold in folds(people) if not arguments.only or fold.name in arguments.only]
     details = dict(Bundle(arguments.out).manifest.get("segmentation", {}))
     details["command"] = f"python -m training segmentation --profile {arguments.profile}"

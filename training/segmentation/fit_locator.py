@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from training.segmentation.anatomy import UNKNOWN
 from training.segmentation.fit import Score, fit
 from training.segmentation.locator import WIDTHS, Locator
-from training.segmentation.trunk_batches import IGNORED, TrunkBatches
+from training.segmentation.trunk_batches import TrunkBatches
 from workers.stages.localise import CLASSES
 
 STEPS = {"paper": 20_000, "shipped": 6_000, "tiny": 4}
@@ -26,8 +27,8 @@ def loss(logits: Tensor, classes: Tensor, heat: Tensor) -> Tensor:
     logits = logits.float()
     weight = torch.ones(len(CLASSES))
     weight[0] = BACKGROUND_WEIGHT
-    known = classes != IGNORED
-    entropy = functional.cross_entropy(logits[:, :-1], classes, weight, ignore_index=IGNORED)
+    known = classes != UNKNOWN
+    entropy = functional.cross_entropy(logits[:, :-1], classes, weight, ignore_index=UNKNOWN)
     p = logits[:, :-1].softmax(dim=1)[:, 1:]
     p = p * known[:, None]
     truth = functional.one_hot(classes.where(known, 0), len(CLASSES)).movedim(-1, 1)[:, 1:].float()

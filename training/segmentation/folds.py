@@ -1,8 +1,8 @@
 """Who is left out of which training, and the trainings one after the other.
 
 A network is first trained on synthetic scans without anybody of whom there is a real CT (``base``). From there it is
-trained on for a quarter of the steps, with real CTs: once without each of those people in turn, to be tested on them,
-and once with all, to be shipped.
+trained on for a quarter of the steps, with real CTs: once without each of those people (or groups of them) in turn, to
+be tested on them, and once with all, to be shipped.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ REAL_SHARE, SHARE_OF_ONE = 0.3, 0.05
 LATER_STEPS, LATER_RATE = 0.25, 1e-3
 """Of a fold's training: share of the base's steps, highest learning rate."""
 HELD_OUT = 8
+GROUPS = 5
+"""People are left out one by one where there are at most so many, else in so many groups."""
 
 
 @dataclass(frozen=True)
@@ -44,8 +46,11 @@ ALL = Fold("all", (), real=True)
 
 
 def folds(people: tuple[str, ...] = SCANNED) -> tuple[Fold, ...]:
-    """Return the trainings that follow the base: one a person left out, then the one with all."""
-    return (*(Fold(person, (person,), real=True) for person in people), ALL)
+    """Return the trainings that follow the base: a person left out, or one of `GROUPS` groups of many; then all."""
+    people = tuple(dict.fromkeys(people))
+    if len(people) <= GROUPS:
+        return (*(Fold(person, (person,), real=True) for person in people), ALL)
+    return (*(Fold(f"fold{i}", people[i::GROUPS], real=True) for i in range(GROUPS)), ALL)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,8 @@ from numpy.typing import NDArray
 from app.jobs.errors import VertebraNotFound, VertebraTruncated
 from training.segmentation.scans import TrunkScan
 from training.segmentation.spine import LEVELS
-from workers.stages.localise import Localiser
+from workers.stages.localise import Localiser, find_bodies
+from workers.stages.numbering import LEVELS as NUMBERED
 from workers.stages.segment_grid import COARSE_MM
 from workers.stages.volume import Volume
 
@@ -19,7 +21,11 @@ Floats = NDArray[np.float64]
 
 NEAR_MM = 15.0
 """A centre this near to the true one is the right vertebra's: neighbours are 25 mm away or more."""
+EVEN = 0.5
 OUTCOMES = ("right", "refused, though there", "refused, not there", "wrong level", "found, though not there")
+
+
+Ask = Callable[[Localiser, "View"], tuple[str, float]]
 
 
 @dataclass(frozen=True)
@@ -62,7 +68,19 @@ def outcome(localiser: Localiser, view: View, vertebra: str = "L1") -> tuple[str
     return ("right" if right else "wrong level"), found.confidence
 
 
-def count(localiser: Localiser, trunks: list[TrunkScan], views: int, seed: int = 0) -> Counter[str]:
+def outcome_by_looks(localiser: Localiser, view: View, vertebra: str = "L1") -> tuple[str, float]:
+    """Return what `outcome` would be if each body were named by itself: the one that looks most like it is taken."""
+    bodies = find_bodies(localiser.maps(view.ct))
+    looks = [float(body.looks[NUMBERED.index(vertebra)]) for body in bodies]
+    if not bodies or max(looks) < EVEN:
+        return ("refused, not there" if view.target is None else "refused, though there"), 0.0
+    if view.target is None:
+        return "found, though not there", max(looks)
+    right = float(np.linalg.norm(bodies[int(np.argmax(looks))].centre - view.target)) < NEAR_MM
+    return ("right" if right else "wrong level"), max(looks)
+
+
+def count(localiser: Localiser, trunks: list[TrunkScan], views: int, ask: Ask = outcome, seed: int = 0) -> Counter[str]:
     """Return how often each of `OUTCOMES` came in `views` random fields of view."""
     random = np.random.default_rng(seed)
-    return Counter(outcome(localiser, draw_view(random, trunks[random.integers(len(trunks))]))[0] for _ in range(views))
+    return Counter(ask(localiser, draw_view(random, trunks[random.integers(len(trunks))]))[0] for _ in range(views))

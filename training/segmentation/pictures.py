@@ -47,7 +47,7 @@ def generator(path: Path, trunks: list[TrunkScan], crops: list[CropScan]) -> Non
 
 
 def overlays(path: Path, shown: list[tuple[Case, Volume]]) -> None:
-    """Draw the reference (green) and the segmentation (red) of each case: axial, sagittal, coronal."""
+    """Draw the reference (green) and the segmentation (red) of each case, one at least: axial, sagittal, coronal."""
     figure = Figure(figsize=(2.4 * len(shown), 6.6), layout="constrained")
     grid = figure.subplots(3, len(shown), squeeze=False)
     for i, (case, found) in enumerate(shown):

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from tqdm import tqdm
 
-from training.segmentation.anatomy import SACRUM
+from training.segmentation.anatomy import SACRUM, UNKNOWN
 from training.segmentation.scans import CROP_HIGH, CROP_LOW, CropScan, TrunkScan
 from training.segmentation.spine import LEVELS
 from training.sources import VERSE_LABELS
@@ -22,8 +22,6 @@ from workers.stages.volume import Volume, read_ct, read_mask
 
 Floats = NDArray[np.float64]
 
-UNKNOWN = 255
-"""Bone label of what is bone by its HU, but not labelled."""
 BONE_HU = 180.0
 LEAST_BODY_MM = 8.0
 """A ball of this radius fits into a vertebral body, but not into an arch."""
@@ -59,7 +57,7 @@ class RealCt:
 
     def read(self) -> tuple[Volume, Volume]:
         """Return the CT and the label map, upright."""
-        ct = read_mask_like(self.ct) if self.calibrated else read_ct(self.ct)
+        ct = read_density(self.ct) if self.calibrated else read_ct(self.ct)
         mask = read_mask(self.mask)
         if self.turned:
             turn = np.diag([-1.0, -1.0, 1.0, 1.0])
@@ -67,7 +65,7 @@ class RealCt:
         return ct, mask
 
 
-def read_mask_like(path: Path) -> Volume:
+def read_density(path: Path) -> Volume:
     """Read a volume that is no CT in HU (mineral density), float32."""
     import nibabel as nib
 

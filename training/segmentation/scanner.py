@@ -11,7 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from training.segmentation.anatomy import PELVIS, RIB, Anatomy, Tissue, smooth_noise
+from training.segmentation.anatomy import PELVIS, RIB, Anatomy
+from training.segmentation.grid import smooth_noise
+from training.segmentation.soft_tissue import Tissue
 
 Singles = NDArray[np.float32]
 

@@ -15,7 +15,9 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from training.files import claim, save_npz
-from training.segmentation.anatomy import Grid, Person, draw
+from training.segmentation.anatomy import draw
+from training.segmentation.grid import Grid
+from training.segmentation.person import Person
 from training.segmentation.scanner import Protocol, add_metal, hounsfield, resample, scan
 from training.segmentation.spine import Spine, label_of, make_spine
 from workers.stages.segment_grid import COARSE_MM, CROP_STEP_MM

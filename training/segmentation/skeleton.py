@@ -20,6 +20,12 @@ class Tube:
     points: Floats
     radius: Floats
 
+    @classmethod
+    def along(cls, corners: Floats, radius: float, step: float = 2.0) -> Tube:
+        """Return a tube of one radius along a smooth curve through ``corners`` (n, 3), a ball every `step` mm."""
+        points = _smooth(corners, step)
+        return cls(points, np.full(len(points), radius))
+
 
 @dataclass(frozen=True)
 class Hull:
@@ -113,7 +119,7 @@ def make_skeleton(random: np.random.Generator, spine: Spine, torso: Torso) -> Sk
     canal = [v.canal for v in spine.vertebrae]
     if last.level == "L5":
         sacrum, top, below = _sacrum(random, last)
-        pelvis = _pelvis(random, below, torso)
+        pelvis = _pelvis(random, below)
         if disc := _disc(last.points[last.skin.inferior], top):
             discs.append(disc)
         canal += list(below[:3] + np.array([0.0, -22.0, 0.0]))
@@ -192,15 +198,11 @@ def _sacrum(random: np.random.Generator, last: Vertebra) -> tuple[tuple[Hull | T
         centre = 0.5 * (at + lower_at)
         centres.append(centre)
         crest = centre - (depth[i] + 26.0 * size * (1 - 0.12 * i)) * front
-        parts.append(Tube(_smooth(np.array([crest - 8.0 * down, crest, crest + 10.0 * down]), 2.0), np.full(60, 5.0)))
+        parts.append(Tube.along(np.array([crest - 8.0 * down, crest, crest + 10.0 * down]), 5.0))
         for side in (-1.0, 1.0):
             lamina = centre + side * (width[i] * 0.75) * right - (depth[i] + 12.0 * size) * front
-            parts.append(
-                Tube(
-                    _smooth(np.array([centre + side * width[i] * 0.8 * right - depth[i] * front, lamina, crest]), 2.0),
-                    np.full(60, 4.0),
-                )
-            )
+            foot = centre + side * width[i] * 0.8 * right - depth[i] * front
+            parts.append(Tube.along(np.array([foot, lamina, crest]), 4.0))
         at = lower_at
         angle += onward if i < 2 else -back
     assert top is not None
@@ -222,16 +224,12 @@ def _sacrum(random: np.random.Generator, last: Vertebra) -> tuple[tuple[Hull | T
             np.argsort((last.points - plate.centre) @ up + 0.6 * side * -((last.points - plate.centre) @ right))[:8]
         ].mean(0)
         foot = middle[0] + side * width[0] * right - (depth[0] + 4.0) * forward + 8.0 * up
-        parts.append(
-            Tube(
-                _smooth(np.array([foot, 0.5 * (foot + facet) + 5.0 * side * right, facet + 7.0 * side * right]), 2.0),
-                np.full(60, 6.0),
-            )
-        )
+        end = facet + 7.0 * side * right
+        parts.append(Tube.along(np.array([foot, 0.5 * (foot + facet) + 5.0 * side * right, end]), 6.0))
     return tuple(parts), top, middle
 
 
-def _pelvis(random: np.random.Generator, sacrum: Floats, torso: Torso) -> tuple[Tube, ...]:
+def _pelvis(random: np.random.Generator, sacrum: Floats) -> tuple[Tube, ...]:
     """Return iliac wings, hip joints and pubic arch as chains of balls."""
     out = []
     s = random.uniform(0.92, 1.08)
@@ -257,21 +255,9 @@ def _pelvis(random: np.random.Generator, sacrum: Floats, torso: Torso) -> tuple[
             rim, root = rim_a * (1 - u) + rim_b * u, hub_a * (1 - u) + hub_b * u
             out.append(Tube(rim * (1 - w) + root * w, 3.5 + 4.0 * np.abs(w.ravel() - 0.45)))
         head = at(98, 30, -108)
-        ball = np.repeat(head[None], 1, axis=0)
-        out.append(Tube(ball, np.array([23.0 * s])))
-        out.append(
-            Tube(
-                _smooth(np.array([head, at(130, 26, -118), at(150, 20, -150), at(150, 18, -300)]), 4.0),
-                np.full(200, 14.0),
-            )
-        )
-        out.append(
-            Tube(_smooth(np.array([at(90, 40, -105), at(60, 70, -120), at(10, 84, -140)]), 3.0), np.full(100, 8.0))
-        )
-        out.append(
-            Tube(
-                _smooth(np.array([at(92, 10, -120), at(75, 0, -160), at(45, 30, -170), at(15, 70, -150)]), 3.0),
-                np.full(100, 10.0),
-            )
-        )
+        out.append(Tube(head[None], np.array([23.0 * s])))
+        out.append(Tube.along(np.array([head, at(130, 26, -118), at(150, 20, -150), at(150, 18, -300)]), 14.0, 4.0))
+        out.append(Tube.along(np.array([at(90, 40, -105), at(60, 70, -120), at(10, 84, -140)]), 8.0, 3.0))
+        arch = np.array([at(92, 10, -120), at(75, 0, -160), at(45, 30, -170), at(15, 70, -150)])
+        out.append(Tube.along(arch, 10.0, 3.0))
     return tuple(out)

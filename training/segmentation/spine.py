@@ -256,7 +256,7 @@ def _stack(random: np.random.Generator, level: str, lower: Vertebra, spines: lis
     donor = near[random.integers(len(near))]
     below, plate = lower.superior, donor.inferior
     scale = below.half_width / plate.half_width * random.uniform(0.98, 1.05)
-    tilt = _rotation(np.radians(random.normal([TILT_DEG[level[0]], 0.0, 0.0], [2.0, 1.0, 1.0])))
+    tilt = rotation(np.radians(random.normal([TILT_DEG[level[0]], 0.0, 0.0], [2.0, 1.0, 1.0])))
     turn = below.axes.T @ tilt @ plate.axes
     at = below.centre + random.uniform(*DISC_MM[level[0]]) * below.axes[2]
     return replace(donor.moved(lambda p: scale * (p - plate.centre) @ turn.T + at), level=level)
@@ -282,10 +282,10 @@ def _bend(random: np.random.Generator) -> Callable[[Floats], Floats]:
     wave = random.normal(0.0, 8e-4, 2)[:, None] * np.cos(z / random.uniform(60.0, 140.0) + random.uniform(0.0, 6.3))
     angles = curvature[:, None] * z + np.stack([np.cumsum(wave[0]) * 5.0, np.cumsum(wave[1]) * 2.0, 0.0 * z])
     angles = np.clip(angles, -0.4, 0.4)
-    turns = np.stack([_rotation(a) for a in angles.T])
+    turns = np.stack([rotation(a) for a in angles.T])
     axis = np.cumsum(turns[:, :, 2], axis=0) * (z[1] - z[0])
     axis -= axis[len(z) // 2]
-    tilt = _rotation(np.radians(random.normal(0.0, [6.0, 4.0, 6.0])))
+    tilt = rotation(np.radians(random.normal(0.0, [6.0, 4.0, 6.0])))
     waves = [
         (
             random.normal(0.0, 1.0, 3) * 2.0 * np.pi / random.uniform(60.0, 200.0),
@@ -311,7 +311,7 @@ def _bend(random: np.random.Generator) -> Callable[[Floats], Floats]:
     return bend
 
 
-def _rotation(angles: NDArray[np.floating]) -> Floats:
+def rotation(angles: NDArray[np.floating]) -> Floats:
     """Return the rotation (3, 3) by angles (3,) about x, y and z, radians."""
     from scipy.spatial.transform import Rotation
 

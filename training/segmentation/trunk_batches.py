@@ -11,10 +11,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
-from training.segmentation.anatomy import PELVIS, RIB, SACRUM
+from training.segmentation.anatomy import PELVIS, RIB, SACRUM, UNKNOWN
 from training.segmentation.scans import TrunkScan, read_trunk
-from training.segmentation.spine import LEVELS, NECK
-from workers.stages.localise import CLASSES
+from training.segmentation.spine import LEVELS, NECK, rotation
+from workers.stages.localise import CLASSES, DIVISOR
 from workers.stages.segment_grid import AIR_HU
 from workers.stages.slices import normalise
 
@@ -24,9 +24,6 @@ MOST = np.array([104, 88, 112])
 """Largest field of view a network is trained on, voxels."""
 HEAT_SD = 2.0
 """Standard deviation of a centre's mark, voxels."""
-DIVISOR = 16
-IGNORED = 255
-"""Bone that nobody labelled (`training.segmentation.real.UNKNOWN`): not trained on."""
 
 
 def class_of_bone() -> NDArray[np.uint8]:
@@ -36,7 +33,7 @@ def class_of_bone() -> NDArray[np.uint8]:
         table[i] = CLASSES.index(level) if level in CLASSES else CLASSES.index("T1-T9")
     table[NECK] = CLASSES.index("T1-T9")
     table[SACRUM], table[RIB], table[PELVIS] = CLASSES.index("sacrum"), CLASSES.index("rib"), 0
-    table[IGNORED] = IGNORED
+    table[UNKNOWN] = UNKNOWN
     return table
 
 
@@ -70,7 +67,7 @@ def draw_view(random: np.random.Generator, trunk: TrunkScan) -> tuple[Tensor, Te
     if random.random() < 0.1:
         middle = random.uniform(0.0, 1.0, 3) * n  # anything, perhaps without a spine
     stretch = np.exp(random.normal(0.0, 0.06, 3) + random.normal(0.0, 0.08))
-    turn = _turn(np.radians(random.normal(0.0, 5.0, 3)))
+    turn = rotation(np.radians(random.normal(0.0, 5.0, 3)))
     flip = np.array([-1.0 if random.random() < 0.5 else 1.0, 1.0, 1.0])
     middle = np.clip(middle, 0.5 * size * [0.6, 0.6, 1.0], n - 0.5 * size * [0.6, 0.6, 1.0])
     matrix = turn @ np.diag(stretch * flip)
@@ -106,9 +103,3 @@ def heat_map(centres: NDArray[np.floating], shape: tuple[int, ...]) -> Singles:
         x, y, z = (np.exp(-0.5 * ((a - c) / HEAT_SD) ** 2) for a, c in zip(axes, centre, strict=True))
         np.maximum(heat, x[:, None, None] * y[None, :, None] * z[None, None, :], out=heat)
     return heat
-
-
-def _turn(angles: NDArray[np.floating]) -> NDArray[np.float64]:
-    from scipy.spatial.transform import Rotation
-
-    return np.asarray(Rotation.from_euler("xyz", angles).as_matrix())

@@ -16,7 +16,9 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from models.bundle import Bundle
-from training.segmentation.anatomy import SACRUM, Grid, Person, draw
+from training.segmentation.anatomy import SACRUM, draw
+from training.segmentation.grid import Grid
+from training.segmentation.person import Person
 from training.segmentation.scanner import Protocol, add_metal, hounsfield, scan
 from training.segmentation.spine import LEVELS, Skin, Spine, Vertebra, make_spine
 from training.sources import VERSE_LABELS

@@ -30,7 +30,7 @@ CLASSES = ("background", "T1-T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "
 SACRUM, RIB = CLASSES.index("sacrum"), CLASSES.index("rib")
 CLASS_OF_LEVEL = np.array([CLASSES.index(v) if v in CLASSES else 1 for v in LEVELS[:-1]] + [SACRUM])
 TILE, OVERLAP, DIVISOR = 112, 32, 16
-"""Voxels along z that are looked at in one go, shared by neighbouring tiles; every side is a multiple of `DIVISOR`."""
+"""Voxels along z: looked at in one go, shared by neighbouring tiles at least; sides are multiples of the last."""
 LEAST_MARK = 0.25
 LEAST_BONE = 0.4
 NEAR_MM = 14.0
@@ -132,15 +132,14 @@ class Localiser:
         affine[:3, 3] += affine[:3, :3] @ low
         classes = np.empty((len(CLASSES), *hu.shape), np.float32)
         mark = np.empty(hu.shape, np.float32)
-        n = hu.shape[2]
-        starts = list(range(0, max(n - OVERLAP, 1), TILE - OVERLAP))
-        for i, start in enumerate(starts):
-            stop = min(start + TILE, n)
+        before = 0
+        for start in tile_starts(hu.shape[2]):
+            stop = min(start + TILE, hu.shape[2])
             found = self._run(hu[:, :, start:stop])
-            first = start if i == 0 else start + OVERLAP // 2
-            last = stop if i == len(starts) - 1 else stop - OVERLAP // 2
-            classes[..., first:last] = found[0][..., first - start : last - start]
-            mark[..., first:last] = found[1][..., first - start : last - start]
+            first = (start + before) // 2  # from the middle of what two tiles share on, the later one counts
+            classes[..., first:stop] = found[0][..., first - start :]
+            mark[..., first:stop] = found[1][..., first - start :]
+            before = stop
         return Maps(classes, mark, affine)
 
     def _run(self, hu: Singles) -> tuple[Singles, Singles]:
@@ -163,6 +162,14 @@ class Localiser:
         """
         maps = self.maps(ct)
         return choose(find_bodies(maps), ct, vertebra)
+
+
+def tile_starts(n: int) -> list[int]:
+    """Return where tiles of `TILE` voxels start that cover `n`; the last ends with them, so that none is a sliver."""
+    starts = [0]
+    while starts[-1] + TILE < n:
+        starts.append(min(starts[-1] + TILE - OVERLAP, n - TILE))
+    return starts
 
 
 def find_bodies(maps: Maps) -> list[Body]:
@@ -262,7 +269,8 @@ def _refusal(
 ) -> VertebraNotFound | VertebraTruncated:
     """Return why there is no answer: not there, cut, or not to be told."""
     wanted, path = LEVELS.index(vertebra), numbering.path
-    got = "a scan of " + ", ".join(LEVELS[level] for _, level in path)
+    seen = [LEVELS[level] for _, level in path]
+    got = "a scan of " + ", ".join(seen)
     if sum(option.probability for option in options) >= 1.0 - LEAST_CONFIDENCE:
         told = "; ".join(f"{o.probability:.0%} at ({', '.join(f'{v:.0f}' for v in o.centre)})" for o in options[:3])
         return VertebraNotFound(
@@ -271,6 +279,11 @@ def _refusal(
             expected=f"{vertebra} with a confidence of at least {LEAST_CONFIDENCE:.0%}, counted from the ribs or the "
             "sacrum, without contradiction",
             got=f"{told} mm RAS; by the ribs {counts[0] or 'unknown'}, by the sacrum {counts[1] or 'unknown'}",
+            levels_seen=seen,
+            alternatives=[
+                {"centre_ras_mm": [round(float(v), 1) for v in o.centre], "probability": round(o.probability, 4)}
+                for o in options
+            ],
         )
     above, below = (path[0], path[min(1, len(path) - 1)], 1), (path[-1], path[max(len(path) - 2, 0)], -1)
     for (end, level), (inner, _), off in (above, below):
@@ -280,11 +293,13 @@ def _refusal(
                 f"The scan ends at {vertebra}. Send a scan that holds the whole vertebra.",
                 expected=f"{vertebra} whole",
                 got=got,
+                levels_seen=seen,
             )
     return VertebraNotFound(
         f"{vertebra} was not found in the scan. Send one that holds it, or say with seed_ras_mm where it is.",
         expected=vertebra,
         got=got,
+        levels_seen=seen,
     )
 
 

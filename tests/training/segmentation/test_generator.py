@@ -7,9 +7,12 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from training.segmentation.anatomy import PELVIS, RIB, SACRUM, Anatomy, Grid, Person, Tissue, draw, solid
+from training.segmentation.anatomy import PELVIS, RIB, SACRUM, Anatomy, draw
+from training.segmentation.grid import Grid, solid
+from training.segmentation.person import Person
 from training.segmentation.scanner import Protocol
 from training.segmentation.skeleton import Skeleton, make_skeleton, make_torso
+from training.segmentation.soft_tissue import Tissue
 from training.segmentation.spine import LEVELS, Spine, Vertebra, make_spine
 from training.segmentation.whole_ct import SyntheticCt, template_spine, whole_ct, write
 from training.sources import VERSE_LABELS

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from app.jobs.errors import VertebraNotFound
-from training.segmentation.levels import NEAR_MM, View, draw_view, outcome
+from training.segmentation.levels import NEAR_MM, View, draw_view, outcome, outcome_by_looks
 from training.segmentation.scans import TrunkScan
-from workers.stages.localise import Localisation, Localiser
+from workers.stages.localise import CLASSES, Localisation, Localiser, Maps
 from workers.stages.segment_grid import COARSE_MM
 from workers.stages.volume import Volume
 
@@ -58,3 +58,34 @@ def test_what_an_answer_counts_as(answer, target, counted):
     ct = Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
     view = View(ct, None if target is None else np.array(target))
     assert outcome(Answers(None if answer is None else np.array(answer)), view)[0] == counted
+
+
+class Sees(Localiser):
+    """Sees two bodies, 30 mm apart, with these shares of L1."""
+
+    def __init__(self, shares: tuple[float, float]) -> None:
+        self.shares = shares
+
+    def maps(self, ct: Volume) -> Maps:
+        classes, mark = np.zeros((len(CLASSES), 9, 9, 24), np.float32), np.zeros((9, 9, 24), np.float32)
+        for z, share in zip((16, 8), self.shares, strict=True):
+            mark[4, 4, z] = 1.0
+            classes[CLASSES.index("L1"), :, :, z - 3 : z + 4] = share
+            classes[CLASSES.index("L2"), :, :, z - 3 : z + 4] = 1.0 - share
+        return Maps(classes, mark, np.diag([4.0, 4.0, 4.0, 1.0]))
+
+
+@pytest.mark.parametrize(
+    ("shares", "z", "counted"),
+    [
+        ((0.8, 0.6), 64.0, "right"),
+        ((0.6, 0.8), 64.0, "wrong level"),
+        ((0.8, 0.1), None, "found, though not there"),
+        ((0.3, 0.4), 64.0, "refused, though there"),
+        ((0.3, 0.4), None, "refused, not there"),
+    ],
+)
+def test_each_body_by_itself(shares, z, counted):
+    ct = Volume(np.zeros((4, 4, 4), np.float32), np.eye(4))
+    view = View(ct, None if z is None else np.array([16.0, 16.0, z]))
+    assert outcome_by_looks(Sees(shares), view)[0] == counted

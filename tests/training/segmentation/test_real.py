@@ -9,10 +9,9 @@ from scipy import ndimage
 
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
-from training.segmentation.anatomy import SACRUM
+from training.segmentation.anatomy import SACRUM, UNKNOWN
 from training.segmentation.real import (
     BONE_HU,
-    UNKNOWN,
     RealCt,
     centres,
     real_crops,

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 from scipy import ndimage, special
 
-from training.segmentation.anatomy import Anatomy, Grid, Tissue, smooth_noise
+from training.segmentation.anatomy import Anatomy
+from training.segmentation.grid import Grid, smooth_noise
 from training.segmentation.scanner import HIGHEST, HU_RANGE, LOWEST, Protocol, add_metal, hounsfield, resample, scan
+from training.segmentation.soft_tissue import Tissue
 
 SIDE = 60
 SHARP = Protocol(in_plane_mm=1.0, slice_mm=1e-3, step_mm=1.0, blur_mm=0.0, noise_hu=0.0, grain=0.5)

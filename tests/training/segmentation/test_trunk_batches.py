@@ -11,22 +11,19 @@ from scipy import ndimage
 torch = pytest.importorskip("torch", reason="torch is not installed (make training)")
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
-from training.segmentation.anatomy import PELVIS, RIB, SACRUM  # noqa: E402
+from training.segmentation.anatomy import PELVIS, RIB, SACRUM, UNKNOWN  # noqa: E402
 from training.segmentation.fit_locator import loss  # noqa: E402
-from training.segmentation.real import UNKNOWN  # noqa: E402
 from training.segmentation.scans import TrunkScan, read_trunk  # noqa: E402
 from training.segmentation.spine import LEVELS  # noqa: E402
 from training.segmentation.trunk_batches import (  # noqa: E402
-    DIVISOR,
     HEAT_SD,
-    IGNORED,
     MOST,
     TrunkBatches,
     class_of_bone,
     draw_view,
     heat_map,
 )
-from workers.stages.localise import CLASSES  # noqa: E402
+from workers.stages.localise import CLASSES, DIVISOR  # noqa: E402
 from workers.stages.slices import normalise  # noqa: E402
 
 SHAPE = (76, 64, 124)
@@ -70,8 +67,8 @@ def test_every_bone_has_its_class():
     assert table[SACRUM] == CLASSES.index("sacrum")
     assert table[RIB] == CLASSES.index("rib")
     assert table[PELVIS] == table[0] == 0
-    assert table[UNKNOWN] == IGNORED == 255
-    assert len(CLASSES) <= IGNORED
+    assert table[UNKNOWN] == UNKNOWN == 255
+    assert len(CLASSES) <= UNKNOWN
 
 
 def test_the_heat_map_is_1_at_a_centre_and_falls_as_a_gaussian():
@@ -158,15 +155,15 @@ def test_bone_that_nobody_labelled_stays_ignored(labelled):
     unknown = np.where(labelled.bone > 0, UNKNOWN, 0).astype(np.uint8)
     scan = TrunkScan(labelled.image, unknown, labelled.centres, labelled.levels, labelled.people)
     for (_, ours, _), (_, theirs, _) in zip(views(scan, 10), views(labelled, 10), strict=True):
-        assert set(np.unique(ours)) == {0, IGNORED}
-        np.testing.assert_array_equal(ours == IGNORED, theirs > 0)
+        assert set(np.unique(ours)) == {0, UNKNOWN}
+        np.testing.assert_array_equal(ours == UNKNOWN, theirs > 0)
 
 
 def test_ignored_bone_teaches_no_class():
     torch.manual_seed(0)
     logits = torch.randn(1, len(CLASSES) + 1, 8, 8, 8, requires_grad=True)
     classes = torch.randint(0, len(CLASSES), (1, 8, 8, 8))
-    classes[:, :4] = IGNORED
+    classes[:, :4] = UNKNOWN
     loss(logits, classes, torch.zeros(1, 8, 8, 8)).backward()
     grad = logits.grad[0]
     assert float(grad[:-1, :4].abs().max()) == 0.0

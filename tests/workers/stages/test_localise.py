@@ -148,6 +148,7 @@ def test_a_scan_that_ends_above_the_vertebra_cut_it():
         locate(maps, "L1", ct(low=FLOOR_MM - 20.0))
     assert caught.value.expected == "L1 whole"
     assert caught.value.got == "a scan of T7, T8, T9, T10, T11, T12"
+    assert caught.value.problem()["levels_seen"] == ["T7", "T8", "T9", "T10", "T11", "T12"]
     with pytest.raises(VertebraNotFound):  # the same row in the middle of a long scan
         locate(maps, "L1", ct(low=FLOOR_MM - 240.0))
     with pytest.raises(VertebraNotFound):  # two further down
@@ -178,6 +179,11 @@ def test_looks_against_both_counts_are_refused_with_alternatives():
     np.testing.assert_allclose(told, sorted([here["L2"][2], here["L3"][2]]), atol=2.0)
     assert sum(float(option.split("%")[0]) for option in options[:2]) == pytest.approx(100.0, abs=3.0)
     assert agreed.confidence > 0.9
+    members = caught.value.problem()  # for programs
+    heights = [option["centre_ras_mm"][2] for option in members["alternatives"][:2]]
+    np.testing.assert_allclose(sorted(heights), sorted([here["L2"][2], here["L3"][2]]), atol=2.0)
+    assert sum(option["probability"] for option in members["alternatives"]) == pytest.approx(1.0, abs=0.05)
+    assert len(members["levels_seen"]) == 6
 
 
 def test_counts_that_contradict_are_refused_however_sure_the_looks():

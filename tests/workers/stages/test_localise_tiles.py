@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
-from workers.stages.localise import CLASSES, DIVISOR, OVERLAP, TILE, Localiser
+from workers.stages.localise import CLASSES, DIVISOR, OVERLAP, TILE, Localiser, tile_starts
 from workers.stages.volume import Volume
 
 
@@ -50,3 +52,12 @@ def test_no_voxel_is_taken_from_the_end_of_a_tile(slices):
     for seen in (maps.mark, maps.classes[3]):
         assert seen.shape == (8, 8, slices)
         assert seen[:, :, OVERLAP // 2 : -OVERLAP // 2].min() >= OVERLAP // 2 - 1
+
+
+@pytest.mark.parametrize("slices", [1, TILE, TILE + 1, 2 * TILE - OVERLAP, 2 * TILE, 500])
+def test_every_tile_of_a_long_scan_is_full(slices):
+    starts = tile_starts(slices)
+    assert starts[0] == 0
+    assert starts[-1] == max(slices - TILE, 0)
+    assert all(b - a <= TILE - OVERLAP for a, b in pairwise(starts))
+    assert len(starts) <= max(1, -(-(slices - OVERLAP) // (TILE - OVERLAP)))
