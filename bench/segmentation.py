@@ -20,7 +20,7 @@ from app.jobs.params import JobParams
 from training.segmentation.person import Person
 from training.segmentation.spine import make_spine
 from training.segmentation.whole_ct import template_spine, whole_ct
-from workers.pipeline import engine
+from workers.engine import engine
 from workers.stages.volume import Volume
 
 SHAPE = (512, 512, 133)

@@ -14,7 +14,7 @@ import workers  # noqa: F401  (thread settings, before NumPy)
 import numpy as np  # isort: skip
 import psutil
 
-from workers.pipeline import engine, warm_up
+from workers.engine import engine, warm_up
 
 REPEATS = 11
 LOAD_NEWTON = 500.0

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from workers.pipeline import Engine
+    from workers.engine import Engine
 
 import workers  # noqa: F401  (thread settings, before NumPy)
 
@@ -25,6 +25,6 @@ def data_dir() -> Path:
 @pytest.fixture(scope="session")
 def engine() -> Engine:
     """The shipped bundle and all that a worker derives from it (loaded on first use, about 1 GB)."""
-    from workers.pipeline import engine
+    from workers.engine import engine
 
     return engine()

@@ -145,8 +145,8 @@ def calibrate(arguments: argparse.Namespace) -> None:
     from training.export import write_manifest
     from training.export_paper import OPSET
     from training.simulate import Sample, read_samples
+    from workers.engine import Engine
     from workers.fem.field import StressField
-    from workers.pipeline import Engine
     from workers.stages.tangent_surrogate import LOAD_NEWTON
 
     chain = arguments.work / f"networks-{arguments.profile}" / "all" / "bundle"

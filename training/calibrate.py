@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from tqdm import tqdm
 
 from training.simulate import Sample
+from workers.engine import Engine
 from workers.fem.field import StressField
 from workers.fem.stress import von_mises
-from workers.pipeline import Engine
 from workers.stages.tangent_surrogate import LOAD_NEWTON
 from workers.stages.trust import Calibration, shape_deviation
 

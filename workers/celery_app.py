@@ -46,9 +46,9 @@ app.conf.update(
 def prepare_process(**_: Any) -> None:
     """Load models and compile kernels after the fork, then report as alive."""
     die_with_parent(os.getppid())
-    from workers import pipeline, presence  # heavy: in the pool process only
+    from workers import engine, presence  # heavy: in the pool process only
 
-    pipeline.warm_up()
+    engine.warm_up()
     presence.start()
 
 

@@ -1,6 +1,7 @@
 """A Celery worker with a pipeline that does what the "CT" says: one word, ``key=value`` options.
 
-``celery -A tests.workers.fake_worker worker``. The real `workers.pipeline` is replaced before the pool forks.
+``celery -A tests.workers.fake_worker worker``. The real `workers.pipeline` and `workers.engine` are replaced before the
+pool forks.
 """
 
 from __future__ import annotations
@@ -87,12 +88,15 @@ def warm_up() -> None:
 
 fake = ModuleType("workers.pipeline")
 fake.run_pipeline = run_pipeline  # type: ignore[attr-defined]
-fake.warm_up = warm_up  # type: ignore[attr-defined]
 sys.modules["workers.pipeline"] = fake
+idle = ModuleType("workers.engine")
+idle.warm_up = warm_up  # type: ignore[attr-defined]
+sys.modules["workers.engine"] = idle
 
 import workers  # noqa: E402
 
 workers.pipeline = fake  # type: ignore[attr-defined]
+workers.engine = idle  # type: ignore[attr-defined]
 
 from workers.celery_app import app  # noqa: E402
 

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from app.jobs import errors
 from app.jobs.params import JobParams
 from models.bundle import DEFAULT_BUNDLE, LOCATOR, SEGMENTER, Bundle
-from workers.pipeline import Engine, engine, run_pipeline
+from workers.engine import Engine, engine
+from workers.pipeline import run_pipeline
 from workers.stages.mask import CleanMask
 from workers.stages.report_model import Segmentation
 from workers.stages.volume import Volume, read_ct, read_mask

@@ -181,7 +181,8 @@ def test_a_plain_job_predicts_and_does_not_solve(inputs, tmp_path):
 def test_a_compressed_vertebra_is_flagged_or_solved(data_dir, policy):
     """The compressed L1 of verse010: out of distribution, whatever the job wants done then."""
     from training.sources import SOURCES, read_surface
-    from workers.pipeline import _Clock, engine, stress_field
+    from workers.engine import engine
+    from workers.pipeline import _Clock, stress_field
 
     source = next(source for source in SOURCES if source.name == "verse010_L1")
     points = engine().morpher.mesh(*read_surface(source, data_dir)).points

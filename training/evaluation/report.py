@@ -19,7 +19,7 @@ from training.files import fingerprint
 from training.population import register
 from training.simulate import Sample, read_samples
 from training.sources import Source
-from workers.pipeline import Engine
+from workers.engine import Engine
 
 SHOWN = ("totalsegmentator_L1", "verse005_L1", "visible_human_L1", "tptbox_L3", "verse010_L1", "verse004_L1")
 """One shape a person, in Fig. 14."""

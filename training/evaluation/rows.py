@@ -19,7 +19,7 @@ from training.mapping import MAPPINGS, BayesForest, Mapping
 from training.metrics import score
 from training.population import Registered
 from training.simulate import Sample
-from workers.pipeline import Engine
+from workers.engine import Engine
 from workers.stages.paper_surrogate import PaperSurrogate
 from workers.stages.tangent_surrogate import LOAD_NEWTON
 from workers.stages.trust import shape_distance

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from training.anchor import Anchor
 from training.population import Registered
+from workers.engine import Engine
 from workers.fem.loads import endplate_traction
-from workers.pipeline import Engine
 from workers.stages.morph import Similarity
 from workers.stages.tangent_surrogate import LOAD_NEWTON, stress_ratio
 

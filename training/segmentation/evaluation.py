@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.segmentation.cases import Case
-from workers.pipeline import Engine
+from workers.engine import Engine
 from workers.stages.mask import clean_mask
 from workers.stages.segment import Segmenter, as_mask
 from workers.stages.surface import extract_surface

@@ -30,7 +30,7 @@ from training.segmentation.scans import read_crop, read_trunk
 from training.segmentation.spine import Spine
 from training.segmentation.tables import COLUMNS, NAMES, Row, document
 from training.segmentation.unets import KINDS, WIDTHS, BiFusionUNet, Kind, build
-from workers.pipeline import Engine
+from workers.engine import Engine
 from workers.stages.automatic_mask import VertebraFinder
 from workers.stages.localise import Localiser
 from workers.stages.segment import Segmenter, body_centre

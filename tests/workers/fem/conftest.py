@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from workers.engine import Engine
 from workers.fem.solve import Solution
-from workers.pipeline import Engine
 
 
 @dataclass(frozen=True)

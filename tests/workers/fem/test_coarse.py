@@ -7,10 +7,10 @@ import pytest
 from meshes import block_template
 
 from models.coarse_mesh import CoarseMesh, barycentric
+from workers.engine import Engine
 from workers.fem.coarse import CoarseProblem
 from workers.fem.loads import endplate_traction
 from workers.fem.solve import Plan, solve
-from workers.pipeline import Engine
 
 BOX = block_template()
 LOADED = BOX.loaded_nodes

@@ -10,8 +10,8 @@ from models.bundle import DEFAULT_BUNDLE
 from training.anchor import Anchor
 from training.metrics import score
 from training.sources import SOURCES, read_surface
+from workers.engine import Engine
 from workers.fem.stress import von_mises
-from workers.pipeline import Engine
 from workers.stages.tangent_surrogate import normalising_pose, rotate
 
 
