@@ -6,7 +6,6 @@ import json
 import os
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,6 +16,7 @@ import psutil
 
 from app.client import Client, Request
 from app.demo import service
+from bench.memory import growth
 from bench.segmentation import hospital_ct, write_ct
 from training.__main__ import data_folder
 
@@ -42,24 +42,14 @@ def job_seconds(client: Client, request: Request) -> tuple[float, dict[str, floa
 def upload_growth(url: str) -> tuple[float, float]:
     """Stream 300 MB to the gateway; return by how many MB its memory grew at most, and the seconds it took."""
     gateway = next(p for p in psutil.process_iter(["cmdline"]) if _is_gateway(p, url))
-    before, peak, done = gateway.memory_info().rss, 0, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.01):
-            peak = max(peak, gateway.memory_info().rss)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    start = time.perf_counter()
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    response = httpx.post(f"{url}/v1/jobs", content=_body(), headers=headers, timeout=120)
-    seconds = time.perf_counter() - start
-    done.set()
-    thread.join()
+    with growth(gateway) as grown:
+        start = time.perf_counter()
+        response = httpx.post(f"{url}/v1/jobs", content=_body(), headers=headers, timeout=120)
+        seconds = time.perf_counter() - start
     response.raise_for_status()
     httpx.delete(url + response.headers["location"])
-    return (peak - before) / 1e6, seconds
+    return grown.mb, seconds
 
 
 def ct_alone(url: str) -> dict[str, Any]:
@@ -102,8 +92,8 @@ def main(target: Path) -> None:
         else:
             print(f"job: skipped, the real data is not in {folder} (set VERTEBRA_DATA)")
         result[ALONE] = ct_alone(url)
-        growth, seconds = upload_growth(url)
-        result |= {"upload_300_mb_growth_mb": growth, "upload_300_mb_seconds": seconds}
+        grown, seconds = upload_growth(url)
+        result |= {"upload_300_mb_growth_mb": grown, "upload_300_mb_seconds": seconds}
     for name in (*FIDELITIES, ALONE):
         if name in result:
             runs_text = ", ".join(f"{s:.1f}" for s in result[name]["post_to_last_result_s"])
@@ -113,7 +103,7 @@ def main(target: Path) -> None:
             print(f"  stages (s): {', '.join(f'{stage} {s:.2f}' for stage, s in stages.items())}")
     low, high = PAPER_SECONDS
     print(f"  the paper's whole pipeline on an RTX 4090, segmentation included: {low:.0f} to {high:.0f} s")
-    print(f"gateway memory while 300 MB stream in: +{growth:.1f} MB at most, {seconds:.1f} s")
+    print(f"gateway memory while 300 MB stream in: +{grown:.1f} MB at most, {seconds:.1f} s")
     target.write_text(json.dumps(result, indent=2))
 
 

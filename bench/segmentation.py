@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import sys
-import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ import psutil
 from scipy import ndimage
 
 from app.jobs.params import JobParams
+from bench.memory import growth
 from training.segmentation.person import Person
 from training.segmentation.spine import make_spine
 from training.segmentation.whole_ct import template_spine, whole_ct
@@ -31,14 +31,14 @@ SEED = 3
 
 
 def hospital_ct(slices: int = SHAPE[2]) -> Volume:
-    """Return a synthetic trunk from T9 to the pelvis in `slices` slices of the same 332 mm: int16 HU, LPS."""
+    """Return a synthetic trunk about L2, 332 mm or as high as its slices are: int16 HU, LPS."""
     random = np.random.default_rng(SEED)
     person = Person.make(random, make_spine(random, [template_spine()]))
     at = {v.level: v.centre for v in person.spine.vertebrae}
-    extent = np.array([SHAPE[0] * PIXEL_MM, SHAPE[1] * PIXEL_MM, SHAPE[2] * SLICE_MM])
+    extent = np.array([SHAPE[0] * PIXEL_MM, SHAPE[1] * PIXEL_MM, slices * SLICE_MM])
     middle = np.array([*person.torso.centre, at["L2"][2]])
     drawn = whole_ct(random, person, middle - extent / 2, middle + extent / 2, spacing=DRAWN_MM).ct
-    step = np.array([PIXEL_MM, PIXEL_MM, extent[2] / slices])
+    step = np.array([PIXEL_MM, PIXEL_MM, SLICE_MM])
     fine = ndimage.affine_transform(
         drawn.voxels.astype(np.float32),
         step / drawn.spacing,
@@ -59,28 +59,18 @@ def write_ct(volume: Volume, path: Path) -> None:
 
 def measure(ct: Volume) -> dict[str, float]:
     """Localise and segment once; return seconds a stage and by how many MB the process grew at most."""
-    process, params = psutil.Process(), JobParams()
-    before, peak, done = process.memory_info().rss, 0, threading.Event()
-
-    def watch() -> None:
-        nonlocal peak
-        while not done.wait(0.005):
-            peak = max(peak, process.memory_info().rss)
-
-    thread = threading.Thread(target=watch)
-    thread.start()
-    start = time.perf_counter()
-    place = engine().finder.place(ct, params)
-    middle = time.perf_counter()
-    clean, told = engine().finder.mask(ct, place, params)
-    end = time.perf_counter()
-    done.set()
-    thread.join()
+    params = JobParams()
+    with growth(psutil.Process()) as grown:
+        start = time.perf_counter()
+        place = engine().finder.place(ct, params)
+        middle = time.perf_counter()
+        clean, told = engine().finder.mask(ct, place, params)
+        end = time.perf_counter()
     return {
         "localise_s": middle - start,
         "segment_s": end - middle,
         "total_s": end - start,
-        "growth_mb": (peak - before) / 1e6,
+        "growth_mb": grown.mb,
         "confidence": told.confidence or 0.0,
         "volume_cm3": clean.volume_mm3 / 1000.0,
     }
@@ -101,7 +91,7 @@ def main(target: Path) -> None:
             f"{best['segment_s']:.2f}; median of {REPEATS}), at most {best['growth_mb']:.0f} MB above the volume"
         )
     few, many = (result[f"slices_{n}"]["localise_s"] for n in (SHAPE[2], 2 * SHAPE[2]))
-    print(f"twice the slices: {many / few:.2f} times the time to localise")
+    print(f"twice as high a scan: {many / few:.2f} times the time to localise")
     target.write_text(json.dumps(result, indent=2))
 
 

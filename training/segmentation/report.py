@@ -37,7 +37,7 @@ from workers.stages.segment import Segmenter, body_centre
 from workers.stages.slices import CHANNELS
 from workers.stages.volume import Volume
 
-SYNTHETIC = 24
+SYNTHETIC = 12
 """Synthetic vertebrae a fold."""
 VIEWS, WHOLE = 200, 30
 """Fields of view the localiser is asked about, and whole CTs that are asked for L1."""
@@ -115,20 +115,28 @@ def _rows(
     shown: list[tuple[Case, Volume]] = []
     template = template_mask(engine.template)
     for fold in folds(tuple(ct.person for ct in real)):
-        kinds = [kind for kind in KINDS if trained.has(kind, fold)]
-        if fold == ALL or not kinds:
+        segmenters = _segmenters(fold, trained)
+        if fold == ALL or not segmenters:
             continue
-        segmenters = {kind: trained.segmenter(kind, fold) for kind in kinds}
+        best = "bifusion" if "bifusion" in segmenters else "bifusion-base"
         for case, is_real in tqdm(_cases(fold, scans, real), desc=f"without {fold.name}", disable=None):
-            found = {str(kind): segment(segmenter, case) for kind, segmenter in segmenters.items()}
+            found = {name: segment(segmenter, case) for name, segmenter in segmenters.items()}
             found |= {"template": placed(template, case), "bone": bone_about(case)}
-            for network, mask in found.items():
+            for method, mask in found.items():
                 change = None
-                if is_real and network == "bifusion":
+                if is_real and method == best:
                     shown.append((case, mask))
                     change = _stress(engine, mask, case)
-                rows.append(Row(network, fold.name, case.name, is_real, overlap(mask, case.truth), change))
+                rows.append(Row(method, fold.name, case.name, is_real, overlap(mask, case.truth), change))
     return rows, shown
+
+
+def _segmenters(fold: Fold, trained: Trained) -> dict[str, Segmenter]:
+    """Return what a fold is tested with: its own networks, and the bases if these have not seen its people either."""
+    found = {str(kind): trained.segmenter(kind, fold) for kind in KINDS if trained.has(kind, fold)}
+    if set(fold.without) <= set(BASE.without):
+        found |= {f"{kind}-base": trained.segmenter(kind, BASE) for kind in KINDS if trained.has(kind, BASE)}
+    return found
 
 
 def _cases(fold: Fold, scans: Scans, real: tuple[RealCt, ...]) -> list[tuple[Case, bool]]:
