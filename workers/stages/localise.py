@@ -31,6 +31,7 @@ SACRUM, RIB = CLASSES.index("sacrum"), CLASSES.index("rib")
 CLASS_OF_LEVEL = np.array([CLASSES.index(v) if v in CLASSES else 1 for v in LEVELS[:-1]] + [SACRUM])
 TILE, OVERLAP, DIVISOR = 112, 32, 16
 """Voxels along z: looked at in one go, shared by neighbouring tiles at least; sides are multiples of the last."""
+BODY_HU = -500.0
 LEAST_MARK = 0.25
 LEAST_BONE = 0.4
 NEAR_MM = 14.0
@@ -125,9 +126,8 @@ class Localiser:
     def maps(self, ct: Volume) -> Maps:
         """Return what the network sees in the whole CT; memory is bounded by one tile, time grows with the slices."""
         image = coarse(ct)
-        body = np.argwhere(image.voxels > -500.0)
-        low, high = (body.min(axis=0), body.max(axis=0) + 1) if len(body) else (np.zeros(3, int), np.ones(3, int))
-        hu = image.voxels[tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
+        window = ndimage.find_objects((image.voxels > BODY_HU).view(np.uint8)) or [(slice(0, 1),) * 3]
+        hu, low = image.voxels[window[0]], np.array([part.start for part in window[0]])
         affine = image.affine.copy()
         affine[:3, 3] += affine[:3, :3] @ low
         classes = np.empty((len(CLASSES), *hu.shape), np.float32)

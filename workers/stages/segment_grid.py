@@ -21,7 +21,7 @@ COARSE_MM = 4.0
 CROP_STEP_MM = np.array([1.0, 1.0, 1.5])
 AIR_HU, HIGHEST_HU = -1024.0, 3071.0
 """What padding and metal are limited to."""
-MAX_EXTENT_MM, MAX_WIDTH_MM = 2500.0, 1000.0
+MAX_EXTENT_MM, MAX_WIDTH_MM = 2200.0, 900.0
 """Largest scan: along the body, and across."""
 
 
