@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-# make demo CT=… [MASK=… [LABEL=…] | SEED="x y z"] [FIDELITY=…] [VERTEBRA=…] [LOAD=…] [OUT=…]; with no CT a phantom is generated
+# make demo CT=… [MASK=… [LABEL=…] | SEED="x y z"] [FIDELITY=…] [VERTEBRA=…] [LOAD=…] [OUT=…]; with no CT one is generated
 CT ?=
 MASK ?=
 LABEL ?=

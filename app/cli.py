@@ -16,7 +16,7 @@ import httpx
 from pydantic import ValidationError
 
 from app.client import Client, ProblemError, Request
-from app.demo import PHANTOM_LABEL, DemoError, phantom, service
+from app.demo import DemoError, service, synthetic_ct
 from app.jobs.params import JobParams
 from app.jobs.settings import Settings, SettingsError
 from app.report_text import summary
@@ -58,7 +58,7 @@ def _parser() -> argparse.ArgumentParser:
         command.set_defaults(run=run, url=DEFAULT_URL)
     jobs: tuple[tuple[str, Run, str], ...] = (
         ("submit", _submit, "send a CT to a running service and fetch the results"),
-        ("demo", _demo, "the same, with a temporary service where none runs and a phantom unless --ct is given"),
+        ("demo", _demo, "the same, with a temporary service where none runs and a synthetic CT unless --ct is given"),
     )
     for name, run, text in jobs:
         command = commands.add_parser(name, help=text, description=text)
@@ -126,11 +126,10 @@ def _submit(arguments: argparse.Namespace) -> int:
 
 
 def _demo(arguments: argparse.Namespace) -> int:
-    with tempfile.TemporaryDirectory(prefix="vertebra-phantom-") as folder:
+    with tempfile.TemporaryDirectory(prefix="vertebra-demo-") as folder:
         if arguments.ct is None:
-            print("generating a CT phantom ...")
-            arguments.ct, arguments.mask = phantom(Path(folder))
-            arguments.label = PHANTOM_LABEL
+            print("generating a synthetic lumbar CT ...", flush=True)
+            arguments.ct = synthetic_ct(Path(folder))
         _request(arguments)  # complain before a service is started
         print("starting the service (the first time compiles the numerical kernels, about a minute) ...", flush=True)
         with service(arguments.url) as url:

@@ -19,7 +19,7 @@ from app.serve import ROOT, is_ready
 
 START_WITHIN_S = 180.0
 STOP_WITHIN_S = 40.0
-PHANTOM_LABEL = 20
+SYNTHETIC_SEED = "6"
 
 
 class DemoError(Exception):
@@ -49,13 +49,13 @@ def service(url: str) -> Iterator[str]:
                 process.wait()
 
 
-def phantom(folder: Path) -> tuple[Path, Path]:
-    """Generate the CT phantom and its mask (in a process of its own: the gateway's code imports no numerics)."""
-    command = [sys.executable, "-m", "training.phantom", "--out", str(folder)]
+def synthetic_ct(folder: Path) -> Path:
+    """Generate a lumbar CT (in a process of its own: the gateway's code imports no numerics); return its path."""
+    command = [sys.executable, "-m", "training.segmentation.whole_ct", "--out", str(folder), "--seed", SYNTHETIC_SEED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise DemoError(f"The phantom could not be generated:\n{done.stderr[-3000:]}")
-    return folder / "ct.nii.gz", folder / "mask.nii.gz"
+        raise DemoError(f"The CT could not be generated:\n{done.stderr[-3000:]}")
+    return folder / "ct.nii.gz"
 
 
 def _start(folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:

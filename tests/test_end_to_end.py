@@ -15,6 +15,7 @@ from functools import partial
 from pathlib import Path
 
 import httpx
+import nibabel as nib
 import numpy as np
 import pytest
 import pyvista as pv
@@ -126,6 +127,21 @@ def test_a_ct_becomes_a_stress_field(
     assert report["agreement"]["r2"] > 0.99
     assert "against FE" in done.stdout
     assert pv.read(tmp_path / "out/surface.vtp").n_points == 23_528
+
+
+def test_a_ct_alone_becomes_a_stress_field(service: str, inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    arguments = ["--ct", str(inputs[0]), "--out", str(tmp_path / "out"), "--url", service]
+    command = [sys.executable, "-m", "app.cli", "submit", *arguments]
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(MEDIA_TYPES)
+    report = json.loads((tmp_path / "out/report.json").read_text())
+    assert report["inputs"]["mask_sha256"] is None
+    assert report["segmentation"]["confidence"] > 0.75
+    assert report["stress"]["peak_von_mises"]["value_mpa"] == pytest.approx(0.8335, rel=0.3)
+    ours = np.asarray(nib.load(tmp_path / "out/mask.nii.gz").dataobj) > 0
+    truth = np.asarray(nib.load(inputs[1]).dataobj) == 31
+    assert 2.0 * (ours & truth).sum() / (ours.sum() + truth.sum()) > 0.9
 
 
 def assert_failed_without_results(url: str, out: Path, slug: str) -> dict:

@@ -52,12 +52,6 @@ class Real:
         return np.asarray(self.labels.affine[:3, :3] @ voxel + self.labels.affine[:3, 3])
 
 
-@pytest.fixture(scope="module", autouse=True)
-def _networks() -> None:
-    if not Bundle().has(LOCATOR, SEGMENTER):
-        pytest.skip("the bundle has no segmentation networks: python -m training segmentation makes them")
-
-
 @pytest.fixture(scope="module")
 def real(data_dir) -> Real:
     folder = data_dir / "ct/totalsegmentator_example"

@@ -1,7 +1,7 @@
 """Who is left out of which training, and the trainings one after the other.
 
 A network is first trained on synthetic scans without anybody of whom there is a real CT (``base``). From there it is
-trained on for a quarter of the steps, with real CTs: once without each of those people (or groups of them) in turn, to
+trained on for some of the steps, with real CTs: once without each of those people (or groups of them) in turn, to
 be tested on them, and once with all, to be shipped.
 """
 
@@ -25,8 +25,8 @@ from training.segmentation.unets import Kind
 
 REAL_SHARE, SHARE_OF_ONE = 0.3, 0.05
 """How often a real scan is taken, and at most so often each: few are not to be learned by heart."""
-LATER_STEPS, LATER_RATE = 0.25, 1e-3
-"""Of a fold's training: share of the base's steps, highest learning rate."""
+LATER_STEPS, LATER_LOCATOR_STEPS, LATER_RATE = 0.4, 0.25, 1e-3
+"""Of a fold's training: share of the base's steps (segmenters, localiser), highest learning rate."""
 HELD_OUT = 8
 GROUPS = 5
 """People are left out one by one where there are at most so many, else in so many groups."""
@@ -107,5 +107,5 @@ def train_locator(
         return fit_locator(profile, batches, validation, folder, steps=total)
     start = work / f"locator-{profile}-{BASE.name}" / "checkpoint.pt"
     train_locator(BASE, scans, work, profile, steps)
-    later = max(int(LATER_STEPS * total), 1)
+    later = max(int(LATER_LOCATOR_STEPS * total), 1)
     return fit_locator(profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)

@@ -6,7 +6,6 @@ import csv
 import json
 import os
 import platform
-from collections import Counter
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -22,7 +21,6 @@ from training.segmentation.end_to_end import Answer, ask_real, ask_synthetic
 from training.segmentation.evaluation import StressChange, overlap, segment, stress_change
 from training.segmentation.fit import load
 from training.segmentation.folds import ALL, BASE, GROUPS, Fold, Scans, folds
-from training.segmentation.levels import count, outcome, outcome_by_looks
 from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS
 from training.segmentation.locator import Locator
 from training.segmentation.real import RealCt
@@ -37,10 +35,10 @@ from workers.stages.segment import Segmenter, body_centre
 from workers.stages.slices import CHANNELS
 from workers.stages.volume import Volume
 
-SYNTHETIC = 12
+SYNTHETIC = 8
 """Synthetic vertebrae a fold."""
-VIEWS, WHOLE = 200, 30
-"""Fields of view the localiser is asked about, and whole CTs that are asked for L1."""
+WHOLE = 20
+"""Synthetic whole CTs that are asked for L1."""
 SHOWN = 8
 
 
@@ -92,7 +90,6 @@ def evaluate(
     """
     out.mkdir(parents=True, exist_ok=True)
     rows, shown = _rows(Engine(bundle), scans, real, trained)
-    levels = _levels(scans, trained)
     answers = _answers(spines, real, trained)
     if shown:
         pictures.overlays(out / "segmentation.png", shown[:SHOWN])
@@ -105,7 +102,7 @@ def evaluate(
     _write_rows(out / "segmentation.csv", rows)
     _write_answers(out / "segmentation-whole.csv", answers)
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, profile {trained.profile}"
-    (out / "segmentation.md").write_text(document(rows, levels, answers, trained.fusion_weights(), machine), "utf-8")
+    (out / "segmentation.md").write_text(document(rows, answers, trained.fusion_weights(), machine), "utf-8")
 
 
 def _rows(
@@ -165,22 +162,6 @@ def _stress(engine: Engine, found: Volume, case: Case) -> StressChange | None:
     except Exception as error:  # what cannot be morphed is told in the table
         print(f"{case.name}: {type(error).__name__}")
         return None
-
-
-def _levels(scans: Scans, trained: Trained) -> dict[str, Counter[str]]:
-    """Return outcomes on the real trunk and on synthetic ones of a person the localiser's base has not seen."""
-    person = BASE.without[0]
-    if not trained.has("locator", BASE):
-        return {}
-    localiser = trained.localiser(BASE)
-    real = [trunk for trunk in map(read_trunk, scans.real_trunks) if person in trunk.people]
-    synthetic = [trunk for trunk in map(read_trunk, scans.trunks[::2]) if person in trunk.people][:40]
-    return {
-        f"{name}, {how}": count(localiser, trunks, VIEWS, ask)
-        for name, trunks in (("real", real), ("synthetic", synthetic))
-        for how, ask in (("all together", outcome), ("each by itself", outcome_by_looks))
-        if trunks
-    }
 
 
 def _answers(spines: list[Spine], real: tuple[RealCt, ...], trained: Trained) -> list[Answer]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,11 +17,12 @@ from app.jobs.errors import (
     VertebraTruncated,
 )
 from app.jobs.params import JobParams
-from workers.stages.localise import Localisation, Localiser
+from workers.stages.localise import Localisation, Localiser, choose, find_bodies
 from workers.stages.mask import CleanMask, clean_mask
 from workers.stages.plausibility import MAX_CUT_MM2, check_on_bone, check_vertebra
 from workers.stages.report_model import Alternative, Segmentation
 from workers.stages.segment import Segmenter, as_mask, body_centre
+from workers.stages.segment_grid import canonical
 from workers.stages.volume import Volume
 
 Floats = NDArray[np.float64]
@@ -61,7 +63,9 @@ class VertebraFinder:
             The scan ends where it must be.
         """
         if params.seed_ras_mm is None:
-            found = self.localiser.find(ct, params.vertebra)
+            maps = self.localiser.maps(ct)
+            bodies = find_bodies(maps, params.vertebra, partial(self.segmenter.body_at, ct))
+            found = choose(bodies, ct, params.vertebra)
             return Place(found.centre, found)
         seed = np.array(params.seed_ras_mm)
         index = np.linalg.inv(ct.affine) @ np.append(seed, 1.0)
@@ -99,7 +103,7 @@ class VertebraFinder:
         self._check_agreement(clean, place, params)
         check_whole(clean, probability, ct, params.vertebra)
         try:
-            check_vertebra(clean)
+            check_vertebra(clean, canonical(ct).spacing)
             check_on_bone(clean, ct)
         except VertebraTruncated as error:
             raise _cut(params.vertebra, error.expected, error.got) from error

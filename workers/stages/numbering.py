@@ -21,22 +21,22 @@ LEVELS = (
     + tuple(f"L{i}" for i in range(1, 6))
     + ("S1",)
 )
-T1, T12, L1, L4, L5, S1 = (LEVELS.index(name) for name in ("T1", "T12", "L1", "L4", "L5", "S1"))
+T1, T11, T12, L1, L4, L5, S1 = (LEVELS.index(name) for name in ("T1", "T11", "T12", "L1", "L4", "L5", "S1"))
 PITCH_MM = np.array(
     [16, 16, 16, 17, 17, 18, 18, 19, 19, 20, 21, 22, 23, 24, 26, 28, 30, 33, 35, 36, 36, 34, 34], np.float64
 )
 """From the centre of each level's body to the next one's in adults (Busscher et al., Eur Spine J 19(7), 2010)."""
 PITCH_SD = 0.2
 """Of its logarithm: people, deformities, and how exactly a centre is marked."""
-TEMPER = 0.35
-"""Neighbours err together, so what each looks like counts for less than if it were independent of the others."""
+TEMPER = 0.15
+"""Neighbours err together, by one level when they do: what all of a row look like counts about as much as one body."""
 JUMP = 0.03
 """How often a body between two marked ones is not marked."""
 MOST_SKIPPED = 5
 RIB_ODDS = {T12: 0.85, L1: 0.07}
 RIB_ABOVE, RIB_BELOW = 0.93, 0.03
 """How often a rib is seen at a level: twelfth ribs are short or missing in some people, some have lumbar ribs."""
-SACRUM_ODDS = {L4: 0.08, L5: 0.9, S1: 0.3}
+SACRUM_ODDS = {L4: 0.05, L5: 0.9, S1: 0.1}
 SACRUM_ELSEWHERE = 0.005
 """How often a level seems to lie on the sacrum where that is seen (lumbosacral transitional vertebrae are found in 4 to
 30 %; Konin and Walz, AJNR 31(10), 2010)."""
@@ -55,7 +55,7 @@ class Body:
     looks
         (len(LEVELS),) probability of each level by what it looks like.
     ribs
-        Whether a rib starts at it.
+        Whether a rib starts at it; None where it cannot be told.
     on_sacrum
         Whether it lies on the sacrum; None where no sacrum is seen.
     """
@@ -63,7 +63,7 @@ class Body:
     centre: Floats
     strength: float
     looks: Floats
-    ribs: bool
+    ribs: bool | None
     on_sacrum: bool | None
 
 
@@ -121,7 +121,9 @@ def _likelihood(body: Body) -> Floats:
     rib = np.where((levels >= T1) & (levels < T12), RIB_ABOVE, RIB_BELOW)
     for level, odds in RIB_ODDS.items():
         rib[level] = odds
-    found = TEMPER * np.log(body.looks + 0.01) + np.log(rib if body.ribs else 1.0 - rib)
+    found = TEMPER * np.log(body.looks + 0.01)
+    if body.ribs is not None:
+        found += np.log(rib if body.ribs else 1.0 - rib)
     if body.on_sacrum is not None:
         sacrum = np.full(len(LEVELS), SACRUM_ELSEWHERE)
         for level, odds in SACRUM_ODDS.items():

@@ -101,8 +101,15 @@ def _cuts(
     return np.asarray(beyond * area, np.float64)
 
 
-def check_vertebra(clean: CleanMask) -> None:
+def check_vertebra(clean: CleanMask, image_spacing: NDArray[np.float64] | None = None) -> None:
     """Refuse a label whose size or pieces are not those of one vertebra.
+
+    Parameters
+    ----------
+    clean
+        The label.
+    image_spacing
+        (3,) mm along its axes: voxels of the image that it was drawn on, where these are coarser than its own.
 
     Raises
     ------
@@ -122,7 +129,8 @@ def check_vertebra(clean: CleanMask) -> None:
         )
     if volume > VOLUME_CM3[1]:
         raise _not_a_vertebra(clean, f"at most {VOLUME_CM3[1]:g} cm³", f"{volume:.0f} cm³")
-    allowed = MAX_FLAT_MM2 + MAX_FLAT_MM2_PER_MM * np.maximum(clean.spacing - 1.0, 0.0)
+    layer = clean.spacing if image_spacing is None else np.maximum(clean.spacing, image_spacing)
+    allowed = MAX_FLAT_MM2 + MAX_FLAT_MM2_PER_MM * np.maximum(layer - 1.0, 0.0)
     flat = outermost_areas(clean)
     if (flat > allowed).any():
         axis = int((flat - allowed).max(axis=0).argmax())

@@ -18,6 +18,10 @@ Floats = NDArray[np.float64]
 WINDOW_LOW = (-64.0, -88.0, -58.0)
 """First voxel of the window relative to the centre of the vertebral body, mm RAS."""
 WINDOW_SHAPE = (128, 128, 72)
+BODY_LOW, BODY_SHAPE, BODY_STEP = (-64.0, -88.0, -27.0), (128, 128, 37), 2
+"""Window about a point in a body, and which of its slices are looked at."""
+LEAST_BODY_MM = 6.0
+"""A ball of this radius fits into a vertebral body that is no worse than crushed, hardly into an arch."""
 BATCH = 8
 MARGIN = max(abs(n) for n in NEIGHBOURS)
 MASK_MM = 1.0
@@ -43,6 +47,7 @@ class Segmenter:
         centre: Floats,
         low: tuple[float, float, float] = WINDOW_LOW,
         shape: tuple[int, int, int] = WINDOW_SHAPE,
+        every: int = 1,
     ) -> Volume:
         """Return the probability (i, j, k) float32 that a voxel belongs to the vertebra about `centre` (3,) mm RAS.
 
@@ -54,24 +59,40 @@ class Segmenter:
             Centre of the vertebral body, or any point in the vertebra with a window about it.
         low, shape
             The window: first voxel relative to `centre` in mm, voxels `CROP_STEP_MM` apart.
+        every
+            Only every so many-th slice is segmented, and returned.
         """
         first = np.asarray(centre, np.float64) + low
         beyond = np.array([0.0, 0.0, MARGIN * CROP_STEP_MM[2]])
         seen = crop(ct, first - beyond, (shape[0], shape[1], shape[2] + 2 * MARGIN))
         hu = normalise(seen.voxels)
         x, y, z = ((low[a] + CROP_STEP_MM[a] * np.arange(shape[a])).astype(np.float32) for a in range(3))
-        out = np.empty(shape, np.float32)
-        for start in range(0, shape[2], BATCH):
-            planes = np.arange(start, min(start + BATCH, shape[2]))
+        chosen = np.arange(0, shape[2], every)
+        out = np.empty((*shape[:2], len(chosen)), np.float32)
+        for start in range(0, len(chosen), BATCH):
+            planes = chosen[start : start + BATCH]
             slices = np.empty((len(planes), CHANNELS, *shape[:2]), np.float32)
             for c, step in enumerate(NEIGHBOURS):
                 slices[:, c] = hu[:, :, planes + MARGIN + step].transpose(2, 0, 1)
             slices[:, -2], slices[:, -1] = marks(x[None, :, None], y[None, None, :], z[planes][:, None, None])
             found = self.session.run(["probability"], {"slices": slices})[0]
-            out[:, :, planes] = found[:, 0].transpose(1, 2, 0)
-        affine = np.diag([*CROP_STEP_MM, 1.0])
+            out[:, :, start : start + BATCH] = found[:, 0].transpose(1, 2, 0)
+        affine = np.diag([*CROP_STEP_MM[:2], every * CROP_STEP_MM[2], 1.0])
         affine[:3, 3] = first
         return Volume(out, affine)
+
+    def body_at(self, ct: Volume, point: Floats) -> Floats | None:
+        """Return the centre (3,) mm RAS of the body of the vertebra about `point` (3,), from its middle slices alone.
+
+        None where hardly any bone of a body is there.
+        """
+        found = self.probability(ct, point, BODY_LOW, BODY_SHAPE, BODY_STEP)
+        pieces, count = ndimage.label(found.voxels > 0.5)
+        if not count:
+            return None
+        sizes = np.bincount(pieces.ravel())[1:]
+        centre, depth = body_centre(pieces == int(sizes.argmax()) + 1, found.affine)
+        return centre if depth > LEAST_BODY_MM else None
 
 
 def as_mask(probability: Volume) -> Volume:

@@ -1,0 +1,92 @@
+"""The walk along the spine: from any start to all bodies, each once."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from workers.stages.spine_row import JOINED, LEAST_MARK, Axis, trace_axis, walk
+
+AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
+PITCH = 34.0
+
+
+def centres(count: int = 6) -> np.ndarray:
+    """From bottom to top, along a curve."""
+    z = 60.0 + PITCH * np.arange(count)
+    return np.column_stack([80.0 + 6.0 * np.sin(z / 60.0), 90.0 + 14.0 * np.cos(z / 80.0), z])
+
+
+def marked(sd_mm: float, count: int = 6) -> np.ndarray:
+    points = np.moveaxis(np.indices((40, 44, 90)), 0, -1) * 4.0
+    return np.max([np.exp(-np.square(points - c).sum(-1) / (2.0 * sd_mm**2)) for c in centres(count)], axis=0)
+
+
+def axis() -> Axis:
+    found = trace_axis(marked(9.0).astype(np.float32), AFFINE)
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("sd", [6.0, 9.0, 14.0])
+def test_the_axis_runs_through_the_bodies(sd):
+    found = trace_axis(marked(sd).astype(np.float32), AFFINE)
+    assert found is not None
+    assert (np.diff(found.points[:, 2]) > 0.0).all()
+    for centre in centres():
+        at = [np.interp(centre[2], found.points[:, 2], found.points[:, a]) for a in range(2)]
+        np.testing.assert_allclose(at, centre[:2], atol=3.0)
+
+
+def test_marks_far_from_the_spine_do_not_count():
+    mark = marked(9.0).astype(np.float32)
+    mark[2:5, 2:5, 10:60] = 0.9
+    found = trace_axis(mark, AFFINE)
+    assert found is not None
+    assert np.abs(found.points[:, 0] - 80.0).max() < 12.0
+    assert trace_axis(np.full((20, 20, 20), 0.9 * LEAST_MARK, np.float32), AFFINE) is None
+    assert JOINED * 4.0 * 2.0 < PITCH + 10.0
+
+
+def test_a_distance_along_the_axis():
+    straight = Axis(np.column_stack([np.zeros(21), np.zeros(21), 10.0 * np.arange(21)]))
+    np.testing.assert_allclose(straight.along(np.array([0.0, 0.0, 50.0]), 34.0), [0.0, 0.0, 84.0])
+    np.testing.assert_allclose(straight.along(np.array([3.0, -2.0, 50.0]), -25.0), [3.0, -2.0, 25.0])
+    assert straight.along(np.array([0.0, 0.0, 190.0]), 34.0) is None
+    assert straight.along(np.array([0.0, 0.0, 10.0]), -34.0) is None
+
+
+def looks_at(there: np.ndarray, reach: float = 17.0):
+    calls: list[np.ndarray] = []
+
+    def look(point: np.ndarray) -> np.ndarray | None:
+        calls.append(point)
+        away = np.linalg.norm(there - point, axis=1)
+        return there[away.argmin()] if away.min() < reach else None
+
+    return look, calls
+
+
+@pytest.mark.parametrize("start", range(6))
+def test_every_body_is_found_once_from_any_of_them(start):
+    look, calls = looks_at(centres())
+    row = walk(axis(), centres()[start] + [2.0, -3.0, 9.0], "L2", look, above=6, below=6)
+    np.testing.assert_allclose(row, centres()[::-1])
+    assert len(calls) <= 6 + 8  # one each, and some beyond both ends
+
+
+def test_it_goes_no_further_than_it_is_asked():
+    look, _ = looks_at(centres())
+    row = walk(axis(), centres()[3], "L2", look, above=1, below=2)
+    np.testing.assert_allclose(row, centres()[4:0:-1])
+
+
+def test_a_body_that_pulls_back_ends_the_row_instead_of_counting_twice():
+    """Beyond the last body the segmenter goes back to it."""
+    look, _ = looks_at(centres(), reach=60.0)
+    row = walk(axis(), centres()[2], "L2", look, above=6, below=6)
+    np.testing.assert_allclose(row, centres()[::-1])
+
+
+def test_no_body_no_row():
+    assert walk(axis(), centres()[0], "L2", lambda _: None, 3, 3) == []

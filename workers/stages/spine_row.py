@@ -1,0 +1,131 @@
+"""Walk along the spine from body to body: the coarse network says where the spine runs, the segmenter where bodies are.
+
+On voxels of 4 mm discs can hardly be seen, so the coarse network knows a level to half a vertebra only. The segmenter,
+shown a point in a vertebra, delineates that vertebra alone; the centre of its body is exact, and the next one lies
+about one vertebra's pitch further along.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from workers.stages.numbering import LEVELS, PITCH_MM
+
+Floats = NDArray[np.float64]
+
+Look = Callable[[Floats], Floats | None]
+"""From a point (3,) mm to the centre (3,) mm of the vertebral body it lies in or beside, None where there is none."""
+MOST_LOOKS, SETTLED_MM = 3, 8.0
+"""A look is repeated from the centre that it found if that is further away: seen from its own centre a body is sure."""
+LEAST_MARK = 0.3
+"""Of the coarse network's mark, in the spine."""
+SMOOTH_MM = 12.0
+JOINED = 4
+"""Voxels that marked regions of one spine may each be grown by to meet."""
+NEAREST, FURTHEST = 0.6, 2.5
+"""Distance of bodies that follow each other, in units of the pitch that is expected; one between may be missed."""
+TRIES = (1.0, 1.3, 0.75, 2.0)
+"""Where the next body is looked for, in units of the pitch."""
+SAME_MM = 10.0
+
+
+@dataclass(frozen=True)
+class Axis:
+    """Where the spine runs: ``points`` (n, 3) mm from bottom to top."""
+
+    points: Floats
+
+    def along(self, start: Floats, distance: float) -> Floats | None:
+        """Return the point (3,) at `distance` mm above (below where negative) `start` (3,); None beyond the ends."""
+        index = int(np.linalg.norm(self.points - start, axis=1).argmin())
+        length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.points, axis=0), axis=1))])
+        wanted = length[index] + distance
+        if not 0.0 <= wanted <= length[-1]:
+            return None
+        on_axis = np.array([np.interp(wanted, length, self.points[:, a]) for a in range(3)])
+        return np.asarray(on_axis + (start - self.points[index]) * [1.0, 1.0, 0.0])
+
+
+def trace_axis(mark: NDArray[np.float32], affine: Floats) -> Axis | None:
+    """Return where the spine runs: through the largest region that is marked, slice by slice; None without one."""
+    marked = mark > LEAST_MARK
+    pieces, count = ndimage.label(ndimage.binary_dilation(marked, iterations=JOINED))
+    if not count:
+        return None
+    sizes = ndimage.sum_labels(marked, pieces, np.arange(1, count + 1))
+    own = marked & (pieces == int(np.argmax(sizes)) + 1)
+    spine = np.where(own, np.square(mark), 0.0).astype(np.float64)
+    weight = spine.sum(axis=(0, 1))
+    heights = np.flatnonzero(weight > 0.0)
+    i, j = np.ogrid[: spine.shape[0], : spine.shape[1]]
+    voxels = np.array(
+        [[(spine[:, :, k] * i).sum() / weight[k], (spine[:, :, k] * j).sum() / weight[k], k] for k in heights]
+    )
+    points = voxels @ affine[:3, :3].T + affine[:3, 3]
+    step = float(np.linalg.norm(affine[:3, 2]))
+    points[:, :2] = ndimage.gaussian_filter1d(points[:, :2], SMOOTH_MM / step, axis=0, mode="nearest")
+    return Axis(points)
+
+
+def walk(axis: Axis, start: Floats, level: str, look: Look, above: int, below: int) -> list[Floats]:
+    """Return the centres (3,) mm of the bodies around `start`, from top to bottom.
+
+    Parameters
+    ----------
+    axis
+        Where the spine runs.
+    start
+        (3,) mm, near the body that may be `level`.
+    level
+        What it may be: says how far its neighbours are.
+    look
+        Finds a body's centre.
+    above, below
+        Largest numbers of bodies to look for in both directions.
+    """
+    first = _settle(look, start, [])
+    if first is None:
+        return []
+    rank = LEVELS.index(level)
+    row = [first]
+    for direction, most in ((1, above), (-1, below)):
+        last, pitch = first, 0.0
+        for number in range(1, most + 1):
+            usual = float(PITCH_MM[np.clip(rank - direction * number - (direction < 0), 0, len(PITCH_MM) - 1)])
+            expected = 0.5 * (pitch + usual) if pitch else usual
+            found = _next(axis, row, last, direction, expected, look)
+            if found is None:
+                break
+            away = float(np.linalg.norm(found - last))
+            pitch, last = away / max(round(away / expected), 1), found
+            row.append(found)
+    return sorted(row, key=lambda centre: -centre[2])
+
+
+def _next(axis: Axis, row: list[Floats], last: Floats, direction: int, pitch: float, look: Look) -> Floats | None:
+    for share in TRIES:
+        guess = axis.along(last, direction * share * pitch)
+        found = None if guess is None else _settle(look, guess, row)
+        if found is None:
+            continue
+        away = float(np.linalg.norm(found - last))
+        if NEAREST * pitch < away < FURTHEST * pitch and direction * (found[2] - last[2]) > 0.0:
+            return found
+    return None
+
+
+def _settle(look: Look, point: Floats, row: list[Floats]) -> Floats | None:
+    """Return the centre of the body at a point, unless it is one of `row`."""
+    for _ in range(MOST_LOOKS):
+        centre = look(point)
+        if centre is None or any(np.linalg.norm(centre - other) < SAME_MM for other in row):
+            return None
+        if np.linalg.norm(centre - point) < SETTLED_MM:
+            return centre
+        point = centre
+    return None
