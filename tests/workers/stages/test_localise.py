@@ -67,7 +67,7 @@ def scene(
         rank = LEVELS.index(level) + looks
         for at, share in ((rank - 1, 0.15), (rank, 0.7), (rank + 1, 0.15)):
             classes[CLASS_OF_LEVEL[max(at, 0)], square < 13.0**2] += share
-        if level.startswith("T") and level in ribs:
+        if level in ribs:
             x, y, z = np.moveaxis(np.abs(points - centre - [0.0, -12.0, 0.0]), -1, 0)
             classes[RIB, (x > 24.0) & (x < 44.0) & (y < 5.0) & (z < 5.0)] = 1.0
     if sacrum if sacrum is not None else levels[-1] == "L5":
@@ -244,11 +244,22 @@ def test_a_false_body_is_skipped():
     np.testing.assert_allclose(found.centre, spine(levels)["L1"], atol=1.0)
 
 
+def test_ribs_that_no_anatomy_explains_do_not_count():
+    """Transverse processes of L1 and L2 taken for ribs: two levels off, while a sixth lumbar vertebra is one off."""
+    levels = through("T10", "L5")
+    found = locate(levels, "L1", ribs=(*RIBS, "L1", "L2"))
+    np.testing.assert_allclose(found.centre, spine(levels)["L1"])
+    assert (found.by_ribs, found.by_sacrum) == (None, "L1")
+    with pytest.raises(VertebraNotFound):
+        locate(levels, "L1", ribs=(*RIBS, "L1"))
+
+
 @pytest.mark.parametrize(
     ("ribs", "lowest"),
     [
         ([True, True, False, False], 1),
-        ([None, True, False, None], 1),
+        ([None, True, True, False, None], 2),
+        ([True, None, True, False], None),  # the lowest may be none
         ([True, False, True, False], None),  # they do not fit together
         ([True, True, None, False], None),  # where they end cannot be told
         ([True, True, True], None),  # the next one may have ribs too
