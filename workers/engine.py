@@ -15,7 +15,7 @@ from workers.fem.loads import endplate_traction
 from workers.fem.residual import equilibrium_residual
 from workers.fem.solve import Plan, Solution, solve
 from workers.stages.automatic_mask import VertebraFinder
-from workers.stages.localise import Localiser
+from workers.stages.coarse_maps import Localiser
 from workers.stages.paper_surrogate import PaperSurrogate
 from workers.stages.report_model import Prediction
 from workers.stages.segment import Segmenter

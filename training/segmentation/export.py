@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from training.export_paper import export_graph
-from workers.stages.localise import DIVISOR
+from workers.stages.coarse_maps import DIVISOR
 from workers.stages.segment import WINDOW_SHAPE
 from workers.stages.slices import CHANNELS
 

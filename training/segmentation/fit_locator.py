@@ -12,7 +12,7 @@ from training.segmentation.anatomy import UNKNOWN
 from training.segmentation.fit import Score, fit
 from training.segmentation.locator import WIDTHS, Locator
 from training.segmentation.trunk_batches import TrunkBatches
-from workers.stages.localise import CLASSES
+from workers.stages.coarse_maps import CLASSES
 
 STEPS = {"paper": 20_000, "shipped": 6_000, "tiny": 4}
 FIRST, LAST = 1, CLASSES.index("L5")

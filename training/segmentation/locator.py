@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workers.stages.localise import CLASSES
+from workers.stages.coarse_maps import CLASSES
 
 WIDTHS = {"paper": (64, 128, 192, 256), "shipped": (32, 64, 96, 128), "tiny": (4, 4, 8, 8)}
 """Channels of the four resolutions, 8 to 64 mm."""

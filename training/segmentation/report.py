@@ -30,7 +30,7 @@ from training.segmentation.tables import COLUMNS, NAMES, Row, document
 from training.segmentation.unets import KINDS, WIDTHS, BiFusionUNet, Kind, build
 from workers.engine import Engine
 from workers.stages.automatic_mask import VertebraFinder
-from workers.stages.localise import Localiser
+from workers.stages.coarse_maps import Localiser
 from workers.stages.segment import Segmenter, body_centre
 from workers.stages.slices import CHANNELS
 from workers.stages.volume import Volume

@@ -14,7 +14,7 @@ from torch import Tensor
 from training.segmentation.anatomy import PELVIS, RIB, SACRUM, UNKNOWN
 from training.segmentation.scans import TrunkScan, read_trunk
 from training.segmentation.spine import LEVELS, NECK, rotation
-from workers.stages.localise import CLASSES, DIVISOR
+from workers.stages.coarse_maps import CLASSES, DIVISOR
 from workers.stages.segment_grid import AIR_HU
 from workers.stages.slices import normalise
 

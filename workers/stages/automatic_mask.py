@@ -17,10 +17,11 @@ from app.jobs.errors import (
     VertebraTruncated,
 )
 from app.jobs.params import JobParams
-from workers.stages.localise import Localisation, Localiser, choose, find_bodies
+from workers.stages.coarse_maps import Localiser
+from workers.stages.localise import Localisation, choose, find_bodies, rounded
 from workers.stages.mask import CleanMask, clean_mask
 from workers.stages.plausibility import MAX_CUT_MM2, check_on_bone, check_vertebra
-from workers.stages.report_model import Alternative, Segmentation
+from workers.stages.report_model import Segmentation
 from workers.stages.segment import Segmenter, as_mask, body_centre
 from workers.stages.segment_grid import canonical
 from workers.stages.volume import Volume
@@ -176,24 +177,14 @@ def _section(clean: CleanMask, place: Place, probability: Volume) -> Segmentatio
     low, high = UNSURE
     unsure = float(((probability.voxels > low) & (probability.voxels < high)).sum() * np.prod(probability.spacing))
     return Segmentation(
-        centre_ras_mm=_position(place.centre),
+        centre_ras_mm=rounded(place.centre),
         confidence=None if found is None else round(found.confidence, 4),
-        alternatives=[]
-        if found is None
-        else [
-            Alternative(centre_ras_mm=_position(c.centre), probability=round(c.probability, 4))
-            for c in found.alternatives
-        ],
+        alternatives=[] if found is None else [candidate.told() for candidate in found.alternatives],
         levels_seen=[] if found is None else list(found.seen),
         level_by_ribs=None if found is None else found.by_ribs,
         level_by_sacrum=None if found is None else found.by_sacrum,
         unsure_share=round(unsure / clean.volume_mm3, 3),
     )
-
-
-def _position(point: Floats) -> tuple[float, float, float]:
-    x, y, z = (round(float(v), 1) for v in point)
-    return x, y, z
 
 
 def unlike_a_vertebra(vertebra: str, error: VertebraError) -> VertebraNotFound:

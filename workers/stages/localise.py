@@ -10,32 +10,25 @@ alternatives.
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from app.jobs.errors import VertebraNotFound, VertebraTruncated
+from workers.stages.coarse_maps import CLASSES, RIB, SACRUM, Maps
 from workers.stages.numbering import L5, LEVELS, S1, T11, T12, Body, Numbering
 from workers.stages.numbering import number as number_bodies
-from workers.stages.segment_grid import AIR_HU, COARSE_MM, coarse
-from workers.stages.slices import normalise
+from workers.stages.report_model import Alternative
+from workers.stages.segment_grid import COARSE_MM
 from workers.stages.spine_row import Axis, Look, trace_axis, walk
 from workers.stages.volume import Volume
 
-Singles = NDArray[np.float32]
 Floats = NDArray[np.float64]
 
-CLASSES = ("background", "T1-T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "sacrum", "rib")
-"""What the coarse network tells apart."""
-SACRUM, RIB = CLASSES.index("sacrum"), CLASSES.index("rib")
 CLASS_OF_LEVEL = np.array([CLASSES.index(v) if v in CLASSES else 1 for v in LEVELS[:-1]] + [SACRUM])
 LEVELS_OF_CLASS = np.bincount(CLASS_OF_LEVEL, minlength=len(CLASSES))
 EVEN = 0.5
-TILE, OVERLAP, DIVISOR = 112, 32, 16
-"""Voxels along z: looked at in one go, shared by neighbouring tiles at least; sides are multiples of the last."""
-BODY_HU = -500.0
 BODY_MM = 10.0
 """Radius of the ball about a body's centre in which the network is asked what it is."""
 FIRST_TRIES_MM = (0.0, 12.0, -12.0, 24.0, -24.0)
@@ -43,10 +36,10 @@ FIRST_TRIES_MM = (0.0, 12.0, -12.0, 24.0, -24.0)
 RIB_LOW_MM, RIB_HIGH_MM = (14.0, -26.0, -10.0), (32.0, 6.0, 10.0)
 """Where a rib starts, from the centre of its body: to either side, behind, at the same height."""
 NO_RIB, RIB_SEEN = 1.0, 2.0
-"""Voxels of rib there, by their probability; between the two it cannot be told. On synthetic trunks of a person the
-network has not seen one is told of 91 to 100 % of T11 and T12, 9 to 36 % of L1, 5 to 14 % of L2 and L3."""
+"""Voxels of rib there, by their probability; between the two it cannot be told. In a trial on synthetic trunks of a
+person the network had not seen, more than one voxel lay at nine of ten T11 and T12, and at one to three of ten L1."""
 ON_SACRUM_MM = (-34.0, 4.0)
-"""Height of the sacrum's top over the centre of a body that lies on it: -30 to 0 mm for L5 on such trunks."""
+"""Height of the sacrum's top over the centre of a body that lies on it: -30 to 0 mm for L5 in that trial."""
 LEAST_SACRUM = 60
 """Voxels of sacrum that must be seen."""
 LEAST_CONFIDENCE = 0.85
@@ -55,38 +48,15 @@ LEAST_TOLD = 0.02
 
 
 @dataclass(frozen=True)
-class Maps:
-    """What the network sees, on the coarse grid.
-
-    Attributes
-    ----------
-    classes
-        (len(CLASSES), i, j, k) float32 probabilities.
-    mark
-        (i, j, k) float32: how much a voxel is the centre of a vertebral body, 0 to 1.
-    affine
-        (4, 4) voxel to RAS mm.
-    """
-
-    classes: Singles
-    mark: Singles
-    affine: Floats
-
-    def world(self, voxels: Floats) -> Floats:
-        """Return the positions (n, 3) mm of voxel coordinates (n, 3)."""
-        return np.asarray(voxels @ self.affine[:3, :3].T + self.affine[:3, 3])
-
-    def voxel(self, point: Floats) -> Floats:
-        """Return the voxel coordinates (3,) of a point (3,) mm."""
-        return np.asarray(np.linalg.solve(self.affine[:3, :3], point - self.affine[:3, 3]))
-
-
-@dataclass(frozen=True)
 class Candidate:
     """A vertebra that may be the one asked for."""
 
     centre: Floats
     probability: float
+
+    def told(self) -> Alternative:
+        """Return it as reports and errors tell it."""
+        return Alternative(centre_ras_mm=rounded(self.centre), probability=round(self.probability, 4))
 
 
 @dataclass(frozen=True)
@@ -119,54 +89,6 @@ class Localisation:
     centres: Floats
     by_ribs: str | None
     by_sacrum: str | None
-
-
-class Localiser:
-    """Runs the coarse network.
-
-    Parameters
-    ----------
-    session
-        ONNX Runtime session: ``volume`` (1, 1, i, j, k) to ``classes`` and ``mark``, probabilities.
-    """
-
-    def __init__(self, session: Any) -> None:
-        self.session = session
-
-    def maps(self, ct: Volume) -> Maps:
-        """Return what the network sees in the whole CT; memory is bounded by one tile, time grows with the slices."""
-        image = coarse(ct)
-        window = ndimage.find_objects((image.voxels > BODY_HU).view(np.uint8)) or [(slice(0, 1),) * 3]
-        hu, low = image.voxels[window[0]], np.array([part.start for part in window[0]])
-        affine = image.affine.copy()
-        affine[:3, 3] += affine[:3, :3] @ low
-        classes = np.empty((len(CLASSES), *hu.shape), np.float32)
-        mark = np.empty(hu.shape, np.float32)
-        before = 0
-        for start in tile_starts(hu.shape[2]):
-            stop = min(start + TILE, hu.shape[2])
-            found = self._run(hu[:, :, start:stop])
-            first = (start + before) // 2  # from the middle of what two tiles share on, the later one counts
-            classes[..., first:stop] = found[0][..., first - start :]
-            mark[..., first:stop] = found[1][..., first - start :]
-            before = stop
-        return Maps(classes, mark, affine)
-
-    def _run(self, hu: Singles) -> tuple[Singles, Singles]:
-        shape = tuple(-(-n // DIVISOR) * DIVISOR for n in hu.shape)
-        volume = np.full(shape, AIR_HU, np.float32)
-        i, j, k = (slice(0, n) for n in hu.shape)
-        volume[i, j, k] = hu
-        classes, mark = self.session.run(["classes", "mark"], {"volume": normalise(volume)[None, None]})
-        return classes[0, :, i, j, k], mark[0, 0, i, j, k]
-
-
-def tile_starts(n: int) -> list[int]:
-    """Return where tiles of `TILE` voxels start that cover `n`; the last ends with them, so that none is a sliver."""
-    starts = [0]
-    while starts[-1] + TILE < n:
-        starts.append(min(starts[-1] + TILE - OVERLAP, n - TILE))
-    return starts
 
 
 def find_bodies(maps: Maps, vertebra: str, look: Look) -> list[Body]:
@@ -284,7 +206,7 @@ def _counts(bodies: list[Body], numbering: Numbering, chosen: int) -> tuple[str 
     """Return the level of a body by counting down from the lowest rib, and up from the sacrum.
 
     Transitional anatomy shifts one against the other by one level; where they are further apart what was taken for ribs
-    is none (the sacrum is seen more surely: 44 of 44 views of people the network has not seen).
+    is none: the sacrum is seen more surely.
     """
     place = {i: level for i, level in numbering.path}
 
@@ -309,6 +231,12 @@ def _lowest_rib(bodies: list[Body]) -> int | None:
     last = len(ribs) - 1 - ribs[::-1].index(True)
     ends = ribs[last + 1 : last + 2] == [False]
     return last if ends and False not in ribs[:last] and None not in ribs[max(last - 1, 0) : last] else None
+
+
+def rounded(point: Floats) -> tuple[float, float, float]:
+    """Return a point (3,) mm to a tenth of a mm."""
+    x, y, z = (round(float(v), 1) for v in point)
+    return x, y, z
 
 
 def _named(level: int | None) -> str | None:
@@ -336,10 +264,7 @@ def _refusal(
             "sacrum, without contradiction",
             got=f"{told} mm RAS; by the ribs {counts[0] or 'unknown'}, by the sacrum {counts[1] or 'unknown'}",
             levels_seen=seen,
-            alternatives=[
-                {"centre_ras_mm": [round(float(v), 1) for v in o.centre], "probability": round(o.probability, 4)}
-                for o in options
-            ],
+            alternatives=[option.told().model_dump(mode="json") for option in options],
         )
     above, below = (path[0], path[min(1, len(path) - 1)], 1), (path[-1], path[max(len(path) - 2, 0)], -1)
     for (end, level), (inner, _), off in (above, below):

@@ -25,7 +25,7 @@ from training.segmentation.export import export_locator, export_segmenter  # noq
 from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
 from training.segmentation.locator import Locator  # noqa: E402
 from training.segmentation.unets import WIDTHS, build  # noqa: E402
-from workers.stages.localise import CLASSES  # noqa: E402
+from workers.stages.coarse_maps import CLASSES  # noqa: E402
 from workers.stages.slices import CHANNELS  # noqa: E402
 
 SLICES = [(1, 112, 112), (3, 64, 96), (8, 32, 160)]

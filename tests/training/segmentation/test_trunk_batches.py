@@ -23,7 +23,7 @@ from training.segmentation.trunk_batches import (  # noqa: E402
     draw_view,
     heat_map,
 )
-from workers.stages.localise import CLASSES, DIVISOR  # noqa: E402
+from workers.stages.coarse_maps import CLASSES, DIVISOR  # noqa: E402
 from workers.stages.slices import normalise  # noqa: E402
 
 SHAPE = (76, 64, 124)

@@ -25,7 +25,7 @@ from training.segmentation.unets import (  # noqa: E402
     build,
     channels,
 )
-from workers.stages.localise import CLASSES  # noqa: E402
+from workers.stages.coarse_maps import CLASSES  # noqa: E402
 from workers.stages.slices import CHANNELS  # noqa: E402
 
 VGG16 = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]

@@ -8,15 +8,12 @@ import numpy as np
 import pytest
 
 from app.jobs.errors import VertebraNotFound, VertebraTruncated
+from workers.stages.coarse_maps import CLASSES, RIB, SACRUM, Maps
 from workers.stages.localise import (
     CLASS_OF_LEVEL,
-    CLASSES,
     LEAST_CONFIDENCE,
     LEVELS,
-    RIB,
-    SACRUM,
     Localisation,
-    Maps,
     _lowest_rib,
     choose,
     find_bodies,

@@ -7,7 +7,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from workers.stages.localise import CLASSES, DIVISOR, OVERLAP, TILE, Localiser, tile_starts
+from workers.stages.coarse_maps import CLASSES, DIVISOR, OVERLAP, TILE, Localiser, tile_starts
 from workers.stages.volume import Volume
 
 
