@@ -20,6 +20,7 @@ WINDOW_LOW = (-64.0, -88.0, -58.0)
 WINDOW_SHAPE = (128, 128, 72)
 BODY_LOW, BODY_SHAPE, BODY_STEP = (-64.0, -88.0, -27.0), (128, 128, 37), 2
 """Window about a point in a body, and which of its slices are looked at."""
+BODY_REACH_MM = 24.0
 LEAST_BODY_MM = 6.0
 """A ball of this radius fits into a vertebral body that is no worse than crushed, hardly into an arch."""
 BATCH = 8
@@ -84,14 +85,18 @@ class Segmenter:
     def body_at(self, ct: Volume, point: Floats) -> Floats | None:
         """Return the centre (3,) mm RAS of the body of the vertebra about `point` (3,), from its middle slices alone.
 
-        None where hardly any bone of a body is there.
+        None where hardly any bone of a body is there. What is `BODY_REACH_MM` to the side or behind is not looked at:
+        of a crushed vertebra the spinous process is thicker than the body.
         """
         found = self.probability(ct, point, BODY_LOW, BODY_SHAPE, BODY_STEP)
         pieces, count = ndimage.label(found.voxels > 0.5)
         if not count:
             return None
         sizes = np.bincount(pieces.ravel())[1:]
-        centre, depth = body_centre(pieces == int(sizes.argmax()) + 1, found.affine)
+        x, y = (BODY_LOW[a] + CROP_STEP_MM[a] * np.arange(BODY_SHAPE[a]) for a in range(2))
+        near = np.hypot(x[:, None], y[None, :]) < BODY_REACH_MM
+        own = (pieces == int(sizes.argmax()) + 1) & near[:, :, None]
+        centre, depth = body_centre(own, found.affine)
         return centre if depth > LEAST_BODY_MM else None
 
 

@@ -20,16 +20,20 @@ Floats = NDArray[np.float64]
 
 Look = Callable[[Floats], Floats | None]
 """From a point (3,) mm to the centre (3,) mm of the vertebral body it lies in or beside, None where there is none."""
-MOST_LOOKS, SETTLED_MM = 3, 8.0
-"""A look is repeated from the centre that it found if that is further away: seen from its own centre a body is sure."""
+MOST_LOOKS, SETTLED_MM = 4, 5.0
+"""A look is repeated from the centre that it found if that is further away: seen from its own centre a body is sure,
+from between two, both may be taken for one."""
+OFF_AXIS_MM, FOLLOWED_MM = 20.0, 10.0
+"""In the axial plane: how far a body's centre may be from the axis, and how far of that the next guess is put off."""
 LEAST_MARK = 0.3
 """Of the coarse network's mark, in the spine."""
 SMOOTH_MM = 12.0
 JOINED = 4
 """Voxels that marked regions of one spine may each be grown by to meet."""
-NEAREST, FURTHEST = 0.6, 2.5
-"""Distance of bodies that follow each other, in units of the pitch that is expected; one between may be missed."""
-TRIES = (1.0, 1.3, 0.75, 2.0)
+NEAREST, NEXT, FURTHEST = 0.6, 1.3, 2.5
+"""Distance of bodies that follow each other, in units of the pitch that is expected; where none is found as near as
+`NEXT`, one between may have been missed."""
+TRIES = (1.0, 0.75, 1.3, 2.0)
 """Where the next body is looked for, in units of the pitch."""
 SAME_MM = 10.0
 
@@ -48,7 +52,13 @@ class Axis:
         if not 0.0 <= wanted <= length[-1]:
             return None
         on_axis = np.array([np.interp(wanted, length, self.points[:, a]) for a in range(3)])
-        return np.asarray(on_axis + (start - self.points[index]) * [1.0, 1.0, 0.0])
+        beside = (start - self.points[index]) * [1.0, 1.0, 0.0]
+        return np.asarray(on_axis + beside * min(1.0, FOLLOWED_MM / max(float(np.linalg.norm(beside)), 1e-6)))
+
+    def beside(self, point: Floats) -> float:
+        """Return how far a point (3,) mm is from the axis in the axial plane, mm."""
+        index = int(np.abs(self.points[:, 2] - point[2]).argmin())
+        return float(np.linalg.norm((point - self.points[index])[:2]))
 
 
 def trace_axis(mark: NDArray[np.float32], affine: Floats) -> Axis | None:
@@ -88,7 +98,7 @@ def walk(axis: Axis, start: Floats, level: str, look: Look, above: int, below: i
     above, below
         Largest numbers of bodies to look for in both directions.
     """
-    first = _settle(look, start, [])
+    first = _settle(axis, start, [], look)
     if first is None:
         return []
     rank = LEVELS.index(level)
@@ -108,22 +118,27 @@ def walk(axis: Axis, start: Floats, level: str, look: Look, above: int, below: i
 
 
 def _next(axis: Axis, row: list[Floats], last: Floats, direction: int, pitch: float, look: Look) -> Floats | None:
+    beyond: Floats | None = None
     for share in TRIES:
         guess = axis.along(last, direction * share * pitch)
-        found = None if guess is None else _settle(look, guess, row)
-        if found is None:
+        found = None if guess is None else _settle(axis, guess, row, look)
+        if found is None or direction * (found[2] - last[2]) <= 0.0:
             continue
-        away = float(np.linalg.norm(found - last))
-        if NEAREST * pitch < away < FURTHEST * pitch and direction * (found[2] - last[2]) > 0.0:
+        away = float(np.linalg.norm(found - last)) / pitch
+        if NEAREST < away < NEXT:
             return found
-    return None
+        if NEXT <= away < FURTHEST and beyond is None:
+            beyond = found
+    return beyond
 
 
-def _settle(look: Look, point: Floats, row: list[Floats]) -> Floats | None:
-    """Return the centre of the body at a point, unless it is one of `row`."""
+def _settle(axis: Axis, point: Floats, row: list[Floats], look: Look) -> Floats | None:
+    """Return the centre of the body at a point, unless it is one of `row` or too far beside the spine."""
     for _ in range(MOST_LOOKS):
         centre = look(point)
-        if centre is None or any(np.linalg.norm(centre - other) < SAME_MM for other in row):
+        if centre is None or axis.beside(centre) > OFF_AXIS_MM:
+            return None
+        if any(np.linalg.norm(centre - other) < SAME_MM for other in row):
             return None
         if np.linalg.norm(centre - point) < SETTLED_MM:
             return centre

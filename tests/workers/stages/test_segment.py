@@ -6,7 +6,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from workers.stages.segment import body_centre
+from workers.stages.segment import BODY_LOW, Segmenter, body_centre
+from workers.stages.volume import Volume
 
 
 def vertebra(height_mm: float) -> np.ndarray:
@@ -41,3 +42,28 @@ def test_an_empty_mask_has_no_centre():
     centre, depth = body_centre(np.zeros((4, 4, 4), bool), np.eye(4))
     assert np.isnan(centre).all()
     assert depth == 0.0
+
+
+class Given:
+    """In place of the network: the vertebra is where it is told to be."""
+
+    def __init__(self, inside):
+        self.inside = inside  # (mm right, mm anterior of the point) to bool
+
+    def run(self, names, inputs):
+        shape = inputs["slices"].shape
+        x, y = (BODY_LOW[a] + np.arange(shape[2 + a]) for a in range(2))
+        found = self.inside(x[:, None], y[None, :]).astype(np.float32)
+        return [np.broadcast_to(found, (shape[0], 1, *found.shape)).copy()]
+
+
+def test_the_body_is_looked_for_around_the_point_even_where_the_spinous_process_is_thicker():
+    def inside(x, y):
+        body, arch, spinous = np.hypot(x - 2.0, y) < 8.0, (np.abs(x) < 3.0) & (y < 0.0), np.hypot(x, y + 45.0) < 14.0
+        return (body | arch | spinous) & (y > -60.0)
+
+    ct = Volume(np.zeros((20, 20, 20), np.int16), np.diag([10.0, 10.0, 10.0, 1.0]))
+    point = np.array([90.0, 100.0, 110.0])
+    centre = Segmenter(Given(inside)).body_at(ct, point)
+    np.testing.assert_allclose(centre - point, [2.0, 0.0, 0.0], atol=3.0)
+    assert Segmenter(Given(lambda x, y: np.hypot(x, y + 45.0) < 14.0)).body_at(ct, point) is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workers.stages.spine_row import JOINED, LEAST_MARK, Axis, trace_axis, walk
+from workers.stages.spine_row import FOLLOWED_MM, JOINED, LEAST_MARK, OFF_AXIS_MM, Axis, trace_axis, walk
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
 PITCH = 34.0
@@ -56,6 +56,12 @@ def test_a_distance_along_the_axis():
     assert straight.along(np.array([0.0, 0.0, 10.0]), -34.0) is None
 
 
+def test_a_guess_follows_a_body_beside_the_axis_only_so_far():
+    straight = Axis(np.column_stack([np.zeros(21), np.zeros(21), 10.0 * np.arange(21)]))
+    np.testing.assert_allclose(straight.along(np.array([0.0, -18.0, 50.0]), 34.0), [0.0, -FOLLOWED_MM, 84.0])
+    assert straight.beside(np.array([3.0, -4.0, 52.0])) == pytest.approx(5.0)
+
+
 def looks_at(there: np.ndarray, reach: float = 17.0):
     calls: list[np.ndarray] = []
 
@@ -73,6 +79,20 @@ def test_every_body_is_found_once_from_any_of_them(start):
     row = walk(axis(), centres()[start] + [2.0, -3.0, 9.0], "L2", look, above=6, below=6)
     np.testing.assert_allclose(row, centres()[::-1])
     assert len(calls) <= 6 + 8  # one each, and some beyond both ends
+
+
+def test_a_crushed_body_between_two_is_not_jumped_over():
+    """Its neighbours are nearer than usual, so the first guess lands nearer to the one beyond."""
+    low = centres()
+    there = np.array([low[0], low[1], low[1] + [0.0, 0.0, 22.0], low[1] + [0.0, 0.0, 44.0]])
+    look, _ = looks_at(there)
+    for start in there:
+        np.testing.assert_allclose(walk(axis(), start, "L1", look, above=6, below=6), there[::-1])
+
+
+def test_spinous_processes_are_no_bodies():
+    look, _ = looks_at(centres() - [0.0, OFF_AXIS_MM + 8.0, 0.0], reach=60.0)
+    assert walk(axis(), centres()[2], "L2", look, above=6, below=6) == []
 
 
 def test_it_goes_no_further_than_it_is_asked():
