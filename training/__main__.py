@@ -267,7 +267,7 @@ def main() -> None:
         command.add_argument("--jobs", type=int, default=-1, help="parallel jobs, -1: one a core")
     command.add_argument("--steps", type=int, help="of the base's training (default: the profile's)")
     command.add_argument(
-        "--networks", nargs="*", default=["locator", "bifusion", "vgg16", "resnet"], help="train only these"
+        "--networks", nargs="*", default=["locator", "ribs", "bifusion", "vgg16", "resnet"], help="train only these"
     )
     command.add_argument("--only", nargs="*", help="train only these folds: a person's name, all")
     arguments = parser.parse_args()

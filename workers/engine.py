@@ -8,7 +8,7 @@ import numpy as np
 
 from app.jobs.errors import MaskRequired
 from app.jobs.params import JobParams, Surrogate
-from models.bundle import LOCATOR, SEGMENTER, Bundle
+from models.bundle import NETWORKS, Bundle
 from models.template import Template
 from workers.fem.field import StressField
 from workers.fem.loads import endplate_traction
@@ -18,6 +18,7 @@ from workers.stages.automatic_mask import VertebraFinder
 from workers.stages.coarse_maps import Localiser
 from workers.stages.paper_surrogate import PaperSurrogate
 from workers.stages.report_model import Prediction
+from workers.stages.ribs import RibReader
 from workers.stages.segment import Segmenter
 from workers.stages.subject_mesh import Morpher
 from workers.stages.tangent_surrogate import TangentSurrogate, normalising_pose
@@ -50,14 +51,14 @@ class Engine:
         MaskRequired
             The bundle has no networks for it.
         """
-        if not self.bundle.has(LOCATOR, SEGMENTER):
+        if not self.bundle.has(*NETWORKS):
             raise MaskRequired(
                 "This server's model bundle cannot segment: send a mask of the vertebra.",
                 expected="a file part `mask`",
                 got="a CT alone",
             )
-        locator, segmenter = (self.bundle.session(name, keep_memory=False) for name in (LOCATOR, SEGMENTER))
-        return VertebraFinder(Localiser(locator), Segmenter(segmenter))
+        locator, segmenter, ribs = (self.bundle.session(name, keep_memory=False) for name in NETWORKS)
+        return VertebraFinder(Localiser(locator), Segmenter(segmenter), RibReader(ribs))
 
     @cached_property
     def plan(self) -> Plan:
@@ -117,7 +118,7 @@ def warm_up() -> None:
     points[-1] += 2.0  # tangle one internal node, so that repair has something to do
     engine().morpher.repair(points)
     engine().solve(points, 500.0)
-    if engine().bundle.has(LOCATOR, SEGMENTER):
+    if engine().bundle.has(*NETWORKS):
         _ = engine().finder
     for params in (JobParams(surrogate="tangent"), JobParams(surrogate="paper")):
         engine().assess(points, engine().predict(points, params.load_newton, params.surrogate), params)

@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 
 from app.jobs import errors
 from app.jobs.params import JobParams
-from models.bundle import DEFAULT_BUNDLE, LOCATOR, SEGMENTER, Bundle
+from models.bundle import DEFAULT_BUNDLE, NETWORKS, Bundle
 from workers.engine import Engine, engine
 from workers.pipeline import run_pipeline
 from workers.stages.mask import CleanMask
 from workers.stages.report_model import Segmentation
+from workers.stages.segment import body_centre
 from workers.stages.volume import Volume, read_ct, read_mask
 
 L1 = JobParams()
@@ -78,6 +79,15 @@ def test_l1_of_a_real_ct(real, reference):
     assert told.confidence > 0.75
     assert "L1" in told.levels_seen
     assert np.linalg.norm(np.array(told.centre_ras_mm) - real.centre("L1")) < 25.0
+
+
+def test_ribs_are_seen_at_the_chest_s_vertebrae_alone(real, lumbar):
+    ribs = engine().finder.ribs
+    for level in LABELS:
+        body, _ = body_centre(real.labels.voxels == LABELS[level], real.labels.affine)
+        assert ribs.at(real.ct, body) is False, level
+    for level in ("T11", "T12", "L1", "L2", "L3", "L4", "L5"):
+        assert ribs.at(lumbar.ct, lumbar.centre(level)) is level.startswith("T"), level
 
 
 def test_every_lumbar_level_is_found_as_itself(real):
@@ -230,7 +240,7 @@ def test_implants_give_the_right_vertebra_or_a_refusal():
 
 def test_a_bundle_without_networks_asks_for_a_mask(tmp_path):
     manifest = json.loads((DEFAULT_BUNDLE / "manifest.json").read_text())
-    for name in (LOCATOR, SEGMENTER):
+    for name in NETWORKS:
         manifest["files"].pop(name)
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(errors.MaskRequired):

@@ -28,7 +28,7 @@ ORIENTATIONS = [
 ]
 L1 = JobParams(mask_label=31, fidelity="fe")
 PEAK_MPA, PEAK_AWAY_MPA, MEDIAN_MPA = 0.8335, 0.6337, 0.2946
-"""Of the reference job, as measured with bundle 0.3.0."""
+"""Of the reference job, as measured with bundle 0.4.0."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ def test_results(reference):
     expected = [(name, percent) for name, percent in STAGES.items() if name not in others]
     assert reference.stages == expected
     assert list(reference.result.timings) == [name for name, _ in expected]
-    assert reference.result.bundle_version == reference.report["software"]["bundle_version"] == "0.3.0"
+    assert reference.result.bundle_version == reference.report["software"]["bundle_version"] == "0.4.0"
 
 
 def test_numbers(reference, inputs):

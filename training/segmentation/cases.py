@@ -30,6 +30,8 @@ class TorchSession:
             logits = self.network(torch.from_numpy(value)).float()
         if names == ["probability"]:
             return [torch.sigmoid(logits).numpy()]
+        if names == ["logit"]:
+            return [logits.numpy()]
         return [logits[:, :-1].softmax(dim=1).numpy(), torch.sigmoid(logits[:, -1:]).numpy()]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from models.bundle import LOCATOR, SEGMENTER, Bundle
+from models.bundle import LOCATOR, RIBS, SEGMENTER, Bundle
 from training.export import write_manifest
 from training.segmentation.folds import Scans
 from training.segmentation.real import RealCt, real_cts, verse_cts, write_real
@@ -38,8 +38,8 @@ def evaluate_segmentation(arguments: argparse.Namespace) -> None:
 
 def train_segmentation(arguments: argparse.Namespace) -> None:
     """Train the networks that find and segment a vertebra, a fold after the other, and export those of all people."""
-    from training.segmentation.export import export_locator, export_segmenter
-    from training.segmentation.folds import ALL, folds, train_locator, train_segmenter
+    from training.segmentation.export import export_locator, export_ribs, export_segmenter
+    from training.segmentation.folds import ALL, folds, train_locator, train_ribs, train_segmenter
 
     scans = make_scans(arguments)
     work: Path = arguments.work / ("segmentation-verse" if arguments.verse else "segmentation")
@@ -51,6 +51,10 @@ def train_segmentation(arguments: argparse.Namespace) -> None:
     for network in arguments.networks:
         if network == "locator":  # its base, without the one person of whom there is a whole trunk, is what is tested
             export_locator(train_locator(ALL, *how), arguments.out / LOCATOR)
+            write_manifest(arguments.out, segmentation=details)
+            continue
+        if network == "ribs":  # likewise
+            export_ribs(train_ribs(ALL, *how), arguments.out / RIBS)
             write_manifest(arguments.out, segmentation=details)
             continue
         for fold in wanted:

@@ -99,7 +99,7 @@ def draw_slices(random: np.random.Generator, crop: CropScan) -> tuple[Tensor, Te
         align_corners=True,
     )
     image = torch.empty(SLICES, CHANNELS, *drawn.shape[2:])
-    image[:, : len(NEIGHBOURS)] = torch.from_numpy(normalise(_intensities(random, drawn[:, :-1].numpy() + AIR_HU)))
+    image[:, : len(NEIGHBOURS)] = torch.from_numpy(normalise(intensities(random, drawn[:, :-1].numpy() + AIR_HU)))
     centre_mark, height = marks(x[None], y[None], heights[:, None, None].astype(np.float32))
     image[:, -2], image[:, -1] = torch.from_numpy(centre_mark), torch.from_numpy(height)
     return image, drawn[:, -1:]
@@ -124,7 +124,7 @@ def _window(
     return torch.from_numpy(grid[None].astype(np.float32)), (x.astype(np.float32), y.astype(np.float32))
 
 
-def _intensities(random: np.random.Generator, hu: Singles) -> Singles:
+def intensities(random: np.random.Generator, hu: Singles) -> Singles:
     """Return slices (b, c, h, w) with another gain, offset, noise and blur."""
     hu = hu * np.float32(np.exp(random.normal(0.0, 0.06))) + np.float32(random.normal(0.0, 15.0))
     if random.random() < 0.2:

@@ -17,8 +17,11 @@ from training.segmentation.cases import case_of
 from training.segmentation.crop_batches import CropBatches
 from training.segmentation.fit_locator import STEPS as LOCATOR_STEPS
 from training.segmentation.fit_locator import fit_locator
+from training.segmentation.fit_ribs import STEPS as RIB_STEPS
+from training.segmentation.fit_ribs import fit_ribs
 from training.segmentation.fit_segmenter import STEPS as SEGMENTER_STEPS
 from training.segmentation.fit_segmenter import fit_segmenter
+from training.segmentation.rib_batches import RibBatches
 from training.segmentation.scans import GENERATOR, SCANNED, read_crop, ready
 from training.segmentation.trunk_batches import TrunkBatches
 from training.segmentation.unets import Kind
@@ -70,9 +73,7 @@ def train_segmenter(
     total = steps or SEGMENTER_STEPS[profile]
     folder = work / f"{kind}-{profile}-{fold.name}"
     claim(folder, generator=GENERATOR, scans=len(scans.crops), steps=total)
-    seen = ready(scans.crops, fold.without)
-    others = set(ready(scans.crops, fold.without or SCANNED[:1]))
-    held = [path for path in scans.crops if path not in others] or seen
+    seen, held = _split(scans.crops, fold.without, fold.without or SCANNED[:1])
     real = ready(scans.real_crops, fold.without) if fold.real else []
     batches = CropBatches(seen, real, _share(real))
     chosen = held[:: max(1, len(held) // HELD_OUT)][:HELD_OUT]
@@ -83,6 +84,12 @@ def train_segmenter(
     train_segmenter(kind, BASE, scans, work, profile, steps)
     later = max(int(LATER_STEPS * total), 1)
     return fit_segmenter(kind, profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)
+
+
+def _split(paths: list[Path], without: tuple[str, ...], tested: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
+    """Return the files without some people, and those with some to test on (the former, where there are none)."""
+    seen, others = ready(paths, without), set(ready(paths, tested))
+    return seen, [path for path in paths if path not in others] or seen
 
 
 def _share(real: list[Path]) -> float:
@@ -96,10 +103,7 @@ def train_locator(
     total = steps or LOCATOR_STEPS[profile]
     folder = work / f"locator-{profile}-{fold.name}"
     claim(folder, generator=GENERATOR, scans=len(scans.trunks), steps=total)
-    without = SCANNED[:1] if fold == BASE else fold.without
-    seen = ready(scans.trunks, without)
-    others = set(ready(scans.trunks, SCANNED[:1]))
-    held = [path for path in scans.trunks if path not in others] or seen
+    seen, held = _split(scans.trunks, SCANNED[:1] if fold == BASE else fold.without, SCANNED[:1])
     real = ready(scans.real_trunks, fold.without) if fold.real else []
     batches = TrunkBatches(seen, real, _share(real))
     validation = TrunkBatches(held, seed=9)
@@ -109,3 +113,19 @@ def train_locator(
     train_locator(BASE, scans, work, profile, steps)
     later = max(int(LATER_LOCATOR_STEPS * total), 1)
     return fit_locator(profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)
+
+
+def train_ribs(fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None) -> nn.Module:
+    """Train one fold of the network that sees ribs, as `train_segmenter`."""
+    total = steps or RIB_STEPS[profile]
+    folder = work / f"ribs-{profile}-{fold.name}"
+    claim(folder, generator=GENERATOR, scans=len(scans.crops), steps=total)
+    seen, held = _split(scans.crops, fold.without, SCANNED)
+    real = ready(scans.real_crops, fold.without) if fold.real else []
+    batches, validation = RibBatches(seen, real, _share(real)), RibBatches(held, seed=9)
+    if fold == BASE:
+        return fit_ribs(profile, batches, validation, folder, steps=total)
+    start = work / f"ribs-{profile}-{BASE.name}" / "checkpoint.pt"
+    train_ribs(BASE, scans, work, profile, steps)
+    later = max(int(LATER_STEPS * total), 1)
+    return fit_ribs(profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)

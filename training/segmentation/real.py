@@ -134,12 +134,15 @@ def real_crops(source: RealCt) -> list[CropScan]:
     """Return the surroundings of each whole vertebra of a CT on the segmenter's grid."""
     ct, mask = source.read()
     out = []
+    found = {level: c for level, c in centres(mask, source.labels).items() if level in LEVELS}
     shape = tuple(int(n) for n in np.floor((CROP_HIGH - CROP_LOW) / CROP_STEP_MM).astype(int) + 1)
     for level in source.whole:
         inside = np.isin(mask.voxels, source.labels[level])
         centre, _ = body_centre(inside, mask.affine)
         low = centre + CROP_LOW
         image = crop(ct, low, (shape[0], shape[1], shape[2]))
+        bodies = {name: (c - low) / CROP_STEP_MM for name, c in found.items()}
+        bodies = {name: c for name, c in bodies.items() if ((c > 0.0) & (c < np.array(shape) - 1)).all()}
         truth = sample(
             Volume(inside.astype(np.float32), mask.affine), low, CROP_STEP_MM, (shape[0], shape[1], shape[2]), 0.0
         )
@@ -149,6 +152,8 @@ def real_crops(source: RealCt) -> list[CropScan]:
                 np.rint(255.0 * truth.voxels).astype(np.uint8),
                 (-CROP_LOW / CROP_STEP_MM).astype(np.float32),
                 level,
+                np.array(list(bodies.values()), np.float32),
+                tuple(bodies),
                 (source.person,),
             )
         )

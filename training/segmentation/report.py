@@ -24,13 +24,17 @@ from training.segmentation.folds import ALL, BASE, GROUPS, Fold, Scans, folds
 from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS
 from training.segmentation.locator import Locator
 from training.segmentation.real import RealCt
-from training.segmentation.scans import read_crop, read_trunk
+from training.segmentation.rib_net import WIDTHS as RIB_WIDTHS
+from training.segmentation.rib_net import RibNet
+from training.segmentation.rib_rates import RibRate, rib_rates
+from training.segmentation.scans import read_crop, read_trunk, ready
 from training.segmentation.spine import Spine
 from training.segmentation.tables import COLUMNS, NAMES, Row, document
 from training.segmentation.unets import KINDS, WIDTHS, BiFusionUNet, Kind, build
 from workers.engine import Engine
 from workers.stages.automatic_mask import VertebraFinder
 from workers.stages.coarse_maps import Localiser
+from workers.stages.ribs import RibReader
 from workers.stages.segment import Segmenter, body_centre
 from workers.stages.slices import CHANNELS
 from workers.stages.volume import Volume
@@ -39,6 +43,8 @@ SYNTHETIC = 8
 """Synthetic vertebrae a fold."""
 WHOLE = 20
 """Synthetic whole CTs that are asked for L1."""
+RIB_SCANS = 150
+"""Synthetic surroundings in which ribs are looked for, about."""
 SHOWN = 8
 
 
@@ -60,6 +66,10 @@ class Trained:
     def localiser(self, fold: Fold) -> Localiser:
         """Return a fold's localiser."""
         return Localiser(TorchSession(load(Locator(LOCATOR_WIDTHS[self.profile]), self._path("locator", fold))))
+
+    def ribs(self, fold: Fold) -> RibReader:
+        """Return a fold's network that sees ribs."""
+        return RibReader(TorchSession(load(RibNet(RIB_WIDTHS[self.profile]), self._path("ribs", fold))))
 
     def fusion_weights(self) -> list[float]:
         """Return the share of the VGG features a level in the network that is shipped; none where it is missing."""
@@ -91,6 +101,7 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     rows, shown = _rows(Engine(bundle), scans, real, trained)
     answers = _answers(spines, real, trained)
+    rates = _rib_rates(scans, trained)
     if shown:
         pictures.overlays(out / "segmentation.png", shown[:SHOWN])
     pictures.generator(
@@ -102,7 +113,7 @@ def evaluate(
     _write_rows(out / "segmentation.csv", rows)
     _write_answers(out / "segmentation-whole.csv", answers)
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, profile {trained.profile}"
-    (out / "segmentation.md").write_text(document(rows, answers, trained.fusion_weights(), machine), "utf-8")
+    (out / "segmentation.md").write_text(document(rows, answers, rates, trained.fusion_weights(), machine), "utf-8")
 
 
 def _rows(
@@ -168,17 +179,26 @@ def _answers(spines: list[Spine], real: tuple[RealCt, ...], trained: Trained) ->
     """Return what whole CTs of people that neither network has seen are answered with."""
     unseen = BASE.without[0]
     answers: list[Answer] = []
-    if not trained.has("locator", BASE) or not trained.has("bifusion", BASE):
+    if not all(trained.has(network, BASE) for network in ("locator", "ribs", "bifusion")):
         return answers
-    localiser = trained.localiser(BASE)
+    localiser, ribs = trained.localiser(BASE), trained.ribs(BASE)
     for source in real:
         fold = next((f for f in folds(tuple(ct.person for ct in real)) if f.without == (source.person,)), None)
         if fold and not source.calibrated and trained.has("bifusion", fold):
-            answers += ask_real(VertebraFinder(localiser, trained.segmenter("bifusion", fold)), source)
+            answers += ask_real(VertebraFinder(localiser, trained.segmenter("bifusion", fold), ribs), source)
     own = [spine for spine in spines if spine.person == unseen]
     if own:
-        answers += ask_synthetic(VertebraFinder(localiser, trained.segmenter("bifusion", BASE)), own, WHOLE)
+        answers += ask_synthetic(VertebraFinder(localiser, trained.segmenter("bifusion", BASE), ribs), own, WHOLE)
     return answers
+
+
+def _rib_rates(scans: Scans, trained: Trained) -> list[RibRate]:
+    """Return how often ribs are seen in people that the network has not."""
+    if not trained.has("ribs", BASE):
+        return []
+    reader, unseen = trained.ribs(BASE), set(ready(scans.crops, BASE.without))
+    held = [path for path in scans.crops if path not in unseen]
+    return rib_rates(reader, held[:: max(1, len(held) // RIB_SCANS)], False) + rib_rates(reader, scans.real_crops, True)
 
 
 def _curves(path: Path, trained: Trained) -> None:

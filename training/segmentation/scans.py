@@ -85,6 +85,8 @@ class CropScan:
         (3,) voxels: centre of its body.
     level
         Its name.
+    centres
+        (n, 3) float32, voxels: centres of all the bodies that lie in it; ``levels``, their names.
     people
         Whose vertebrae are in it; the first is who the vertebra in the middle is of.
     """
@@ -93,6 +95,8 @@ class CropScan:
     inside: NDArray[np.uint8]
     centre: NDArray[np.float32]
     level: str
+    centres: NDArray[np.float32]
+    levels: tuple[str, ...]
     people: tuple[str, ...]
 
     def save(self, path: Path) -> None:
@@ -103,6 +107,8 @@ class CropScan:
             inside=self.inside,
             centre=self.centre,
             level=np.array(self.level),
+            centres=self.centres,
+            levels=np.array(self.levels),
             people=np.array(self.people),
         )
 
@@ -186,6 +192,9 @@ def _one_crop(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> 
     occupied = resample((anatomy.bone == own).astype(np.float32), CROP_STEP_MM / CROP_MM, shape)
     seen = np.unique(anatomy.bone)
     people = {v.person for v in spine.vertebrae if label_of(v.level) in seen} - {target.person}
+    centres = np.array([v.centre - grid.origin for v in spine.vertebrae]) / CROP_STEP_MM
+    there = ((centres > 0.0) & (centres < np.array(shape) - 1)).all(axis=1)
+    levels = tuple(v.level for v, inside in zip(spine.vertebrae, there, strict=True) if inside)
     for path in paths:
         hu = hounsfield(random, anatomy)
         add_metal(random, hu, anatomy)
@@ -196,6 +205,8 @@ def _one_crop(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> 
             np.rint(255.0 * occupied).astype(np.uint8),
             ((target.centre - grid.origin) / CROP_STEP_MM).astype(np.float32),
             level,
+            centres[there].astype(np.float32),
+            levels,
             (target.person, *sorted(people)),
         ).save(path)
 
@@ -209,7 +220,8 @@ def read_trunk(path: Path) -> TrunkScan:
 def read_crop(path: Path) -> CropScan:
     """Read a scan that `make_crops` wrote."""
     with np.load(path) as s:
-        return CropScan(s["image"], s["inside"], s["centre"], str(s["level"]), tuple(map(str, s["people"])))
+        levels, people = (tuple(map(str, s[name])) for name in ("levels", "people"))
+        return CropScan(s["image"], s["inside"], s["centre"], str(s["level"]), s["centres"], levels, people)
 
 
 def ready(paths: list[Path], without: tuple[str, ...]) -> list[Path]:

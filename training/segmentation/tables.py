@@ -9,6 +9,7 @@ import numpy as np
 
 from training.segmentation.end_to_end import VERDICTS, Answer
 from training.segmentation.evaluation import Overlap, StressChange
+from training.segmentation.rib_rates import RibRate
 
 NAMES = {
     "bifusion": "BiFusion-UNet",
@@ -38,13 +39,23 @@ crop of 1.5 mm around an L3, and one L2 of 1 mm from which everything but bone w
 Research software. Not a medical device.
 """
 WHOLE_CTS = """
-## A CT alone, both networks
+## A CT alone
 
-Located, segmented, cleaned and checked as in a job without a mask; neither network has seen the person. `right` is the
+Located, segmented, cleaned and checked as in a job without a mask; no network has seen the person. `right` is the
 vertebra that was asked for (DSC at least 0.5), `wrong` any other bone, or one that the scan cuts. All answers are in
 `segmentation-whole.csv`.
 
 | CT | asked for | verdict | DSC | told |
+| --- | --- | --- | --- | --- |
+"""
+RIBS = """
+## Ribs
+
+What the network that looks for ribs says of people it has not seen (synthetic CTs; of the real ones those that are
+neither cut nor bone alone, and T12, which is), its point 2.5 mm off the centre of the body along each axis. The rest is
+told to be unsure.
+
+| levels | CTs | vertebrae | ribs | none |
 | --- | --- | --- | --- | --- |
 """
 SYNTHETIC_CTS = """## The synthetic CTs
@@ -73,7 +84,9 @@ class Row:
     stress: StressChange | None = None
 
 
-def document(rows: list[Row], answers: list[Answer], vgg_shares: list[float], machine: str) -> str:
+def document(
+    rows: list[Row], answers: list[Answer], rates: list[RibRate], vgg_shares: list[float], machine: str
+) -> str:
     """Return the whole page."""
     real, synthetic = [r for r in rows if r.real], [r for r in rows if not r.real]
     parts = [INTRODUCTION.format(machine=machine)]
@@ -91,6 +104,8 @@ def document(rows: list[Row], answers: list[Answer], vgg_shares: list[float], ma
         parts += ["## Synthetic CTs of held-out people\n", _table(synthetic)]
     if answers:
         parts.append(_whole(answers))
+    if rates:
+        parts.append(_ribs(rates))
     if vgg_shares:
         told = ", ".join(f"f{i + 1} {share:.1%}" for i, share in enumerate(vgg_shares))
         parts.append(
@@ -134,3 +149,9 @@ def _whole(answers: list[Answer]) -> str:
     told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
     lines.append(f"\n{counts.total()} synthetic CTs of random range, width and protocol, asked for L1: {told}.")
     return WHOLE_CTS + "\n".join(lines)
+
+
+def _ribs(rates: list[RibRate]) -> str:
+    return RIBS + "\n".join(
+        f"| {r.levels} | {'real' if r.real else 'synthetic'} | {r.count} | {r.ribs:.1%} | {r.none:.1%} |" for r in rates
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,6 +23,7 @@ from workers.stages.localise import Localisation, choose, find_bodies, rounded
 from workers.stages.mask import CleanMask, clean_mask
 from workers.stages.plausibility import MAX_CUT_MM2, check_on_bone, check_vertebra
 from workers.stages.report_model import Segmentation
+from workers.stages.ribs import RibReader
 from workers.stages.segment import Segmenter, as_mask, body_centre
 from workers.stages.segment_grid import canonical
 from workers.stages.volume import Volume
@@ -33,7 +35,9 @@ SEED_LOW, SEED_SHAPE = (-80.0, -80.0, -60.0), (160, 160, 80)
 CENTRE_SLACK_MM = 3.0
 """The located centre must lie in the mask, or so near: a neighbour's centre is 20 mm away or more."""
 SEED_SLACK_MM = 1.5
-NEAR_BORDER_MM = 2.5
+NEAR_BORDER_MM, NEAR_BORDER_VOXELS = 2.0, 0.4
+CLEAR_MM, ENDPLATE_MM2 = 8.0, 500.0
+"""An endplate must be so far from the scan's end: in a body that is cut the network may invent one."""
 MOST_MOVES, SETTLED_MM = 4, 4.0
 """From a seed at the tip of a process the centre of the body is reached in some steps."""
 UNSURE = (0.1, 0.9)
@@ -48,10 +52,10 @@ class Place:
 
 
 class VertebraFinder:
-    """Locates and segments; holds the two networks."""
+    """Locates and segments; holds the three networks."""
 
-    def __init__(self, localiser: Localiser, segmenter: Segmenter) -> None:
-        self.localiser, self.segmenter = localiser, segmenter
+    def __init__(self, localiser: Localiser, segmenter: Segmenter, ribs: RibReader) -> None:
+        self.localiser, self.segmenter, self.ribs = localiser, segmenter, ribs
 
     def place(self, ct: Volume, params: JobParams) -> Place:
         """Return where the vertebra asked for is.
@@ -65,7 +69,8 @@ class VertebraFinder:
         """
         if params.seed_ras_mm is None:
             maps = self.localiser.maps(ct)
-            bodies = find_bodies(maps, params.vertebra, partial(self.segmenter.body_at, ct))
+            look, ribs = partial(self.segmenter.body_at, ct), partial(self.ribs.at, ct)
+            bodies = find_bodies(maps, params.vertebra, look, ribs)
             found = choose(bodies, ct, params.vertebra)
             return Place(found.centre, found)
         seed = np.array(params.seed_ras_mm)
@@ -132,19 +137,33 @@ def check_whole(clean: CleanMask, probability: Volume, ct: Volume, vertebra: str
     Raises
     ------
     VertebraTruncated
-        More than `MAX_CUT_MM2` of it lies at a border.
+        More than `MAX_CUT_MM2` of it lies at a border, or an endplate within `CLEAR_MM` of the scan's ends.
     """
-    world = np.argwhere(clean.voxels) @ clean.affine[:3, :3].T + clean.affine[:3, 3]
     size = float(np.prod(clean.spacing))
-    for name, grid, near in (("scan", ct, NEAR_BORDER_MM), ("part looked at", probability, 1.5)):
-        index = (world - grid.affine[:3, 3]) @ np.linalg.inv(grid.affine[:3, :3]).T
-        last = np.array(grid.voxels.shape) - 1
-        for a in range(3):
-            for away in (index[:, a], last[a] - index[:, a]):
-                area = float((away * grid.spacing[a] < near).sum()) * size / near
-                if area > MAX_CUT_MM2:
-                    expected = f"at most {MAX_CUT_MM2:.0f} mm² of {vertebra} at the border of the {name}"
-                    raise _cut(vertebra, expected, f"{area:.0f} mm² within {near:g} mm of it")
+    for name, grid, voxels in (("scan", ct, NEAR_BORDER_VOXELS), ("part looked at", probability, 0.0)):
+        for a, away, _ in _borders(clean, grid):
+            near = NEAR_BORDER_MM + voxels * float(grid.spacing[a])
+            area = float((away < near).sum()) * size / near
+            if area > MAX_CUT_MM2:
+                expected = f"at most {MAX_CUT_MM2:.0f} mm² of {vertebra} at the border of the {name}"
+                raise _cut(vertebra, expected, f"{area:.0f} mm² within {near:.1f} mm of it")
+    upright = int(np.abs(ct.affine[2, :3] / ct.spacing).argmax())
+    for a, away, beside in _borders(clean, ct):
+        across = 4.0 * len(np.unique(np.floor(beside[away < CLEAR_MM] / 2.0), axis=0))
+        if a == upright and across > ENDPLATE_MM2:
+            expected = f"{CLEAR_MM:g} mm of the scan beyond the endplates of {vertebra}"
+            raise _cut(vertebra, expected, f"{across:.0f} mm² of it from {away.min():.1f} mm of the scan's end on")
+
+
+def _borders(clean: CleanMask, grid: Volume) -> Iterator[tuple[int, Floats, Floats]]:
+    """Yield for each face of a grid its axis, how far the mask's voxels are from it (n,) mm, and their place (n, 2)."""
+    world = np.argwhere(clean.voxels) @ clean.affine[:3, :3].T + clean.affine[:3, 3]
+    place = (world - grid.affine[:3, 3]) @ np.linalg.inv(grid.affine[:3, :3]).T * grid.spacing
+    end = (np.array(grid.voxels.shape) - 1) * grid.spacing
+    for a in range(3):
+        beside = np.delete(place, a, axis=1)
+        yield a, place[:, a], beside
+        yield a, end[a] - place[:, a], beside
 
 
 def _cut(vertebra: str, expected: str | None, got: str | None) -> VertebraTruncated:

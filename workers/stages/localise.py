@@ -9,6 +9,7 @@ alternatives.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -26,6 +27,8 @@ from workers.stages.volume import Volume
 
 Floats = NDArray[np.float64]
 
+RibsAt = Callable[[Floats], bool | None]
+"""Whether ribs start at the body about a point (3,) mm; None where it cannot be told."""
 CLASS_OF_LEVEL = np.array([CLASSES.index(v) if v in CLASSES else 1 for v in LEVELS[:-1]] + [SACRUM])
 LEVELS_OF_CLASS = np.bincount(CLASS_OF_LEVEL, minlength=len(CLASSES))
 EVEN = 0.5
@@ -33,16 +36,14 @@ BODY_MM = 10.0
 """Radius of the ball about a body's centre in which the network is asked what it is."""
 FIRST_TRIES_MM = (0.0, 12.0, -12.0, 24.0, -24.0)
 """Where a first body is looked for, along the spine from where the level seems to be."""
-RIB_LOW_MM, RIB_HIGH_MM = (14.0, -26.0, -10.0), (32.0, 6.0, 10.0)
-"""Where a rib starts, from the centre of its body: to either side, behind, at the same height."""
-NO_RIB, RIB_SEEN = 1.0, 2.0
-"""Voxels of rib there, by their probability; between the two it cannot be told. In a trial on synthetic trunks of a
-person the network had not seen, more than one voxel lay at nine of ten T11 and T12, and at one to three of ten L1."""
 ON_SACRUM_MM = (-34.0, 4.0)
 """Height of the sacrum's top over the centre of a body that lies on it: -30 to 0 mm for L5 in that trial."""
 LEAST_SACRUM = 60
 """Voxels of sacrum that must be seen."""
+BELOW_SACRUM = 1
+"""Bodies that may be found below the one on the sacrum: S1 is now and then taken for one; with more it is no sacrum."""
 LEAST_CONFIDENCE = 0.85
+WITNESSES = ("ribs", "sacrum", "looks of the row")
 LEAST_TOLD = 0.02
 """Alternatives of less probability are not reported."""
 
@@ -91,7 +92,7 @@ class Localisation:
     by_sacrum: str | None
 
 
-def find_bodies(maps: Maps, vertebra: str, look: Look) -> list[Body]:
+def find_bodies(maps: Maps, vertebra: str, look: Look, ribs: RibsAt) -> list[Body]:
     """Return the vertebral bodies about `vertebra`, or about where it would be nearest, from top to bottom.
 
     As far up as the last ribs and as far down as the sacrum, where the scan shows them.
@@ -106,7 +107,7 @@ def find_bodies(maps: Maps, vertebra: str, look: Look) -> list[Body]:
         guess = axis.along(start, off)
         row = [] if guess is None else walk(axis, guess, vertebra, look, above, below)
         if row:
-            return _on_sacrum([_describe(maps, centre) for centre in row], maps)
+            return _on_sacrum([_describe(maps, centre, ribs(centre)) for centre in row], maps)
     return []
 
 
@@ -131,26 +132,11 @@ def _looks(maps: Maps, centre: Floats) -> Floats:
     return np.asarray(shares)
 
 
-def _describe(maps: Maps, centre: Floats) -> Body:
+def _describe(maps: Maps, centre: Floats, ribs: bool | None) -> Body:
     """Return what is seen of the body about `centre` (3,) mm."""
     shares = _looks(maps, centre)
     bone = float(shares.sum())
-    return Body(centre, bone, shares[CLASS_OF_LEVEL] / max(bone, 1e-6), _has_ribs(maps, maps.voxel(centre)), None)
-
-
-def _has_ribs(maps: Maps, centre: Floats) -> bool | None:
-    """Whether a rib starts on either side of the body about `centre` (3,) voxels; None where it cannot be told."""
-    reach = max(RIB_HIGH_MM[0], -RIB_LOW_MM[1]) / COARSE_MM
-    low, high = np.maximum(np.floor(centre - reach).astype(int), 0), np.ceil(centre + reach).astype(int) + 1
-    part = maps.classes[RIB][tuple(slice(a, b) for a, b in zip(low, high, strict=True))]
-    x, y, z = (
-        COARSE_MM * (grid + first - middle)
-        for grid, first, middle in zip(np.indices(part.shape), low, centre, strict=True)
-    )
-    level = (y > RIB_LOW_MM[1]) & (y < RIB_HIGH_MM[1]) & (z > RIB_LOW_MM[2]) & (z < RIB_HIGH_MM[2])
-    sides = [part[level & (side * x > RIB_LOW_MM[0]) & (side * x < RIB_HIGH_MM[0])].sum() for side in (-1.0, 1.0)]
-    seen = max(sides)
-    return True if seen > RIB_SEEN else False if seen < NO_RIB else None
+    return Body(centre, bone, shares[CLASS_OF_LEVEL] / max(bone, 1e-6), ribs, None)
 
 
 def _on_sacrum(bodies: list[Body], maps: Maps) -> list[Body]:
@@ -162,6 +148,8 @@ def _on_sacrum(bodies: list[Body], maps: Maps) -> list[Body]:
     voxels = np.argwhere(pieces == int(sizes.argmax()) + 1)
     top = float(np.quantile(maps.world(voxels.astype(np.float64))[:, 2], 0.97))
     near = [i for i, body in enumerate(bodies) if ON_SACRUM_MM[0] < top - body.centre[2] < ON_SACRUM_MM[1]]
+    if near and len(bodies) - 1 - near[-1] > BELOW_SACRUM:
+        return bodies
     return [replace(body, on_sacrum=bool(near) and i == near[-1]) for i, body in enumerate(bodies)]
 
 
@@ -187,10 +175,10 @@ def choose(bodies: list[Body], ct: Volume, vertebra: str) -> Localisation:
     order = np.argsort(chance)[::-1]
     first = int(order[0])
     others = tuple(Candidate(bodies[i].centre, float(chance[i])) for i in order[1:] if chance[i] > LEAST_TOLD)
-    counts = _counts(bodies, numbering, first)
-    if chance[first] < LEAST_CONFIDENCE or {*counts} - {None} != {vertebra}:  # one count at least
+    counts, looks = _counts(bodies, numbering, first), _by_looks(bodies, first)
+    if chance[first] < LEAST_CONFIDENCE or not _agree(vertebra, counts, looks):
         options = (Candidate(bodies[first].centre, float(chance[first])), *others)
-        raise _refusal(bodies, numbering, ct, vertebra, options, counts)
+        raise _refusal(bodies, numbering, ct, vertebra, options, (*counts, looks))
     return Localisation(
         vertebra,
         bodies[first].centre,
@@ -203,11 +191,7 @@ def choose(bodies: list[Body], ct: Volume, vertebra: str) -> Localisation:
 
 
 def _counts(bodies: list[Body], numbering: Numbering, chosen: int) -> tuple[str | None, str | None]:
-    """Return the level of a body by counting down from the lowest rib, and up from the sacrum.
-
-    Transitional anatomy shifts one against the other by one level; where they are further apart what was taken for ribs
-    is none: the sacrum is seen more surely.
-    """
+    """Return the level of a body by counting down from the lowest rib, and up from the sacrum."""
     place = {i: level for i, level in numbering.path}
 
     def off(landmark: int) -> int:
@@ -218,9 +202,19 @@ def _counts(bodies: list[Body], numbering: Numbering, chosen: int) -> tuple[str 
     lowest = _lowest_rib(bodies)
     by_ribs = None if lowest is None else T12 + off(lowest)
     by_sacrum = L5 + off(based[-1]) if based else None
-    if by_ribs is not None and by_sacrum is not None and abs(by_ribs - by_sacrum) > 1:
-        by_ribs = None
     return _named(by_ribs), _named(by_sacrum)
+
+
+def _by_looks(bodies: list[Body], chosen: int) -> str | None:
+    """Return the level of a body by what all of the row look like, whatever ribs and sacrum say."""
+    blind = number_bodies([replace(body, ribs=None, on_sacrum=None) for body in bodies])
+    return _named(dict(blind.path).get(chosen))
+
+
+def _agree(vertebra: str, counts: tuple[str | None, str | None], looks: str | None) -> bool:
+    """Whether two say that it is `vertebra` and none contradicts; where both counts do, looks do not matter."""
+    known = [count for count in counts if count is not None]
+    return set(known) == {vertebra} and (len(known) == 2 or looks == vertebra)
 
 
 def _lowest_rib(bodies: list[Body]) -> int | None:
@@ -249,7 +243,7 @@ def _refusal(
     ct: Volume,
     vertebra: str,
     options: tuple[Candidate, ...],
-    counts: tuple[str | None, str | None],
+    said: tuple[str | None, ...],
 ) -> VertebraNotFound | VertebraTruncated:
     """Return why there is no answer: not there, cut, or not to be told."""
     wanted, path = LEVELS.index(vertebra), numbering.path
@@ -262,7 +256,8 @@ def _refusal(
             "transitional anatomy). Say with seed_ras_mm which one, or send a mask.",
             expected=f"{vertebra} with a confidence of at least {LEAST_CONFIDENCE:.0%}, counted from the ribs or the "
             "sacrum, without contradiction",
-            got=f"{told} mm RAS; by the ribs {counts[0] or 'unknown'}, by the sacrum {counts[1] or 'unknown'}",
+            got=f"{told} mm RAS; "
+            + ", ".join(f"by the {what} {level or 'unknown'}" for what, level in zip(WITNESSES, said, strict=True)),
             levels_seen=seen,
             alternatives=[option.told().model_dump(mode="json") for option in options],
         )

@@ -24,11 +24,16 @@ CENTRE = np.array([84.0, 112.0, 56.0])
 """Voxels; not the middle of the scan."""
 
 
+def crop_of(image: np.ndarray, inside: np.ndarray, centre: np.ndarray) -> CropScan:
+    centre = np.asarray(centre, np.float32)
+    return CropScan(image, inside, centre, "L1", centre[None], ("L1",), ("a",))
+
+
 def sphere(radius_mm: float = 20.0, shape: tuple[int, int, int] = (176, 190, 108)) -> CropScan:
     """A ball about the centre, its edge 2 mm wide, whose HU tell the share: -1024 + 8 HU for each of 255 steps."""
     away = np.linalg.norm((np.moveaxis(np.indices(shape), 0, -1) - CENTRE) * CROP_STEP_MM, axis=-1)
     inside = np.rint(255.0 * np.clip(0.5 * (radius_mm + 1.0 - away), 0.0, 1.0)).astype(np.uint8)
-    return CropScan((-1024 + 8 * inside.astype(int)).astype(np.int16), inside, CENTRE.astype(np.float32), "L1", ("a",))
+    return crop_of((-1024 + 8 * inside.astype(int)).astype(np.int16), inside, CENTRE)
 
 
 def drawn(seed: int, crop: CropScan) -> tuple[np.ndarray, np.ndarray]:
@@ -79,9 +84,7 @@ def test_the_target_is_where_the_image_shows_it(ball):
 def test_a_cut_takes_image_and_target_alike():
     """All bone: beyond the field of view there is air and nothing to be found, within it there is neither."""
     shape = (176, 190, 108)
-    solid = CropScan(
-        np.full(shape, 1016, np.int16), np.full(shape, 255, np.uint8), CENTRE.astype(np.float32), "L1", ("a",)
-    )
+    solid = crop_of(np.full(shape, 1016, np.int16), np.full(shape, 255, np.uint8), CENTRE)
     cut = whole = 0
     for seed in range(120):
         image, target = drawn(seed, solid)
@@ -119,7 +122,7 @@ def test_neighbours_and_heights_are_on_one_scale():
     shape = (240, 240, 121)
     ramp = np.broadcast_to(500.0 + 6.0 * np.arange(-60, 61), shape).astype(np.int16)  # 4 HU a mm
     centre = np.array([120.0, 120.0, 60.0], np.float32)
-    tall = CropScan(ramp, np.full(shape, 255, np.uint8), centre, "L1", ("a",))
+    tall = crop_of(ramp, np.full(shape, 255, np.uint8), centre)
     slopes = []
     for seed in range(40):
         image, target = drawn(seed, tall)
@@ -150,7 +153,7 @@ def test_front_stays_front_and_sides_are_mirrored():
     inside = np.zeros(shape, np.uint8)
     for at, radius in (((0, 0, 0), 14.0), ((0, -30, 0), 10.0), ((24, -4, 0), 7.0)):
         inside[np.linalg.norm(points - at, axis=-1) < radius] = 255
-    three = CropScan(np.full(shape, 40, np.int16), inside, CENTRE.astype(np.float32), "L1", ("a",))
+    three = crop_of(np.full(shape, 40, np.int16), inside, CENTRE)
     sides = []
     for seed in range(150):
         _, target = drawn(seed, three)
@@ -183,7 +186,8 @@ def test_a_scan_is_read_as_it_was_written(files):
     np.testing.assert_array_equal(back.image, made.image)
     np.testing.assert_array_equal(back.inside, made.inside)
     np.testing.assert_array_equal(back.centre, made.centre)
-    assert (back.level, back.people) == ("L1", ("a",))
+    np.testing.assert_array_equal(back.centres, made.centres)
+    assert (back.level, back.levels, back.people) == ("L1", ("L1",), ("a",))
 
 
 def test_a_batch_depends_on_its_number_and_the_seed(files):

@@ -55,7 +55,7 @@ def test_what_an_answer_counts_as(low, truth, verdict, dsc):
     assert answer.verdict == verdict
     assert answer.dsc == pytest.approx(dsc, abs=0.02)
     assert answer.told == ("vertebra_not_found: nothing" if low is None else "confidence 0.90")
-    page = document([], [answer], [], "a machine")
+    page = document([], [answer], [], [], "a machine")
     assert f"| somebody | L1 | {verdict} | {answer.dsc:.3f} |" in page
 
 

@@ -61,7 +61,9 @@ def test_a_case_keeps_the_places_of_its_crop():
     inside[5:9, 6:10, 7:12] = 255
     inside[9, 6:10, 7:12] = 100
     centre = np.array([6.5, 7.5, 9.0], np.float32)
-    case = case_of(CropScan(np.zeros(inside.shape, np.int16), inside, centre, "L1", ("nobody",)), "x")
+    case = case_of(
+        CropScan(np.zeros(inside.shape, np.int16), inside, centre, "L1", centre[None], ("L1",), ("nobody",)), "x"
+    )
     np.testing.assert_array_equal(case.truth.voxels, inside > 127)
     middle = np.argwhere(case.truth.voxels).mean(axis=0) * CROP_STEP_MM
     np.testing.assert_allclose(case.centre, middle)

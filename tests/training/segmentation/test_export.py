@@ -21,11 +21,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
 
 from training.export_paper import HALF_FROM  # noqa: E402
 from training.segmentation.cases import TorchSession  # noqa: E402
-from training.segmentation.export import export_locator, export_segmenter  # noqa: E402
+from training.segmentation.export import export_locator, export_ribs, export_segmenter  # noqa: E402
 from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
 from training.segmentation.locator import Locator  # noqa: E402
+from training.segmentation.rib_net import WIDTHS as RIB_WIDTHS  # noqa: E402
+from training.segmentation.rib_net import RibNet  # noqa: E402
 from training.segmentation.unets import WIDTHS, build  # noqa: E402
 from workers.stages.coarse_maps import CLASSES  # noqa: E402
+from workers.stages.ribs import SIDE_SHAPE  # noqa: E402
 from workers.stages.slices import CHANNELS  # noqa: E402
 
 SLICES = [(1, 112, 112), (3, 64, 96), (8, 32, 160)]
@@ -37,13 +40,19 @@ def lived_in(network: nn.Module, *shape: int) -> nn.Module:
     torch.manual_seed(1)
     with torch.no_grad():
         for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d | nn.InstanceNorm3d):
+            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d | nn.InstanceNorm3d):
                 module.weight.uniform_(0.6, 1.6)
                 module.bias.uniform_(-0.3, 0.3)
                 module.momentum = None  # the mean of the batches, all of them counted alike
         for _ in range(3):
             network(torch.randn(*shape))
     return network.eval()
+
+
+def seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    """A new network, the same one every time."""
+    torch.manual_seed(0)
+    return make()
 
 
 def stored(network: nn.Module) -> nn.Module:
@@ -70,13 +79,13 @@ class Exported:
 
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory) -> Exported:
-    network = lived_in(build("bifusion", CHANNELS, WIDTHS["tiny"]), 2, CHANNELS, 64, 64)
+    network = lived_in(seeded(lambda: build("bifusion", CHANNELS, WIDTHS["tiny"])), 2, CHANNELS, 64, 64)
     return Exported(network, export_segmenter, tmp_path_factory.mktemp("segmenter") / "segmenter.onnx")
 
 
 @pytest.fixture(scope="module")
 def locator(tmp_path_factory) -> Exported:
-    network = lived_in(Locator(LOCATOR_WIDTHS["tiny"]), 1, 1, 32, 32, 32)
+    network = lived_in(seeded(lambda: Locator(LOCATOR_WIDTHS["tiny"])), 1, 1, 32, 32, 32)
     return Exported(network, export_locator, tmp_path_factory.mktemp("locator") / "locator.onnx")
 
 
@@ -105,6 +114,20 @@ def test_the_locators_graph_is_the_network(locator, shape):
         expected = TorchSession(network).run(["classes", "mark"], {"volume": volume})
         np.testing.assert_allclose(classes, expected[0], atol=tolerance, rtol=0)
         np.testing.assert_allclose(mark, expected[1], atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_the_rib_networks_graph_is_the_network(batch, tmp_path):
+    exported = Exported(
+        lived_in(seeded(lambda: RibNet(RIB_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE), export_ribs, tmp_path / "ribs.onnx"
+    )
+    sides = np.random.default_rng(batch).standard_normal((batch, 1, *SIDE_SHAPE)).astype(np.float32)
+    (found,) = exported.session.run(["logit"], {"sides": sides})
+    (expected,) = TorchSession(exported.network).run(["logit"], {"sides": sides})
+    assert found.shape == (batch,)
+    np.testing.assert_allclose(found, expected, atol=2e-3, rtol=0)
+    (blank,) = exported.session.run(["logit"], {"sides": np.zeros_like(sides)})
+    assert np.abs(found - blank).max() > 1e-3
 
 
 def test_large_weights_are_stored_in_half_precision(segmenter, locator):

@@ -53,6 +53,19 @@ def test_everybody_with_a_real_ct_is_left_out_by_name(sources, trunk, crops):
     }
 
 
+def test_crops_know_the_bodies_around_their_own(crops):
+    """T12 of the abdomen is cut, but its body shows."""
+    by_level = {crop.level: crop for crop in crops["totalsegmentator"]}
+    assert set(by_level["L1"].levels) >= {"T12", "L1", "L2"}
+    assert set(by_level["L3"].levels) >= {"L2", "L3", "L4"}
+    for crop in by_level.values():
+        own = crop.centres[crop.levels.index(crop.level)]
+        np.testing.assert_allclose(own, crop.centre, atol=0.01)
+        for body in crop.centres:
+            i, j, k = np.rint(body).astype(int)
+            assert crop.image[i - 4 : i + 5, j - 4 : j + 5, k - 2 : k + 3].mean() > 60.0
+
+
 def test_the_trunks_levels_stand_in_order(trunk):
     by_level = {LEVELS[rank - 1]: centre for rank, centre in zip(trunk.levels, trunk.centres, strict=True)}
     heights = [by_level[level][2] * COARSE_MM for level in LUMBAR]

@@ -11,6 +11,8 @@ from torch import nn  # noqa: E402
 
 from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
 from training.segmentation.locator import Locator  # noqa: E402
+from training.segmentation.rib_net import WIDTHS as RIB_WIDTHS  # noqa: E402
+from training.segmentation.rib_net import RibNet  # noqa: E402
 from training.segmentation.unets import (  # noqa: E402
     ASPP_DILATIONS,
     KINDS,
@@ -26,6 +28,7 @@ from training.segmentation.unets import (  # noqa: E402
     channels,
 )
 from workers.stages.coarse_maps import CLASSES  # noqa: E402
+from workers.stages.ribs import SIDE_SHAPE  # noqa: E402
 from workers.stages.slices import CHANNELS  # noqa: E402
 
 VGG16 = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
@@ -170,3 +173,11 @@ def test_the_locator_gives_every_voxel_its_classes_and_a_mark():
     (out * torch.randn_like(out)).sum().backward()
     without = [name for name, p in net.named_parameters() if p.grad is None or not p.grad.abs().max() > 0.0]
     assert without == []
+
+
+def test_the_rib_network_gives_each_side_one_logit():
+    net = RibNet(RIB_WIDTHS["tiny"])
+    out = net(torch.randn(3, 1, *SIDE_SHAPE))
+    assert out.shape == (3,)
+    (out * torch.randn_like(out)).sum().backward()
+    assert all(p.grad is not None and p.grad.abs().max() > 0.0 for p in net.parameters())

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from models.bundle import DEFAULT_BUNDLE, LOCATOR, SEGMENTER, Bundle
+from models.bundle import DEFAULT_BUNDLE, NETWORKS, SEGMENTER, Bundle
 from training.__main__ import main
 from training.segmentation.anatomy import UNKNOWN
 from training.segmentation.real import verse_cts, write_real
@@ -62,22 +62,22 @@ def test_one_command_trains_and_exports(verse, data_dir, tmp_path, monkeypatch):
     pytest.importorskip("torch", reason="torch is not installed (make training)")
     bundle, work = tmp_path / "bundle", tmp_path / "work"
     shutil.copytree(DEFAULT_BUNDLE, bundle)
-    for name in (LOCATOR, SEGMENTER):
+    for name in NETWORKS:
         (bundle / name).unlink(missing_ok=True)
     kept = Path("build/training")
     for folder in ("posed", "registered"):  # what takes minutes to make, where it is at hand
         if (kept / folder).is_dir():
             shutil.copytree(kept / folder, work / folder)
     command = f"x segmentation --data {data_dir} --out {bundle} --work {work} --verse {verse} --crops 2 --trunks 2"
-    command += " --profile tiny --steps 4 --networks locator bifusion --jobs 1"
+    command += " --profile tiny --steps 4 --networks locator ribs bifusion --jobs 1"
     monkeypatch.setattr("sys.argv", command.split())
     main()
     assert sorted(p.name for p in (work / "segmentation-verse").iterdir()) == [
         *(f"bifusion-tiny-{fold}" for fold in ("a", "all", "base")),
-        *(f"locator-tiny-{fold}" for fold in ("all", "base")),
+        *(f"{network}-tiny-{fold}" for network in ("locator", "ribs") for fold in ("all", "base")),
     ]
     made = Bundle(bundle)
-    assert made.has(LOCATOR, SEGMENTER)
+    assert made.has(*NETWORKS)
     assert len(made.manifest["segmentation"]["vgg_share_a_level"]) == 5
     session = made.session(SEGMENTER)
     (probability,) = session.run(["probability"], {"slices": np.zeros((2, 9, 32, 48), np.float32)})

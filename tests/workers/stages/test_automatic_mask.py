@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from app.jobs.errors import VertebraTruncated
-from workers.stages.automatic_mask import check_whole
+from workers.stages.automatic_mask import CLEAR_MM, check_whole
 from workers.stages.mask import CleanMask, clean_mask
 from workers.stages.volume import Volume
 
@@ -47,8 +47,34 @@ def test_a_cut_is_seen_in_oblique_scans_of_thick_slices(tilt, slice_mm, past):
 
 @pytest.mark.parametrize("tilt", [0.0, 8.0, 25.0])
 def test_a_whole_one_near_the_border_passes(tilt):
-    ct, _ = scan(tilt, 5.0, 33.0)
+    ct, _ = scan(tilt, 5.0, 30.0 + CLEAR_MM + 1.0)
     check_whole(ball(), WINDOW, ct, "L1")
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize("slice_mm", [2.0, 3.0, 5.0])
+def test_an_endplate_near_the_end_of_the_scan_may_be_invented(slice_mm, flipped):
+    """The body goes on to the outermost slice, the mask ends flat before it."""
+    ct, up = scan(0.0, slice_mm, 12.0)
+    if flipped:
+        affine = ct.affine.copy()
+        affine[:3, 2], affine[:3, 3] = -affine[:3, 2], affine[:3, 3] + 39.0 * affine[:3, 2]
+        ct = Volume(ct.voxels, affine)
+    with pytest.raises(VertebraTruncated) as caught:
+        check_whole(ball(12.0 - 6.0, up), WINDOW, ct, "L1")
+    assert "beyond the endplates of L1" in caught.value.expected
+    check_whole(ball(12.0 - CLEAR_MM - 1.0, up), WINDOW, ct, "L1")
+
+
+def test_a_process_near_the_end_of_the_scan_passes():
+    ct, _ = scan(0.0, 2.0, 12.0)
+    points = np.moveaxis(np.indices(WINDOW.voxels.shape), 0, -1) - 100.0
+    body = (np.linalg.norm(points, axis=-1) < 30.0) & (points[..., 2] < 12.0 - CLEAR_MM - 1.0)
+    process = (np.abs(points[..., 0]) < 4.0) & (np.abs(points[..., 1]) < 12.0) & (np.abs(points[..., 2]) < 8.0)
+    both = clean_mask(Volume((body | process).astype(np.uint8), WINDOW.affine), 1)
+    check_whole(both, WINDOW, ct, "L1")
+    with pytest.raises(VertebraTruncated):
+        check_whole(both, WINDOW, scan(0.0, 2.0, 9.0)[0], "L1")
 
 
 def test_a_mask_that_fills_what_was_looked_at_is_refused():

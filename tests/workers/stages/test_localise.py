@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -14,6 +15,7 @@ from workers.stages.localise import (
     LEAST_CONFIDENCE,
     LEVELS,
     Localisation,
+    _agree,
     _lowest_rib,
     choose,
     find_bodies,
@@ -93,9 +95,19 @@ def looks_at(centres: dict[str, np.ndarray], reach_mm: float = 20.0) -> Look:
     return look
 
 
+def rib_starts(maps: Maps) -> Callable[[np.ndarray], bool]:
+    """What a good network for ribs does: look beside the body."""
+
+    def at(centre: np.ndarray) -> bool:
+        i, j, k = np.rint(maps.voxel(centre + np.array([28.0, -12.0, 0.0]))).astype(int)
+        return bool(maps.classes[RIB, i, j, k] > 0.5)
+
+    return at
+
+
 def bodies_of(maps: Maps, levels: tuple[str, ...], vertebra: str, missed: tuple[str, ...] = ()) -> list[Body]:
     seen = {level: centre for level, centre in spine(levels).items() if level not in missed}
-    return find_bodies(maps, vertebra, looks_at(seen))
+    return find_bodies(maps, vertebra, looks_at(seen), rib_starts(maps))
 
 
 def locate(levels: tuple[str, ...], vertebra: str, scan: Volume | None = None, **scene_of) -> Localisation:
@@ -212,9 +224,25 @@ def test_counts_that_contradict_are_refused_however_sure_the_looks():
     levels = through("T10", "L5")
     with pytest.raises(VertebraNotFound) as caught:
         locate(levels, "L2", ribs=("T10", "T11"))
-    assert caught.value.got.endswith("by the ribs L3, by the sacrum L2")
+    assert caught.value.got.endswith("by the ribs L3, by the sacrum L2, by the looks of the row L2")
     assert caught.value.got.startswith("9")  # the looks alone were sure
     assert locate(levels, "L2").confidence > 0.9
+
+
+def test_one_count_needs_the_looks_of_the_row_beside_it():
+    """A twelfth rib that is missing: counted from the eleventh, T12 would be L1, and no sacrum says otherwise."""
+    levels = through("T10", "L4")
+    for vertebra in ("L1", "L2"):
+        assert locate(levels, vertebra).by_ribs == vertebra
+        with pytest.raises(VertebraNotFound) as caught:
+            locate(levels, vertebra, ribs=("T10", "T11"))
+        assert "by the sacrum unknown, by the looks of the row" in caught.value.got
+    assert _agree("L1", ("L1", None), "L1")
+    assert _agree("L1", (None, "L1"), "L1")
+    assert _agree("L1", ("L1", "L1"), "L2")
+    assert not _agree("L1", ("L1", None), "T12")
+    assert not _agree("L1", ("L1", "T12"), "L1")
+    assert not _agree("L1", (None, None), "L1")
 
 
 def test_a_body_that_is_not_recognised_is_jumped_over():
@@ -241,14 +269,12 @@ def test_a_false_body_is_skipped():
     np.testing.assert_allclose(found.centre, spine(levels)["L1"], atol=1.0)
 
 
-def test_ribs_that_no_anatomy_explains_do_not_count():
-    """Transverse processes of L1 and L2 taken for ribs: two levels off, while a sixth lumbar vertebra is one off."""
+@pytest.mark.parametrize("more", [("L1",), ("L1", "L2")])
+def test_ribs_further_down_than_the_sacrum_allows_are_refused(more):
     levels = through("T10", "L5")
-    found = locate(levels, "L1", ribs=(*RIBS, "L1", "L2"))
-    np.testing.assert_allclose(found.centre, spine(levels)["L1"])
-    assert (found.by_ribs, found.by_sacrum) == (None, "L1")
-    with pytest.raises(VertebraNotFound):
-        locate(levels, "L1", ribs=(*RIBS, "L1"))
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(levels, "L1", ribs=(*RIBS, *more))
+    assert "cannot be told with confidence" in caught.value.detail
 
 
 @pytest.mark.parametrize(
@@ -289,3 +315,17 @@ def test_a_second_sacrum_somewhere_else_does_not_count():
     classes[SACRUM, 2:8, 2:8, 110:116] = 1.0
     found = choose(bodies_of(replace(maps, classes=classes), levels, "L1"), ct(), "L1")
     assert found.by_sacrum == "L1"
+
+
+def test_what_bodies_lie_below_is_no_sacrum():
+    """Something is taken for a sacrum behind L2, with two bodies more below: only the ribs count."""
+    levels = through("T10", "L4")
+    maps = scene(levels)
+    classes = maps.classes.copy()
+    i, j, k = np.rint(maps.voxel(spine(levels)["L2"] - np.array([0.0, 40.0, 10.0]))).astype(int)
+    classes[:, i - 4 : i + 5, j - 3 : j + 4, k - 5 : k + 5] = 0.0
+    classes[SACRUM, i - 4 : i + 5, j - 3 : j + 4, k - 5 : k + 5] = 1.0
+    seen = replace(maps, classes=classes)
+    assert all(body.on_sacrum is None for body in bodies_of(seen, levels, "L1"))
+    found = choose(bodies_of(seen, levels, "L1"), ct(), "L1")
+    assert (found.by_ribs, found.by_sacrum) == ("L1", None)
