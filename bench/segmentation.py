@@ -13,6 +13,7 @@ import workers  # noqa: F401  (thread settings, before NumPy)
 import nibabel as nib  # isort: skip
 import numpy as np
 import psutil
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from app.jobs.params import JobParams
@@ -27,7 +28,7 @@ SHAPE = (512, 512, 133)
 PIXEL_MM, SLICE_MM = 0.8, 2.5
 DRAWN_MM = 2.0
 REPEATS = 3
-SEED = 4
+SEED = 8
 
 
 def hospital_ct(slices: int = SHAPE[2]) -> Volume:
@@ -52,6 +53,12 @@ def hospital_ct(slices: int = SHAPE[2]) -> Volume:
     return Volume(np.asfortranarray(fine[::-1, ::-1]).astype(np.int16), affine)
 
 
+def true_centre() -> NDArray[np.float64]:
+    """Return the centre (3,) mm RAS of L1's body in `hospital_ct`."""
+    spine = make_spine(np.random.default_rng(SEED), [template_spine()])
+    return next(v.centre for v in spine.vertebrae if v.level == "L1")
+
+
 def write_ct(volume: Volume, path: Path) -> None:
     """Write a volume as NIfTI."""
     nib.save(nib.Nifti1Image(volume.voxels, volume.affine), path)
@@ -73,6 +80,7 @@ def measure(ct: Volume) -> dict[str, float]:
         "growth_mb": grown.mb,
         "confidence": told.confidence or 0.0,
         "volume_cm3": clean.volume_mm3 / 1000.0,
+        "off_mm": float(np.linalg.norm(place.centre - true_centre())),
     }
 
 
@@ -88,7 +96,8 @@ def main(target: Path) -> None:
         result[f"slices_{slices}"] = best
         print(
             f"{SHAPE[0]} x {SHAPE[1]} x {slices}: {best['total_s']:.2f} s (localise {best['localise_s']:.2f}, segment "
-            f"{best['segment_s']:.2f}; median of {REPEATS}), at most {best['growth_mb']:.0f} MB above the volume"
+            f"{best['segment_s']:.2f}; median of {REPEATS}), at most {best['growth_mb']:.0f} MB above the volume; "
+            f"{best['off_mm']:.1f} mm off L1's centre"
         )
     few, many = (result[f"slices_{n}"]["localise_s"] for n in (SHAPE[2], 2 * SHAPE[2]))
     print(f"twice as high a scan: {many / few:.2f} times the time to localise")

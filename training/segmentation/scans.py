@@ -31,8 +31,8 @@ CROP_LOW, CROP_HIGH = np.array([-80.0, -106.0, -69.0]), np.array([80.0, 58.0, 69
 TARGETS = ("T11", "T12", "L1", "L1", "L1", "L2", "L3", "L4", "L5")
 NECK_SHARE = 0.25
 """How many trunks go on into neck and head."""
-GENERATOR = 1
-"""Raised when other scans would be drawn: those of different numbers are not mixed."""
+GENERATOR = 2
+"""Raised when other scans would be drawn, or more of them kept: those of different numbers are not mixed."""
 IMAGES = 2
 """Scans made of each drawn person: other tissue, other protocol."""
 

@@ -140,7 +140,7 @@ def _describe(maps: Maps, centre: Floats, ribs: bool | None) -> Body:
 
 
 def _on_sacrum(bodies: list[Body], maps: Maps) -> list[Body]:
-    """Say of each body whether it lies on the sacrum, if one is seen: the lowest that is near its top does."""
+    """Say of each body whether it lies on the sacrum, if one is seen: the lowest near its top does."""
     pieces, count = ndimage.label(maps.classes[SACRUM] > 0.5)
     sizes = np.bincount(pieces.ravel())[1:]
     if not count or sizes.max() < LEAST_SACRUM:
@@ -176,7 +176,8 @@ def choose(bodies: list[Body], ct: Volume, vertebra: str) -> Localisation:
     first = int(order[0])
     others = tuple(Candidate(bodies[i].centre, float(chance[i])) for i in order[1:] if chance[i] > LEAST_TOLD)
     counts, looks = _counts(bodies, numbering, first), _by_looks(bodies, first)
-    if chance[first] < LEAST_CONFIDENCE or not _agree(vertebra, counts, looks):
+    chest = all(bodies[i].ribs for i, level in numbering.path if level <= T12)
+    if chance[first] < LEAST_CONFIDENCE or not _agree(vertebra, counts, looks, chest):
         options = (Candidate(bodies[first].centre, float(chance[first])), *others)
         raise _refusal(bodies, numbering, ct, vertebra, options, (*counts, looks))
     return Localisation(
@@ -211,10 +212,17 @@ def _by_looks(bodies: list[Body], chosen: int) -> str | None:
     return _named(dict(blind.path).get(chosen))
 
 
-def _agree(vertebra: str, counts: tuple[str | None, str | None], looks: str | None) -> bool:
-    """Whether two say that it is `vertebra` and none contradicts; where both counts do, looks do not matter."""
-    known = [count for count in counts if count is not None]
-    return set(known) == {vertebra} and (len(known) == 2 or looks == vertebra)
+def _agree(vertebra: str, counts: tuple[str | None, str | None], looks: str | None, chest: bool) -> bool:
+    """Whether two say that it is `vertebra` and none contradicts; where both counts do, looks do not matter.
+
+    Sacrum and looks come from one network, which may take S1 for L5: they count together only if what would be T12, or
+    above, has ribs (`chest`).
+    """
+    if counts == (vertebra, vertebra):
+        return True
+    if counts == (None, vertebra):
+        return looks == vertebra and chest
+    return counts == (vertebra, None) and looks == vertebra
 
 
 def _lowest_rib(bodies: list[Body]) -> int | None:

@@ -28,6 +28,8 @@ OFF_AXIS_MM, FOLLOWED_MM = 20.0, 10.0
 LEAST_MARK = 0.3
 """Of the coarse network's mark, in the spine."""
 SMOOTH_MM = 12.0
+BEYOND_MM = 30.0
+"""How far the axis goes on straight beyond what is marked: a last body may not be."""
 JOINED = 4
 """Voxels that marked regions of one spine may each be grown by to meet."""
 NEAREST, NEXT, FURTHEST = 0.6, 1.3, 2.5
@@ -45,13 +47,20 @@ class Axis:
     points: Floats
 
     def along(self, start: Floats, distance: float) -> Floats | None:
-        """Return the point (3,) at `distance` mm above (below where negative) `start` (3,); None beyond the ends."""
+        """Return the point (3,) at `distance` mm above (below where negative) `start` (3,).
+
+        None further than `BEYOND_MM` beyond the ends.
+        """
         index = int(np.linalg.norm(self.points - start, axis=1).argmin())
         length = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(self.points, axis=0), axis=1))])
         wanted = length[index] + distance
-        if not 0.0 <= wanted <= length[-1]:
+        inside = float(np.clip(wanted, 0.0, length[-1]))
+        if abs(wanted - inside) > BEYOND_MM:
             return None
-        on_axis = np.array([np.interp(wanted, length, self.points[:, a]) for a in range(3)])
+        on_axis = np.array([np.interp(inside, length, self.points[:, a]) for a in range(3)])
+        if wanted != inside:
+            inner = np.array([np.interp(abs(inside - BEYOND_MM), length, self.points[:, a]) for a in range(3)])
+            on_axis += abs(wanted - inside) * (on_axis - inner) / max(float(np.linalg.norm(on_axis - inner)), 1e-6)
         beside = (start - self.points[index]) * [1.0, 1.0, 0.0]
         return np.asarray(on_axis + beside * min(1.0, FOLLOWED_MM / max(float(np.linalg.norm(beside)), 1e-6)))
 

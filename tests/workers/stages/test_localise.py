@@ -237,12 +237,32 @@ def test_one_count_needs_the_looks_of_the_row_beside_it():
         with pytest.raises(VertebraNotFound) as caught:
             locate(levels, vertebra, ribs=("T10", "T11"))
         assert "by the sacrum unknown, by the looks of the row" in caught.value.got
-    assert _agree("L1", ("L1", None), "L1")
-    assert _agree("L1", (None, "L1"), "L1")
-    assert _agree("L1", ("L1", "L1"), "L2")
-    assert not _agree("L1", ("L1", None), "T12")
-    assert not _agree("L1", ("L1", "T12"), "L1")
-    assert not _agree("L1", (None, None), "L1")
+
+
+@pytest.mark.parametrize(
+    ("counts", "looks", "chest", "agree"),
+    [
+        (("L1", "L1"), "L2", False, True),
+        (("L1", None), "L1", False, True),
+        (("L1", None), "T12", True, False),
+        ((None, "L1"), "L1", True, True),
+        ((None, "L1"), "L1", False, False),
+        (("L1", "T12"), "L1", True, False),
+        ((None, None), "L1", True, False),
+    ],
+)
+def test_who_must_agree(counts, looks, chest, agree):
+    assert _agree("L1", counts, looks, chest) is agree
+
+
+def test_the_sacrum_is_not_counted_from_where_the_chest_has_no_ribs():
+    """S1 taken for L5 moves all of a row by one: what would be T12 has no ribs then."""
+    levels = through("T12", "L5")
+    maps = scene(levels)
+    assert choose(find_bodies(maps, "L1", looks_at(spine(levels)), rib_starts(maps)), ct(), "L1").by_sacrum == "L1"
+    with pytest.raises(VertebraNotFound) as caught:
+        choose(find_bodies(maps, "L1", looks_at(spine(levels)), lambda _: None), ct(), "L1")
+    assert caught.value.got.endswith("by the ribs unknown, by the sacrum L1, by the looks of the row L1")
 
 
 def test_a_body_that_is_not_recognised_is_jumped_over():
@@ -329,3 +349,12 @@ def test_what_bodies_lie_below_is_no_sacrum():
     assert all(body.on_sacrum is None for body in bodies_of(seen, levels, "L1"))
     found = choose(bodies_of(seen, levels, "L1"), ct(), "L1")
     assert (found.by_ribs, found.by_sacrum) == ("L1", None)
+
+
+def test_s1_found_as_a_body_below_the_sacrum_s_top_changes_nothing():
+    levels = through("T12", "L5")
+    maps, seen = scene(levels), spine(levels)
+    assert [body.on_sacrum for body in bodies_of(maps, levels, "L4")] == [False] * 5 + [True]
+    more = seen | {"S1": seen["L5"] - np.array([0.0, 8.0, 44.0])}
+    found = find_bodies(maps, "L4", looks_at(more), rib_starts(maps))
+    assert [body.on_sacrum for body in found] == [False] * 5 + [True, False]

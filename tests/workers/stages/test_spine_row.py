@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from workers.stages.spine_row import FOLLOWED_MM, JOINED, LEAST_MARK, OFF_AXIS_MM, Axis, trace_axis, walk
+from workers.stages.spine_row import BEYOND_MM, FOLLOWED_MM, JOINED, LEAST_MARK, OFF_AXIS_MM, Axis, trace_axis, walk
 
 AFFINE = np.diag([4.0, 4.0, 4.0, 1.0])
 PITCH = 34.0
@@ -52,8 +52,20 @@ def test_a_distance_along_the_axis():
     straight = Axis(np.column_stack([np.zeros(21), np.zeros(21), 10.0 * np.arange(21)]))
     np.testing.assert_allclose(straight.along(np.array([0.0, 0.0, 50.0]), 34.0), [0.0, 0.0, 84.0])
     np.testing.assert_allclose(straight.along(np.array([3.0, -2.0, 50.0]), -25.0), [3.0, -2.0, 25.0])
-    assert straight.along(np.array([0.0, 0.0, 190.0]), 34.0) is None
-    assert straight.along(np.array([0.0, 0.0, 10.0]), -34.0) is None
+    assert straight.along(np.array([0.0, 0.0, 190.0]), 11.0 + BEYOND_MM) is None
+    assert straight.along(np.array([0.0, 0.0, 10.0]), -11.0 - BEYOND_MM) is None
+
+
+def test_the_axis_goes_on_straight_beyond_its_ends():
+    leaning = Axis(np.column_stack([np.zeros(21), 3.0 * np.arange(21), 4.0 * np.arange(21)]))
+    np.testing.assert_allclose(leaning.along(leaning.points[20], 15.0), [0.0, 69.0, 92.0])
+    np.testing.assert_allclose(leaning.along(leaning.points[1], -20.0), [0.0, -9.0, -12.0], atol=1e-9)
+
+
+def test_a_last_body_that_is_not_marked_is_found():
+    short = Axis(axis().points[axis().points[:, 2] > centres()[0][2] + 14.0])
+    look, _ = looks_at(centres())
+    np.testing.assert_allclose(walk(short, centres()[2], "L2", look, above=6, below=6), centres()[::-1])
 
 
 def test_a_guess_follows_a_body_beside_the_axis_only_so_far():
