@@ -28,7 +28,7 @@ SHAPE = (512, 512, 133)
 PIXEL_MM, SLICE_MM = 0.8, 2.5
 DRAWN_MM = 2.0
 REPEATS = 3
-SEED = 8
+SEED = 14
 
 
 def hospital_ct(slices: int = SHAPE[2]) -> Volume:

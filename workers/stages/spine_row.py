@@ -23,6 +23,7 @@ Look = Callable[[Floats], Floats | None]
 MOST_LOOKS, SETTLED_MM = 4, 5.0
 """A look is repeated from the centre that it found if that is further away: seen from its own centre a body is sure,
 from between two, both may be taken for one."""
+STEADY_MM = 6.0
 OFF_AXIS_MM, FOLLOWED_MM = 20.0, 10.0
 """In the axial plane: how far a body's centre may be from the axis, and how far of that the next guess is put off."""
 LEAST_MARK = 0.3
@@ -108,7 +109,7 @@ def walk(axis: Axis, start: Floats, level: str, look: Look, above: int, below: i
         Largest numbers of bodies to look for in both directions.
     """
     first = _settle(axis, start, [], look)
-    if first is None:
+    if first is None or not _steady(axis, first, look):
         return []
     rank = LEVELS.index(level)
     row = [first]
@@ -124,6 +125,16 @@ def walk(axis: Axis, start: Floats, level: str, look: Look, above: int, below: i
             pitch, last = away / max(round(away / expected), 1), found
             row.append(found)
     return sorted(row, key=lambda centre: -centre[2])
+
+
+def _steady(axis: Axis, centre: Floats, look: Look) -> bool:
+    """Whether a body is seen as the same from above and below: from between two, each leads to another."""
+    for off in (-STEADY_MM, STEADY_MM):
+        point = axis.along(centre, off)
+        found = None if point is None else look(point)
+        if found is None or np.linalg.norm(found - centre) > SETTLED_MM:
+            return False
+    return True
 
 
 def _next(axis: Axis, row: list[Floats], last: Floats, direction: int, pitch: float, look: Look) -> Floats | None:

@@ -90,7 +90,7 @@ def test_every_body_is_found_once_from_any_of_them(start):
     look, calls = looks_at(centres())
     row = walk(axis(), centres()[start] + [2.0, -3.0, 9.0], "L2", look, above=6, below=6)
     np.testing.assert_allclose(row, centres()[::-1])
-    assert len(calls) <= 6 + 8  # one each, and some beyond both ends
+    assert len(calls) <= 6 + 2 + 8  # one each, the first from both sides, and some beyond both ends
 
 
 def test_a_crushed_body_between_two_is_not_jumped_over():
@@ -100,6 +100,18 @@ def test_a_crushed_body_between_two_is_not_jumped_over():
     look, _ = looks_at(there)
     for start in there:
         np.testing.assert_allclose(walk(axis(), start, "L1", look, above=6, below=6), there[::-1])
+
+
+def test_two_bodies_taken_for_one_are_no_start():
+    """From half-way between two a segmenter may see both, and the middle of them as the centre."""
+    there = centres()
+    middle = 0.5 * (there[2] + there[3])
+
+    def look(point: np.ndarray) -> np.ndarray:
+        return middle if np.linalg.norm(point - middle) < 4.0 else there[np.linalg.norm(there - point, axis=1).argmin()]
+
+    assert walk(axis(), middle + np.array([0.0, 0.0, 1.0]), "L2", look, above=6, below=6) == []
+    np.testing.assert_allclose(walk(axis(), there[2], "L2", look, above=1, below=0), there[3:1:-1])
 
 
 def test_spinous_processes_are_no_bodies():
