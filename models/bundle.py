@@ -22,7 +22,7 @@ from models.template import Template
 
 DEFAULT_BUNDLE = Path(__file__).parent / "l1"
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
-LOCATOR, SEGMENTER, RIBS = NETWORKS = ("locator.onnx", "segmenter.onnx", "ribs.onnx")
+LOCATOR, SEGMENTER, JUNCTIONS = NETWORKS = ("locator.onnx", "segmenter.onnx", "junctions.onnx")
 """The networks that find and segment a vertebra."""
 COORDINATE_STEP_MM = 2.0**-9
 """Resolution at which node coordinates are stored (0.002 mm): a hundredth of the fit's own accuracy."""

@@ -263,12 +263,12 @@ def main() -> None:
             "--report", type=Path, default=Path("docs/evaluation"), help="folder of tables and pictures"
         )
         command.add_argument("--crops", type=int, default=640, help="synthetic surroundings of a vertebra")
+        command.add_argument("--junctions", type=int, default=240, help="synthetic surroundings of L5 and S1")
         command.add_argument("--trunks", type=int, default=240, help="synthetic trunks")
         command.add_argument("--jobs", type=int, default=-1, help="parallel jobs, -1: one a core")
     command.add_argument("--steps", type=int, help="of the base's training (default: the profile's)")
-    command.add_argument(
-        "--networks", nargs="*", default=["locator", "ribs", "bifusion", "vgg16", "resnet"], help="train only these"
-    )
+    networks = ["locator", "junctions", "bifusion", "vgg16", "resnet"]
+    command.add_argument("--networks", nargs="*", default=networks, help="train only these")
     command.add_argument("--only", nargs="*", help="train only these folds: a person's name, all")
     arguments = parser.parse_args()
     arguments.run(arguments)

@@ -16,9 +16,9 @@ from workers.fem.residual import equilibrium_residual
 from workers.fem.solve import Plan, Solution, solve
 from workers.stages.automatic_mask import VertebraFinder
 from workers.stages.coarse_maps import Localiser
+from workers.stages.junctions import JunctionReader
 from workers.stages.paper_surrogate import PaperSurrogate
 from workers.stages.report_model import Prediction
-from workers.stages.ribs import RibReader
 from workers.stages.segment import Segmenter
 from workers.stages.subject_mesh import Morpher
 from workers.stages.tangent_surrogate import TangentSurrogate, normalising_pose
@@ -57,8 +57,8 @@ class Engine:
                 expected="a file part `mask`",
                 got="a CT alone",
             )
-        locator, segmenter, ribs = (self.bundle.session(name, keep_memory=False) for name in NETWORKS)
-        return VertebraFinder(Localiser(locator), Segmenter(segmenter), RibReader(ribs))
+        locator, segmenter, junctions = (self.bundle.session(name, keep_memory=False) for name in NETWORKS)
+        return VertebraFinder(Localiser(locator), Segmenter(segmenter), JunctionReader(junctions))
 
     @cached_property
     def plan(self) -> Plan:

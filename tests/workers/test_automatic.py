@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import nibabel as nib
@@ -16,6 +16,7 @@ from app.jobs.params import JobParams
 from models.bundle import DEFAULT_BUNDLE, NETWORKS, Bundle
 from workers.engine import Engine, engine
 from workers.pipeline import run_pipeline
+from workers.stages.junctions import Junction
 from workers.stages.mask import CleanMask
 from workers.stages.report_model import Segmentation
 from workers.stages.segment import body_centre
@@ -81,13 +82,14 @@ def test_l1_of_a_real_ct(real, reference):
     assert np.linalg.norm(np.array(told.centre_ras_mm) - real.centre("L1")) < 25.0
 
 
-def test_ribs_are_seen_at_the_chest_s_vertebrae_alone(real, lumbar):
-    ribs = engine().finder.ribs
+def test_ribs_are_seen_at_the_chest_s_vertebrae_and_the_sacrum_at_the_last(real, lumbar):
+    junctions = engine().finder.junctions
     for level in LABELS:
         body, _ = body_centre(real.labels.voxels == LABELS[level], real.labels.affine)
-        assert ribs.at(real.ct, body) is False, level
+        assert junctions.at(real.ct, body) == Junction(False, "on" if level == "L5" else "above"), level
     for level in ("T11", "T12", "L1", "L2", "L3", "L4", "L5"):
-        assert ribs.at(lumbar.ct, lumbar.centre(level)) is level.startswith("T"), level
+        expected = Junction(level.startswith("T"), "on" if level == "L5" else "above")
+        assert junctions.at(lumbar.ct, lumbar.centre(level)) == expected, level
 
 
 def test_every_lumbar_level_is_found_as_itself(real):
@@ -227,6 +229,44 @@ def test_a_head_ct_has_no_vertebra():
     hu += 8.0 * np.random.default_rng(0).standard_normal(hu.shape)
     with pytest.raises(errors.VertebraNotFound):
         find(Volume(hu.astype(np.int16), np.diag([2.0, 2.0, 2.0, 1.0])))
+
+
+FIVE_LUMBAR = ("T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5")
+SIX_LUMBAR = ("T10", "T11", "T12", "L1", "L1", "L2", "L3", "L4", "L5")
+FOUR_LUMBAR = ("T9", "T10", "T11", "T11", "T12", "L2", "L3", "L4", "L5")
+
+
+def lumbosacral(levels: tuple[str, ...]):
+    """A CT of a straight spine of nine vertebrae; those whose names begin with T have ribs, the last has the sacrum."""
+    from training.segmentation.person import Person
+    from training.segmentation.spine import make_spine
+    from training.segmentation.whole_ct import template_spine, whole_ct
+
+    random = np.random.default_rng(2)
+    spine = make_spine(random, [template_spine()], top="T9", bent=False)
+    vertebrae = tuple(replace(v, level=level) for v, level in zip(spine.vertebrae, levels, strict=True))
+    person = Person.make(random, replace(spine, vertebrae=vertebrae))
+    centres = np.array([v.centre for v in vertebrae])
+    low = centres.min(axis=0) - np.array([110.0, 110.0, 80.0])
+    high = centres.max(axis=0) + np.array([110.0, 90.0, 25.0])
+    return whole_ct(random, person, low, high, spacing=1.5)
+
+
+def test_a_straight_spine_with_five_lumbar_vertebrae():
+    scan = lumbosacral(FIVE_LUMBAR)
+    mask, told = find(scan.ct)
+    assert told.level_by_ribs == "L1"
+    assert told.level_by_sacrum in ("L1", None)
+    assert dice(mask, scan.labels, 20) > 0.85
+
+
+@pytest.mark.parametrize(("levels", "counts"), [(SIX_LUMBAR, ("L2", "L1")), (FOUR_LUMBAR, ("L1", "L2"))])
+def test_with_six_or_four_lumbar_vertebrae_ribs_and_sacrum_contradict(levels, counts):
+    """The same spine: which one is L1 depends on where one counts from."""
+    with pytest.raises(errors.VertebraNotFound) as caught:
+        find(lumbosacral(levels).ct)
+    assert "by the ribs {}, by the sacrum {}".format(*counts) in caught.value.got
+    assert len(caught.value.problem()["alternatives"]) > 0
 
 
 def test_implants_give_the_right_vertebra_or_a_refusal():

@@ -9,9 +9,10 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from training.segmentation.grid import Grid, Singles, paint, solid
+from training.segmentation.pelvis import Sacrum
 from training.segmentation.person import Person
-from training.segmentation.skeleton import Tube
 from training.segmentation.soft_tissue import Tissue, draw_soft_tissue
+from training.segmentation.solids import Hull, Tube
 from training.segmentation.spine import LEVELS, NECK_LEVELS, label_of
 
 SACRUM, RIB, PELVIS = len(LEVELS) + 1, len(LEVELS) + 2, len(LEVELS) + 3
@@ -74,15 +75,11 @@ def _draw_bones(person: Person, grid: Grid) -> tuple[NDArray[np.uint8], Singles]
         bone[window][deeper] = label_of(vertebra.level)
         depth[window][deeper] = own[deeper]
     other = np.zeros(grid.shape, np.uint8)
-    for part in person.skeleton.sacrum:
-        if isinstance(part, Tube):
-            paint(part.points, part.radius, grid, other, SACRUM)
-        elif (found := solid(part.points, part.triangles, grid)) is not None:
-            window, inside = found
-            other[window][inside] = SACRUM
+    if person.skeleton.sacrum:
+        _draw_sacrum(person.skeleton.sacrum, grid, other)
     for rib in person.skeleton.ribs:
         paint(rib.points, rib.radius, grid, other, RIB)
-    for piece in person.skeleton.pelvis:
+    for piece in person.skeleton.hips:
         paint(piece.points, piece.radius, grid, other, PELVIS)
     _skull(person, grid, other)
     other[bone > 0] = 0
@@ -92,6 +89,17 @@ def _draw_bones(person: Person, grid: Grid) -> tuple[NDArray[np.uint8], Singles]
         inner = ndimage.distance_transform_edt(np.pad(other[around] > 0, 1), sampling=grid.spacing)[1:-1, 1:-1, 1:-1]
         depth[around] = np.where(other[around] > 0, inner, depth[around])
     return bone, depth
+
+
+def _draw_sacrum(sacrum: Sacrum, grid: Grid, other: NDArray[np.uint8]) -> None:
+    parts: list[tuple[Hull | Tube, int]] = [(part, SACRUM) for part in sacrum.parts]
+    parts += [(hole, 0) for hole in sacrum.holes] + [(disc, 0) for disc in sacrum.discs]
+    for part, value in parts:
+        if isinstance(part, Tube):
+            paint(part.points, part.radius, grid, other, value)
+        elif (found := solid(part.points, part.triangles, grid)) is not None:
+            window, inside = found
+            other[window][inside] = value
 
 
 def _joints(random: np.random.Generator, bone: NDArray[np.uint8]) -> NDArray[np.bool_]:

@@ -30,7 +30,7 @@ class TorchSession:
             logits = self.network(torch.from_numpy(value)).float()
         if names == ["probability"]:
             return [torch.sigmoid(logits).numpy()]
-        if names == ["logit"]:
+        if names == ["logits"]:
             return [logits.numpy()]
         return [logits[:, :-1].softmax(dim=1).numpy(), torch.sigmoid(logits[:, -1:]).numpy()]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from models.bundle import LOCATOR, RIBS, SEGMENTER, Bundle
+from models.bundle import JUNCTIONS, LOCATOR, SEGMENTER, Bundle
 from training.export import write_manifest
 from training.segmentation.folds import Scans
 from training.segmentation.real import RealCt, real_cts, verse_cts, write_real
-from training.segmentation.scans import make_crops, make_trunks
+from training.segmentation.scans import make_crops, make_junctions, make_trunks
 from training.segmentation.spine import read_spines
 
 
@@ -19,8 +19,9 @@ def make_scans(arguments: argparse.Namespace) -> Scans:
     spines = read_spines(arguments.data, arguments.work)
     crops = make_crops(spines, folder / "crops", arguments.crops, jobs=arguments.jobs)
     trunks = make_trunks(spines, folder / "trunks", arguments.trunks, jobs=arguments.jobs)
+    junctions = make_junctions(spines, folder / "junctions", arguments.junctions, jobs=arguments.jobs)
     real = write_real(_real(arguments), folder / ("verse" if arguments.verse else "real"))
-    return Scans(crops, real[0], trunks, real[1])
+    return Scans(crops, real[0], trunks, real[1], junctions)
 
 
 def _real(arguments: argparse.Namespace) -> tuple[RealCt, ...]:
@@ -38,8 +39,8 @@ def evaluate_segmentation(arguments: argparse.Namespace) -> None:
 
 def train_segmentation(arguments: argparse.Namespace) -> None:
     """Train the networks that find and segment a vertebra, a fold after the other, and export those of all people."""
-    from training.segmentation.export import export_locator, export_ribs, export_segmenter
-    from training.segmentation.folds import ALL, folds, train_locator, train_ribs, train_segmenter
+    from training.segmentation.export import export_junctions, export_locator, export_segmenter
+    from training.segmentation.folds import ALL, folds, train_junctions, train_locator, train_segmenter
 
     scans = make_scans(arguments)
     work: Path = arguments.work / ("segmentation-verse" if arguments.verse else "segmentation")
@@ -53,8 +54,8 @@ def train_segmentation(arguments: argparse.Namespace) -> None:
             export_locator(train_locator(ALL, *how), arguments.out / LOCATOR)
             write_manifest(arguments.out, segmentation=details)
             continue
-        if network == "ribs":  # likewise
-            export_ribs(train_ribs(ALL, *how), arguments.out / RIBS)
+        if network == "junctions":  # likewise
+            export_junctions(train_junctions(ALL, *how), arguments.out / JUNCTIONS)
             write_manifest(arguments.out, segmentation=details)
             continue
         for fold in wanted:

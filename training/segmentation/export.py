@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from training.export_paper import export_graph
 from workers.stages.coarse_maps import DIVISOR
-from workers.stages.ribs import SIDE_SHAPE
+from workers.stages.junctions import SIDE_SHAPE
 from workers.stages.segment import WINDOW_SHAPE
 from workers.stages.slices import CHANNELS
 
@@ -51,8 +51,8 @@ def export_locator(network: nn.Module, path: Path) -> None:
     export_graph(_Locator(network.float()), (example,), (dynamic,), path, ["volume"], ["classes", "mark"])
 
 
-def export_ribs(network: nn.Module, path: Path) -> None:
-    """Write ``sides`` (b, 1, *SIDE_SHAPE) to ``logit`` (b,), any batch."""
+def export_junctions(network: nn.Module, path: Path) -> None:
+    """Write ``sides`` (b, 1, *SIDE_SHAPE) to ``logits`` (b, LOGITS), any batch."""
     batch = torch.export.Dim("batch", min=2)
     example = torch.zeros(3, 1, *SIDE_SHAPE)
-    export_graph(network.float().eval(), (example,), ({0: batch},), path, ["sides"], ["logit"])
+    export_graph(network.float().eval(), (example,), ({0: batch},), path, ["sides"], ["logits"])

@@ -17,7 +17,7 @@ from workers.stages.segment import WINDOW_SHAPE, Segmenter
 from workers.stages.segment_grid import CROP_STEP_MM, sample
 from workers.stages.slices import CHANNELS
 
-STEPS = {"paper": 40_000, "shipped": 4_000, "tiny": 4}
+STEPS = {"paper": 40_000, "shipped": 6_000, "tiny": 4}
 LEAST_CHANNELS_LAST = 16
 """Width from which the faster memory format is used: with fewer channels its gradients crash (torch 2.13, CPU)."""
 MISSED = 0.65

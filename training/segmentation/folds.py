@@ -15,21 +15,21 @@ from torch import nn
 from training.files import claim
 from training.segmentation.cases import case_of
 from training.segmentation.crop_batches import CropBatches
+from training.segmentation.fit_junctions import STEPS as JUNCTION_STEPS
+from training.segmentation.fit_junctions import fit_junctions
 from training.segmentation.fit_locator import STEPS as LOCATOR_STEPS
 from training.segmentation.fit_locator import fit_locator
-from training.segmentation.fit_ribs import STEPS as RIB_STEPS
-from training.segmentation.fit_ribs import fit_ribs
 from training.segmentation.fit_segmenter import STEPS as SEGMENTER_STEPS
 from training.segmentation.fit_segmenter import fit_segmenter
-from training.segmentation.rib_batches import RibBatches
+from training.segmentation.junction_batches import JunctionBatches
 from training.segmentation.scans import GENERATOR, SCANNED, read_crop, ready
 from training.segmentation.trunk_batches import TrunkBatches
 from training.segmentation.unets import Kind
 
 REAL_SHARE, SHARE_OF_ONE = 0.3, 0.05
 """How often a real scan is taken, and at most so often each: few are not to be learned by heart."""
-LATER_STEPS, LATER_LOCATOR_STEPS, LATER_RATE = 0.4, 0.25, 1e-3
-"""Of a fold's training: share of the base's steps (segmenters, localiser), highest learning rate."""
+LATER_STEPS, LATER_RATE = 0.25, 1e-3
+"""Of a fold's training: share of the base's steps, highest learning rate."""
 HELD_OUT = 8
 GROUPS = 5
 """People are left out one by one where there are at most so many, else in so many groups."""
@@ -58,12 +58,13 @@ def folds(people: tuple[str, ...] = SCANNED) -> tuple[Fold, ...]:
 
 @dataclass(frozen=True)
 class Scans:
-    """Files: synthetic and real surroundings, synthetic and real trunks."""
+    """Files: synthetic and real surroundings, synthetic and real trunks, synthetic lumbosacral junctions."""
 
     crops: list[Path]
     real_crops: list[Path]
     trunks: list[Path]
     real_trunks: list[Path]
+    junctions: list[Path]
 
 
 def train_segmenter(
@@ -111,21 +112,25 @@ def train_locator(
         return fit_locator(profile, batches, validation, folder, steps=total)
     start = work / f"locator-{profile}-{BASE.name}" / "checkpoint.pt"
     train_locator(BASE, scans, work, profile, steps)
-    later = max(int(LATER_LOCATOR_STEPS * total), 1)
+    later = max(int(LATER_STEPS * total), 1)
     return fit_locator(profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)
 
 
-def train_ribs(fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None) -> nn.Module:
-    """Train one fold of the network that sees ribs, as `train_segmenter`."""
-    total = steps or RIB_STEPS[profile]
-    folder = work / f"ribs-{profile}-{fold.name}"
-    claim(folder, generator=GENERATOR, scans=len(scans.crops), steps=total)
+def train_junctions(
+    fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None
+) -> nn.Module:
+    """Train one fold of the network that sees ribs and the sacrum, as `train_segmenter`."""
+    total = steps or JUNCTION_STEPS[profile]
+    folder = work / f"junctions-{profile}-{fold.name}"
+    claim(folder, generator=GENERATOR, scans=len(scans.crops) + len(scans.junctions), steps=total)
     seen, held = _split(scans.crops, fold.without, SCANNED)
+    below, held_below = _split(scans.junctions, fold.without, SCANNED)
     real = ready(scans.real_crops, fold.without) if fold.real else []
-    batches, validation = RibBatches(seen, real, _share(real)), RibBatches(held, seed=9)
+    batches = JunctionBatches(seen, below, real, _share(real))
+    validation = JunctionBatches(held, held_below, seed=9)
     if fold == BASE:
-        return fit_ribs(profile, batches, validation, folder, steps=total)
-    start = work / f"ribs-{profile}-{BASE.name}" / "checkpoint.pt"
-    train_ribs(BASE, scans, work, profile, steps)
+        return fit_junctions(profile, batches, validation, folder, steps=total)
+    start = work / f"junctions-{profile}-{BASE.name}" / "checkpoint.pt"
+    train_junctions(BASE, scans, work, profile, steps)
     later = max(int(LATER_STEPS * total), 1)
-    return fit_ribs(profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)
+    return fit_junctions(profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)

@@ -70,7 +70,7 @@ def solid(
 
 
 def paint(points: Floats, radii: Floats, grid: Grid, volume: NDArray[np.uint8], value: int) -> None:
-    """Set the voxels of a chain of balls, ``points`` (n, 3) and ``radii`` (n,) mm, where `volume` is 0."""
+    """Set the voxels of a chain of balls, ``points`` (n, 3) and ``radii`` (n,) mm, where `volume` is 0; 0 clears."""
     reach = float(radii.max())
     for point, radius in zip(points, radii, strict=True):
         window = grid.window(point - reach, point + reach)
@@ -79,7 +79,7 @@ def paint(points: Floats, radii: Floats, grid: Grid, volume: NDArray[np.uint8], 
         x, y, z = grid.part(window).axes
         ball = (x - point[0]) ** 2 + (y - point[1]) ** 2 + (z - point[2]) ** 2 < radius**2
         part = volume[window]
-        part[ball & (part == 0)] = value
+        part[ball & ((part == 0) | (value == 0))] = value
 
 
 def smooth_noise(random: np.random.Generator, shape: tuple[int, int, int], width: float) -> Singles:

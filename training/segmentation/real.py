@@ -12,7 +12,7 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from training.segmentation.anatomy import SACRUM, UNKNOWN
-from training.segmentation.scans import CROP_HIGH, CROP_LOW, CropScan, TrunkScan
+from training.segmentation.scans import CROP_HIGH, CROP_LOW, SACRAL_BODIES, CropScan, TrunkScan
 from training.segmentation.spine import LEVELS
 from training.sources import VERSE_LABELS
 from workers.stages.mask import TOTALSEGMENTATOR
@@ -134,7 +134,7 @@ def real_crops(source: RealCt) -> list[CropScan]:
     """Return the surroundings of each whole vertebra of a CT on the segmenter's grid."""
     ct, mask = source.read()
     out = []
-    found = {level: c for level, c in centres(mask, source.labels).items() if level in LEVELS}
+    found = {level: c for level, c in centres(mask, source.labels).items() if level in (*LEVELS, *SACRAL_BODIES)}
     shape = tuple(int(n) for n in np.floor((CROP_HIGH - CROP_LOW) / CROP_STEP_MM).astype(int) + 1)
     for level in source.whole:
         inside = np.isin(mask.voxels, source.labels[level])

@@ -21,12 +21,12 @@ from training.segmentation.end_to_end import Answer, ask_real, ask_synthetic
 from training.segmentation.evaluation import StressChange, overlap, segment, stress_change
 from training.segmentation.fit import load
 from training.segmentation.folds import ALL, BASE, GROUPS, Fold, Scans, folds
+from training.segmentation.junction_net import WIDTHS as JUNCTION_WIDTHS
+from training.segmentation.junction_net import JunctionNet
+from training.segmentation.junction_rates import JunctionRate, junction_rates
 from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS
 from training.segmentation.locator import Locator
 from training.segmentation.real import RealCt
-from training.segmentation.rib_net import WIDTHS as RIB_WIDTHS
-from training.segmentation.rib_net import RibNet
-from training.segmentation.rib_rates import RibRate, rib_rates
 from training.segmentation.scans import read_crop, read_trunk, ready
 from training.segmentation.spine import Spine
 from training.segmentation.tables import COLUMNS, NAMES, Row, document
@@ -34,7 +34,7 @@ from training.segmentation.unets import KINDS, WIDTHS, BiFusionUNet, Kind, build
 from workers.engine import Engine
 from workers.stages.automatic_mask import VertebraFinder
 from workers.stages.coarse_maps import Localiser
-from workers.stages.ribs import RibReader
+from workers.stages.junctions import JunctionReader
 from workers.stages.segment import Segmenter, body_centre
 from workers.stages.slices import CHANNELS
 from workers.stages.volume import Volume
@@ -43,8 +43,8 @@ SYNTHETIC = 8
 """Synthetic vertebrae a fold."""
 WHOLE = 20
 """Synthetic whole CTs that are asked for L1."""
-RIB_SCANS = 150
-"""Synthetic surroundings in which ribs are looked for, about."""
+JUNCTION_SCANS = 150
+"""Synthetic surroundings of vertebrae, and of lumbosacral junctions, in which ribs and sacrum are looked for, about."""
 SHOWN = 8
 
 
@@ -67,9 +67,11 @@ class Trained:
         """Return a fold's localiser."""
         return Localiser(TorchSession(load(Locator(LOCATOR_WIDTHS[self.profile]), self._path("locator", fold))))
 
-    def ribs(self, fold: Fold) -> RibReader:
-        """Return a fold's network that sees ribs."""
-        return RibReader(TorchSession(load(RibNet(RIB_WIDTHS[self.profile]), self._path("ribs", fold))))
+    def junctions(self, fold: Fold) -> JunctionReader:
+        """Return a fold's network that sees ribs and the sacrum."""
+        return JunctionReader(
+            TorchSession(load(JunctionNet(JUNCTION_WIDTHS[self.profile]), self._path("junctions", fold)))
+        )
 
     def fusion_weights(self) -> list[float]:
         """Return the share of the VGG features a level in the network that is shipped; none where it is missing."""
@@ -101,7 +103,7 @@ def evaluate(
     out.mkdir(parents=True, exist_ok=True)
     rows, shown = _rows(Engine(bundle), scans, real, trained)
     answers = _answers(spines, real, trained)
-    rates = _rib_rates(scans, trained)
+    rates = _junction_rates(scans, trained)
     if shown:
         pictures.overlays(out / "segmentation.png", shown[:SHOWN])
     pictures.generator(
@@ -179,26 +181,29 @@ def _answers(spines: list[Spine], real: tuple[RealCt, ...], trained: Trained) ->
     """Return what whole CTs of people that neither network has seen are answered with."""
     unseen = BASE.without[0]
     answers: list[Answer] = []
-    if not all(trained.has(network, BASE) for network in ("locator", "ribs", "bifusion")):
+    if not all(trained.has(network, BASE) for network in ("locator", "junctions", "bifusion")):
         return answers
-    localiser, ribs = trained.localiser(BASE), trained.ribs(BASE)
+    localiser, junctions = trained.localiser(BASE), trained.junctions(BASE)
     for source in real:
         fold = next((f for f in folds(tuple(ct.person for ct in real)) if f.without == (source.person,)), None)
         if fold and not source.calibrated and trained.has("bifusion", fold):
-            answers += ask_real(VertebraFinder(localiser, trained.segmenter("bifusion", fold), ribs), source)
+            answers += ask_real(VertebraFinder(localiser, trained.segmenter("bifusion", fold), junctions), source)
     own = [spine for spine in spines if spine.person == unseen]
     if own:
-        answers += ask_synthetic(VertebraFinder(localiser, trained.segmenter("bifusion", BASE), ribs), own, WHOLE)
+        answers += ask_synthetic(VertebraFinder(localiser, trained.segmenter("bifusion", BASE), junctions), own, WHOLE)
     return answers
 
 
-def _rib_rates(scans: Scans, trained: Trained) -> list[RibRate]:
-    """Return how often ribs are seen in people that the network has not."""
-    if not trained.has("ribs", BASE):
+def _junction_rates(scans: Scans, trained: Trained) -> list[JunctionRate]:
+    """Return how often ribs and sacrum are seen in people that the network has not."""
+    if not trained.has("junctions", BASE):
         return []
-    reader, unseen = trained.ribs(BASE), set(ready(scans.crops, BASE.without))
-    held = [path for path in scans.crops if path not in unseen]
-    return rib_rates(reader, held[:: max(1, len(held) // RIB_SCANS)], False) + rib_rates(reader, scans.real_crops, True)
+    reader, held = trained.junctions(BASE), []
+    for paths in (scans.crops, scans.junctions):
+        unseen = set(ready(paths, BASE.without))
+        own = [path for path in paths if path not in unseen]
+        held += own[:: max(1, len(own) // JUNCTION_SCANS)]
+    return junction_rates(reader, held, False) + junction_rates(reader, scans.real_crops, True)
 
 
 def _curves(path: Path, trained: Trained) -> None:

@@ -29,9 +29,11 @@ TRUNK_MM, CROP_MM = 2.0, 1.0
 CROP_LOW, CROP_HIGH = np.array([-80.0, -106.0, -69.0]), np.array([80.0, 58.0, 69.0])
 """Surroundings of a body's centre that are kept, mm: room for shifts and turns about what a network sees."""
 TARGETS = ("T11", "T12", "L1", "L1", "L1", "L2", "L3", "L4", "L5")
+SACRAL_BODIES = ("S1", "S2")
+"""Bodies of the sacrum that the surroundings of the lumbosacral junction name."""
 NECK_SHARE = 0.25
 """How many trunks go on into neck and head."""
-GENERATOR = 2
+GENERATOR = 3
 """Raised when other scans would be drawn, or more of them kept: those of different numbers are not mixed."""
 IMAGES = 2
 """Scans made of each drawn person: other tissue, other protocol."""
@@ -123,6 +125,11 @@ def make_crops(spines: list[Spine], folder: Path, count: int, seed: int = 1, job
     return _make(_one_crop, spines, folder, count, seed, jobs)
 
 
+def make_junctions(spines: list[Spine], folder: Path, count: int, seed: int = 2, jobs: int = -1) -> list[Path]:
+    """Make surroundings of lumbosacral junctions until there are `count`; return their files."""
+    return _make(_one_junction, spines, folder, count, seed, jobs)
+
+
 def _make(one, spines, folder, count, seed, jobs) -> list[Path]:  # type: ignore[no-untyped-def]
     claim(folder, generator=GENERATOR, seed=seed)
     paths = [[folder / f"{i:05d}_{k}.npz" for k in range(IMAGES)] for i in range(-(-count // IMAGES))]
@@ -183,18 +190,36 @@ def _one_crop(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> 
     random = np.random.default_rng(seed)
     spine = make_spine(random, choose_spines(spines, seed[1], SCANNED), top="T9")
     person = Person.make(random, spine)
-    level = TARGETS[random.integers(len(TARGETS))]
+    _save_surroundings(random, person, TARGETS[random.integers(len(TARGETS))], paths)
+
+
+def _one_junction(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> None:
+    random = np.random.default_rng(seed)
+    person = Person.make(random, make_spine(random, choose_spines(spines, seed[1], SCANNED), top="T9"))
+    last, sacrum = person.spine.vertebrae[-1], person.skeleton.sacrum
+    assert sacrum is not None
+    _save_surroundings(random, person, last.level, paths, 0.5 * (last.centre + sacrum.bodies[0]))
+
+
+def _save_surroundings(
+    random: np.random.Generator, person: Person, level: str, paths: list[Path], middle: Floats | None = None
+) -> None:
+    """Draw and scan what is about a vertebra's centre, or about `middle` (3,) mm instead, once for each of `paths`."""
+    spine = person.spine
     target = next(v for v in spine.vertebrae if v.level == level)
-    grid = Grid.around(target.centre + CROP_LOW, target.centre + CROP_HIGH, CROP_MM)
+    middle = target.centre if middle is None else middle
+    grid = Grid.around(middle + CROP_LOW, middle + CROP_HIGH, CROP_MM)
     anatomy = draw(random, person, grid)
     own = label_of(level)
     shape = tuple(int((n - 1) * CROP_MM // s) + 1 for n, s in zip(grid.shape, CROP_STEP_MM, strict=True))
     occupied = resample((anatomy.bone == own).astype(np.float32), CROP_STEP_MM / CROP_MM, shape)
     seen = np.unique(anatomy.bone)
     people = {v.person for v in spine.vertebrae if label_of(v.level) in seen} - {target.person}
-    centres = np.array([v.centre - grid.origin for v in spine.vertebrae]) / CROP_STEP_MM
-    there = ((centres > 0.0) & (centres < np.array(shape) - 1)).all(axis=1)
-    levels = tuple(v.level for v, inside in zip(spine.vertebrae, there, strict=True) if inside)
+    bodies = {v.level: v.centre for v in spine.vertebrae}
+    if person.skeleton.sacrum:
+        bodies |= dict(zip(SACRAL_BODIES, person.skeleton.sacrum.bodies, strict=False))
+    places = {name: (centre - grid.origin) / CROP_STEP_MM for name, centre in bodies.items()}
+    places = {name: place for name, place in places.items() if ((place > 0.0) & (place < np.array(shape) - 1)).all()}
     for path in paths:
         hu = hounsfield(random, anatomy)
         add_metal(random, hu, anatomy)
@@ -205,8 +230,8 @@ def _one_crop(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> 
             np.rint(255.0 * occupied).astype(np.uint8),
             ((target.centre - grid.origin) / CROP_STEP_MM).astype(np.float32),
             level,
-            centres[there].astype(np.float32),
-            levels,
+            np.array(list(places.values()), np.float32),
+            tuple(places),
             (target.person, *sorted(people)),
         ).save(path)
 

@@ -42,7 +42,10 @@ SPINE_SOURCES = (
 N_SKIN = 5000
 SHAPE_NOISE = 0.35
 """Random field added to each vertebra, in units of the registered shapes' own spread."""
-DEFORMED_SHARE = 0.06
+DEFORMED_SHARE, MOST_LOST = 0.15, 0.45
+"""How many vertebrae are wedged, biconcave or crushed, by how much of their height."""
+WORN_SHARE, SPURS = 0.4, 0.5
+"""How many people have spurs at the rims of their endplates; how many at each of them in the mean."""
 TILT_DEG = {"C": 4.0, "T": 3.0, "L": -2.0}
 """Mean backward tilt of a vertebra over the one below, against the forward wedge of the donors' own bodies."""
 DISC_MM = {"C": (3.0, 6.0), "T": (3.0, 6.5), "L": (6.0, 12.0)}
@@ -241,7 +244,8 @@ def make_spine(random: np.random.Generator, spines: list[Spine], top: str = "T4"
         vertebrae.insert(0, _stack(random, level, vertebrae[0], spines))
     if not bent:
         return Spine(base.person, tuple(vertebrae))
-    vertebrae = [_vary(random, v) for v in vertebrae]
+    spurs = random.exponential(SPURS) if random.random() < WORN_SHARE else 0.0
+    vertebrae = _collapsed(random, [_worn(random, _vary(random, v), spurs) for v in vertebrae])
     lumbar = np.mean([v.centre for v in vertebrae if v.level.startswith("L")], axis=0)
     bend = _bend(random)
     return Spine(base.person, tuple(vertebrae)).moved(lambda points: bend((points - lumbar) * mirror))
@@ -263,15 +267,48 @@ def _stack(random: np.random.Generator, level: str, lower: Vertebra, spines: lis
 
 
 def _vary(random: np.random.Generator, vertebra: Vertebra) -> Vertebra:
-    """Return the vertebra with a random field of the shape model, now and then a deformity, added."""
+    """Return the vertebra with a random field of the shape model added."""
     skin = vertebra.skin
     noise = random.standard_normal((skin.basis.shape[1], 3)) * (SHAPE_NOISE * skin.spread[:, None])
     change = (skin.basis @ noise.astype(np.float32)).astype(np.float64)
-    if random.random() < DEFORMED_SHARE:
-        change = change + skin.deform[DEFORMITIES[random.integers(len(DEFORMITIES))]] * random.uniform(0.05, 0.4)
     axes = vertebra.superior.axes
     size = vertebra.superior.half_width / 24.0
     return vertebra.moved(lambda points: points + size * change @ axes)
+
+
+def _worn(random: np.random.Generator, vertebra: Vertebra, spurs: float) -> Vertebra:
+    """Return the vertebra with about so many spurs at the front and the sides of each endplate's rim."""
+    points = vertebra.points.copy()
+    for plate, outward in ((vertebra.superior, 1.0), (vertebra.inferior, -1.0)):
+        right, forward, up = plate.axes
+        for _ in range(random.poisson(spurs)):
+            angle = random.uniform(-0.25, 1.25) * np.pi
+            radial = np.cos(angle) * plate.half_width * right + np.sin(angle) * plate.half_depth * forward
+            near = np.exp(
+                -0.5 * np.square(np.linalg.norm(points - plate.centre - radial, axis=1) / random.uniform(3, 6))
+            )
+            way = radial / np.linalg.norm(radial) + outward * random.uniform(-0.2, 0.8) * up
+            points += random.uniform(1.5, 8.0) * near[:, None] * way
+    return replace(vertebra, points=points)
+
+
+def _collapsed(random: np.random.Generator, vertebrae: list[Vertebra]) -> list[Vertebra]:
+    """Return the vertebrae, some of them wedged, biconcave or crushed; what is above sinks with the upper endplate.
+
+    It is not turned: others of the spine, and the hips, make up for a wedge.
+    """
+    out = list(vertebrae)
+    for i in range(len(out)):
+        if random.random() >= DEFORMED_SHARE:
+            continue
+        kind = DEFORMITIES[random.integers(len(DEFORMITIES))]
+        before = out[i]
+        change = before.skin.deform[kind] * random.uniform(0.05, MOST_LOST) * before.superior.half_width / 24.0
+        out[i] = replace(before, points=before.points + change @ before.superior.axes)
+        if kind != "biconcave":  # its rim stays up
+            sink = out[i].superior.centre - before.superior.centre
+            out[:i] = [replace(v, points=v.points + sink) for v in out[:i]]
+    return out
 
 
 def _bend(random: np.random.Generator) -> Callable[[Floats], Floats]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from training.segmentation.end_to_end import VERDICTS, Answer
 from training.segmentation.evaluation import Overlap, StressChange
-from training.segmentation.rib_rates import RibRate
+from training.segmentation.junction_rates import JunctionRate
 
 NAMES = {
     "bifusion": "BiFusion-UNet",
@@ -48,15 +48,15 @@ vertebra that was asked for (DSC at least 0.5), `wrong` any other bone, or one t
 | CT | asked for | verdict | DSC | told |
 | --- | --- | --- | --- | --- |
 """
-RIBS = """
-## Ribs
+JUNCTIONS = """
+## Ribs and sacrum
 
-What the network that looks for ribs says of people it has not seen (synthetic CTs; of the real ones those that are
-neither cut nor bone alone, and T12, which is), its point 2.5 mm off the centre of the body along each axis. The rest is
-told to be unsure.
+What the network that looks for ribs and for the sacrum says of people it has not seen (synthetic CTs; of the real ones
+those that are neither cut nor bone alone, T12, which is, and S1), its point 2.5 mm off the centre of the body along
+each axis. The rest is told to be unsure.
 
-| levels | CTs | vertebrae | ribs | none |
-| --- | --- | --- | --- | --- |
+| levels | CTs | vertebrae | ribs | none | above the last | on the sacrum | of the sacrum |
+| --- | --- | --- | --- | --- | --- | --- | --- |
 """
 SYNTHETIC_CTS = """## The synthetic CTs
 
@@ -66,9 +66,9 @@ SYNTHETIC_CTS = """## The synthetic CTs
 sagittal, the target outlined.*
 
 Real spines (vertebrae morphed onto the template, in their real arrangement) are mirrored, extended upwards, varied by
-the shape model and bent; ribs, sacrum, pelvis, discs, canal, muscles, vessels, organs, gas, lungs and a couch are
-added; Hounsfield units, contrast, lesions, metal, kernel, slice thickness, spacing and noise are drawn at random (after
-SynthSeg). `training/segmentation` has one file for each of these.
+the shape model, collapsed or worn, and bent; ribs, sacrum, hips, discs, canal, muscles, vessels, organs, gas, lungs and
+a couch are added; Hounsfield units, contrast, lesions, metal, kernel, slice thickness, spacing and noise are drawn at
+random (after SynthSeg). `training/segmentation` has one file for each of these.
 """
 
 
@@ -85,7 +85,7 @@ class Row:
 
 
 def document(
-    rows: list[Row], answers: list[Answer], rates: list[RibRate], vgg_shares: list[float], machine: str
+    rows: list[Row], answers: list[Answer], rates: list[JunctionRate], vgg_shares: list[float], machine: str
 ) -> str:
     """Return the whole page."""
     real, synthetic = [r for r in rows if r.real], [r for r in rows if not r.real]
@@ -105,7 +105,7 @@ def document(
     if answers:
         parts.append(_whole(answers))
     if rates:
-        parts.append(_ribs(rates))
+        parts.append(_junctions(rates))
     if vgg_shares:
         told = ", ".join(f"f{i + 1} {share:.1%}" for i, share in enumerate(vgg_shares))
         parts.append(
@@ -151,7 +151,9 @@ def _whole(answers: list[Answer]) -> str:
     return WHOLE_CTS + "\n".join(lines)
 
 
-def _ribs(rates: list[RibRate]) -> str:
-    return RIBS + "\n".join(
-        f"| {r.levels} | {'real' if r.real else 'synthetic'} | {r.count} | {r.ribs:.1%} | {r.none:.1%} |" for r in rates
-    )
+def _junctions(rates: list[JunctionRate]) -> str:
+    lines = []
+    for rate in rates:
+        shares = " | ".join(f"{share:.1%}" for share in (rate.ribs, rate.none, *rate.sacral))
+        lines.append(f"| {rate.levels} | {'real' if rate.real else 'synthetic'} | {rate.count} | {shares} |")
+    return JUNCTIONS + "\n".join(lines)

@@ -19,11 +19,11 @@ from app.jobs.errors import (
 )
 from app.jobs.params import JobParams
 from workers.stages.coarse_maps import Localiser
+from workers.stages.junctions import JunctionReader
 from workers.stages.localise import Localisation, choose, find_bodies, rounded
 from workers.stages.mask import CleanMask, clean_mask
 from workers.stages.plausibility import MAX_CUT_MM2, check_on_bone, check_vertebra
 from workers.stages.report_model import Segmentation
-from workers.stages.ribs import RibReader
 from workers.stages.segment import Segmenter, as_mask, body_centre
 from workers.stages.segment_grid import canonical
 from workers.stages.volume import Volume
@@ -54,8 +54,8 @@ class Place:
 class VertebraFinder:
     """Locates and segments; holds the three networks."""
 
-    def __init__(self, localiser: Localiser, segmenter: Segmenter, ribs: RibReader) -> None:
-        self.localiser, self.segmenter, self.ribs = localiser, segmenter, ribs
+    def __init__(self, localiser: Localiser, segmenter: Segmenter, junctions: JunctionReader) -> None:
+        self.localiser, self.segmenter, self.junctions = localiser, segmenter, junctions
 
     def place(self, ct: Volume, params: JobParams) -> Place:
         """Return where the vertebra asked for is.
@@ -69,8 +69,8 @@ class VertebraFinder:
         """
         if params.seed_ras_mm is None:
             maps = self.localiser.maps(ct)
-            look, ribs = partial(self.segmenter.body_at, ct), partial(self.ribs.at, ct)
-            bodies = find_bodies(maps, params.vertebra, look, ribs)
+            look, junction = partial(self.segmenter.body_at, ct), partial(self.junctions.at, ct)
+            bodies = find_bodies(maps, params.vertebra, look, junction)
             found = choose(bodies, ct, params.vertebra)
             return Place(found.centre, found)
         seed = np.array(params.seed_ras_mm)

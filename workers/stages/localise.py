@@ -14,10 +14,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from app.jobs.errors import VertebraNotFound, VertebraTruncated
 from workers.stages.coarse_maps import CLASSES, RIB, SACRUM, Maps
+from workers.stages.junctions import Junction
 from workers.stages.numbering import L5, LEVELS, S1, T11, T12, Body, Numbering
 from workers.stages.numbering import number as number_bodies
 from workers.stages.report_model import Alternative
@@ -27,8 +27,8 @@ from workers.stages.volume import Volume
 
 Floats = NDArray[np.float64]
 
-RibsAt = Callable[[Floats], bool | None]
-"""Whether ribs start at the body about a point (3,) mm; None where it cannot be told."""
+JunctionAt = Callable[[Floats], Junction]
+"""What is seen of ribs and of the sacrum at the body about a point (3,) mm."""
 CLASS_OF_LEVEL = np.array([CLASSES.index(v) if v in CLASSES else 1 for v in LEVELS[:-1]] + [SACRUM])
 LEVELS_OF_CLASS = np.bincount(CLASS_OF_LEVEL, minlength=len(CLASSES))
 EVEN = 0.5
@@ -36,12 +36,6 @@ BODY_MM = 10.0
 """Radius of the ball about a body's centre in which the network is asked what it is."""
 FIRST_TRIES_MM = (0.0, 12.0, -12.0, 24.0, -24.0)
 """Where a first body is looked for, along the spine from where the level seems to be."""
-ON_SACRUM_MM = (-34.0, 4.0)
-"""Height of the sacrum's top over the centre of a body that lies on it: -30 to 0 mm for L5 in that trial."""
-LEAST_SACRUM = 60
-"""Voxels of sacrum that must be seen."""
-BELOW_SACRUM = 1
-"""Bodies that may be found below the one on the sacrum: S1 is now and then taken for one; with more it is no sacrum."""
 LEAST_CONFIDENCE = 0.85
 WITNESSES = ("ribs", "sacrum", "looks of the row")
 LEAST_TOLD = 0.02
@@ -92,7 +86,7 @@ class Localisation:
     by_sacrum: str | None
 
 
-def find_bodies(maps: Maps, vertebra: str, look: Look, ribs: RibsAt) -> list[Body]:
+def find_bodies(maps: Maps, vertebra: str, look: Look, junction: JunctionAt) -> list[Body]:
     """Return the vertebral bodies about `vertebra`, or about where it would be nearest, from top to bottom.
 
     As far up as the last ribs and as far down as the sacrum, where the scan shows them.
@@ -107,7 +101,7 @@ def find_bodies(maps: Maps, vertebra: str, look: Look, ribs: RibsAt) -> list[Bod
         guess = axis.along(start, off)
         row = [] if guess is None else walk(axis, guess, vertebra, look, above, below)
         if row:
-            return _on_sacrum([_describe(maps, centre, ribs(centre)) for centre in row], maps)
+            return [_describe(maps, centre, junction(centre)) for centre in row]
     return []
 
 
@@ -132,25 +126,11 @@ def _looks(maps: Maps, centre: Floats) -> Floats:
     return np.asarray(shares)
 
 
-def _describe(maps: Maps, centre: Floats, ribs: bool | None) -> Body:
+def _describe(maps: Maps, centre: Floats, junction: Junction) -> Body:
     """Return what is seen of the body about `centre` (3,) mm."""
     shares = _looks(maps, centre)
     bone = float(shares.sum())
-    return Body(centre, bone, shares[CLASS_OF_LEVEL] / max(bone, 1e-6), ribs, None)
-
-
-def _on_sacrum(bodies: list[Body], maps: Maps) -> list[Body]:
-    """Say of each body whether it lies on the sacrum, if one is seen: the lowest near its top does."""
-    pieces, count = ndimage.label(maps.classes[SACRUM] > 0.5)
-    sizes = np.bincount(pieces.ravel())[1:]
-    if not count or sizes.max() < LEAST_SACRUM:
-        return bodies
-    voxels = np.argwhere(pieces == int(sizes.argmax()) + 1)
-    top = float(np.quantile(maps.world(voxels.astype(np.float64))[:, 2], 0.97))
-    near = [i for i, body in enumerate(bodies) if ON_SACRUM_MM[0] < top - body.centre[2] < ON_SACRUM_MM[1]]
-    if near and len(bodies) - 1 - near[-1] > BELOW_SACRUM:
-        return bodies
-    return [replace(body, on_sacrum=bool(near) and i == near[-1]) for i, body in enumerate(bodies)]
+    return Body(centre, bone, shares[CLASS_OF_LEVEL] / max(bone, 1e-6), junction.ribs, junction.sacrum)
 
 
 def choose(bodies: list[Body], ct: Volume, vertebra: str) -> Localisation:
@@ -176,7 +156,9 @@ def choose(bodies: list[Body], ct: Volume, vertebra: str) -> Localisation:
     first = int(order[0])
     others = tuple(Candidate(bodies[i].centre, float(chance[i])) for i in order[1:] if chance[i] > LEAST_TOLD)
     counts, looks = _counts(bodies, numbering, first), _by_looks(bodies, first)
-    chest = all(bodies[i].ribs for i, level in numbering.path if level <= T12)
+    chest = all(
+        bodies[i].ribs or (level == T12 and bodies[i].ribs is None) for i, level in numbering.path if level <= T12
+    )
     if chance[first] < LEAST_CONFIDENCE or not _agree(vertebra, counts, looks, chest):
         options = (Candidate(bodies[first].centre, float(chance[first])), *others)
         raise _refusal(bodies, numbering, ct, vertebra, options, (*counts, looks))
@@ -199,24 +181,23 @@ def _counts(bodies: list[Body], numbering: Numbering, chosen: int) -> tuple[str 
         """How many levels the chosen body is below the landmark; one that is not in the row is counted as it lies."""
         return place[chosen] - place[landmark] if {chosen, landmark} <= place.keys() else chosen - landmark
 
-    based = [i for i, body in enumerate(bodies) if body.on_sacrum]
-    lowest = _lowest_rib(bodies)
+    lowest, last = _lowest_rib(bodies), _on_sacrum(bodies)
     by_ribs = None if lowest is None else T12 + off(lowest)
-    by_sacrum = L5 + off(based[-1]) if based else None
+    by_sacrum = None if last is None else L5 + off(last)
     return _named(by_ribs), _named(by_sacrum)
 
 
 def _by_looks(bodies: list[Body], chosen: int) -> str | None:
     """Return the level of a body by what all of the row look like, whatever ribs and sacrum say."""
-    blind = number_bodies([replace(body, ribs=None, on_sacrum=None) for body in bodies])
+    blind = number_bodies([replace(body, ribs=None, sacrum=None) for body in bodies])
     return _named(dict(blind.path).get(chosen))
 
 
 def _agree(vertebra: str, counts: tuple[str | None, str | None], looks: str | None, chest: bool) -> bool:
     """Whether two say that it is `vertebra` and none contradicts; where both counts do, looks do not matter.
 
-    Sacrum and looks come from one network, which may take S1 for L5: they count together only if what would be T12, or
-    above, has ribs (`chest`).
+    Sacrum and looks do not know of a sixth lumbar vertebra, or may both take S1 for L5: they count together only if
+    what would be above T12 has ribs and T12 is not told to have none (`chest`).
     """
     if counts == (vertebra, vertebra):
         return True
@@ -233,6 +214,16 @@ def _lowest_rib(bodies: list[Body]) -> int | None:
     last = len(ribs) - 1 - ribs[::-1].index(True)
     ends = ribs[last + 1 : last + 2] == [False]
     return last if ends and False not in ribs[:last] and None not in ribs[max(last - 1, 0) : last] else None
+
+
+def _on_sacrum(bodies: list[Body]) -> int | None:
+    """Return the body that lies on the sacrum; None where none is seen to, or what is seen does not fit together."""
+    where = [body.sacrum for body in bodies]
+    if where.count("on") != 1:
+        return None
+    last = where.index("on")
+    fits = "of" not in where[:last] and "above" not in where[last + 1 :] and None not in where[max(last - 1, 0) : last]
+    return last if fits else None
 
 
 def rounded(point: Floats) -> tuple[float, float, float]:

@@ -1,6 +1,6 @@
 """Number a row of vertebral bodies: a hidden Markov model whose states are the levels, from top to bottom.
 
-Every body looks more or less like each level, has ribs or not, and lies on the sacrum or not; neighbours are
+Every body looks more or less like each level, has ribs or not, and lies above, on or in the sacrum; neighbours are
 consecutive levels about as far apart as these are in people. A mark may be false (it is skipped), a body unmarked (a
 level is jumped over). The forward-backward algorithm (Rabiner, Proc IEEE 77(2), 1989) gives each body the probability
 of each level.
@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+
+from workers.stages.junctions import SACRAL, Sacral
 
 Floats = NDArray[np.float64]
 
@@ -33,14 +35,15 @@ TEMPER = 0.15
 JUMP = 0.03
 """How often a body between two marked ones is not marked."""
 MOST_SKIPPED = 5
-RIB_ODDS = {T12: 0.85, L1: 0.05}
-RIB_ABOVE, RIB_BELOW = 0.97, 0.02
+RIB_ODDS = {T12: 0.92, L1: 0.03}
+RIB_ABOVE, RIB_BELOW = 0.98, 0.01
 """How often ribs are seen at a level, where that can be told: near what docs/evaluation counts on synthetic CTs, where
 twelfth ribs are short or missing in some people; lumbar ribs are not drawn there."""
-SACRUM_ODDS = {L4: 0.05, L5: 0.9, S1: 0.1}
-SACRUM_ELSEWHERE = 0.005
-"""How often a level seems to lie on the sacrum where that is seen (lumbosacral transitional vertebrae are found in 4 to
-30 %; Konin and Walz, AJNR 31(10), 2010)."""
+SACRAL_ODDS = {L4: (0.96, 0.035, 0.005), L5: (0.05, 0.92, 0.03), S1: (0.01, 0.05, 0.94)}
+SACRAL_ELSEWHERE = (0.99, 0.005, 0.005)
+"""How often a level seems to lie above the last one, on the sacrum, or to be of it, where that can be told: less sure
+than docs/evaluation counts, for lumbosacral transitional vertebrae are found in 4 to 30 % (Konin and Walz, AJNR 31(10),
+2010) and are not drawn there."""
 
 
 @dataclass(frozen=True)
@@ -57,15 +60,15 @@ class Body:
         (len(LEVELS),) probability of each level by what it looks like.
     ribs
         Whether a rib starts at it; None where it cannot be told.
-    on_sacrum
-        Whether it lies on the sacrum; None where no sacrum is seen.
+    sacrum
+        Whether it lies above the last vertebra, on the sacrum, or is of it; None where it cannot be told.
     """
 
     centre: Floats
     strength: float
     looks: Floats
     ribs: bool | None
-    on_sacrum: bool | None
+    sacrum: Sacral | None
 
 
 @dataclass(frozen=True)
@@ -125,11 +128,9 @@ def _likelihood(body: Body) -> Floats:
     found = TEMPER * np.log(body.looks + 0.01)
     if body.ribs is not None:
         found += np.log(rib if body.ribs else 1.0 - rib)
-    if body.on_sacrum is not None:
-        sacrum = np.full(len(LEVELS), SACRUM_ELSEWHERE)
-        for level, odds in SACRUM_ODDS.items():
-            sacrum[level] = odds
-        found += np.log(sacrum if body.on_sacrum else 1.0 - sacrum)
+    if body.sacrum is not None:
+        told = SACRAL.index(body.sacrum)
+        found += np.log([SACRAL_ODDS.get(level, SACRAL_ELSEWHERE)[told] for level in range(len(LEVELS))])
     return np.asarray(found + np.log(np.clip(body.strength, 0.05, 0.95)))
 
 

@@ -21,14 +21,14 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
 
 from training.export_paper import HALF_FROM  # noqa: E402
 from training.segmentation.cases import TorchSession  # noqa: E402
-from training.segmentation.export import export_locator, export_ribs, export_segmenter  # noqa: E402
+from training.segmentation.export import export_junctions, export_locator, export_segmenter  # noqa: E402
+from training.segmentation.junction_net import WIDTHS as JUNCTION_WIDTHS  # noqa: E402
+from training.segmentation.junction_net import JunctionNet  # noqa: E402
 from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
 from training.segmentation.locator import Locator  # noqa: E402
-from training.segmentation.rib_net import WIDTHS as RIB_WIDTHS  # noqa: E402
-from training.segmentation.rib_net import RibNet  # noqa: E402
 from training.segmentation.unets import WIDTHS, build  # noqa: E402
 from workers.stages.coarse_maps import CLASSES  # noqa: E402
-from workers.stages.ribs import SIDE_SHAPE  # noqa: E402
+from workers.stages.junctions import LOGITS, SIDE_SHAPE  # noqa: E402
 from workers.stages.slices import CHANNELS  # noqa: E402
 
 SLICES = [(1, 112, 112), (3, 64, 96), (8, 32, 160)]
@@ -117,16 +117,15 @@ def test_the_locators_graph_is_the_network(locator, shape):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
-def test_the_rib_networks_graph_is_the_network(batch, tmp_path):
-    exported = Exported(
-        lived_in(seeded(lambda: RibNet(RIB_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE), export_ribs, tmp_path / "ribs.onnx"
-    )
+def test_the_junction_networks_graph_is_the_network(batch, tmp_path):
+    network = lived_in(seeded(lambda: JunctionNet(JUNCTION_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE)
+    exported = Exported(network, export_junctions, tmp_path / "junctions.onnx")
     sides = np.random.default_rng(batch).standard_normal((batch, 1, *SIDE_SHAPE)).astype(np.float32)
-    (found,) = exported.session.run(["logit"], {"sides": sides})
-    (expected,) = TorchSession(exported.network).run(["logit"], {"sides": sides})
-    assert found.shape == (batch,)
+    (found,) = exported.session.run(["logits"], {"sides": sides})
+    (expected,) = TorchSession(exported.network).run(["logits"], {"sides": sides})
+    assert found.shape == (batch, LOGITS)
     np.testing.assert_allclose(found, expected, atol=2e-3, rtol=0)
-    (blank,) = exported.session.run(["logit"], {"sides": np.zeros_like(sides)})
+    (blank,) = exported.session.run(["logits"], {"sides": np.zeros_like(sides)})
     assert np.abs(found - blank).max() > 1e-3
 
 

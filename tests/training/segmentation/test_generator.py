@@ -7,13 +7,15 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from training.deformity import DEFORMITIES
 from training.segmentation.anatomy import PELVIS, RIB, SACRUM, Anatomy, draw
 from training.segmentation.grid import Grid, solid
+from training.segmentation.pelvis import Sacrum
 from training.segmentation.person import Person
 from training.segmentation.scanner import Protocol
 from training.segmentation.skeleton import Skeleton, make_skeleton, make_torso
 from training.segmentation.soft_tissue import Tissue
-from training.segmentation.spine import LEVELS, Spine, Vertebra, make_spine
+from training.segmentation.spine import LEVELS, Spine, Vertebra, _collapsed, _worn, make_spine
 from training.segmentation.whole_ct import SyntheticCt, template_spine, whole_ct, write
 from training.sources import VERSE_LABELS
 from workers.stages.triangles import Surface
@@ -168,6 +170,96 @@ def test_the_sacrum_lies_under_l5(person, drawn):
     assert world[:, 2].mean() < l5.centre[2] - 20.0
     assert abs(np.quantile(world[:, 2], 0.97) - l5.inferior.centre[2]) < 30.0
     assert (drawn.bone == PELVIS).any()
+
+
+def test_the_hips_meet_the_sacrum_at_its_joints(person):
+    sacrum = person.skeleton.sacrum
+    grid = Grid.around(sacrum.bodies[0] - [90.0, 70.0, 60.0], sacrum.bodies[0] + [90.0, 40.0, 40.0], 1.5)
+    drawn = draw(np.random.default_rng(0), person, grid)
+    world = {
+        kind: np.argwhere(drawn.bone == kind) * drawn.grid.spacing + drawn.grid.origin for kind in (SACRUM, PELVIS)
+    }
+    for side in (-1.0, 1.0):
+        joint = sacrum.corners(side, 0.0)[:3].mean(axis=0)
+        own = {kind: np.linalg.norm(points - joint, axis=1).min() for kind, points in world.items()}
+        assert own[SACRUM] < 4.0, side
+        assert own[PELVIS] < 14.0, side
+        beyond = side * (world[PELVIS] - sacrum.bodies[0]) @ sacrum.axes[0]
+        assert beyond[beyond > 0.0].min() > 20.0, side
+
+
+def test_foramina_and_what_is_left_of_discs_are_no_bone(base):
+    found = {False: 0, True: 0}
+    for seed in range(6):
+        random = np.random.default_rng(seed)
+        sacrum = Sacrum.below(random, base.vertebrae[-1])
+        assert len(sacrum.holes) == 4
+        found[bool(sacrum.discs)] += 1
+        spine = make_spine(np.random.default_rng(seed), [base], top="L4")
+        someone = Person.make(np.random.default_rng(seed), spine)
+        own = someone.skeleton.sacrum
+        middle = own.bodies[0]
+        anatomy = draw(random, someone, Grid.around(middle - 40.0, middle + 40.0, 1.0))
+        for hole in own.holes[:1]:
+            centre = hole.points[np.linalg.norm(hole.points - middle, axis=1).argmin()]
+            assert anatomy.bone[at(anatomy, centre)] == 0
+        assert anatomy.bone[at(anatomy, middle)] == SACRUM
+        for disc in own.discs[:1]:
+            assert anatomy.bone[at(anatomy, disc.points.mean(axis=0))] == 0
+            assert anatomy.tissue[at(anatomy, disc.points.mean(axis=0))] == Tissue.DISC
+    assert min(found.values()) > 0
+
+
+class Always:
+    """Collapses every vertebra, as far as it goes, in one way."""
+
+    def __init__(self, kind: int) -> None:
+        self.kind = kind
+
+    def random(self):
+        return 0.0
+
+    def integers(self, n):
+        return self.kind
+
+    def uniform(self, low, high):
+        return high
+
+
+@pytest.mark.parametrize(("kind", "middle", "front"), [(0, 0.78, 0.55), (1, 0.88, 0.95), (2, 0.55, 0.55)])
+def test_what_is_above_a_collapsed_vertebra_sinks(base, kind, middle, front):
+    """Wedged, biconcave, crushed by 45 %: the discs stay as thick as they were at the rim."""
+    before, after = list(base.vertebrae), _collapsed(Always(kind), list(base.vertebrae))
+    for old, new in zip(before, after, strict=True):
+        height = np.linalg.norm(new.superior.centre - new.inferior.centre)
+        assert height / np.linalg.norm(old.superior.centre - old.inferior.centre) == pytest.approx(middle, abs=0.12)
+        ahead = [v.points[v.skin.superior[front_of(old)]] - v.points[v.skin.inferior].mean(axis=0) for v in (old, new)]
+        ratio = (ahead[1] @ new.inferior.axes[2]) / (ahead[0] @ old.inferior.axes[2])
+        assert ratio == pytest.approx(front, abs=0.12)
+    if DEFORMITIES[kind] != "biconcave":
+        for (a, b), (c, d) in zip(pairwise(before), pairwise(after), strict=True):
+            gaps = [np.linalg.norm(u.inferior.centre - v.superior.centre) for u, v in ((a, b), (c, d))]
+            assert gaps[1] == pytest.approx(gaps[0], rel=0.1)
+
+
+def front_of(vertebra: Vertebra) -> int:
+    """Position of the foremost node of the upper endplate."""
+    plate = vertebra.superior
+    return int(((vertebra.points[vertebra.skin.superior] - plate.centre) @ plate.axes[1]).argmax())
+
+
+def test_spurs_stand_out_at_the_rims_and_leave_the_arch_alone(base):
+    l3 = base.vertebrae[2]
+    worn = _worn(np.random.default_rng(1), l3, 3.0)
+    moved = np.linalg.norm(worn.points - l3.points, axis=1)
+    assert moved.max() > 4.0
+    assert moved[l3.skin.tips].max() < 0.5
+    far = moved > 2.0
+    for plate in (l3.superior, l3.inferior):  # outwards
+        near = far & (np.abs((l3.points - plate.centre) @ plate.axes[2]) < 5.0)
+        out = l3.points[near] - plate.centre
+        assert (np.einsum("ij,ij->i", worn.points[near] - l3.points[near], out) > 0.0).mean() > 0.95
+    np.testing.assert_array_equal(_worn(np.random.default_rng(1), l3, 0.0).points, l3.points)
 
 
 def test_ribs_only_in_the_chest(base):

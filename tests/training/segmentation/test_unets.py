@@ -9,10 +9,10 @@ torch = pytest.importorskip("torch", reason="torch is not installed (make traini
 
 from torch import nn  # noqa: E402
 
+from training.segmentation.junction_net import WIDTHS as JUNCTION_WIDTHS  # noqa: E402
+from training.segmentation.junction_net import JunctionNet  # noqa: E402
 from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
 from training.segmentation.locator import Locator  # noqa: E402
-from training.segmentation.rib_net import WIDTHS as RIB_WIDTHS  # noqa: E402
-from training.segmentation.rib_net import RibNet  # noqa: E402
 from training.segmentation.unets import (  # noqa: E402
     ASPP_DILATIONS,
     KINDS,
@@ -28,7 +28,7 @@ from training.segmentation.unets import (  # noqa: E402
     channels,
 )
 from workers.stages.coarse_maps import CLASSES  # noqa: E402
-from workers.stages.ribs import SIDE_SHAPE  # noqa: E402
+from workers.stages.junctions import LOGITS, SIDE_SHAPE  # noqa: E402
 from workers.stages.slices import CHANNELS  # noqa: E402
 
 VGG16 = [64, 64, 128, 128, 256, 256, 256, 512, 512, 512, 512, 512, 512]
@@ -175,9 +175,9 @@ def test_the_locator_gives_every_voxel_its_classes_and_a_mark():
     assert without == []
 
 
-def test_the_rib_network_gives_each_side_one_logit():
-    net = RibNet(RIB_WIDTHS["tiny"])
+def test_the_junction_network_tells_ribs_and_sacrum_of_each_side():
+    net = JunctionNet(JUNCTION_WIDTHS["tiny"])
     out = net(torch.randn(3, 1, *SIDE_SHAPE))
-    assert out.shape == (3,)
+    assert out.shape == (3, LOGITS)
     (out * torch.randn_like(out)).sum().backward()
     assert all(p.grad is not None and p.grad.abs().max() > 0.0 for p in net.parameters())

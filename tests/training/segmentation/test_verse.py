@@ -68,13 +68,15 @@ def test_one_command_trains_and_exports(verse, data_dir, tmp_path, monkeypatch):
     for folder in ("posed", "registered"):  # what takes minutes to make, where it is at hand
         if (kept / folder).is_dir():
             shutil.copytree(kept / folder, work / folder)
-    command = f"x segmentation --data {data_dir} --out {bundle} --work {work} --verse {verse} --crops 2 --trunks 2"
-    command += " --profile tiny --steps 4 --networks locator ribs bifusion --jobs 1"
+    command = f"x segmentation --data {data_dir} --out {bundle} --work {work} --verse {verse}"
+    command += (
+        " --crops 2 --junctions 2 --trunks 2 --profile tiny --steps 4 --networks locator junctions bifusion --jobs 1"
+    )
     monkeypatch.setattr("sys.argv", command.split())
     main()
     assert sorted(p.name for p in (work / "segmentation-verse").iterdir()) == [
         *(f"bifusion-tiny-{fold}" for fold in ("a", "all", "base")),
-        *(f"{network}-tiny-{fold}" for network in ("locator", "ribs") for fold in ("all", "base")),
+        *(f"{network}-tiny-{fold}" for network in ("junctions", "locator") for fold in ("all", "base")),
     ]
     made = Bundle(bundle)
     assert made.has(*NETWORKS)

@@ -10,6 +10,7 @@ import pytest
 
 from app.jobs.errors import VertebraNotFound, VertebraTruncated
 from workers.stages.coarse_maps import CLASSES, RIB, SACRUM, Maps
+from workers.stages.junctions import Junction
 from workers.stages.localise import (
     CLASS_OF_LEVEL,
     LEAST_CONFIDENCE,
@@ -17,6 +18,7 @@ from workers.stages.localise import (
     Localisation,
     _agree,
     _lowest_rib,
+    _on_sacrum,
     choose,
     find_bodies,
 )
@@ -95,19 +97,24 @@ def looks_at(centres: dict[str, np.ndarray], reach_mm: float = 20.0) -> Look:
     return look
 
 
-def rib_starts(maps: Maps) -> Callable[[np.ndarray], bool]:
-    """What a good network for ribs does: look beside the body."""
+def junctions(maps: Maps) -> Callable[[np.ndarray], Junction]:
+    """What a good network for ribs and sacrum does: look beside the body, at it and below it."""
 
-    def at(centre: np.ndarray) -> bool:
-        i, j, k = np.rint(maps.voxel(centre + np.array([28.0, -12.0, 0.0]))).astype(int)
-        return bool(maps.classes[RIB, i, j, k] > 0.5)
+    def there(kind: int, point: np.ndarray) -> bool:
+        i, j, k = np.rint(maps.voxel(point)).astype(int)
+        return bool(maps.classes[kind, i, j, max(k, 0)] > 0.5)
+
+    def at(centre: np.ndarray) -> Junction:
+        on = there(SACRUM, centre - np.array([0.0, 15.0, 45.0]))
+        of = there(SACRUM, centre)
+        return Junction(there(RIB, centre + np.array([28.0, -12.0, 0.0])), "of" if of else "on" if on else "above")
 
     return at
 
 
 def bodies_of(maps: Maps, levels: tuple[str, ...], vertebra: str, missed: tuple[str, ...] = ()) -> list[Body]:
     seen = {level: centre for level, centre in spine(levels).items() if level not in missed}
-    return find_bodies(maps, vertebra, looks_at(seen), rib_starts(maps))
+    return find_bodies(maps, vertebra, looks_at(seen), junctions(maps))
 
 
 def locate(levels: tuple[str, ...], vertebra: str, scan: Volume | None = None, **scene_of) -> Localisation:
@@ -259,9 +266,12 @@ def test_the_sacrum_is_not_counted_from_where_the_chest_has_no_ribs():
     """S1 taken for L5 moves all of a row by one: what would be T12 has no ribs then."""
     levels = through("T12", "L5")
     maps = scene(levels)
-    assert choose(find_bodies(maps, "L1", looks_at(spine(levels)), rib_starts(maps)), ct(), "L1").by_sacrum == "L1"
+    assert choose(find_bodies(maps, "L1", looks_at(spine(levels)), junctions(maps)), ct(), "L1").by_sacrum == "L1"
+    bodies = find_bodies(maps, "L1", looks_at(spine(levels)), junctions(maps))
+    unsure = [replace(bodies[0], ribs=None), *bodies[1:]]
+    assert choose(unsure, ct(), "L1").by_ribs is None  # nothing speaks against it
     with pytest.raises(VertebraNotFound) as caught:
-        choose(find_bodies(maps, "L1", looks_at(spine(levels)), lambda _: None), ct(), "L1")
+        choose([replace(bodies[0], ribs=False), *bodies[1:]], ct(), "L1")
     assert caught.value.got.endswith("by the ribs unknown, by the sacrum L1, by the looks of the row L1")
 
 
@@ -327,34 +337,35 @@ def test_without_marks_or_bodies_there_is_no_vertebra():
         assert caught.value.got == "a scan without a recognised vertebra"
 
 
-def test_a_second_sacrum_somewhere_else_does_not_count():
-    levels = through("T10", "L5")
-    maps = scene(levels)
-    classes = maps.classes.copy()
-    classes[:, 2:8, 2:8, 110:116] = 0.0
-    classes[SACRUM, 2:8, 2:8, 110:116] = 1.0
-    found = choose(bodies_of(replace(maps, classes=classes), levels, "L1"), ct(), "L1")
-    assert found.by_sacrum == "L1"
+@pytest.mark.parametrize(
+    ("where", "last"),
+    [
+        (["above", "above", "on"], 2),
+        (["above", "on", "of"], 1),
+        (["above", "on", None], 1),  # what is below does not matter
+        ([None, "above", "on", "of"], 2),
+        (["on"], 0),
+        (["above", None, "on"], None),  # that may be the one
+        (["above", "on", "on"], None),
+        (["above", "on", "above"], None),
+        (["of", "above", "on"], None),
+        (["above", "above", "of"], None),
+        (["above", "above"], None),
+        ([None, None], None),
+    ],
+)
+def test_the_sacrum_counts_only_where_it_is_clear(where, last):
+    looks = np.full(len(LEVELS), 1.0 / len(LEVELS))
+    assert _on_sacrum([Body(np.zeros(3), 1.0, looks, None, place) for place in where]) == last
 
 
-def test_what_bodies_lie_below_is_no_sacrum():
-    """Something is taken for a sacrum behind L2, with two bodies more below: only the ribs count."""
-    levels = through("T10", "L4")
-    maps = scene(levels)
-    classes = maps.classes.copy()
-    i, j, k = np.rint(maps.voxel(spine(levels)["L2"] - np.array([0.0, 40.0, 10.0]))).astype(int)
-    classes[:, i - 4 : i + 5, j - 3 : j + 4, k - 5 : k + 5] = 0.0
-    classes[SACRUM, i - 4 : i + 5, j - 3 : j + 4, k - 5 : k + 5] = 1.0
-    seen = replace(maps, classes=classes)
-    assert all(body.on_sacrum is None for body in bodies_of(seen, levels, "L1"))
-    found = choose(bodies_of(seen, levels, "L1"), ct(), "L1")
-    assert (found.by_ribs, found.by_sacrum) == ("L1", None)
-
-
-def test_s1_found_as_a_body_below_the_sacrum_s_top_changes_nothing():
+def test_s1_found_as_a_body_changes_nothing():
     levels = through("T12", "L5")
     maps, seen = scene(levels), spine(levels)
-    assert [body.on_sacrum for body in bodies_of(maps, levels, "L4")] == [False] * 5 + [True]
+    assert [body.sacrum for body in bodies_of(maps, levels, "L4")] == ["above"] * 5 + ["on"]
     more = seen | {"S1": seen["L5"] - np.array([0.0, 8.0, 44.0])}
-    found = find_bodies(maps, "L4", looks_at(more), rib_starts(maps))
-    assert [body.on_sacrum for body in found] == [False] * 5 + [True, False]
+    found = find_bodies(maps, "L4", looks_at(more), junctions(maps))
+    assert [body.sacrum for body in found] == ["above"] * 5 + ["on", "of"]
+    place = choose(found, ct(), "L1")
+    assert place.by_sacrum == "L1"
+    assert place.seen == (*levels, "S1")

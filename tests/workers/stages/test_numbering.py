@@ -7,6 +7,7 @@ from itertools import combinations, pairwise
 import numpy as np
 import pytest
 
+from workers.stages.junctions import SACRAL
 from workers.stages.numbering import (
     JUMP,
     L5,
@@ -16,8 +17,8 @@ from workers.stages.numbering import (
     RIB_ABOVE,
     RIB_BELOW,
     RIB_ODDS,
-    SACRUM_ELSEWHERE,
-    SACRUM_ODDS,
+    SACRAL_ELSEWHERE,
+    SACRAL_ODDS,
     T1,
     T12,
     TEMPER,
@@ -36,7 +37,7 @@ def random_bodies(seed: int, n: int) -> list[Body]:
             float(random.uniform(0.2, 0.9)),
             looks[i],
             bool(random.random() < 0.5),
-            None if seed % 2 else i == n - 1,
+            None if seed % 2 else SACRAL[max(i - n + 3, 0)],
         )
         for i in range(n)
     ]
@@ -50,9 +51,8 @@ def score(bodies: list[Body], row: tuple[int, ...], levels: tuple[int, ...]) -> 
         rib = RIB_ODDS.get(level, RIB_ABOVE if T1 <= level < T12 else RIB_BELOW)
         total += np.log(body.strength) + TEMPER * np.log(body.looks[level] + 0.01)
         total += np.log(rib if body.ribs else 1.0 - rib)
-        if body.on_sacrum is not None:
-            sacrum = SACRUM_ODDS.get(level, SACRUM_ELSEWHERE)
-            total += np.log(sacrum if body.on_sacrum else 1.0 - sacrum)
+        if body.sacrum is not None:
+            total += np.log(SACRAL_ODDS.get(level, SACRAL_ELSEWHERE)[SACRAL.index(body.sacrum)])
     for (i, a), (j, b) in pairwise(zip(row, levels, strict=True)):
         distance = np.linalg.norm(bodies[i].centre - bodies[j].centre)
         total -= 0.5 * (np.log(distance / PITCH_MM[a:b].sum()) / PITCH_SD) ** 2
@@ -89,7 +89,7 @@ def test_probabilities_and_path_are_those_of_the_sum_over_all_rows(seed):
 
 def test_one_body_on_the_sacrum():
     looks = np.full(len(LEVELS), 1.0 / len(LEVELS))
-    found = number([Body(np.zeros(3), 0.9, looks, False, True)])
+    found = number([Body(np.zeros(3), 0.9, looks, False, "on")])
     assert found.path == ((0, L5),)
     assert found.probability.sum() == pytest.approx(1.0)
     assert found.probability[0, L5] > 0.6

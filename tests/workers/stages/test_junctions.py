@@ -1,11 +1,11 @@
-"""Both sides of a body as the network for ribs sees them, and what its answer counts as."""
+"""Both sides of a body as the network for ribs and sacrum sees them, and what its answer counts as."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from workers.stages.ribs import SIDE_LOW, SIDE_SHAPE, UNSURE, RibReader, both_sides
+from workers.stages.junctions import LOGITS, SIDE_LOW, SIDE_SHAPE, UNSURE, Junction, JunctionReader, both_sides
 from workers.stages.segment_grid import CROP_STEP_MM
 from workers.stages.slices import normalise
 from workers.stages.volume import Volume
@@ -52,10 +52,12 @@ def test_both_sides_are_mirror_images_of_a_symmetric_patient():
 
 
 class Says:
-    def __init__(self, *logits: float) -> None:
+    def __init__(self, *logits: tuple[float, ...]) -> None:
         self.logits = np.array(logits, np.float32)
+        assert self.logits.shape == (2, LOGITS)
 
     def run(self, names, inputs):
+        assert names == ["logits"]
         assert inputs["sides"].shape == (2, 1, *SIDE_SHAPE)
         return [self.logits]
 
@@ -71,4 +73,21 @@ class Says:
     ],
 )
 def test_what_the_answer_counts_as(right, left, told):
-    assert RibReader(Says(right, left)).at(scan(1.0), CENTRE) is told
+    answer = JunctionReader(Says((right, 0, 0, 0), (left, 0, 0, 0))).at(scan(1.0), CENTRE)
+    assert answer == Junction(told, None)
+
+
+@pytest.mark.parametrize(
+    ("right", "left", "told"),
+    [
+        ((5, 1, 0), (4, 1, 0), "above"),
+        ((0, 6, 1), (90, 96, 91), "on"),  # only differences count
+        ((0, 1, 4), (0, 1, 4), "of"),
+        ((0, 4, 0), (0, 0, 4), None),  # as on one side half of a transitional vertebra does
+        ((0, 1.2, 0), (0, 1.2, 0), None),
+        ((0, 2.1, 0), (0, 2.1, 0), "on"),  # 80 %
+    ],
+)
+def test_where_the_sacrum_is_must_be_likely(right, left, told):
+    answer = JunctionReader(Says((-3.0, *right), (-3.0, *left))).at(scan(1.0), CENTRE)
+    assert answer == Junction(False, told)

@@ -1,18 +1,18 @@
-"""A small 3-D network that tells a rib from a transverse process."""
+"""A small 3-D network that tells a rib from a transverse process, and the last lumbar vertebra from the sacrum."""
 
 from __future__ import annotations
 
 from torch import Tensor, nn
 from torch.nn import functional
 
-from workers.stages.ribs import SIDE_SHAPE
+from workers.stages.junctions import LOGITS, SIDE_SHAPE
 
 WIDTHS = {"paper": 16, "shipped": 16, "tiny": 2}
 LEVELS = 4
 
 
-class RibNet(nn.Module):
-    """From one side of a body (b, 1, *SIDE_SHAPE), normalised HU, to the logit (b,) of a rib.
+class JunctionNet(nn.Module):
+    """From one side of a body (b, 1, *SIDE_SHAPE), normalised HU, to logits (b, LOGITS): a rib, then each of `SACRAL`.
 
     Convolutions on 2 x 2 x 1.5 mm, halved `LEVELS` - 1 times; what is left is weighed place by place, for a rib is told
     by where it starts.
@@ -30,7 +30,11 @@ class RibNet(nn.Module):
             inputs = outputs
         places = (SIDE_SHAPE[0] // 2**LEVELS) * (SIDE_SHAPE[1] // 2**LEVELS) * (SIDE_SHAPE[2] // 2 ** (LEVELS - 1))
         self.head = nn.Sequential(
-            nn.Flatten(), nn.Dropout(0.3), nn.Linear(inputs * places, 2 * width), nn.ReLU(), nn.Linear(2 * width, 1)
+            nn.Flatten(),
+            nn.Dropout(0.3),
+            nn.Linear(inputs * places, 2 * width),
+            nn.ReLU(),
+            nn.Linear(2 * width, LOGITS),
         )
 
     def forward(self, sides: Tensor) -> Tensor:
@@ -38,4 +42,4 @@ class RibNet(nn.Module):
         x = functional.avg_pool3d(sides, (2, 2, 1))
         for level, step in enumerate(self.steps):
             x = step(x if level == 0 else functional.max_pool3d(x, 2))
-        return self.head(x).squeeze(1)
+        return self.head(x)

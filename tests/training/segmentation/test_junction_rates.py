@@ -1,4 +1,4 @@
-"""How often ribs are seen: counted on bodies whose surroundings are whole, each level with its own."""
+"""How often ribs and sacrum are seen: counted on bodies whose surroundings are whole, each level with its own."""
 
 from __future__ import annotations
 
@@ -8,22 +8,24 @@ import pytest
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 pytest.importorskip("torch", reason="torch is not installed (make training)")
 
-from training.segmentation.rib_rates import RibRate, rib_rates
+from training.segmentation.junction_rates import JunctionRate, junction_rates
 from training.segmentation.scans import CropScan
 from training.segmentation.tables import document
+from workers.stages.junctions import Junction
 
 SHAPE = (160, 160, 93)
-LEVELS = ("T11", "T12", "L1", "L2", "L3")
+LEVELS = ("T12", "L1", "L5", "S1", "S2")
 HEIGHTS = (90.0, 68.0, 46.0, 24.0, 4.0)
 """Voxels; the surroundings of the first and the last are cut."""
 
 
 class ByHeight:
-    """Tells ribs above, none below, and is unsure of what lies between."""
+    """Tells ribs above, none below, and is unsure of what lies between; the lowest lie on the sacrum."""
 
     def at(self, ct, centre):
         height = centre[2] / 1.5
-        return True if height > 57.0 else False if height < 35.0 else None
+        ribs = True if height > 57.0 else False if height < 35.0 else None
+        return Junction(ribs, "on" if height < 35.0 else "above")
 
 
 @pytest.fixture
@@ -35,12 +37,12 @@ def path(tmp_path):
 
 
 def test_rates_are_of_whole_surroundings_by_level(path):
-    rates = rib_rates(ByHeight(), [path] * 3, False)
+    rates = junction_rates(ByHeight(), [path] * 3, False)
     assert rates == [
-        RibRate("T12", False, 3, 1.0, 0.0),
-        RibRate("L1", False, 3, 0.0, 0.0),
-        RibRate("L2 to L5", False, 3, 0.0, 1.0),
+        JunctionRate("L1", False, 3, 1.0, 0.0, (1.0, 0.0, 0.0)),
+        JunctionRate("L5", False, 3, 0.0, 0.0, (1.0, 0.0, 0.0)),
+        JunctionRate("S1", False, 3, 0.0, 1.0, (0.0, 1.0, 0.0)),
     ]
-    assert [rate.levels for rate in rib_rates(ByHeight(), [path], True)] == ["T12", "L1"]
+    assert [rate.levels for rate in junction_rates(ByHeight(), [path], True)] == ["L1", "S1"]
     page = document([], [], rates, [], "a machine")
-    assert "| T12 | synthetic | 3 | 100.0% | 0.0% |" in page
+    assert "| S1 | synthetic | 3 | 0.0% | 100.0% | 0.0% | 100.0% | 0.0% |" in page

@@ -13,40 +13,53 @@ from torch.nn import functional
 
 from training.segmentation.crop_batches import intensities
 from training.segmentation.scans import read_crop
-from workers.stages.ribs import SIDE_LOW, SIDE_SHAPE
+from training.segmentation.spine import LEVELS
+from workers.stages.junctions import SACRAL, SIDE_LOW, SIDE_SHAPE, Sacral
 from workers.stages.segment_grid import AIR_HU, CROP_STEP_MM
 from workers.stages.slices import normalise
 
 SCANS, VIEWS = 8, 4
-"""Scans in a batch, views of each: half of them with ribs where it shows any."""
-CENTRE_ERROR_MM = 2.5
+"""Scans in a batch, views of each: of every kind of body it shows (with ribs, without, last, sacral) about as many."""
+JUNCTION_SHARE = 0.3
+"""How often the scan shows a lumbosacral junction."""
+CENTRE_ERROR_MM, SACRAL_ERROR_MM = 2.5, 6.0
+"""Standard deviation of where a body seems to be, along each axis; the segmenter does not know the sacrum's."""
 CUT_SHARE = 0.15
 
 
 @dataclass(frozen=True)
-class RibBatches:
-    """Draws batches; the attributes are those of `training.segmentation.crop_batches.CropBatches`."""
+class JunctionBatches:
+    """Draws batches; ``junctions`` are scans of lumbosacral ones, the rest is as in `crop_batches.CropBatches`."""
 
     paths: list[Path]
+    junctions: list[Path] = field(default_factory=list)
     real: list[Path] = field(default_factory=list)
     real_share: float = 0.0
     seed: int = 0
 
-    def batch(self, number: int) -> tuple[Tensor, Tensor]:
-        """Return views (b, 1, *SIDE_SHAPE) and whether there is a rib (b,), float32."""
+    def batch(self, number: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Return views (b, 1, *SIDE_SHAPE), whether there is a rib (b,) float32, and the place in `SACRAL` (b,)."""
         random = np.random.default_rng((self.seed, number))
-        views, ribs = [], []
+        views, ribs, sacral = [], [], []
         for _ in range(SCANS):
-            paths = self.real if self.real and random.random() < self.real_share else self.paths
+            paths = self._source(random)
             crop = read_crop(paths[random.integers(len(paths))])
             hu = torch.from_numpy(crop.image.astype(np.float32) - AIR_HU)[None, None]  # beyond the edge, 0: air
-            with_rib = np.array([has_ribs(level) for level in crop.levels])
+            kinds = [(has_ribs(level), sacral_of(level)) for level in crop.levels]
+            distinct = sorted(set(kinds))
             for view in range(VIEWS):
-                of = np.flatnonzero(with_rib == (view % 2 == 0))
-                which = int(random.choice(of if len(of) else np.arange(len(with_rib))))
-                views.append(draw_view(random, hu, crop.centres[which].astype(np.float64)))
-                ribs.append(float(with_rib[which]))
-        return torch.stack(views), torch.tensor(ribs)
+                kind = distinct[view % len(distinct)]
+                which = int(random.choice([i for i, other in enumerate(kinds) if other == kind]))
+                error = SACRAL_ERROR_MM if kind[1] == "of" else CENTRE_ERROR_MM
+                views.append(draw_view(random, hu, crop.centres[which].astype(np.float64), error))
+                ribs.append(float(kind[0]))
+                sacral.append(SACRAL.index(kind[1]))
+        return torch.stack(views), torch.tensor(ribs), torch.tensor(sacral)
+
+    def _source(self, random: np.random.Generator) -> list[Path]:
+        if self.real and random.random() < self.real_share:
+            return self.real
+        return self.junctions if self.junctions and random.random() < JUNCTION_SHARE else self.paths
 
 
 def has_ribs(level: str) -> bool:
@@ -54,10 +67,17 @@ def has_ribs(level: str) -> bool:
     return level.startswith("T")
 
 
-def draw_view(random: np.random.Generator, hu: Tensor, centre: NDArray[np.float64]) -> Tensor:
+def sacral_of(level: str) -> Sacral:
+    """Return where vertebrae of that level lie."""
+    return "of" if level.startswith("S") else "on" if level == LEVELS[-1] else "above"
+
+
+def draw_view(
+    random: np.random.Generator, hu: Tensor, centre: NDArray[np.float64], error_mm: float = CENTRE_ERROR_MM
+) -> Tensor:
     """Return one side (1, *SIDE_SHAPE) of the body about `centre` (3,) voxels; `hu` (1, 1, i, j, k) is HU over air."""
     side = -1.0 if random.random() < 0.5 else 1.0
-    at = centre + random.normal(0.0, CENTRE_ERROR_MM, 3) / CROP_STEP_MM
+    at = centre + random.normal(0.0, error_mm, 3) / CROP_STEP_MM
     turn = np.radians(random.normal(0.0, 6.0, 3))
     size = random.uniform(0.88, 1.15) * np.exp(random.normal(0.0, 0.04, 3))
     matrix = _rotation(turn) * (size * [side, 1.0, 1.0]) / CROP_STEP_MM[:, None]

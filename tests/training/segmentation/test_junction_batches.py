@@ -1,4 +1,4 @@
-"""Training views of ribs: what the workers would see, with and without being varied."""
+"""Training views of ribs and sacrum: what the workers would see, with and without being varied."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (make training)")
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
-from training.segmentation.rib_batches import SCANS, VIEWS, RibBatches, draw_view, has_ribs  # noqa: E402
+from training.segmentation.junction_batches import SCANS, VIEWS, JunctionBatches, draw_view, has_ribs, sacral_of  # noqa: E402
 from training.segmentation.scans import CropScan  # noqa: E402
-from workers.stages.ribs import SIDE_SHAPE, both_sides  # noqa: E402
+from workers.stages.junctions import SACRAL, SIDE_SHAPE, both_sides  # noqa: E402
 from workers.stages.segment_grid import AIR_HU, CROP_STEP_MM  # noqa: E402
 from workers.stages.volume import Volume  # noqa: E402
 
@@ -65,8 +65,9 @@ def test_half_of_the_views_have_ribs_where_a_scan_shows_both(tmp_path):
     centres = np.array([[84, 104, 20], [84, 104, 68], [84, 104, 90]], np.float32)
     crop = CropScan(image, np.zeros(SHAPE, np.uint8), centres[1], "L1", centres, ("T12", "L1", "L2"), ("a",))
     crop.save(tmp_path / "a.npz")
-    batches = RibBatches([tmp_path / "a.npz"])
-    views, ribs = batches.batch(0)
+    batches = JunctionBatches([tmp_path / "a.npz"])
+    views, ribs, sacral = batches.batch(0)
+    assert (sacral == SACRAL.index("above")).all()
     assert views.shape == (SCANS * VIEWS, 1, *SIDE_SHAPE)
     assert ribs.mean() == 0.5
     bright = views[:, 0, 20:40, 30:50, 20:24].mean(dim=(1, 2, 3))
@@ -74,8 +75,30 @@ def test_half_of_the_views_have_ribs_where_a_scan_shows_both(tmp_path):
     np.testing.assert_array_equal(batches.batch(0)[0], views)
     only = CropScan(image, np.zeros(SHAPE, np.uint8), centres[1], "L1", centres[1:], ("L1", "L2"), ("a",))
     only.save(tmp_path / "b.npz")
-    assert RibBatches([tmp_path / "b.npz"]).batch(0)[1].sum() == 0.0
+    assert JunctionBatches([tmp_path / "b.npz"]).batch(0)[1].sum() == 0.0
 
 
 def test_who_has_ribs():
     assert [has_ribs(level) for level in ("T9", "T12", "L1", "L5")] == [True, True, False, False]
+
+
+def test_where_levels_lie():
+    assert [sacral_of(level) for level in ("T12", "L4", "L5", "S1", "S2")] == ["above", "above", "on", "of", "of"]
+
+
+def test_junctions_are_seen_now_and_then_and_each_kind_of_body_in_them(tmp_path):
+    """Only their scans show the sacrum."""
+    image = np.zeros(SHAPE, np.int16)
+    centres = np.array([[84, 104, z] for z in (80, 56, 33, 12)], np.float32)
+    CropScan(image, image.astype(np.uint8), centres[1], "L5", centres, ("L4", "L5", "S1", "S2"), ("a",)).save(
+        tmp_path / "junction.npz"
+    )
+    CropScan(image, image.astype(np.uint8), centres[1], "L2", centres[:2], ("L1", "L2"), ("a",)).save(
+        tmp_path / "lumbar.npz"
+    )
+    batches = JunctionBatches([tmp_path / "lumbar.npz"], [tmp_path / "junction.npz"])
+    places = torch.cat([batches.batch(number)[2] for number in range(12)]).reshape(-1, VIEWS)
+    shown = (places > 0).any(dim=1)
+    assert 0.15 < shown.float().mean() < 0.45
+    assert all(set(row.tolist()) == {0, 1, 2} for row in places[shown])
+    assert (JunctionBatches([tmp_path / "lumbar.npz"]).batch(0)[2] == 0).all()
