@@ -19,7 +19,8 @@ from scipy import ndimage
 from app.jobs.params import JobParams
 from bench.memory import growth
 from training.segmentation.person import Person
-from training.segmentation.spine import Spine, make_spine
+from training.segmentation.spine import make_spine
+from training.segmentation.vertebra import Spine
 from training.segmentation.whole_ct import template_spine, whole_ct
 from workers.engine import engine
 from workers.stages.volume import Volume

@@ -13,7 +13,7 @@ from training.segmentation.pelvis import Sacrum
 from training.segmentation.person import Person
 from training.segmentation.soft_tissue import Tissue, draw_soft_tissue
 from training.segmentation.solids import Hull, Tube
-from training.segmentation.spine import LEVELS, NECK_LEVELS, label_of
+from training.segmentation.vertebra import LEVELS, NECK_LEVELS, label_of
 
 SACRUM, RIB, PELVIS = len(LEVELS) + 1, len(LEVELS) + 2, len(LEVELS) + 3
 """Bone labels after those of the vertebrae (1 to 17)."""

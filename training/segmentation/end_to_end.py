@@ -15,7 +15,8 @@ from training.segmentation.evaluation import on_grid
 from training.segmentation.person import Person
 from training.segmentation.real import RealCt
 from training.segmentation.scanner import Protocol
-from training.segmentation.spine import Spine, make_spine
+from training.segmentation.spine import make_spine
+from training.segmentation.vertebra import Spine
 from training.segmentation.whole_ct import SyntheticCt, whole_ct
 from training.sources import VERSE_LABELS
 from workers.stages.automatic_mask import VertebraFinder

@@ -7,8 +7,10 @@ be tested on them, and once with all, to be shipped.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from torch import nn
 
@@ -71,20 +73,59 @@ def train_segmenter(
     kind: Kind, fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None
 ) -> nn.Module:
     """Train one fold of a segmenter; the base is trained first where it is missing. State is kept in `work`."""
-    total = steps or SEGMENTER_STEPS[profile]
-    folder = work / f"{kind}-{profile}-{fold.name}"
-    claim(folder, generator=GENERATOR, scans=len(scans.crops), steps=total)
-    seen, held = _split(scans.crops, fold.without, fold.without or SCANNED[:1])
-    real = ready(scans.real_crops, fold.without) if fold.real else []
-    batches = CropBatches(seen, real, _share(real))
-    chosen = held[:: max(1, len(held) // HELD_OUT)][:HELD_OUT]
-    validation = [case_of(read_crop(path), path.stem) for path in chosen]
+
+    def fit_fold(fold: Fold, folder: Path, **course: Any) -> nn.Module:
+        seen, held = _split(scans.crops, fold.without, fold.without or SCANNED[:1])
+        real = ready(scans.real_crops, fold.without) if fold.real else []
+        chosen = held[:: max(1, len(held) // HELD_OUT)][:HELD_OUT]
+        validation = [case_of(read_crop(path), path.stem) for path in chosen]
+        return fit_segmenter(kind, profile, CropBatches(seen, real, _share(real)), validation, folder, **course)
+
+    return _train(f"{kind}-{profile}", fold, fit_fold, work, len(scans.crops), steps or SEGMENTER_STEPS[profile])
+
+
+def train_locator(
+    fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None
+) -> nn.Module:
+    """Train one fold of the localiser, as `train_segmenter`; its base leaves out who a real trunk is of."""
+
+    def fit_fold(fold: Fold, folder: Path, **course: Any) -> nn.Module:
+        seen, held = _split(scans.trunks, SCANNED[:1] if fold == BASE else fold.without, SCANNED[:1])
+        real = ready(scans.real_trunks, fold.without) if fold.real else []
+        return fit_locator(
+            profile, TrunkBatches(seen, real, _share(real)), TrunkBatches(held, seed=9), folder, **course
+        )
+
+    return _train(f"locator-{profile}", fold, fit_fold, work, len(scans.trunks), steps or LOCATOR_STEPS[profile])
+
+
+def train_junctions(
+    fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None
+) -> nn.Module:
+    """Train one fold of the network that sees ribs and the sacrum, as `train_segmenter`."""
+
+    def fit_fold(fold: Fold, folder: Path, **course: Any) -> nn.Module:
+        seen, held = _split(scans.crops, fold.without, SCANNED)
+        below, held_below = _split(scans.junctions, fold.without, SCANNED)
+        real = ready(scans.real_crops, fold.without) if fold.real else []
+        batches = JunctionBatches(seen, below, real, _share(real))
+        return fit_junctions(profile, batches, JunctionBatches(held, held_below, seed=9), folder, **course)
+
+    count = len(scans.crops) + len(scans.junctions)
+    return _train(f"junctions-{profile}", fold, fit_fold, work, count, steps or JUNCTION_STEPS[profile])
+
+
+def _train(
+    network: str, fold: Fold, fit_fold: Callable[..., nn.Module], work: Path, scans: int, steps: int
+) -> nn.Module:
+    """Train the base for `steps`; a later fold from there on, for fewer."""
+    folder = work / f"{network}-{fold.name}"
+    claim(folder, generator=GENERATOR, scans=scans, steps=steps)
     if fold == BASE:
-        return fit_segmenter(kind, profile, batches, validation, folder, steps=total)
-    start = work / f"{kind}-{profile}-{BASE.name}" / "checkpoint.pt"
-    train_segmenter(kind, BASE, scans, work, profile, steps)
-    later = max(int(LATER_STEPS * total), 1)
-    return fit_segmenter(kind, profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)
+        return fit_fold(fold, folder, steps=steps)
+    _train(network, BASE, fit_fold, work, scans, steps)
+    start = work / f"{network}-{BASE.name}" / "checkpoint.pt"
+    return fit_fold(fold, folder, steps=max(int(LATER_STEPS * steps), 1), start=start, rate=LATER_RATE)
 
 
 def _split(paths: list[Path], without: tuple[str, ...], tested: tuple[str, ...]) -> tuple[list[Path], list[Path]]:
@@ -95,42 +136,3 @@ def _split(paths: list[Path], without: tuple[str, ...], tested: tuple[str, ...])
 
 def _share(real: list[Path]) -> float:
     return min(REAL_SHARE, SHARE_OF_ONE * len(real))
-
-
-def train_locator(
-    fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None
-) -> nn.Module:
-    """Train one fold of the localiser, as `train_segmenter`; its base leaves out who a real trunk is of."""
-    total = steps or LOCATOR_STEPS[profile]
-    folder = work / f"locator-{profile}-{fold.name}"
-    claim(folder, generator=GENERATOR, scans=len(scans.trunks), steps=total)
-    seen, held = _split(scans.trunks, SCANNED[:1] if fold == BASE else fold.without, SCANNED[:1])
-    real = ready(scans.real_trunks, fold.without) if fold.real else []
-    batches = TrunkBatches(seen, real, _share(real))
-    validation = TrunkBatches(held, seed=9)
-    if fold == BASE:
-        return fit_locator(profile, batches, validation, folder, steps=total)
-    start = work / f"locator-{profile}-{BASE.name}" / "checkpoint.pt"
-    train_locator(BASE, scans, work, profile, steps)
-    later = max(int(LATER_STEPS * total), 1)
-    return fit_locator(profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)
-
-
-def train_junctions(
-    fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None
-) -> nn.Module:
-    """Train one fold of the network that sees ribs and the sacrum, as `train_segmenter`."""
-    total = steps or JUNCTION_STEPS[profile]
-    folder = work / f"junctions-{profile}-{fold.name}"
-    claim(folder, generator=GENERATOR, scans=len(scans.crops) + len(scans.junctions), steps=total)
-    seen, held = _split(scans.crops, fold.without, SCANNED)
-    below, held_below = _split(scans.junctions, fold.without, SCANNED)
-    real = ready(scans.real_crops, fold.without) if fold.real else []
-    batches = JunctionBatches(seen, below, real, _share(real))
-    validation = JunctionBatches(held, held_below, seed=9)
-    if fold == BASE:
-        return fit_junctions(profile, batches, validation, folder, steps=total)
-    start = work / f"junctions-{profile}-{BASE.name}" / "checkpoint.pt"
-    train_junctions(BASE, scans, work, profile, steps)
-    later = max(int(LATER_STEPS * total), 1)
-    return fit_junctions(profile, batches, validation, folder, steps=later, start=start, rate=LATER_RATE)

@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from training.segmentation.crop_batches import intensities
 from training.segmentation.scans import read_crop
-from training.segmentation.spine import LEVELS
+from training.segmentation.vertebra import LEVELS
 from workers.stages.junctions import SACRAL, SIDE_LOW, SIDE_SHAPE, Sacral
 from workers.stages.segment_grid import AIR_HU, CROP_STEP_MM
 from workers.stages.slices import normalise

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from training.segmentation.solids import Hull, Tube, ellipse
-from training.segmentation.spine import Vertebra
+from training.segmentation.vertebra import Vertebra
 
 Floats = NDArray[np.float64]
 

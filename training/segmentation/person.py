@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from training.segmentation.skeleton import Skeleton, Torso, make_skeleton, make_torso
-from training.segmentation.spine import Spine
+from training.segmentation.vertebra import Spine
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from training.segmentation.anatomy import SACRUM, UNKNOWN
 from training.segmentation.scans import CROP_HIGH, CROP_LOW, SACRAL_BODIES, CropScan, TrunkScan
-from training.segmentation.spine import LEVELS
+from training.segmentation.vertebra import LEVELS
 from training.sources import VERSE_LABELS
 from workers.stages.mask import TOTALSEGMENTATOR
 from workers.stages.segment import body_centre

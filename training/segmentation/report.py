@@ -28,9 +28,9 @@ from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS
 from training.segmentation.locator import Locator
 from training.segmentation.real import RealCt
 from training.segmentation.scans import read_crop, read_trunk, ready
-from training.segmentation.spine import Spine
 from training.segmentation.tables import COLUMNS, NAMES, Row, document
 from training.segmentation.unets import KINDS, WIDTHS, BiFusionUNet, Kind, build
+from training.segmentation.vertebra import Spine
 from workers.engine import Engine
 from workers.stages.automatic_mask import VertebraFinder
 from workers.stages.coarse_maps import Localiser

@@ -19,7 +19,8 @@ from training.segmentation.anatomy import draw
 from training.segmentation.grid import Grid
 from training.segmentation.person import Person
 from training.segmentation.scanner import Protocol, add_metal, hounsfield, resample, scan
-from training.segmentation.spine import Spine, label_of, make_spine
+from training.segmentation.spine import make_spine
+from training.segmentation.vertebra import Spine, label_of
 from workers.stages.segment_grid import COARSE_MM, CROP_STEP_MM
 
 Floats = NDArray[np.float64]

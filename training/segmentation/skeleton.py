@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from training.segmentation.pelvis import Sacrum, hip_bones
 from training.segmentation.solids import Hull, Tube, smooth
-from training.segmentation.spine import LEVELS, Spine, Vertebra
+from training.segmentation.vertebra import LEVELS, Spine, Vertebra
 
 Floats = NDArray[np.float64]
 

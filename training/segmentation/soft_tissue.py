@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from training.segmentation.grid import Floats, Grid, Singles, smooth_noise
 from training.segmentation.person import Person
 from training.segmentation.skeleton import Torso
-from training.segmentation.spine import Spine
+from training.segmentation.vertebra import Spine
 
 
 class Tissue(IntEnum):

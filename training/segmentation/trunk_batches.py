@@ -13,7 +13,8 @@ from torch import Tensor
 
 from training.segmentation.anatomy import PELVIS, RIB, SACRUM, UNKNOWN
 from training.segmentation.scans import TrunkScan, read_trunk
-from training.segmentation.spine import LEVELS, NECK, rotation
+from training.segmentation.spine import rotation
+from training.segmentation.vertebra import LEVELS, NECK
 from workers.stages.coarse_maps import CLASSES, DIVISOR
 from workers.stages.segment_grid import AIR_HU
 from workers.stages.slices import normalise

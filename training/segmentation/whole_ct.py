@@ -20,7 +20,8 @@ from training.segmentation.anatomy import SACRUM, draw
 from training.segmentation.grid import Grid
 from training.segmentation.person import Person
 from training.segmentation.scanner import Protocol, add_metal, hounsfield, scan
-from training.segmentation.spine import LEVELS, Skin, Spine, Vertebra, make_spine
+from training.segmentation.spine import make_spine
+from training.segmentation.vertebra import LEVELS, Skin, Spine, Vertebra
 from training.sources import VERSE_LABELS
 from workers.stages.subject_mesh import Morpher
 from workers.stages.volume import Volume

@@ -42,10 +42,6 @@ class Maps:
     mark: Singles
     affine: Floats
 
-    def world(self, voxels: Floats) -> Floats:
-        """Return the positions (n, 3) mm of voxel coordinates (n, 3)."""
-        return np.asarray(voxels @ self.affine[:3, :3].T + self.affine[:3, 3])
-
     def voxel(self, point: Floats) -> Floats:
         """Return the voxel coordinates (3,) of a point (3,) mm."""
         return np.asarray(np.linalg.solve(self.affine[:3, :3], point - self.affine[:3, 3]))

@@ -10,15 +10,16 @@ alternatives.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from app.jobs.errors import VertebraNotFound, VertebraTruncated
 from workers.stages.coarse_maps import CLASSES, RIB, SACRUM, Maps
+from workers.stages.counts import agree, by_looks, count, has_chest
 from workers.stages.junctions import Junction
-from workers.stages.numbering import L5, LEVELS, S1, T11, T12, Body, Numbering
+from workers.stages.numbering import LEVELS, S1, T11, Body, Numbering
 from workers.stages.numbering import number as number_bodies
 from workers.stages.report_model import Alternative
 from workers.stages.segment_grid import COARSE_MM
@@ -155,11 +156,8 @@ def choose(bodies: list[Body], ct: Volume, vertebra: str) -> Localisation:
     order = np.argsort(chance)[::-1]
     first = int(order[0])
     others = tuple(Candidate(bodies[i].centre, float(chance[i])) for i in order[1:] if chance[i] > LEAST_TOLD)
-    counts, looks = _counts(bodies, numbering, first), _by_looks(bodies, first)
-    chest = all(
-        bodies[i].ribs or (level == T12 and bodies[i].ribs is None) for i, level in numbering.path if level <= T12
-    )
-    if chance[first] < LEAST_CONFIDENCE or not _agree(vertebra, counts, looks, chest):
+    counts, looks = count(bodies, numbering, first), by_looks(bodies, first)
+    if chance[first] < LEAST_CONFIDENCE or not agree(vertebra, counts, looks, has_chest(bodies, numbering)):
         options = (Candidate(bodies[first].centre, float(chance[first])), *others)
         raise _refusal(bodies, numbering, ct, vertebra, options, (*counts, looks))
     return Localisation(
@@ -173,67 +171,10 @@ def choose(bodies: list[Body], ct: Volume, vertebra: str) -> Localisation:
     )
 
 
-def _counts(bodies: list[Body], numbering: Numbering, chosen: int) -> tuple[str | None, str | None]:
-    """Return the level of a body by counting down from the lowest rib, and up from the sacrum."""
-    place = {i: level for i, level in numbering.path}
-
-    def off(landmark: int) -> int:
-        """How many levels the chosen body is below the landmark; one that is not in the row is counted as it lies."""
-        return place[chosen] - place[landmark] if {chosen, landmark} <= place.keys() else chosen - landmark
-
-    lowest, last = _lowest_rib(bodies), _on_sacrum(bodies)
-    by_ribs = None if lowest is None else T12 + off(lowest)
-    by_sacrum = None if last is None else L5 + off(last)
-    return _named(by_ribs), _named(by_sacrum)
-
-
-def _by_looks(bodies: list[Body], chosen: int) -> str | None:
-    """Return the level of a body by what all of the row look like, whatever ribs and sacrum say."""
-    blind = number_bodies([replace(body, ribs=None, sacrum=None) for body in bodies])
-    return _named(dict(blind.path).get(chosen))
-
-
-def _agree(vertebra: str, counts: tuple[str | None, str | None], looks: str | None, chest: bool) -> bool:
-    """Whether two say that it is `vertebra` and none contradicts; where both counts do, looks do not matter.
-
-    Sacrum and looks do not know of a sixth lumbar vertebra, or may both take S1 for L5: they count together only if
-    what would be above T12 has ribs and T12 is not told to have none (`chest`).
-    """
-    if counts == (vertebra, vertebra):
-        return True
-    if counts == (None, vertebra):
-        return looks == vertebra and chest
-    return counts == (vertebra, None) and looks == vertebra
-
-
-def _lowest_rib(bodies: list[Body]) -> int | None:
-    """Return the body with the lowest rib; None where what is seen of ribs does not fit together or does not end."""
-    ribs = [body.ribs for body in bodies]
-    if True not in ribs:
-        return None
-    last = len(ribs) - 1 - ribs[::-1].index(True)
-    ends = ribs[last + 1 : last + 2] == [False]
-    return last if ends and False not in ribs[:last] and None not in ribs[max(last - 1, 0) : last] else None
-
-
-def _on_sacrum(bodies: list[Body]) -> int | None:
-    """Return the body that lies on the sacrum; None where none is seen to, or what is seen does not fit together."""
-    where = [body.sacrum for body in bodies]
-    if where.count("on") != 1:
-        return None
-    last = where.index("on")
-    fits = "of" not in where[:last] and "above" not in where[last + 1 :] and None not in where[max(last - 1, 0) : last]
-    return last if fits else None
-
-
 def rounded(point: Floats) -> tuple[float, float, float]:
     """Return a point (3,) mm to a tenth of a mm."""
     x, y, z = (round(float(v), 1) for v in point)
     return x, y, z
-
-
-def _named(level: int | None) -> str | None:
-    return LEVELS[level] if level is not None and 0 <= level < len(LEVELS) else None
 
 
 def _refusal(

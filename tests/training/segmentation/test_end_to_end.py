@@ -9,8 +9,8 @@ import pytest
 
 from app.jobs.errors import VertebraNotFound
 from training.segmentation.end_to_end import BOTTOMS, TOPS, ask, cut_mm2, random_ct
-from training.segmentation.spine import LEVELS
 from training.segmentation.tables import document
+from training.segmentation.vertebra import LEVELS
 from training.segmentation.whole_ct import template_spine
 from workers.stages.mask import clean_mask
 from workers.stages.volume import Volume

@@ -15,7 +15,9 @@ from training.segmentation.person import Person
 from training.segmentation.scanner import Protocol
 from training.segmentation.skeleton import Skeleton, make_skeleton, make_torso
 from training.segmentation.soft_tissue import Tissue
-from training.segmentation.spine import LEVELS, Spine, Vertebra, _collapsed, _worn, make_spine
+from training.segmentation.spine import make_spine
+from training.segmentation.vertebra import LEVELS, Spine, Vertebra
+from training.segmentation.wear import collapsed, worn
 from training.segmentation.whole_ct import SyntheticCt, template_spine, whole_ct, write
 from training.sources import VERSE_LABELS
 from workers.stages.triangles import Surface
@@ -229,7 +231,7 @@ class Always:
 @pytest.mark.parametrize(("kind", "middle", "front"), [(0, 0.78, 0.55), (1, 0.88, 0.95), (2, 0.55, 0.55)])
 def test_what_is_above_a_collapsed_vertebra_sinks(base, kind, middle, front):
     """Wedged, biconcave, crushed by 45 %: the discs stay as thick as they were at the rim."""
-    before, after = list(base.vertebrae), _collapsed(Always(kind), list(base.vertebrae))
+    before, after = list(base.vertebrae), collapsed(Always(kind), list(base.vertebrae))
     for old, new in zip(before, after, strict=True):
         height = np.linalg.norm(new.superior.centre - new.inferior.centre)
         assert height / np.linalg.norm(old.superior.centre - old.inferior.centre) == pytest.approx(middle, abs=0.12)
@@ -250,16 +252,16 @@ def front_of(vertebra: Vertebra) -> int:
 
 def test_spurs_stand_out_at_the_rims_and_leave_the_arch_alone(base):
     l3 = base.vertebrae[2]
-    worn = _worn(np.random.default_rng(1), l3, 3.0)
-    moved = np.linalg.norm(worn.points - l3.points, axis=1)
+    after = worn(np.random.default_rng(1), l3, 3.0)
+    moved = np.linalg.norm(after.points - l3.points, axis=1)
     assert moved.max() > 4.0
     assert moved[l3.skin.tips].max() < 0.5
     far = moved > 2.0
     for plate in (l3.superior, l3.inferior):  # outwards
         near = far & (np.abs((l3.points - plate.centre) @ plate.axes[2]) < 5.0)
         out = l3.points[near] - plate.centre
-        assert (np.einsum("ij,ij->i", worn.points[near] - l3.points[near], out) > 0.0).mean() > 0.95
-    np.testing.assert_array_equal(_worn(np.random.default_rng(1), l3, 0.0).points, l3.points)
+        assert (np.einsum("ij,ij->i", after.points[near] - l3.points[near], out) > 0.0).mean() > 0.95
+    np.testing.assert_array_equal(worn(np.random.default_rng(1), l3, 0.0).points, l3.points)
 
 
 def test_ribs_only_in_the_chest(base):

@@ -21,7 +21,7 @@ from training.segmentation.real import (
     write_real,
 )
 from training.segmentation.scans import CROP_HIGH, CROP_LOW, SCANNED, CropScan, TrunkScan, ready
-from training.segmentation.spine import LEVELS
+from training.segmentation.vertebra import LEVELS
 from workers.stages.segment_grid import COARSE_MM, CROP_STEP_MM
 
 LUMBAR = tuple(f"L{i}" for i in range(1, 6))

@@ -14,7 +14,6 @@ pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 from training.segmentation.anatomy import PELVIS, RIB, SACRUM, UNKNOWN  # noqa: E402
 from training.segmentation.fit_locator import loss  # noqa: E402
 from training.segmentation.scans import TrunkScan, read_trunk  # noqa: E402
-from training.segmentation.spine import LEVELS  # noqa: E402
 from training.segmentation.trunk_batches import (  # noqa: E402
     HEAT_SD,
     MOST,
@@ -23,6 +22,7 @@ from training.segmentation.trunk_batches import (  # noqa: E402
     draw_view,
     heat_map,
 )
+from training.segmentation.vertebra import LEVELS  # noqa: E402
 from workers.stages.coarse_maps import CLASSES, DIVISOR  # noqa: E402
 from workers.stages.slices import normalise  # noqa: E402
 

@@ -2,123 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from app.jobs.errors import VertebraNotFound, VertebraTruncated
-from workers.stages.coarse_maps import CLASSES, RIB, SACRUM, Maps
-from workers.stages.junctions import Junction
-from workers.stages.localise import (
-    CLASS_OF_LEVEL,
-    LEAST_CONFIDENCE,
-    LEVELS,
-    Localisation,
-    _agree,
-    _lowest_rib,
-    _on_sacrum,
-    choose,
-    find_bodies,
-)
-from workers.stages.numbering import Body
-from workers.stages.segment_grid import COARSE_MM
-from workers.stages.spine_row import Look
-from workers.stages.volume import Volume
-
-ORIGIN = np.array([-120.0, -100.0, 300.0])
-FLOOR_MM = 360.0
-"""Height of the lowest body."""
-RIBS = tuple(f"T{i}" for i in range(1, 13))
-
-
-def through(first: str, last: str) -> tuple[str, ...]:
-    return LEVELS[LEVELS.index(first) : LEVELS.index(last) + 1]
-
-
-def spine(levels: tuple[str, ...]) -> dict[str, np.ndarray]:
-    """Centres, mm RAS: 27 mm apart in the chest, 35 mm below, along a slight curve; off the voxels of the grid."""
-    out, z = {}, FLOOR_MM
-    for level in reversed(levels):
-        out[level] = np.array([5.0 * np.sin(z / 90.0), 12.0 * np.cos(z / 110.0), z + 0.7])
-        z += 27.0 if level.startswith("T") else 35.0
-    return dict(reversed(out.items()))
-
-
-def scene(
-    levels: tuple[str, ...],
-    *,
-    looks: int = 0,
-    ribs: tuple[str, ...] = RIBS,
-    sacrum: bool | None = None,
-) -> Maps:
-    """What a good network would see of `levels`: 70 % sure of each, 15 % for each neighbour.
-
-    `looks` shifts what the bodies look like by so many levels; ribs and the sacrum stay where they are.
-    """
-    shape = (60, 50, 130)
-    affine = np.diag([COARSE_MM] * 3 + [1.0])
-    affine[:3, 3] = ORIGIN
-    points = np.moveaxis(np.indices(shape), 0, -1) * COARSE_MM + ORIGIN
-    classes, mark = np.zeros((len(CLASSES), *shape), np.float32), np.zeros(shape, np.float32)
-    for level, centre in spine(levels).items():
-        square = ((points - centre) ** 2).sum(axis=-1)
-        mark = np.maximum(mark, np.exp(-square / (2.0 * 6.0**2)).astype(np.float32))
-        rank = LEVELS.index(level) + looks
-        for at, share in ((rank - 1, 0.15), (rank, 0.7), (rank + 1, 0.15)):
-            classes[CLASS_OF_LEVEL[max(at, 0)], square < 13.0**2] += share
-        if level in ribs:
-            x, y, z = np.moveaxis(np.abs(points - centre - [0.0, -12.0, 0.0]), -1, 0)
-            classes[RIB, (x > 24.0) & (x < 44.0) & (y < 5.0) & (z < 5.0)] = 1.0
-    if sacrum if sacrum is not None else levels[-1] == "L5":
-        x, y, z = np.moveaxis(points - spine(levels)[levels[-1]] - [0.0, -15.0, -45.0], -1, 0)
-        classes[SACRUM, (np.abs(x) < 30.0) & (np.abs(y) < 12.0) & (np.abs(z) < 20.0)] = 1.0
-    classes[0] = 1.0 - classes[1:].sum(axis=0)
-    return Maps(classes, mark, affine)
-
-
-def ct(low: float = 280.0, high: float = 840.0) -> Volume:
-    """A scan from one height to another."""
-    affine = np.diag([8.0, 8.0, 8.0, 1.0])
-    affine[:3, 3] = [-120.0, -100.0, low]
-    return Volume(np.zeros((31, 27, int((high - low) / 8.0) + 1), np.int16), affine)
-
-
-def looks_at(centres: dict[str, np.ndarray], reach_mm: float = 20.0) -> Look:
-    """What a good segmenter does: from a point in or beside a body to its centre."""
-
-    def look(point: np.ndarray) -> np.ndarray | None:
-        away, nearest = min(
-            ((float(np.linalg.norm(c - point)), name) for name, c in centres.items()), default=(99.0, "")
-        )
-        return centres[nearest] if away < reach_mm else None
-
-    return look
-
-
-def junctions(maps: Maps) -> Callable[[np.ndarray], Junction]:
-    """What a good network for ribs and sacrum does: look beside the body, at it and below it."""
-
-    def there(kind: int, point: np.ndarray) -> bool:
-        i, j, k = np.rint(maps.voxel(point)).astype(int)
-        return bool(maps.classes[kind, i, j, max(k, 0)] > 0.5)
-
-    def at(centre: np.ndarray) -> Junction:
-        on = there(SACRUM, centre - np.array([0.0, 15.0, 45.0]))
-        of = there(SACRUM, centre)
-        return Junction(there(RIB, centre + np.array([28.0, -12.0, 0.0])), "of" if of else "on" if on else "above")
-
-    return at
-
-
-def bodies_of(maps: Maps, levels: tuple[str, ...], vertebra: str, missed: tuple[str, ...] = ()) -> list[Body]:
-    seen = {level: centre for level, centre in spine(levels).items() if level not in missed}
-    return find_bodies(maps, vertebra, looks_at(seen), junctions(maps))
-
-
-def locate(levels: tuple[str, ...], vertebra: str, scan: Volume | None = None, **scene_of) -> Localisation:
-    return choose(bodies_of(scene(levels, **scene_of), levels, vertebra), scan or ct(), vertebra)
+from tests.workers.stages.spine_scene import FLOOR_MM, RIBS, bodies_of, ct, locate, scene, spine, through
+from workers.stages.localise import LEAST_CONFIDENCE, LEVELS, choose
 
 
 def test_bodies_are_found_where_they_are_from_top_to_bottom():
@@ -246,35 +137,6 @@ def test_one_count_needs_the_looks_of_the_row_beside_it():
         assert "by the sacrum unknown, by the looks of the row" in caught.value.got
 
 
-@pytest.mark.parametrize(
-    ("counts", "looks", "chest", "agree"),
-    [
-        (("L1", "L1"), "L2", False, True),
-        (("L1", None), "L1", False, True),
-        (("L1", None), "T12", True, False),
-        ((None, "L1"), "L1", True, True),
-        ((None, "L1"), "L1", False, False),
-        (("L1", "T12"), "L1", True, False),
-        ((None, None), "L1", True, False),
-    ],
-)
-def test_who_must_agree(counts, looks, chest, agree):
-    assert _agree("L1", counts, looks, chest) is agree
-
-
-def test_the_sacrum_is_not_counted_from_where_the_chest_has_no_ribs():
-    """S1 taken for L5 moves all of a row by one: what would be T12 has no ribs then."""
-    levels = through("T12", "L5")
-    maps = scene(levels)
-    assert choose(find_bodies(maps, "L1", looks_at(spine(levels)), junctions(maps)), ct(), "L1").by_sacrum == "L1"
-    bodies = find_bodies(maps, "L1", looks_at(spine(levels)), junctions(maps))
-    unsure = [replace(bodies[0], ribs=None), *bodies[1:]]
-    assert choose(unsure, ct(), "L1").by_ribs is None  # nothing speaks against it
-    with pytest.raises(VertebraNotFound) as caught:
-        choose([replace(bodies[0], ribs=False), *bodies[1:]], ct(), "L1")
-    assert caught.value.got.endswith("by the ribs unknown, by the sacrum L1, by the looks of the row L1")
-
-
 def test_a_body_that_is_not_recognised_is_jumped_over():
     """What was missed is not given another's name, and its neighbours keep theirs."""
     levels = through("T10", "L5")
@@ -307,24 +169,6 @@ def test_ribs_further_down_than_the_sacrum_allows_are_refused(more):
     assert "cannot be told with confidence" in caught.value.detail
 
 
-@pytest.mark.parametrize(
-    ("ribs", "lowest"),
-    [
-        ([True, True, False, False], 1),
-        ([None, True, True, False, None], 2),
-        ([True, None, True, False], None),  # the lowest may be none
-        ([True, False, True, False], None),  # they do not fit together
-        ([True, True, None, False], None),  # where they end cannot be told
-        ([True, True, True], None),  # the next one may have ribs too
-        ([False, False], None),
-        ([None, None], None),
-    ],
-)
-def test_the_lowest_rib_counts_only_where_it_is_clear(ribs, lowest):
-    looks = np.full(len(LEVELS), 1.0 / len(LEVELS))
-    assert _lowest_rib([Body(np.zeros(3), 1.0, looks, rib, None) for rib in ribs]) == lowest
-
-
 def test_without_marks_or_bodies_there_is_no_vertebra():
     levels = through("T10", "L5")
     maps = scene(levels)
@@ -335,37 +179,3 @@ def test_without_marks_or_bodies_there_is_no_vertebra():
         with pytest.raises(VertebraNotFound) as caught:
             choose(bodies, ct(), "L1")
         assert caught.value.got == "a scan without a recognised vertebra"
-
-
-@pytest.mark.parametrize(
-    ("where", "last"),
-    [
-        (["above", "above", "on"], 2),
-        (["above", "on", "of"], 1),
-        (["above", "on", None], 1),  # what is below does not matter
-        ([None, "above", "on", "of"], 2),
-        (["on"], 0),
-        (["above", None, "on"], None),  # that may be the one
-        (["above", "on", "on"], None),
-        (["above", "on", "above"], None),
-        (["of", "above", "on"], None),
-        (["above", "above", "of"], None),
-        (["above", "above"], None),
-        ([None, None], None),
-    ],
-)
-def test_the_sacrum_counts_only_where_it_is_clear(where, last):
-    looks = np.full(len(LEVELS), 1.0 / len(LEVELS))
-    assert _on_sacrum([Body(np.zeros(3), 1.0, looks, None, place) for place in where]) == last
-
-
-def test_s1_found_as_a_body_changes_nothing():
-    levels = through("T12", "L5")
-    maps, seen = scene(levels), spine(levels)
-    assert [body.sacrum for body in bodies_of(maps, levels, "L4")] == ["above"] * 5 + ["on"]
-    more = seen | {"S1": seen["L5"] - np.array([0.0, 8.0, 44.0])}
-    found = find_bodies(maps, "L4", looks_at(more), junctions(maps))
-    assert [body.sacrum for body in found] == ["above"] * 5 + ["on", "of"]
-    place = choose(found, ct(), "L1")
-    assert place.by_sacrum == "L1"
-    assert place.seen == (*levels, "S1")
