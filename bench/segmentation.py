@@ -30,6 +30,8 @@ PIXEL_MM, SLICE_MM = 0.8, 2.5
 DRAWN_MM = 2.0
 REPEATS = 3
 SEED = 1
+"""Which person is scanned. A whole job is to be timed, and this one is answered at both heights; 0 and 3 are refused at
+one of them."""
 
 
 def straight_spine(random: np.random.Generator) -> Spine:
