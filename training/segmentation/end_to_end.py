@@ -11,9 +11,10 @@ from tqdm import tqdm
 
 from app.jobs.errors import InputError
 from app.jobs.params import JobParams, Vertebra
+from training.segmentation.changed_ct import changed
 from training.segmentation.evaluation import on_grid
 from training.segmentation.person import Person
-from training.segmentation.real import RealCt
+from training.segmentation.real import RealCt, centres
 from training.segmentation.scanner import Protocol
 from training.segmentation.spine import make_spine
 from training.segmentation.vertebra import Spine
@@ -92,11 +93,30 @@ def ask_synthetic(finder: VertebraFinder, spines: list[Spine], count: int, level
     for number in tqdm(range(count), desc="synthetic CTs", disable=None):
         random = np.random.default_rng((77, number))
         scan = random_ct(random, spines)
-        inside = scan.labels.voxels == VERSE_LABELS[level]
-        whole = inside.any() and cut_mm2(inside, scan.labels.spacing) <= MAX_CUT_MM2
-        truth = Volume(inside.astype(np.uint8), scan.labels.affine) if whole else None
+        truth = _whole(scan.labels, (VERSE_LABELS[level],))
         answers.append(ask(finder, f"synthetic {number}", scan.ct, truth, level))
     return answers
+
+
+def ask_changed(finder: VertebraFinder, source: RealCt, count: int, level: Vertebra = "L1") -> list[Answer]:
+    """Ask a real CT, each time `changed` at random, for one level."""
+    ct, labels = source.read()
+    found = centres(labels, source.labels)
+    from_top = dict(sorted(found.items(), key=lambda item: -item[1][2]))
+    answers = []
+    for number in tqdm(range(count), desc=f"{source.person}, changed", disable=None):
+        other, its_labels = changed(np.random.default_rng((78, number)), ct, labels, from_top)
+        truth = _whole(its_labels, source.labels[level])
+        answers.append(ask(finder, f"changed {number}", other, truth, level))
+    return answers
+
+
+def _whole(labels: Volume, values: tuple[int, ...]) -> Volume | None:
+    """Return a vertebra (0 or 1); None where the scan cuts it or does not show it."""
+    inside = np.isin(labels.voxels, values)
+    if not inside.any() or cut_mm2(inside, labels.spacing) > MAX_CUT_MM2:
+        return None
+    return Volume(inside.astype(np.uint8), labels.affine)
 
 
 def cut_mm2(inside: NDArray[np.bool_], spacing: NDArray[np.float64]) -> float:

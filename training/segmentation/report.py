@@ -17,7 +17,7 @@ from models.bundle import Bundle
 from training.segmentation import pictures
 from training.segmentation.baselines import bone_about, placed, template_mask
 from training.segmentation.cases import Case, TorchSession, case_of
-from training.segmentation.end_to_end import Answer, ask_real, ask_synthetic
+from training.segmentation.end_to_end import Answer, ask_changed, ask_real, ask_synthetic
 from training.segmentation.evaluation import StressChange, overlap, segment, stress_change
 from training.segmentation.fit import load
 from training.segmentation.folds import ALL, BASE, GROUPS, Fold, Scans, folds
@@ -41,11 +41,12 @@ from workers.stages.volume import Volume
 
 SYNTHETIC = 8
 """Synthetic vertebrae a fold."""
-WHOLE = 20
-"""Synthetic whole CTs that are asked for L1."""
+WHOLE, CHANGED = 20, 40
+"""Synthetic whole CTs, and random changes of a real one, that are asked for L1."""
 JUNCTION_SCANS = 150
 """Synthetic surroundings of vertebrae, and of lumbosacral junctions, in which ribs and sacrum are looked for, about."""
 SHOWN = 8
+LUMBAR = ("L1", "L2", "L3", "L4", "L5")
 
 
 @dataclass(frozen=True)
@@ -187,7 +188,10 @@ def _answers(spines: list[Spine], real: tuple[RealCt, ...], trained: Trained) ->
     for source in real:
         fold = next((f for f in folds(tuple(ct.person for ct in real)) if f.without == (source.person,)), None)
         if fold and not source.calibrated and trained.has("bifusion", fold):
-            answers += ask_real(VertebraFinder(localiser, trained.segmenter("bifusion", fold), junctions), source)
+            finder = VertebraFinder(localiser, trained.segmenter("bifusion", fold), junctions)
+            answers += ask_real(finder, source)
+            if set(LUMBAR) <= set(source.whole):
+                answers += ask_changed(finder, source, CHANGED)
     own = [spine for spine in spines if spine.person == unseen]
     if own:
         answers += ask_synthetic(VertebraFinder(localiser, trained.segmenter("bifusion", BASE), junctions), own, WHOLE)

@@ -48,6 +48,11 @@ vertebra that was asked for (DSC at least 0.5), `wrong` any other bone, or one t
 | CT | asked for | verdict | DSC | told |
 | --- | --- | --- | --- | --- |
 """
+DRAWN = {
+    "changed": "times the real abdomen CT, the person larger or smaller, bent, mirrored or askew, the range, width, "
+    "slices and noise of the scan others (`training/segmentation/changed_ct.py`)",
+    "synthetic": "synthetic CTs of random range, width and protocol",
+}
 JUNCTIONS = """
 ## Ribs and sacrum
 
@@ -143,12 +148,24 @@ def _each(rows: list[Row]) -> str:
 
 
 def _whole(answers: list[Answer]) -> str:
-    real = [a for a in answers if not a.ct.startswith("synthetic")]
-    lines = [f"| {a.ct} | {a.level} | {a.verdict} | {a.dsc:.3f} | {a.told} |" for a in real]
-    counts = Counter(a.verdict for a in answers if a.ct.startswith("synthetic"))
-    told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
-    lines.append(f"\n{counts.total()} synthetic CTs of random range, width and protocol, asked for L1: {told}.")
+    lines = [f"| {a.ct} | {a.level} | {a.verdict} | {a.dsc:.3f} | {a.told} |" for a in answers if not _drawn(a)]
+    for kind, what in DRAWN.items():
+        own = [a for a in answers if _drawn(a) == kind]
+        counts = Counter(a.verdict for a in own)
+        told = ", ".join(f"{counts[verdict]} {verdict}" for verdict in VERDICTS)
+        right = [a.dsc for a in own if a.verdict == "right"]
+        if own:
+            lines.append(f"\n{len(own)} {what}, asked for L1: {told}; mean DSC of what was right {_mean(right):.3f}.")
     return WHOLE_CTS + "\n".join(lines)
+
+
+def _drawn(answer: Answer) -> str | None:
+    """Return the key of `DRAWN` that an answer's CT is of; None for a real one as it is."""
+    return next((kind for kind in DRAWN if answer.ct.startswith(f"{kind} ")), None)
+
+
+def _mean(values: list[float]) -> float:
+    return float(np.mean(values)) if values else float("nan")
 
 
 def _junctions(rates: list[JunctionRate]) -> str:
