@@ -49,13 +49,14 @@ def train_segmentation(arguments: argparse.Namespace) -> None:
     wanted = [fold for fold in folds(people) if not arguments.only or fold.name in arguments.only]
     details = dict(Bundle(arguments.out).manifest.get("segmentation", {}))
     details["command"] = f"python -m training segmentation --profile {arguments.profile}"
+    of_trunks = {  # their bases, without the one person of whom there is a whole trunk, are what is tested
+        "locator": (train_locator, export_locator, LOCATOR),
+        "junctions": (train_junctions, export_junctions, JUNCTIONS),
+    }
     for network in arguments.networks:
-        if network == "locator":  # its base, without the one person of whom there is a whole trunk, is what is tested
-            export_locator(train_locator(ALL, *how), arguments.out / LOCATOR)
-            write_manifest(arguments.out, segmentation=details)
-            continue
-        if network == "junctions":  # likewise
-            export_junctions(train_junctions(ALL, *how), arguments.out / JUNCTIONS)
+        if network in of_trunks:
+            train, export, name = of_trunks[network]
+            export(train(ALL, *how), arguments.out / name)
             write_manifest(arguments.out, segmentation=details)
             continue
         for fold in wanted:
