@@ -16,7 +16,7 @@ from models.bundle import COORDINATE_STEP_MM, encode_rows
 from models.shape_model import ShapeModel
 from models.template import Template
 
-VERSION = "0.5.0"
+VERSION = "0.6.0"
 
 
 def write_template(folder: Path, template: Template) -> None:

@@ -116,7 +116,7 @@ def test_the_manifest_describes_the_files(bundle, template):
     told = bundle.manifest["template"]
     assert (told["nodes"], told["surface_nodes"], told["tets"]) == (len(template.nodes), 23_528, len(template.tets))
     assert told["modes"] == bundle.shape_model.n_modes
-    assert bundle.version == bundle.manifest["version"] == "0.5.0"
+    assert bundle.version == bundle.manifest["version"] == "0.6.0"
 
 
 def test_an_untouched_copy_loads(copy, template):

@@ -143,15 +143,21 @@ def test_padding_changes_nothing(real, reference):
     assert mask.volume_mm3 == pytest.approx(reference[0].volume_mm3, rel=0.05)
 
 
-@pytest.mark.parametrize("where", ["body", "spinous process"])
-def test_a_seed_says_which_vertebra(real, where):
-    voxels = np.argwhere(real.labels.voxels == LABELS["L3"])
+@pytest.mark.parametrize(
+    ("level", "where"), [("L3", "body"), ("L3", "spinous process"), ("L2", "spinous process"), ("L4", "left process")]
+)
+def test_a_seed_says_which_vertebra(real, level, where):
+    """The tip of L2's spinous process lies lower than its body, in slices of L3's."""
+    voxels = np.argwhere(real.labels.voxels == LABELS[level])
     world = voxels @ real.labels.affine[:3, :3].T + real.labels.affine[:3, 3]
-    body = world.mean(axis=0) + np.array([0.0, 14.0, 4.0])
-    seed = world[np.argsort(world[:, 1])[2]] if where == "spinous process" else body
-    params = JobParams(vertebra="L3", seed_ras_mm=[float(v) for v in seed])
+    seed = {
+        "body": world.mean(axis=0) + np.array([0.0, 14.0, 4.0]),
+        "spinous process": world[np.argsort(world[:, 1])[2]],
+        "left process": world[np.argsort(world[:, 0])[2]],
+    }[where]
+    params = JobParams(vertebra=level, seed_ras_mm=[float(v) for v in seed])
     mask, told = find(real.ct, params)
-    assert dice(mask, real.labels, LABELS["L3"]) > 0.85
+    assert dice(mask, real.labels, LABELS[level]) > 0.85
     assert told.confidence is None
 
 
@@ -260,12 +266,15 @@ def test_a_straight_spine_with_five_lumbar_vertebrae():
     assert dice(mask, scan.labels, 20) > 0.85
 
 
-@pytest.mark.parametrize(("levels", "counts"), [(SIX_LUMBAR, ("L2", "L1")), (FOUR_LUMBAR, ("L1", "L2"))])
+@pytest.mark.parametrize(
+    ("levels", "counts"),
+    [(SIX_LUMBAR, (("L2", "L1"), ("L1", "T12"))), (FOUR_LUMBAR, (("L1", "L2"), ("T12", "L1")))],
+)
 def test_with_six_or_four_lumbar_vertebrae_ribs_and_sacrum_contradict(levels, counts):
-    """The same spine: which one is L1 depends on where one counts from."""
+    """The same spine: which one is L1 depends on where one counts from, and so by which count the error tells of it."""
     with pytest.raises(errors.VertebraNotFound) as caught:
         find(lumbosacral(levels).ct)
-    assert "by the ribs {}, by the sacrum {}".format(*counts) in caught.value.got
+    assert any(f"by the ribs {ribs}, by the sacrum {sacrum}" in caught.value.got for ribs, sacrum in counts)
     assert len(caught.value.problem()["alternatives"]) > 0
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 from torch import nn
 
 from training.segmentation.scans import CropScan
+from training.segmentation.vertebra import LEVELS
 from workers.stages.segment_grid import CROP_STEP_MM
 from workers.stages.volume import Volume
 
@@ -37,16 +39,25 @@ class TorchSession:
 
 @dataclass(frozen=True)
 class Case:
-    """A vertebra to segment: the CT, the reference mask (0 or 1) and the centre of the body, mm RAS."""
+    """A vertebra to segment: the CT, the reference mask (0 or 1), centres of the body and of its neighbours, mm RAS."""
 
     name: str
     ct: Volume
     truth: Volume
     centre: Floats
+    neighbours: tuple[Floats, ...] = ()
+
+
+def neighbours_of(level: str, centres: Mapping[str, Floats]) -> tuple[Floats, ...]:
+    """Return the centres of the vertebrae above and below a level, those that are there."""
+    rank = LEVELS.index(level)
+    return tuple(centres[name] for name in LEVELS[max(rank - 1, 0) : rank + 2] if name != level and name in centres)
 
 
 def case_of(crop: CropScan, name: str) -> Case:
     """Return a crop on the segmenter's grid as a case."""
     affine = np.diag([*CROP_STEP_MM, 1.0])
     truth = (crop.inside > 127).astype(np.uint8)
-    return Case(name, Volume(crop.image, affine), Volume(truth, affine), crop.centre * CROP_STEP_MM)
+    centres = dict(zip(crop.levels, crop.centres * CROP_STEP_MM, strict=True))
+    neighbours = neighbours_of(crop.level, centres)
+    return Case(name, Volume(crop.image, affine), Volume(truth, affine), crop.centre * CROP_STEP_MM, neighbours)

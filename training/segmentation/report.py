@@ -16,7 +16,7 @@ from tqdm import tqdm
 from models.bundle import Bundle
 from training.segmentation import pictures
 from training.segmentation.baselines import bone_about, placed, template_mask
-from training.segmentation.cases import Case, TorchSession, case_of
+from training.segmentation.cases import Case, TorchSession, case_of, neighbours_of
 from training.segmentation.end_to_end import Answer, ask_changed, ask_real, ask_synthetic
 from training.segmentation.evaluation import StressChange, overlap, segment, stress_change
 from training.segmentation.fit import load
@@ -26,7 +26,7 @@ from training.segmentation.junction_net import JunctionNet
 from training.segmentation.junction_rates import JunctionRate, junction_rates
 from training.segmentation.locator import WIDTHS as LOCATOR_WIDTHS
 from training.segmentation.locator import Locator
-from training.segmentation.real import RealCt
+from training.segmentation.real import RealCt, centres
 from training.segmentation.scans import read_crop, read_trunk, ready
 from training.segmentation.tables import COLUMNS, NAMES, Row, document
 from training.segmentation.unets import KINDS, WIDTHS, BiFusionUNet, Kind, build
@@ -39,9 +39,9 @@ from workers.stages.segment import Segmenter, body_centre
 from workers.stages.slices import CHANNELS
 from workers.stages.volume import Volume
 
-SYNTHETIC = 8
+SYNTHETIC = 12
 """Synthetic vertebrae a fold."""
-WHOLE, CHANGED = 20, 40
+WHOLE, CHANGED = 20, 30
 """Synthetic whole CTs, and random changes of a real one, that are asked for L1."""
 JUNCTION_SCANS = 150
 """Synthetic surroundings of vertebrae, and of lumbosacral junctions, in which ribs and sacrum are looked for, about."""
@@ -156,11 +156,13 @@ def _cases(fold: Fold, scans: Scans, real: tuple[RealCt, ...]) -> list[tuple[Cas
     for source in real:
         if source.person in fold.without:
             ct, mask = source.read()
+            bodies = centres(mask, source.labels)
             for level in source.whole if len(real) <= GROUPS else set(source.whole) & {"L1"}:
                 truth = np.isin(mask.voxels, source.labels[level])
                 centre, _ = body_centre(truth, mask.affine)
                 name = f"{source.person} {level}"
-                cases.append((Case(name, ct, Volume(truth.astype(np.uint8), mask.affine), centre), True))
+                reference = Volume(truth.astype(np.uint8), mask.affine)
+                cases.append((Case(name, ct, reference, centre, neighbours_of(level, bodies)), True))
     synthetic: list[tuple[Case, bool]] = []
     for path in scans.crops:
         if len(synthetic) < SYNTHETIC and path.stem.endswith("_0"):

@@ -31,7 +31,7 @@ Networks are trained on synthetic CTs (below) and on the few real ones at hand; 
 is tested on a person was trained without the person's CT and without the shapes of the person's vertebrae. DSC, FND,
 FPD and recall are the paper's eqs. 6 to 9 on the reference's own voxels; distances are between the surfaces, both ways.
 `synthetic CTs alone` saw no real CT, and no shape of any of the people tested; the others are trained on with the real
-CTs of the other people, as the shipped network is with all. What a bundle's networks started from, its README says.
+CTs of the other people, as the shipped network is with all.
 
 The real CTs are small: one abdomen of 3 mm voxels, whose reference is itself automatic (TotalSegmentator, L1 to L5), a
 crop of 1.5 mm around an L3, and one L2 of 1 mm from which everything but bone was removed (no CT a hospital sends).

@@ -24,8 +24,8 @@ from workers.stages.localise import Localisation, choose, find_bodies, rounded
 from workers.stages.mask import CleanMask, clean_mask
 from workers.stages.plausibility import MAX_CUT_MM2, check_on_bone, check_vertebra
 from workers.stages.report_model import Segmentation
-from workers.stages.segment import Segmenter, as_mask, body_centre
-from workers.stages.segment_grid import canonical
+from workers.stages.segment import LEAST_BODY_MM, Segmenter, as_mask, body_centre
+from workers.stages.segment_grid import canonical, sample
 from workers.stages.volume import Volume
 
 Floats = NDArray[np.float64]
@@ -38,9 +38,15 @@ SEED_SLACK_MM = 1.5
 NEAR_BORDER_MM, NEAR_BORDER_VOXELS = 2.0, 0.4
 CLEAR_MM, ENDPLATE_MM2 = 8.0, 500.0
 """An endplate must be so far from the scan's end: in a body that is cut the network may invent one."""
+BODY_FROM_SEED_MM = ((0, 0, 0), (0, 45, 25), (0, 55, 0), (0, 50, -20), (42, 28, 0), (-42, 28, 0))
+"""Where the body is looked for: about the seed, then where it lies if the seed is in a process."""
+SURE = 0.6
+"""Probability at the seed from which no other start is tried: where facets meet, it may be in either vertebra."""
 MOST_MOVES, SETTLED_MM = 4, 4.0
-"""From a seed at the tip of a process the centre of the body is reached in some steps."""
+"""From a start beside the body its centre is reached in some steps."""
 UNSURE = (0.1, 0.9)
+NEIGHBOUR_MM = 55.0
+"""A body further away is not the next one."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,16 @@ class Place:
 
     centre: Floats
     found: Localisation | None
+
+    def neighbours(self) -> list[Floats]:
+        """Return the centres (3,) mm RAS of the bodies above and below that were found, but not the sacrum's."""
+        if self.found is None:
+            return []
+        away = np.linalg.norm(self.found.centres - self.centre, axis=1)
+        own = int(away.argmin())
+        row = zip(self.found.seen, self.found.centres, away, strict=True)
+        near = [(i, centre) for i, (level, centre, mm) in enumerate(row) if mm < NEIGHBOUR_MM and level != "S1"]
+        return [centre for i, centre in near if abs(i - own) == 1]
 
 
 class VertebraFinder:
@@ -73,7 +89,10 @@ class VertebraFinder:
             bodies = find_bodies(maps, params.vertebra, look, junction)
             found = choose(bodies, ct, params.vertebra)
             return Place(found.centre, found)
-        seed = np.array(params.seed_ras_mm)
+        return Place(self._seeded(ct, np.array(params.seed_ras_mm)), None)
+
+    def _seeded(self, ct: Volume, seed: Floats) -> Floats:
+        """Return the centre (3,) mm of the body of the vertebra that holds the seed (3,)."""
         index = np.linalg.inv(ct.affine) @ np.append(seed, 1.0)
         if ((index[:3] < -0.5) | (index[:3] > np.array(ct.voxels.shape) - 0.5)).any():
             raise VertebraNotFound(
@@ -81,16 +100,29 @@ class VertebraFinder:
                 expected="seed_ras_mm within the CT",
                 got=f"voxel ({', '.join(f'{v:.0f}' for v in index[:3])}) of {ct.voxels.shape}",
             )
-        centre, probability = seed, self.segmenter.probability(ct, seed, SEED_LOW, SEED_SHAPE)
+        held: list[tuple[float, Floats]] = []
+        for away in BODY_FROM_SEED_MM:
+            held += self._settled(ct, seed, seed + away)
+            if held and held[-1][0] > SURE:
+                break
+        if not held:
+            raise _no_vertebra_at_seed()
+        return max(held, key=lambda one: one[0])[1]
+
+    def _settled(self, ct: Volume, seed: Floats, start: Floats) -> list[tuple[float, Floats]]:
+        """Return the body near `start`, if its vertebra holds the seed: the probability there, the centre (3,) mm."""
+        centre, probability = start, self.segmenter.probability(ct, start, SEED_LOW, SEED_SHAPE)
         for _ in range(MOST_MOVES):
             clean = _clean(probability)
             if clean is None:
                 break
-            before, centre = centre, body_centre(clean.voxels, clean.affine)[0]
+            before, (centre, depth) = centre, body_centre(clean.voxels, clean.affine)
             if np.linalg.norm(centre - before) < SETTLED_MM:
-                return Place(centre, None)
+                if depth < LEAST_BODY_MM or not _contains(clean, seed, SEED_SLACK_MM):
+                    break
+                return [(float(sample(probability, seed, np.ones(3), (1, 1, 1), 0.0).voxels[0, 0, 0]), centre)]
             probability = self.segmenter.probability(ct, centre)
-        raise _no_vertebra_at_seed()
+        return []
 
     def mask(self, ct: Volume, place: Place, params: JobParams) -> tuple[CleanMask, Segmentation]:
         """Return the clean, whole, plausible vertebra at a place, and what the report says of it.
@@ -102,7 +134,7 @@ class VertebraFinder:
         InputError
             It is cut, or not shaped like a vertebra (`workers.stages.plausibility`).
         """
-        probability = self.segmenter.probability(ct, place.centre)
+        probability = self.segmenter.probability_among(ct, place.centre, place.neighbours())
         clean = _clean(probability)
         if clean is None:
             raise _disagree(params.vertebra, "nothing there")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from workers.stages.numbering import L5, LEVELS, T12, Body, Numbering
+from workers.stages.numbering import L5, LEVELS, S1, T12, Body, Numbering
 from workers.stages.numbering import number as number_bodies
 
 
@@ -19,6 +19,8 @@ def count(bodies: list[Body], numbering: Numbering, chosen: int) -> tuple[str | 
     lowest, last = lowest_rib(bodies), on_sacrum(bodies)
     if lowest is not None and _missed_below(lowest, numbering):
         lowest = None  # that one may have ribs too
+    if last is not None and bodies[last].sacrum is None and (place.get(last), place.get(last + 1)) != (L5, S1):
+        last = None  # another may have been missed between it and the sacrum
     by_ribs = None if lowest is None else T12 + off(lowest)
     by_sacrum = None if last is None else L5 + off(last)
     return _named(by_ribs), _named(by_sacrum)
@@ -67,8 +69,14 @@ def lowest_rib(bodies: list[Body]) -> int | None:
 
 
 def on_sacrum(bodies: list[Body]) -> int | None:
-    """Return the body that lies on the sacrum; None where none is seen to, or what is seen does not fit together."""
+    """Return the body that lies on the sacrum; None where none is seen to, or what is seen does not fit together.
+
+    One that cannot be told lies on it too, if the next body is of the sacrum and the one above lies above the last.
+    """
     where = [body.sacrum for body in bodies]
+    first = where.index("of") if "of" in where else 0
+    if "on" not in where and first and where[first - 1] is None:
+        where[first - 1] = "on"
     if where.count("on") != 1:
         return None
     last = where.index("on")

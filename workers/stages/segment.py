@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,11 @@ BATCH = 8
 MARGIN = max(abs(n) for n in NEIGHBOURS)
 MASK_MM = 1.0
 """Voxel side of the mask."""
+INSIDE = 0.4
+"""Probability from which a voxel is in the mask. At 0.5 tips of processes were lost that at 0.4 are not, with as much
+overlap (14 synthetic vertebrae of people held out)."""
+NEIGHBOUR_EVERY = 2
+"""Of the neighbours every so many-th slice is segmented."""
 THICKNESS_POWER = 6
 
 
@@ -82,6 +88,25 @@ class Segmenter:
         affine[:3, 3] = first
         return Volume(out, affine)
 
+    def probability_among(self, ct: Volume, centre: Floats, neighbours: Sequence[Floats]) -> Volume:
+        """Return what `probability` does, but 0 where a voxel rather belongs to one of the neighbours.
+
+        Parameters
+        ----------
+        ct, centre
+            See `probability`.
+        neighbours
+            Centres (3,) mm RAS of the bodies above and below. Between crushed vertebrae and at worn facets slices of
+            them were taken for the vertebra's own.
+        """
+        own = self.probability(ct, centre)
+        shape, voxels = own.voxels.shape, own.voxels
+        for neighbour in neighbours:
+            other = self.probability(ct, neighbour, every=NEIGHBOUR_EVERY)
+            there = sample(other, own.affine[:3, 3], own.spacing, (shape[0], shape[1], shape[2]), 0.0).voxels
+            voxels = np.where(there > own.voxels, 0.0, voxels).astype(np.float32)
+        return Volume(voxels, own.affine)
+
     def body_at(self, ct: Volume, point: Floats) -> Floats | None:
         """Return the centre (3,) mm RAS of the body of the vertebra about `point` (3,), from its middle slices alone.
 
@@ -101,11 +126,11 @@ class Segmenter:
 
 
 def as_mask(probability: Volume) -> Volume:
-    """Return voxels of `MASK_MM` (uint8, 1 inside) where the interpolated probability exceeds one half."""
+    """Return voxels of `MASK_MM` (uint8, 1 inside) where the interpolated probability exceeds `INSIDE`."""
     span = probability.spacing * (np.array(probability.voxels.shape) - 1)
     shape = tuple(int(n) for n in np.floor(span / MASK_MM + 1e-6).astype(int) + 1)
     fine = sample(probability, probability.affine[:3, 3], np.full(3, MASK_MM), (shape[0], shape[1], shape[2]), 0.0)
-    return Volume((fine.voxels > 0.5).astype(np.uint8), fine.affine)
+    return Volume((fine.voxels > INSIDE).astype(np.uint8), fine.affine)
 
 
 def body_centre(mask: NDArray[np.bool_], affine: Floats) -> tuple[Floats, float]:

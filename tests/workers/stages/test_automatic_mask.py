@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from app.jobs.errors import VertebraTruncated
-from workers.stages.automatic_mask import CLEAR_MM, check_whole
+from workers.stages.automatic_mask import CLEAR_MM, Place, check_whole
+from workers.stages.localise import Localisation
 from workers.stages.mask import CleanMask, clean_mask
 from workers.stages.volume import Volume
 
@@ -83,3 +84,19 @@ def test_a_mask_that_fills_what_was_looked_at_is_refused():
     with pytest.raises(VertebraTruncated) as caught:
         check_whole(ball(12.0, up), small, ct, "L1")
     assert "border of the part looked at" in caught.value.expected
+
+
+def test_the_neighbours_are_the_next_bodies_that_were_found():
+    levels = ("T12", "L1", "L3", "L4", "L5", "S1")
+    centres = np.array([[0.0, 0.0, z] for z in (300.0, 265.0, 195.0, 160.0, 125.0, 90.0)])
+
+    def neighbours(level: str) -> list[float]:
+        own = centres[levels.index(level)]
+        found = Localisation(level, own, 0.99, (), levels, centres, level, level)
+        return [float(centre[2]) for centre in Place(own + 1.0, found).neighbours()]
+
+    assert neighbours("T12") == [265.0]
+    assert neighbours("L1") == [300.0]  # L2 was missed
+    assert neighbours("L4") == [195.0, 125.0]
+    assert neighbours("L5") == [160.0]  # the sacrum is no vertebra
+    assert Place(centres[0], None).neighbours() == []

@@ -9,9 +9,9 @@ import pytest
 
 from app.jobs.errors import VertebraNotFound
 from tests.workers.stages.spine_scene import bodies_of, ct, junctions, looks_at, scene, spine, through
-from workers.stages.counts import agree, lowest_rib, on_sacrum
+from workers.stages.counts import agree, count, lowest_rib, on_sacrum
 from workers.stages.localise import LEVELS, choose, find_bodies
-from workers.stages.numbering import Body
+from workers.stages.numbering import Body, number
 
 
 @pytest.mark.parametrize(
@@ -75,12 +75,28 @@ def test_the_lowest_rib_counts_only_where_it_is_clear(ribs, lowest):
         (["of", "above", "on"], None),
         (["above", "above", "of"], None),
         (["above", "above"], None),
+        (["above", None, "of"], 1),  # what lies next above the sacrum lies on it
+        (["above", "above", None, "of", "of"], 2),
+        (["above", None, None, "of"], None),
+        (["above", None, "of", "above"], None),
         ([None, None], None),
     ],
 )
 def test_the_sacrum_counts_only_where_it_is_clear(where, last):
     looks = np.full(len(LEVELS), 1.0 / len(LEVELS))
     assert on_sacrum([Body(np.zeros(3), 1.0, looks, None, place) for place in where]) == last
+
+
+def test_the_sacrum_below_a_missed_body_does_not_count():
+    """What is found next above S1 is L4, and far from it."""
+    levels = through("T12", "L5")
+    s1 = spine(levels)["L5"] - np.array([0.0, 8.0, 44.0])
+    bodies = bodies_of(scene(levels), levels, "L1", missed=("L5",))
+    below = replace(bodies[-1], centre=s1, sacrum="of", looks=np.eye(len(LEVELS))[-1])
+    row = [*bodies[:-1], replace(bodies[-1], sacrum=None), below]
+    assert on_sacrum(row) == len(row) - 2
+    assert count(row, number(row), 1) == ("L1", None)
+    assert choose(bodies_of(scene(levels), levels, "L1"), ct(), "L1").by_sacrum == "L1"
 
 
 def test_s1_found_as_a_body_changes_nothing():

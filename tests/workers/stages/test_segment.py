@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from workers.stages.segment import BODY_LOW, Segmenter, body_centre
+from workers.stages.segment import BODY_LOW, INSIDE, NEIGHBOUR_EVERY, Segmenter, as_mask, body_centre
 from workers.stages.volume import Volume
 
 
@@ -67,3 +67,38 @@ def test_the_body_is_looked_for_around_the_point_even_where_the_spinous_process_
     centre = Segmenter(Given(inside)).body_at(ct, point)
     np.testing.assert_allclose(centre - point, [2.0, 0.0, 0.0], atol=3.0)
     assert Segmenter(Given(lambda x, y: np.hypot(x, y + 45.0) < 14.0)).body_at(ct, point) is None
+
+
+class Nearness(Segmenter):
+    """In place of the network: the nearer to the centre, the likelier."""
+
+    def __init__(self):
+        self.every = []
+
+    def probability(self, ct, centre, low=(-60.0, -60.0, -60.0), shape=(31, 31, 61), every=1):
+        self.every.append(every)
+        step = np.array([4.0, 4.0, 2.0 * every])
+        grid = np.moveaxis(np.indices((shape[0], shape[1], -(-shape[2] // every))), 0, -1) * step + low
+        affine = np.diag([*step, 1.0])
+        affine[:3, 3] = centre + low
+        return Volume(np.exp(-np.linalg.norm(grid, axis=-1) / 40.0).astype(np.float32), affine)
+
+
+def test_what_rather_belongs_to_a_neighbour_is_left_to_it():
+    ct = Volume(np.zeros((4, 4, 4), np.int16), np.eye(4))
+    centre, segmenter = np.array([5.0, -7.0, 300.0]), Nearness()
+    alone = segmenter.probability(ct, centre)
+    np.testing.assert_array_equal(segmenter.probability_among(ct, centre, []).voxels, alone.voxels)
+    above, below = centre + np.array([0.0, 0.0, 32.0]), centre - np.array([0.0, 0.0, 40.0])
+    found = segmenter.probability_among(ct, centre, [above, below])
+    np.testing.assert_allclose(found.affine, alone.affine)
+    height = alone.affine[2, 3] + 2.0 * np.arange(61) - centre[2]
+    nearest, beyond = (height < 14.0) & (height > -18.0), (height > 18.0) | (height < -22.0)
+    np.testing.assert_array_equal(found.voxels[:, :, nearest], alone.voxels[:, :, nearest])
+    assert not found.voxels[:, :, beyond].any()
+    assert segmenter.every[-2:] == [NEIGHBOUR_EVERY, NEIGHBOUR_EVERY]
+
+
+@pytest.mark.parametrize(("probability", "inside"), [(0.9 * INSIDE, False), (1.1 * INSIDE, True)])
+def test_from_which_probability_a_voxel_is_inside(probability, inside):
+    assert as_mask(Volume(np.full((5, 5, 5), probability, np.float32), np.eye(4))).voxels.all() == inside
