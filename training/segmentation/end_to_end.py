@@ -22,6 +22,7 @@ from training.segmentation.whole_ct import SyntheticCt, whole_ct
 from training.sources import VERSE_LABELS
 from workers.stages.automatic_mask import VertebraFinder
 from workers.stages.plausibility import MAX_CUT_MM2
+from workers.stages.segment import LEAST_BODY_MM, body_centre
 from workers.stages.volume import Volume
 
 ASKED: tuple[Vertebra, ...] = ("T12", "L1", "L2", "L3", "L4", "L5")
@@ -93,7 +94,7 @@ def ask_synthetic(finder: VertebraFinder, spines: list[Spine], count: int, level
     for number in tqdm(range(count), desc="synthetic CTs", disable=None):
         random = np.random.default_rng((77, number))
         scan = random_ct(random, spines)
-        truth = _whole(scan.labels, (VERSE_LABELS[level],))
+        truth = whole_vertebra(scan.labels, (VERSE_LABELS[level],))
         answers.append(ask(finder, f"synthetic {number}", scan.ct, truth, level))
     return answers
 
@@ -106,15 +107,15 @@ def ask_changed(finder: VertebraFinder, source: RealCt, count: int, level: Verte
     answers = []
     for number in tqdm(range(count), desc=f"{source.person}, changed", disable=None):
         other, its_labels = changed(np.random.default_rng((78, number)), ct, labels, from_top)
-        truth = _whole(its_labels, source.labels[level])
+        truth = whole_vertebra(its_labels, source.labels[level])
         answers.append(ask(finder, f"changed {number}", other, truth, level))
     return answers
 
 
-def _whole(labels: Volume, values: tuple[int, ...]) -> Volume | None:
-    """Return a vertebra (0 or 1); None where the scan cuts it or does not show it."""
+def whole_vertebra(labels: Volume, values: tuple[int, ...]) -> Volume | None:
+    """Return a vertebra (0 or 1); None where the scan cuts it, or shows no more than the tip of a process."""
     inside = np.isin(labels.voxels, values)
-    if not inside.any() or cut_mm2(inside, labels.spacing) > MAX_CUT_MM2:
+    if cut_mm2(inside, labels.spacing) > MAX_CUT_MM2 or body_centre(inside, labels.affine)[1] < LEAST_BODY_MM:
         return None
     return Volume(inside.astype(np.uint8), labels.affine)
 

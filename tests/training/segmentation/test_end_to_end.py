@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from app.jobs.errors import VertebraNotFound
-from training.segmentation.end_to_end import BOTTOMS, TOPS, ask, cut_mm2, random_ct
+from training.segmentation.end_to_end import BOTTOMS, TOPS, ask, cut_mm2, random_ct, whole_vertebra
 from training.segmentation.tables import document
 from training.segmentation.vertebra import LEVELS
 from training.segmentation.whole_ct import template_spine
@@ -64,6 +64,15 @@ def test_the_area_at_the_faces():
     inside[0:4, 2:5, 3:8] = True
     assert cut_mm2(inside, np.array([1.0, 2.0, 3.0])) == pytest.approx(3 * 5 * 6.0)
     assert cut_mm2(np.roll(inside, 1, axis=0), np.array([1.0, 2.0, 3.0])) == 0.0
+
+
+def test_a_tip_of_a_process_is_no_whole_vertebra():
+    body, tip = np.zeros((30, 30, 30), np.uint8), np.zeros((30, 30, 30), np.uint8)
+    body[10:20, 10:20, 10:20], tip[13:15, 4:7, 27:] = 20, 20
+    for voxels, whole in ((body, True), (tip, False), (np.roll(body, 15, axis=2), False), (np.zeros_like(body), False)):
+        truth = whole_vertebra(Volume(voxels, AFFINE), (20,))
+        assert (truth is not None) == whole
+        assert truth is None or truth.voxels.sum() == (voxels == 20).sum()
 
 
 def test_random_cts_range_from_level_to_level():
