@@ -30,8 +30,7 @@ PIXEL_MM, SLICE_MM = 0.8, 2.5
 DRAWN_MM = 2.0
 REPEATS = 3
 SEED = 1
-"""Which person is scanned. A whole job is to be timed, and this one is answered at both heights; 0 and 3 are refused at
-one of them."""
+"""Which person is scanned: one that is answered at both heights, since a whole job is to be timed."""
 
 
 def straight_spine(random: np.random.Generator) -> Spine:

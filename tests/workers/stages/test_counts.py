@@ -26,7 +26,7 @@ from workers.stages.numbering import Body, number
         ((None, None), "L1", True, False),
     ],
 )
-def test_who_mustagree(counts, looks, chest, expected):
+def test_who_must_agree(counts, looks, chest, expected):
     assert agree("L1", counts, looks, chest) is expected
 
 
