@@ -16,8 +16,8 @@ import httpx
 from pydantic import ValidationError
 
 from app.client import Client, ProblemError, Request
+from app.contract.params import JobParams
 from app.demo import DemoError, service, synthetic_ct
-from app.jobs.params import JobParams
 from app.jobs.settings import Settings, SettingsError
 from app.report_text import summary
 from app.serve import ROOT, gateway_command, serve, worker_command

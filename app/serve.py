@@ -52,7 +52,7 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
 def gateway_command(settings: Settings, port: int) -> list[str]:
     """Return the command line of a gateway."""
     return [
-        sys.executable, "-m", "uvicorn", "--factory", "app.api.application:create_app",
+        sys.executable, "-m", "uvicorn", "--factory", "app.application:create_app",
         "--host", settings.host, "--port", str(port), "--log-level", settings.log_level.lower(),
         "--no-access-log", "--timeout-graceful-shutdown", "5", "--no-server-header",
     ]  # fmt: skip

@@ -63,7 +63,7 @@ def ct_alone(url: str) -> dict[str, Any]:
 
 def _is_gateway(process: psutil.Process, url: str) -> bool:
     command = " ".join(process.info["cmdline"] or [])
-    return "app.api.application" in command and url.rsplit(":", 1)[1] in command
+    return "app.application" in command and url.rsplit(":", 1)[1] in command
 
 
 def _body() -> Iterator[bytes]:

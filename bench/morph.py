@@ -16,10 +16,10 @@ import numpy as np  # isort: skip
 
 from models.bundle import Bundle
 from training.__main__ import data_folder
-from training.sources import SOURCES, read_surface
-from workers.stages.mesh_quality import mean_ratio
-from workers.stages.subject_mesh import Morpher
-from workers.stages.triangles import Surface, surface_distance
+from training.shapes.sources import SOURCES, read_surface
+from workers.geometry.tetrahedra import mean_ratio
+from workers.geometry.triangles import Surface, surface_distance
+from workers.mesh.subject_mesh import Morpher
 
 
 def main(target: Path) -> None:

@@ -16,14 +16,14 @@ import psutil
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from app.jobs.params import JobParams
+from app.contract.params import JobParams
 from bench.memory import growth
-from training.segmentation.person import Person
-from training.segmentation.spine import make_spine
-from training.segmentation.vertebra import Spine
-from training.segmentation.whole_ct import template_spine, whole_ct
+from synthetic_ct.person import Person
+from synthetic_ct.spine import make_spine
+from synthetic_ct.vertebra import Spine
+from synthetic_ct.whole_ct import template_spine, whole_ct
 from workers.engine import engine
-from workers.stages.volume import Volume
+from workers.imaging.volume import Volume
 
 SHAPE = (512, 512, 133)
 PIXEL_MM, SLICE_MM = 0.8, 2.5

@@ -14,7 +14,7 @@ from models.coarse_mesh import CoarseMesh
 
 @dataclass(frozen=True)
 class TangentModel:
-    """What `workers.stages.tangent_surrogate` needs beside the template.
+    """What `workers.surrogate.tangent` needs beside the template.
 
     Attributes
     ----------

@@ -4,7 +4,7 @@ import json
 import re
 from pathlib import Path
 
-from app.jobs.errors import all_errors
+from app.contract.errors import all_errors
 from models.bundle import Bundle
 
 ROOT = Path(__file__).parents[1]

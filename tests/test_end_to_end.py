@@ -23,7 +23,7 @@ import pyvista as pv
 from app.broker import free_port
 from app.jobs.lifeline import die_with_parent
 from tests.app.harness import ROOT, kill_group, wait_for
-from workers.stages.publish import MEDIA_TYPES
+from workers.results.publish import MEDIA_TYPES
 
 READY_WITHIN_S = 180.0  # a cold Numba cache takes about 60 s longer
 STOP_WITHIN_S = 40.0

@@ -15,7 +15,7 @@ import workers  # noqa: F401  (thread settings, before NumPy)
 from models.bundle import DEFAULT_BUNDLE, Bundle
 
 if TYPE_CHECKING:
-    from training.sources import Source
+    from training.shapes.sources import Source
 
 PAPER_COUNT = 42 * 120
 
@@ -26,15 +26,15 @@ def data_folder() -> Path:
 
 
 def _sources(arguments: argparse.Namespace) -> tuple[Source, ...]:
-    from training.sources import SOURCES, verse_sources
+    from training.shapes.sources import SOURCES, verse_sources
 
     return verse_sources(arguments.verse) if arguments.verse else SOURCES
 
 
 def make_template(arguments: argparse.Namespace) -> None:
     """Build the template and the shape model and write them into the bundle."""
-    from training.export import write_manifest, write_shape_model, write_template
-    from training.template import MEAN_WEIGHTS, build
+    from training.bundle_writer import write_manifest, write_shape_model, write_template
+    from training.shapes.template_mesh import MEAN_WEIGHTS, build
 
     template, model = build(arguments.data)
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -58,8 +58,8 @@ def make_template(arguments: argparse.Namespace) -> None:
 
 def simulate(arguments: argparse.Namespace) -> None:
     """Register the sources, make the population and simulate it; solve the real vertebrae too."""
-    from training.simulate import simulate as run
-    from training.simulate import simulate_real
+    from training.surrogates.simulation import simulate as run
+    from training.surrogates.simulation import simulate_real
 
     sources = _sources(arguments)
     simulate_real(sources, arguments.data, arguments.work)
@@ -79,9 +79,9 @@ def simulate(arguments: argparse.Namespace) -> None:
 
 def make_tangent(arguments: argparse.Namespace) -> None:
     """Differentiate the template's solution, reduce, and write the tangent surrogate into the bundle."""
-    from training.export import write_manifest, write_npz
-    from training.population import mode_spread, register
-    from training.tangent import build_tangent, derive
+    from training.bundle_writer import write_manifest, write_npz
+    from training.shapes.population import mode_spread, register
+    from training.surrogates.tangent.build import build_tangent, derive
 
     bundle = Bundle(arguments.out)
     derive(bundle, arguments.work)
@@ -105,10 +105,10 @@ def train_networks(arguments: argparse.Namespace) -> None:
     """Train the paper's chain on the simulated population: once a fold of unseen people, then on everyone."""
     import numpy as np
 
-    from training.chain import fit_chain, folds
-    from training.dataset import cached_dataset
-    from training.networks.profile import PROFILES
-    from training.simulate import read_samples
+    from training.surrogates.paper.dataset import cached_dataset
+    from training.surrogates.paper.networks.profile import PROFILES
+    from training.surrogates.paper.train import fit_chain, folds
+    from training.surrogates.simulation import read_samples
 
     profile = PROFILES[arguments.profile]
     folder = arguments.work / f"networks-{arguments.profile}"
@@ -139,15 +139,15 @@ def calibrate(arguments: argparse.Namespace) -> None:
     import numpy as np
     from scipy.stats import spearmanr
 
-    from training.calibrate import calibrate as fit
-    from training.calibrate import gather, spread
-    from training.evaluation.rows import load_fold
-    from training.export import write_manifest
-    from training.export_paper import OPSET
-    from training.simulate import Sample, read_samples
+    from training.bundle_writer import write_manifest
+    from training.surrogates.calibration import calibrate as fit
+    from training.surrogates.calibration import gather, spread
+    from training.surrogates.evaluation.scores import load_fold
+    from training.surrogates.paper.export import OPSET
+    from training.surrogates.simulation import Sample, read_samples
     from workers.engine import Engine
     from workers.fem.field import StressField
-    from workers.stages.tangent_surrogate import LOAD_NEWTON
+    from workers.surrogate.tangent import LOAD_NEWTON
 
     chain = arguments.work / f"networks-{arguments.profile}" / "all" / "bundle"
     for path in (*chain.glob("*.onnx"), *chain.glob("mapping.npz")):
@@ -190,8 +190,8 @@ def calibrate(arguments: argparse.Namespace) -> None:
 
 def evaluate(arguments: argparse.Namespace) -> None:
     """Score every surrogate on real vertebrae of unseen people and on siblings; write docs/evaluation."""
-    from training.evaluation.report import evaluate as run
-    from training.export import write_manifest
+    from training.bundle_writer import write_manifest
+    from training.surrogates.evaluation.document import evaluate as run
 
     bundle = Bundle(arguments.out)
     metrics = run(bundle, _sources(arguments), arguments.data, arguments.work, arguments.profile, arguments.report)

@@ -6,24 +6,24 @@ from functools import cache, cached_property
 
 import numpy as np
 
-from app.jobs.errors import MaskRequired
-from app.jobs.params import JobParams, Surrogate
+from app.contract.errors import MaskRequired
+from app.contract.params import JobParams, Surrogate
+from app.contract.report import Prediction
 from models.bundle import NETWORKS, Bundle
 from models.template import Template
 from workers.fem.field import StressField
 from workers.fem.loads import endplate_traction
 from workers.fem.residual import equilibrium_residual
 from workers.fem.solve import Plan, Solution, solve
-from workers.stages.automatic_mask import VertebraFinder
-from workers.stages.coarse_maps import Localiser
-from workers.stages.junctions import JunctionReader
-from workers.stages.paper_surrogate import PaperSurrogate
-from workers.stages.report_model import Prediction
-from workers.stages.segment import Segmenter
-from workers.stages.subject_mesh import Morpher
-from workers.stages.tangent_surrogate import TangentSurrogate, normalising_pose
-from workers.stages.triangles import Surface
-from workers.stages.trust import Calibration, assess
+from workers.geometry.triangles import Surface
+from workers.locate.landmark_network import JunctionReader
+from workers.locate.locator import Localiser
+from workers.locate.segmenter import Segmenter
+from workers.locate.vertebra_finder import VertebraFinder
+from workers.mesh.subject_mesh import Morpher
+from workers.surrogate.expected_error import Calibration, assess
+from workers.surrogate.paper import PaperSurrogate
+from workers.surrogate.tangent import TangentSurrogate, normalising_pose
 
 
 class Engine:

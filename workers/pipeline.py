@@ -13,22 +13,22 @@ from typing import Literal
 
 import numpy as np
 
-from app.jobs.errors import MorphFailed, SolveFailed
-from app.jobs.params import JobParams
+from app.contract.errors import MorphFailed, SolveFailed
+from app.contract.params import JobParams
+from app.contract.report import Agreement, Equilibrium, Inputs, Prediction, Segmentation, SurfaceFit
 from workers.engine import engine
 from workers.fem.field import StressField
-from workers.stages.automatic_mask import unlike_a_vertebra
-from workers.stages.mask import CleanMask, clean_mask, label_names, place_on, select_label
-from workers.stages.meta import Extra
-from workers.stages.plausibility import check_field_of_view, check_on_bone, check_vertebra, misfit
-from workers.stages.publish import ResultFile, publish
-from workers.stages.report import build_report, force_balance
-from workers.stages.report_model import Agreement, Equilibrium, Inputs, Prediction, Segmentation, SurfaceFit
-from workers.stages.subject_mesh import SubjectMesh
-from workers.stages.surface import extract_surface
-from workers.stages.triangles import Surface
-from workers.stages.trust import agreement, solution_arrays
-from workers.stages.volume import Volume, read_ct, read_mask
+from workers.geometry.triangles import Surface
+from workers.imaging.volume import Volume, read_ct, read_mask
+from workers.locate.vertebra_finder import unlike_a_vertebra
+from workers.mask.cleaning import CleanMask, clean_mask, label_names, place_on, select_label
+from workers.mask.plausibility import check_field_of_view, check_on_bone, check_vertebra, misfit
+from workers.mesh.mask_surface import extract_surface
+from workers.mesh.subject_mesh import SubjectMesh
+from workers.results.build_report import build_report, force_balance
+from workers.results.labels import Extra
+from workers.results.publish import ResultFile, publish
+from workers.surrogate.expected_error import agreement, solution_arrays
 
 Progress = Callable[[str, float], None]
 """Called with a stage's name and the percentage of the whole job that is done when it starts."""

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.jobs.errors import DeadlineExceeded, InternalError, StorageUnavailable, VertebraError
-from app.jobs.params import JobParams
+from app.contract.errors import DeadlineExceeded, InternalError, StorageUnavailable, VertebraError
+from app.contract.params import JobParams
 from app.jobs.record import Json, input_key, results_prefix
 from app.jobs.settings import TASK_NAME, Settings
 from app.jobs.store import Claim, JobStore

@@ -9,7 +9,7 @@ from fastapi import Depends, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer
 
 from app.api.services import ServicesDep
-from app.jobs.errors import Unauthorized
+from app.contract.errors import Unauthorized
 from app.jobs.settings import LOCAL_TENANT
 
 _bearer = HTTPBearer(auto_error=False, description="The API key as a bearer token.")

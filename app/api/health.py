@@ -12,8 +12,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.problems import documented
 from app.api.services import Services, ServicesDep
+from app.contract.errors import NotReady, VertebraError
 from app.jobs import fleet
-from app.jobs.errors import NotReady, VertebraError
 
 router = APIRouter(prefix="/health", tags=["operation"])
 

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app.api.problems import Problem
-from app.jobs.params import JobParams
+from app.contract.params import JobParams
 from app.jobs.record import JobRow
 
 JobState = Literal["queued", "running", "succeeded", "failed"]

@@ -18,7 +18,7 @@ from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState, j
 from app.api.problems import documented
 from app.api.services import Services, ServicesDep
 from app.api.uploads import Upload, receive
-from app.jobs.errors import (
+from app.contract.errors import (
     BrokerUnavailable,
     EmptyUpload,
     IdempotencyConflict,
@@ -28,7 +28,7 @@ from app.jobs.errors import (
     Unauthorized,
     UploadTooLarge,
 )
-from app.jobs.params import JobParams
+from app.contract.params import JobParams
 from app.jobs.record import JobRow, job_prefix
 
 log = logging.getLogger(__name__)

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from app.api.auth import TenantDep
 from app.api.problems import documented
 from app.api.services import ServicesDep
-from app.jobs.errors import Unauthorized
+from app.contract.errors import Unauthorized
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1/models", tags=["models"])

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from app.api.problems import documented
-from app.jobs.errors import PROBLEM_BASE, InvalidParameters, NotFound, VertebraError, all_errors
+from app.contract.errors import PROBLEM_BASE, InvalidParameters, NotFound, VertebraError, all_errors
 
 router = APIRouter(prefix=PROBLEM_BASE.rstrip("/"), tags=["problems"])
 

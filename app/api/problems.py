@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
-from app.jobs.errors import (
+from app.contract.errors import (
     PROBLEM_BASE,
     InternalError,
     InvalidParameters,

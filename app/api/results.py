@@ -15,7 +15,7 @@ from app.api.jobs import JobId, find_job
 from app.api.problems import documented
 from app.api.result_schemas import Result, ResultList
 from app.api.services import ServicesDep
-from app.jobs.errors import (
+from app.contract.errors import (
     InvalidParameters,
     JobNotFinished,
     JobNotFound,

@@ -15,9 +15,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.api.problems import invalid
+from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
+from app.contract.params import JobParams
 from app.jobs.blobs import BlobInfo, BlobStore, BlobWriter
-from app.jobs.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
-from app.jobs.params import JobParams
 from app.jobs.record import input_key
 
 FILE_PARTS = ("ct", "mask")

@@ -20,7 +20,7 @@ from typing import Any, Self
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
-from app.jobs.errors import StorageUnavailable
+from app.contract.errors import StorageUnavailable
 
 CHUNK_BYTES = 1 << 20
 REMOTE_BLOCK_BYTES = 8 << 20

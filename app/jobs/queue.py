@@ -8,7 +8,7 @@ import redis
 from celery import Celery
 from kombu.exceptions import KombuError
 
-from app.jobs.errors import BrokerUnavailable
+from app.contract.errors import BrokerUnavailable
 from app.jobs.settings import QUEUE_NAME, TASK_NAME, Settings
 
 

@@ -13,9 +13,9 @@ import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
+from app.contract.errors import Unavailable
 from app.jobs import fleet, sweeps
 from app.jobs.blobs import BlobStore
-from app.jobs.errors import Unavailable
 from app.jobs.queue import JobQueue
 from app.jobs.record import job_prefix
 from app.jobs.settings import Settings

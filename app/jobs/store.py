@@ -20,7 +20,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.dml import Update
 
-from app.jobs.errors import AttemptsExhausted
+from app.contract.errors import AttemptsExhausted
 from app.jobs.record import VISIBLE_STATES, JobRow, Json
 
 DEADLINE_GRACE_S = 30.0

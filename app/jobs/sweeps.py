@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, or_, select, update
 
-from app.jobs.errors import DeadlineExceeded
+from app.contract.errors import DeadlineExceeded
 from app.jobs.record import OPEN_STATES, JobRow
 from app.jobs.store import JobStore, ended, exhausted_problem, requeued
 

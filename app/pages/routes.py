@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.api.services import ServicesDep
-from app.jobs.params import JobParams
+from app.contract.params import JobParams
 
 router = APIRouter(include_in_schema=False)
 

@@ -18,7 +18,7 @@ from typing import Any
 import httpx
 import uvicorn
 
-from app.api.application import create_app
+from app.application import create_app
 from app.broker import EmbeddedBroker
 from app.jobs.blobs import BlobStore
 from app.jobs.database import open_database

@@ -9,8 +9,8 @@ from pathlib import Path
 import fsspec
 import pytest
 
+from app.contract.errors import StorageUnavailable
 from app.jobs.blobs import BlobStore
-from app.jobs.errors import StorageUnavailable
 
 
 @pytest.fixture(params=["folder", "memory"])

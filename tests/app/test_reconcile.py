@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from app.contract.errors import BrokerUnavailable
 from app.jobs.blobs import BlobStore
-from app.jobs.errors import BrokerUnavailable
 from app.jobs.queue import JobQueue
 from app.jobs.reconcile import Reconciler
 from app.jobs.settings import Settings

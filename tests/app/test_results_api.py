@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from app.api.results import parse_range
-from app.jobs.errors import RangeNotSatisfiable
+from app.contract.errors import RangeNotSatisfiable
 from app.jobs.settings import Settings
 from tests.app.harness import finish, post
 from tests.app.test_jobs_api import problem

@@ -8,9 +8,9 @@ import re
 import httpx
 import pytest
 
-from app.api.application import create_app
+from app.application import create_app
+from app.contract.errors import VertebraError, all_errors
 from app.jobs import fleet
-from app.jobs.errors import VertebraError, all_errors
 from app.jobs.settings import Settings
 from tests.app.harness import KEYS, open_store, post
 from tests.app.test_jobs_api import problem
@@ -66,7 +66,7 @@ def test_every_problem_is_described(nobody: httpx.Client) -> None:
 
 
 def test_the_tree_drawn_in_the_docstring_is_the_tree() -> None:
-    import app.jobs.errors as errors
+    import app.contract.errors as errors
 
     drawn = dict(re.findall(r"(\w+) +\d{3} (\w+)", errors.__doc__ or ""))
     assert drawn == {error.__name__: error.slug for error in all_errors()}

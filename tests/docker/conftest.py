@@ -1,7 +1,8 @@
 from __future__ import annotations
 
 import pytest
-from image_files import DOCKERFILES, Dockerfile, read_dockerfile
+
+from tests.docker.image_files import DOCKERFILES, Dockerfile, read_dockerfile
 
 
 @pytest.fixture(params=DOCKERFILES, ids=lambda path: path.name)

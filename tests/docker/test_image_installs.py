@@ -15,7 +15,8 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from image_files import read_dockerfile
+
+from tests.docker.image_files import read_dockerfile
 
 ROOT = Path(__file__).resolve().parents[2]
 INSTALL_S = 600
@@ -97,7 +98,7 @@ def test_gateway_installs_and_starts(images, tmp_path):
     assert {"psycopg", "s3fs"} <= packages
     assert "gateway" in run([bin_ / "vertebra-stress", "--help"], tmp_path)
     check = (
-        "import importlib.util as u, app.api.application, app.pages, importlib.resources as r;"
+        "import importlib.util as u, app.application, app.pages, importlib.resources as r;"
         "assert r.files('app.pages').joinpath('style.css').is_file();"
         "assert not u.find_spec('workers') and not u.find_spec('training')"
     )
@@ -112,8 +113,8 @@ def test_cpu_worker_installs_and_starts(images, tmp_path):
     assert "worker" in run([bin_ / "vertebra-stress", "--help"], tmp_path)
     check = (
         "import importlib.resources as r, importlib.util as u, onnxruntime, workers.celery_app, workers.tasks;"
-        "import workers.stages.publish;"
-        "assert r.files('workers.stages').joinpath('viewer_page.html').is_file(), 'package-data: viewer_page.html';"
+        "import workers.results.publish;"
+        "assert r.files('workers.results').joinpath('viewer_page.html').is_file(), 'package-data: viewer_page.html';"
         "assert not u.find_spec('training')"
     )
     run([bin_ / "python", "-c", check], tmp_path, VERTEBRA_BROKER_URL="redis://:x@127.0.0.1:1/0")

@@ -25,8 +25,8 @@ from models.bundle import (
 from models.shape_model import AMPLITUDES_MM, LENGTH_MM, ShapeModel, kernel
 from models.tangent import TangentModel
 from models.template import REGIONS
-from workers.stages.mesh_quality import mean_ratio
-from workers.stages.triangles import Surface, surface_distance
+from workers.geometry.tetrahedra import mean_ratio
+from workers.geometry.triangles import Surface, surface_distance
 
 
 @pytest.fixture(scope="module")

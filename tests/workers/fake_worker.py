@@ -16,8 +16,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from app.jobs.errors import BadSpacing
-from app.jobs.params import JobParams
+from app.contract.errors import BadSpacing
+from app.contract.params import JobParams
 
 
 @dataclass

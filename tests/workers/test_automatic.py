@@ -11,16 +11,16 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from app.jobs import errors
-from app.jobs.params import JobParams
+from app.contract import errors
+from app.contract.params import JobParams
+from app.contract.report import Segmentation
 from models.bundle import DEFAULT_BUNDLE, NETWORKS, Bundle
 from workers.engine import Engine, engine
+from workers.imaging.volume import Volume, read_ct, read_mask
+from workers.locate.landmark_network import Junction
+from workers.locate.segmenter import body_centre
+from workers.mask.cleaning import CleanMask
 from workers.pipeline import run_pipeline
-from workers.stages.junctions import Junction
-from workers.stages.mask import CleanMask
-from workers.stages.report_model import Segmentation
-from workers.stages.segment import body_centre
-from workers.stages.volume import Volume, read_ct, read_mask
 
 L1 = JobParams()
 LABELS = {"L1": 31, "L2": 30, "L3": 29, "L4": 28, "L5": 27}
@@ -63,7 +63,7 @@ def real(data_dir) -> Real:
 @pytest.fixture(scope="module")
 def lumbar():
     """A synthetic lumbar CT of the template's own spine: needs no data."""
-    from training.segmentation.whole_ct import lumbar_ct
+    from synthetic_ct.whole_ct import lumbar_ct
 
     return lumbar_ct(3)
 
@@ -207,9 +207,9 @@ def test_a_synthetic_lumbar_ct(lumbar):
 
 def synthetic(seed: int, low: str, high: str, metal: bool = False, protocol=None):
     """A CT of the template's spine between two levels (30 mm more on both ends)."""
-    from training.segmentation.person import Person
-    from training.segmentation.spine import make_spine
-    from training.segmentation.whole_ct import PLAIN, template_spine, whole_ct
+    from synthetic_ct.person import Person
+    from synthetic_ct.spine import make_spine
+    from synthetic_ct.whole_ct import PLAIN, template_spine, whole_ct
 
     random = np.random.default_rng(seed)
     person = Person.make(random, make_spine(random, [template_spine()]))
@@ -244,9 +244,9 @@ FOUR_LUMBAR = ("T9", "T10", "T11", "T11", "T12", "L2", "L3", "L4", "L5")
 
 def lumbosacral(levels: tuple[str, ...]):
     """A CT of a straight spine of nine vertebrae; those whose names begin with T have ribs, the last has the sacrum."""
-    from training.segmentation.person import Person
-    from training.segmentation.spine import make_spine
-    from training.segmentation.whole_ct import template_spine, whole_ct
+    from synthetic_ct.person import Person
+    from synthetic_ct.spine import make_spine
+    from synthetic_ct.whole_ct import template_spine, whole_ct
 
     random = np.random.default_rng(2)
     spine = make_spine(random, [template_spine()], top="T9", bent=False)

@@ -14,14 +14,14 @@ import pytest
 import pyvista as pv
 from numpy.typing import NDArray
 
-from app.jobs import errors
-from app.jobs.params import JobParams
+from app.contract import errors
+from app.contract.params import JobParams
+from workers.imaging.volume import Volume, read_ct, read_mask
+from workers.mesh.mask_surface import extract_surface
+from workers.mesh.subject_mesh import SubjectMesh
+from workers.mesh.surface_fit import Fit, Similarity
 from workers.pipeline import STAGES, PipelineResult, cautions, isolate, run_pipeline
-from workers.stages.morph import Fit, Similarity
-from workers.stages.publish import MEDIA_TYPES
-from workers.stages.subject_mesh import SubjectMesh
-from workers.stages.surface import extract_surface
-from workers.stages.volume import Volume, read_ct, read_mask
+from workers.results.publish import MEDIA_TYPES
 
 ORIENTATIONS = [
     (axes, flips) for axes in itertools.permutations(range(3)) for flips in itertools.product((1, -1), repeat=3)
@@ -180,7 +180,7 @@ def test_a_plain_job_predicts_and_does_not_solve(inputs, tmp_path):
 @pytest.mark.parametrize("policy", ["flag", "fe"])
 def test_a_compressed_vertebra_is_flagged_or_solved(data_dir, policy):
     """The compressed L1 of verse010: out of distribution, whatever the job wants done then."""
-    from training.sources import SOURCES, read_surface
+    from training.shapes.sources import SOURCES, read_surface
     from workers.engine import engine
     from workers.pipeline import _Clock, stress_field
 

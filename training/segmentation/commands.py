@@ -6,11 +6,11 @@ import argparse
 from pathlib import Path
 
 from models.bundle import JUNCTIONS, LOCATOR, SEGMENTER, Bundle
-from training.export import write_manifest
-from training.segmentation.folds import Scans
-from training.segmentation.real import RealCt, real_cts, verse_cts, write_real
-from training.segmentation.scans import make_crops, make_junctions, make_trunks
-from training.segmentation.spine import read_spines
+from synthetic_ct.spine import read_spines
+from training.bundle_writer import write_manifest
+from training.segmentation.data.real_cts import RealCt, real_cts, verse_cts, write_real
+from training.segmentation.data.scans import make_crops, make_junctions, make_trunks
+from training.segmentation.fitting.folds import Scans
 
 
 def make_scans(arguments: argparse.Namespace) -> Scans:
@@ -30,7 +30,7 @@ def _real(arguments: argparse.Namespace) -> tuple[RealCt, ...]:
 
 def evaluate_segmentation(arguments: argparse.Namespace) -> None:
     """Score every trained fold on the person it left out; write ``docs/evaluation/segmentation.md``."""
-    from training.segmentation.report import Trained, evaluate
+    from training.segmentation.evaluation.document import Trained, evaluate
 
     scans, spines = make_scans(arguments), read_spines(arguments.data, arguments.work)
     trained = Trained(arguments.work / ("segmentation-verse" if arguments.verse else "segmentation"), arguments.profile)
@@ -39,8 +39,8 @@ def evaluate_segmentation(arguments: argparse.Namespace) -> None:
 
 def train_segmentation(arguments: argparse.Namespace) -> None:
     """Train the networks that find and segment a vertebra, a fold after the other, and export those of all people."""
-    from training.segmentation.export import export_junctions, export_locator, export_segmenter
-    from training.segmentation.folds import ALL, folds, train_junctions, train_locator, train_segmenter
+    from training.segmentation.fitting.export import export_junctions, export_locator, export_segmenter
+    from training.segmentation.fitting.folds import ALL, folds, train_junctions, train_locator, train_segmenter
 
     scans = make_scans(arguments)
     work: Path = arguments.work / ("segmentation-verse" if arguments.verse else "segmentation")

@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 from numpy.typing import NDArray
 
-from workers.stages.mesh_quality import Incidence
+from workers.geometry.tetrahedra import Incidence
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]

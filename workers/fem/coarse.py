@@ -13,7 +13,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-from app.jobs.errors import SolveFailed
+from app.contract.errors import SolveFailed
 from models.coarse_mesh import CoarseMesh
 from models.template import Template
 from workers.fem.assembly import Material, average_at_nodes, element_stress, shape_gradients, stiffness

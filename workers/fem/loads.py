@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from workers.stages.triangles import Surface
+from workers.geometry.triangles import Surface
 
 Floats = NDArray[np.float64]
 Ints = NDArray[np.int32]

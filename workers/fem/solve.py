@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, cg
 
-from app.jobs.errors import SolveFailed
+from app.contract.errors import SolveFailed
 from workers.fem.assembly import Material, Pattern, average_at_nodes, element_stress, shape_gradients, stiffness
 from workers.fem.field import StressField
 from workers.fem.hierarchy import COARSEST_NODES, Hierarchy

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from meshes import block_template
 
 from models.coarse_mesh import CoarseMesh, barycentric
+from tests.workers.fem.meshes import block_template
 from workers.engine import Engine
 from workers.fem.coarse import CoarseProblem
 from workers.fem.loads import endplate_traction

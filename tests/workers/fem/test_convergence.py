@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import scipy.sparse.linalg
-from meshes import hooke, on_boundary, six, structured_cube
 
+from tests.workers.fem.meshes import hooke, on_boundary, six, structured_cube
 from workers.fem.assembly import Material, element_stress, shape_gradients, stiffness
 from workers.fem.solve import Plan, solve
 

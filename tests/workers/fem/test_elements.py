@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from meshes import hooke, irregular_cube, on_boundary, outer_triangles, six, structured_cube
 from scipy.spatial.transform import Rotation
 
-from app.jobs.errors import SolveFailed
+from app.contract.errors import SolveFailed
+from tests.workers.fem.meshes import hooke, irregular_cube, on_boundary, outer_triangles, six, structured_cube
 from workers.fem.assembly import Material, Pattern, average_at_nodes, element_stress, shape_gradients, stiffness
 from workers.fem.solve import Plan, solve
 from workers.fem.stress import principal_stresses, von_mises

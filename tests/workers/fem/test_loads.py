@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from meshes import block_template, irregular_cube
 from scipy.spatial.transform import Rotation
 
+from tests.workers.fem.meshes import block_template, irregular_cube
 from workers.fem.assembly import Material
 from workers.fem.loads import cranio_caudal_axis, endplate_traction
 from workers.fem.solve import Plan, solve

@@ -1,0 +1,70 @@
+"""The gateway application."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.concurrency import run_in_threadpool
+
+from app.api import health, jobs, metrics, models, problem_types, problems, results
+from app.api.middleware import MeasureRequests, SecurityHeaders
+from app.api.services import Services
+from app.jobs.settings import Settings
+from app.pages import routes as pages
+
+DESCRIPTION = """Finite-element stress of a vertebra from a CT and a mask.
+
+Submit with `POST /v1/jobs`, poll `GET /v1/jobs/{id}`, fetch `GET /v1/jobs/{id}/results`. World coordinates are
+NIfTI RAS+ in millimetres (mm), stress is in megapascal (MPa), force in newton (N), intensities in Hounsfield units
+(HU). Every error is an RFC 9457 problem; its `type` answers with a description. Research software, not for diagnosis.
+"""
+
+
+def create_app(settings: Settings | None = None) -> FastAPI:
+    """Return the gateway; its services are opened when it starts serving.
+
+    Parameters
+    ----------
+    settings
+        Read from the environment when absent (``uvicorn --factory app.application:create_app``).
+    """
+    if settings is None:
+        settings = Settings()
+        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        services = await run_in_threadpool(Services.open, settings)
+        app.state.services = services
+        services.reconciler.start()
+        try:
+            yield
+        finally:
+            await run_in_threadpool(services.close)
+
+    app = FastAPI(
+        title="vertebra-stress",
+        version=version("vertebra-stress"),
+        description=DESCRIPTION,
+        license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
+        lifespan=lifespan,
+        docs_url=None,  # the bundled pages load scripts from a CDN; hospitals are offline
+        redoc_url=None,
+        generate_unique_id_function=_operation_id,
+    )
+    problems.install(app)
+    app.add_middleware(SecurityHeaders)
+    app.add_middleware(MeasureRequests)
+    for module in (jobs, results, models, health, metrics, problem_types, pages):
+        app.include_router(module.router)
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    method = "head_" if route.methods == {"HEAD"} else ""
+    return method + route.name

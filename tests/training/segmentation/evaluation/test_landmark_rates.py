@@ -1,0 +1,48 @@
+"""How often ribs and sacrum are seen: counted on bodies whose surroundings are whole, each level with its own."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+pytest.importorskip("joblib", reason="joblib is not installed (make training)")
+pytest.importorskip("torch", reason="torch is not installed (make training)")
+
+from training.segmentation.data.scans import CropScan
+from training.segmentation.evaluation.landmark_rates import JunctionRate, junction_rates
+from training.segmentation.evaluation.tables import document
+from workers.locate.landmark_network import Junction
+
+SHAPE = (160, 160, 93)
+LEVELS = ("T12", "L1", "L5", "S1", "S2")
+HEIGHTS = (90.0, 68.0, 46.0, 24.0, 4.0)
+"""Voxels; the surroundings of the first and the last are cut."""
+
+
+class ByHeight:
+    """Tells ribs above, none below, and is unsure of what lies between; the lowest lie on the sacrum."""
+
+    def at(self, ct, centre):
+        height = centre[2] / 1.5
+        ribs = True if height > 57.0 else False if height < 35.0 else None
+        return Junction(ribs, "on" if height < 35.0 else "above")
+
+
+@pytest.fixture
+def path(tmp_path):
+    centres = np.array([[80.0, 100.0, z] for z in HEIGHTS], np.float32)
+    nothing = np.zeros(SHAPE, np.int16)
+    CropScan(nothing, nothing.astype(np.uint8), centres[2], "L1", centres, LEVELS, ("a",)).save(tmp_path / "a.npz")
+    return tmp_path / "a.npz"
+
+
+def test_rates_are_of_whole_surroundings_by_level(path):
+    rates = junction_rates(ByHeight(), [path] * 3, False)
+    assert rates == [
+        JunctionRate("L1", False, 3, 1.0, 0.0, (1.0, 0.0, 0.0)),
+        JunctionRate("L5", False, 3, 0.0, 0.0, (1.0, 0.0, 0.0)),
+        JunctionRate("S1", False, 3, 0.0, 1.0, (0.0, 1.0, 0.0)),
+    ]
+    assert [rate.levels for rate in junction_rates(ByHeight(), [path], True)] == ["L1", "S1"]
+    page = document([], [], rates, [], "a machine")
+    assert "| S1 | synthetic | 3 | 0.0% | 100.0% | 0.0% | 100.0% | 0.0% |" in page

@@ -1,0 +1,145 @@
+"""The exported graphs say what the torch networks say, at any size that the workers ask for."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed (make training)")
+pytest.importorskip("onnxscript", reason="onnxscript is not installed (make training)")
+pytestmark = pytest.mark.filterwarnings("ignore")
+
+import onnx  # noqa: E402
+import onnxruntime  # noqa: E402
+from onnx import TensorProto  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
+
+from training.segmentation.data.test_cases import TorchSession  # noqa: E402
+from training.segmentation.fitting.export import export_junctions, export_locator, export_segmenter  # noqa: E402
+from training.segmentation.networks.landmark_network import WIDTHS as JUNCTION_WIDTHS  # noqa: E402
+from training.segmentation.networks.landmark_network import JunctionNet  # noqa: E402
+from training.segmentation.networks.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
+from training.segmentation.networks.locator import Locator  # noqa: E402
+from training.segmentation.networks.unets import WIDTHS, build  # noqa: E402
+from training.surrogates.paper.export import HALF_FROM  # noqa: E402
+from workers.imaging.network_input import CHANNELS  # noqa: E402
+from workers.locate.landmark_network import LOGITS, SIDE_SHAPE  # noqa: E402
+from workers.locate.locator import CLASSES  # noqa: E402
+
+SLICES = [(1, 112, 112), (3, 64, 96), (8, 32, 160)]
+VOLUMES = [(32, 48, 64), (16, 64, 112), (48, 16, 32)]
+
+
+def lived_in(network: nn.Module, *shape: int) -> nn.Module:
+    """With statistics and scales as after training, not the ones and zeros of a new network."""
+    torch.manual_seed(1)
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d | nn.InstanceNorm3d):
+                module.weight.uniform_(0.6, 1.6)
+                module.bias.uniform_(-0.3, 0.3)
+                module.momentum = None  # the mean of the batches, all of them counted alike
+        for _ in range(3):
+            network(torch.randn(*shape))
+    return network.eval()
+
+
+def seeded(make: Callable[[], nn.Module]) -> nn.Module:
+    """A new network, the same one every time."""
+    torch.manual_seed(0)
+    return make()
+
+
+def stored(network: nn.Module) -> nn.Module:
+    """A copy with the weights that the graph holds: normalisation folded into convolutions, then large ones rounded."""
+    network = copy.deepcopy(network)
+    for module in list(network.modules()):
+        if isinstance(module, nn.Sequential) and isinstance(module[0], nn.Conv2d):
+            module[0], module[1] = fuse_conv_bn_eval(module[0], module[1]), nn.Identity()
+    with torch.no_grad():
+        for p in network.parameters():
+            if p.numel() >= HALF_FROM:
+                p.copy_(p.half().float())
+    return network
+
+
+class Exported:
+    """A network, what the exporter left of it, its graph and a session of that."""
+
+    def __init__(self, network: nn.Module, write: Callable[[nn.Module, Path], None], path: Path) -> None:
+        self.network, self.after, self.path = copy.deepcopy(network), network, path
+        write(network, path)
+        self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+
+
+@pytest.fixture(scope="module")
+def segmenter(tmp_path_factory) -> Exported:
+    network = lived_in(seeded(lambda: build("bifusion", CHANNELS, WIDTHS["tiny"])), 2, CHANNELS, 64, 64)
+    return Exported(network, export_segmenter, tmp_path_factory.mktemp("segmenter") / "segmenter.onnx")
+
+
+@pytest.fixture(scope="module")
+def locator(tmp_path_factory) -> Exported:
+    network = lived_in(seeded(lambda: Locator(LOCATOR_WIDTHS["tiny"])), 1, 1, 32, 32, 32)
+    return Exported(network, export_locator, tmp_path_factory.mktemp("locator") / "locator.onnx")
+
+
+@pytest.mark.parametrize(("batch", "height", "width"), SLICES)
+def test_the_segmenters_graph_is_the_network(segmenter, batch, height, width):
+    slices = np.random.default_rng(batch).standard_normal((batch, CHANNELS, height, width)).astype(np.float32)
+    (found,) = segmenter.session.run(["probability"], {"slices": slices})
+    assert found.shape == (batch, 1, height, width)
+    assert found.std() > 0.01
+    (expected,) = TorchSession(stored(segmenter.network)).run(["probability"], {"slices": slices})
+    np.testing.assert_allclose(found, expected, atol=1e-3, rtol=0)  # a weight between two halves goes either way
+    assert np.abs(found - expected).mean() < 5e-5
+    (unrounded,) = TorchSession(segmenter.network).run(["probability"], {"slices": slices})
+    assert 1e-4 < np.abs(found - unrounded).mean() < 1e-3
+
+
+@pytest.mark.parametrize("shape", VOLUMES)
+def test_the_locators_graph_is_the_network(locator, shape):
+    volume = np.random.default_rng(shape[0]).standard_normal((1, 1, *shape)).astype(np.float32)
+    classes, mark = locator.session.run(["classes", "mark"], {"volume": volume})
+    assert classes.shape == (1, len(CLASSES), *shape)
+    assert mark.shape == (1, 1, *shape)
+    np.testing.assert_allclose(classes.sum(axis=1), 1.0, atol=1e-5)
+    assert classes.std(axis=(2, 3, 4)).min() > 1e-3
+    for network, tolerance in ((locator.network, 1e-3), (stored(locator.network), 1e-5)):
+        expected = TorchSession(network).run(["classes", "mark"], {"volume": volume})
+        np.testing.assert_allclose(classes, expected[0], atol=tolerance, rtol=0)
+        np.testing.assert_allclose(mark, expected[1], atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize("batch", [1, 2, 5])
+def test_the_junction_networks_graph_is_the_network(batch, tmp_path):
+    network = lived_in(seeded(lambda: JunctionNet(JUNCTION_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE)
+    exported = Exported(network, export_junctions, tmp_path / "junctions.onnx")
+    sides = np.random.default_rng(batch).standard_normal((batch, 1, *SIDE_SHAPE)).astype(np.float32)
+    (found,) = exported.session.run(["logits"], {"sides": sides})
+    (expected,) = TorchSession(exported.network).run(["logits"], {"sides": sides})
+    assert found.shape == (batch, LOGITS)
+    np.testing.assert_allclose(found, expected, atol=2e-3, rtol=0)
+    (blank,) = exported.session.run(["logits"], {"sides": np.zeros_like(sides)})
+    assert np.abs(found - blank).max() > 1e-3
+
+
+def test_large_weights_are_stored_in_half_precision(segmenter, locator):
+    for exported in (segmenter, locator):
+        tensors = onnx.load(exported.path).graph.initializer
+        large = [t for t in tensors if np.prod(t.dims) >= HALF_FROM]
+        expected = sum(p.numel() >= HALF_FROM for p in exported.network.parameters())
+        assert len(large) == expected > 3
+        assert {t.data_type for t in large} == {TensorProto.FLOAT16}
+
+
+def test_exporting_leaves_the_network_as_it_is(segmenter, locator):
+    for exported in (segmenter, locator):
+        before, after = exported.network.state_dict(), exported.after.state_dict()
+        assert before.keys() == after.keys()
+        assert all(torch.equal(before[name], after[name]) for name in before)

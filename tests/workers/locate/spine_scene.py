@@ -1,0 +1,108 @@
+"""A spine as good networks would see it, for tests of localisation."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from workers.imaging.resampling import COARSE_MM
+from workers.imaging.volume import Volume
+from workers.locate.choice import CLASS_OF_LEVEL, LEVELS, Localisation, choose, find_bodies
+from workers.locate.landmark_network import Junction
+from workers.locate.level_model import Body
+from workers.locate.locator import CLASSES, RIB, SACRUM, Maps
+from workers.locate.spine_walk import Look
+
+ORIGIN = np.array([-120.0, -100.0, 300.0])
+FLOOR_MM = 360.0
+"""Height of the lowest body."""
+RIBS = tuple(f"T{i}" for i in range(1, 13))
+
+
+def through(first: str, last: str) -> tuple[str, ...]:
+    return LEVELS[LEVELS.index(first) : LEVELS.index(last) + 1]
+
+
+def spine(levels: tuple[str, ...]) -> dict[str, np.ndarray]:
+    """Centres, mm RAS: 27 mm apart in the chest, 35 mm below, along a slight curve; off the voxels of the grid."""
+    out, z = {}, FLOOR_MM
+    for level in reversed(levels):
+        out[level] = np.array([5.0 * np.sin(z / 90.0), 12.0 * np.cos(z / 110.0), z + 0.7])
+        z += 27.0 if level.startswith("T") else 35.0
+    return dict(reversed(out.items()))
+
+
+def scene(
+    levels: tuple[str, ...],
+    *,
+    looks: int = 0,
+    ribs: tuple[str, ...] = RIBS,
+    sacrum: bool | None = None,
+) -> Maps:
+    """What a good network would see of `levels`: 70 % sure of each, 15 % for each neighbour.
+
+    `looks` shifts what the bodies look like by so many levels; ribs and the sacrum stay where they are.
+    """
+    shape = (60, 50, 130)
+    affine = np.diag([COARSE_MM] * 3 + [1.0])
+    affine[:3, 3] = ORIGIN
+    points = np.moveaxis(np.indices(shape), 0, -1) * COARSE_MM + ORIGIN
+    classes, mark = np.zeros((len(CLASSES), *shape), np.float32), np.zeros(shape, np.float32)
+    for level, centre in spine(levels).items():
+        square = ((points - centre) ** 2).sum(axis=-1)
+        mark = np.maximum(mark, np.exp(-square / (2.0 * 6.0**2)).astype(np.float32))
+        rank = LEVELS.index(level) + looks
+        for at, share in ((rank - 1, 0.15), (rank, 0.7), (rank + 1, 0.15)):
+            classes[CLASS_OF_LEVEL[max(at, 0)], square < 13.0**2] += share
+        if level in ribs:
+            x, y, z = np.moveaxis(np.abs(points - centre - [0.0, -12.0, 0.0]), -1, 0)
+            classes[RIB, (x > 24.0) & (x < 44.0) & (y < 5.0) & (z < 5.0)] = 1.0
+    if sacrum if sacrum is not None else levels[-1] == "L5":
+        x, y, z = np.moveaxis(points - spine(levels)[levels[-1]] - [0.0, -15.0, -45.0], -1, 0)
+        classes[SACRUM, (np.abs(x) < 30.0) & (np.abs(y) < 12.0) & (np.abs(z) < 20.0)] = 1.0
+    classes[0] = 1.0 - classes[1:].sum(axis=0)
+    return Maps(classes, mark, affine)
+
+
+def ct(low: float = 280.0, high: float = 840.0) -> Volume:
+    """A scan from one height to another."""
+    affine = np.diag([8.0, 8.0, 8.0, 1.0])
+    affine[:3, 3] = [-120.0, -100.0, low]
+    return Volume(np.zeros((31, 27, int((high - low) / 8.0) + 1), np.int16), affine)
+
+
+def looks_at(centres: dict[str, np.ndarray], reach_mm: float = 20.0) -> Look:
+    """What a good segmenter does: from a point in or beside a body to its centre."""
+
+    def look(point: np.ndarray) -> np.ndarray | None:
+        away, nearest = min(
+            ((float(np.linalg.norm(c - point)), name) for name, c in centres.items()), default=(99.0, "")
+        )
+        return centres[nearest] if away < reach_mm else None
+
+    return look
+
+
+def junctions(maps: Maps) -> Callable[[np.ndarray], Junction]:
+    """What a good network for ribs and sacrum does: look beside the body, at it and below it."""
+
+    def there(kind: int, point: np.ndarray) -> bool:
+        i, j, k = np.rint(maps.voxel(point)).astype(int)
+        return bool(maps.classes[kind, i, j, max(k, 0)] > 0.5)
+
+    def at(centre: np.ndarray) -> Junction:
+        on = there(SACRUM, centre - np.array([0.0, 15.0, 45.0]))
+        of = there(SACRUM, centre)
+        return Junction(there(RIB, centre + np.array([28.0, -12.0, 0.0])), "of" if of else "on" if on else "above")
+
+    return at
+
+
+def bodies_of(maps: Maps, levels: tuple[str, ...], vertebra: str, missed: tuple[str, ...] = ()) -> list[Body]:
+    seen = {level: centre for level, centre in spine(levels).items() if level not in missed}
+    return find_bodies(maps, vertebra, looks_at(seen), junctions(maps))
+
+
+def locate(levels: tuple[str, ...], vertebra: str, scan: Volume | None = None, **scene_of) -> Localisation:
+    return choose(bodies_of(scene(levels, **scene_of), levels, vertebra), scan or ct(), vertebra)

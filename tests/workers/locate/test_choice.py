@@ -1,0 +1,181 @@
+"""Numbering the vertebrae that the coarse network marks: evidence and counts that agree, conflict or are cut off."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from app.contract.errors import VertebraNotFound, VertebraTruncated
+from tests.workers.locate.spine_scene import FLOOR_MM, RIBS, bodies_of, ct, locate, scene, spine, through
+from workers.locate.choice import LEAST_CONFIDENCE, LEVELS, choose
+
+
+def test_bodies_are_found_where_they_are_from_top_to_bottom():
+    levels = through("T10", "L5")
+    bodies = bodies_of(scene(levels), levels, "L2")
+    centres = np.array(list(spine(levels).values()))
+    np.testing.assert_allclose([body.centre for body in bodies], centres)
+    assert [body.ribs for body in bodies] == [True] * 3 + [False] * 5
+    t12 = bodies[2].looks
+    assert t12[LEVELS.index("T12")] == pytest.approx(0.7, abs=0.02)
+    assert t12[LEVELS.index("L1")] == t12[LEVELS.index("T11")] == pytest.approx(0.15, abs=0.02)
+    assert t12[LEVELS.index("L4")] == 0.0
+
+
+@pytest.mark.parametrize("vertebra", ["T11", "T12", "L1", "L3", "L5"])
+def test_with_ribs_and_sacrum_in_view_the_right_body_is_sure(vertebra):
+    levels = through("T10", "L5")
+    found = locate(levels, vertebra)
+    np.testing.assert_allclose(found.centre, spine(levels)[vertebra], atol=1.0)
+    assert found.confidence > 0.9
+    assert found.vertebra == found.by_ribs == found.by_sacrum == vertebra
+    assert found.seen == levels
+    assert found.centres.shape == (8, 3)
+    assert found.alternatives == ()
+
+
+def test_a_count_needs_its_landmark():
+    levels = through("T10", "L4")
+    by_ribs = locate(levels, "L2")
+    assert (by_ribs.by_ribs, by_ribs.by_sacrum) == ("L2", None)
+    assert by_ribs.confidence > 0.9
+    lumbar = through("L1", "L5")
+    by_sacrum = locate(lumbar, "L2")
+    assert (by_sacrum.by_ribs, by_sacrum.by_sacrum) == (None, "L2")
+    with pytest.raises(VertebraNotFound) as caught:  # the next one, out of view, may have ribs too
+        locate(through("T8", "T12"), "T12")
+    assert "by the ribs unknown, by the sacrum unknown" in caught.value.got
+    np.testing.assert_allclose(by_sacrum.centre, spine(lumbar)["L2"], atol=1.0)
+
+
+def test_without_ribs_or_sacrum_in_view_there_is_no_answer():
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(through("L1", "L5"), "L1", sacrum=False)
+    assert "counted from the ribs or the sacrum" in caught.value.expected
+
+
+def test_the_chest_alone_has_no_lumbar_vertebra():
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(through("T3", "T10"), "L1")
+    assert caught.value.expected == "L1"
+    seen = caught.value.got.removeprefix("a scan of ").split(", ")
+    assert len(seen) >= 3
+    assert all(name.startswith("T") for name in seen)
+    assert "not found in the scan" in caught.value.detail
+
+
+def test_a_scan_that_ends_above_the_vertebra_cut_it():
+    """The lowest body seen is T12's, 20 mm above the last slice: L1 lies there, or would."""
+    levels = through("T7", "T12")
+    with pytest.raises(VertebraTruncated) as caught:
+        locate(levels, "L1", ct(low=FLOOR_MM - 20.0))
+    assert caught.value.expected == "L1 whole"
+    assert caught.value.got == "a scan of T9, T10, T11, T12"
+    assert caught.value.problem()["levels_seen"] == ["T9", "T10", "T11", "T12"]
+    with pytest.raises(VertebraNotFound):  # the same row in the middle of a long scan
+        locate(levels, "L1", ct(low=FLOOR_MM - 240.0))
+    with pytest.raises(VertebraNotFound):  # two further down
+        locate(levels, "L2", ct(low=FLOOR_MM - 20.0))
+
+
+def test_a_scan_that_begins_below_the_vertebra_cut_it():
+    levels = through("L2", "L5")
+    top = float(spine(levels)["L2"][2])
+    with pytest.raises(VertebraTruncated):
+        locate(levels, "L1", ct(high=top + 24.0))
+    with pytest.raises(VertebraNotFound):
+        locate(levels, "L1", ct(high=top + 200.0))
+
+
+def test_looks_do_not_outweigh_both_counts():
+    """What a network sees of a row may be off by one for all of it; ribs and sacrum say otherwise."""
+    levels = through("T11", "L5")
+    found = locate(levels, "L2", looks=-1)
+    np.testing.assert_allclose(found.centre, spine(levels)["L2"])
+    assert found.by_ribs == found.by_sacrum == "L2"
+    assert found.confidence < locate(levels, "L2").confidence
+
+
+def test_where_it_cannot_be_told_the_candidates_are_listed():
+    levels = through("L1", "L4")
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(levels, "L2", sacrum=False)
+    assert "cannot be told with confidence" in caught.value.detail
+    assert caught.value.expected.startswith(f"L2 with a confidence of at least {LEAST_CONFIDENCE:.0%}")
+    options = [part.strip() for part in caught.value.got.split(" mm RAS")[0].split(";")]
+    assert len(options) >= 2
+    members = caught.value.problem()  # for programs
+    heights = [option["centre_ras_mm"][2] for option in members["alternatives"]]
+    told = [float(option.split(", ")[-1].rstrip(")")) for option in options]
+    np.testing.assert_allclose(told, heights[: len(told)], atol=0.6)
+    assert heights[0] == pytest.approx(spine(levels)["L2"][2], abs=0.1)
+    chances = [option["probability"] for option in members["alternatives"]]
+    assert chances == sorted(chances, reverse=True)
+    assert 0.8 < sum(chances) <= 1.0
+    assert members["levels_seen"] == list(levels)
+
+
+def test_counts_that_contradict_are_refused_however_sure_the_looks():
+    """No rib at T12: the lowest seen is T11's, and counted from there L2 is L3."""
+    levels = through("T10", "L5")
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(levels, "L2", ribs=("T10", "T11"))
+    assert caught.value.got.endswith("by the ribs L3, by the sacrum L2, by the looks of the row L2")
+    assert caught.value.got.startswith("9")  # the looks alone were sure
+    assert locate(levels, "L2").confidence > 0.9
+
+
+def test_one_count_needs_the_looks_of_the_row_beside_it():
+    """A twelfth rib that is missing: counted from the eleventh, T12 would be L1, and no sacrum says otherwise."""
+    levels = through("T10", "L4")
+    for vertebra in ("L1", "L2"):
+        assert locate(levels, vertebra).by_ribs == vertebra
+        with pytest.raises(VertebraNotFound) as caught:
+            locate(levels, vertebra, ribs=("T10", "T11"))
+        assert "by the sacrum unknown, by the looks of the row" in caught.value.got
+
+
+def test_a_body_that_is_not_recognised_is_jumped_over():
+    """What was missed is not given another's name, and its neighbours keep theirs."""
+    levels = through("T10", "L5")
+    for level in ("L1", "L3"):
+        found = choose(bodies_of(scene(levels), levels, level, missed=("L2",)), ct(), level)
+        assert found.seen == tuple(name for name in levels if name != "L2")
+        np.testing.assert_allclose(found.centre, spine(levels)[level])
+        assert (found.by_ribs, found.by_sacrum) == (level, level)
+    with pytest.raises(VertebraNotFound) as caught:
+        choose(bodies_of(scene(levels), levels, "L2", missed=("L2",)), ct(), "L2")
+    assert caught.value.got == "a scan of T10, T11, T12, L1, L3, L4, L5"
+
+
+def test_a_false_body_is_skipped():
+    """A weak one in the arch between two bodies: the count goes on without it."""
+    levels = through("T10", "L5")
+    bodies = bodies_of(scene(levels), levels, "L1")
+    false = replace(bodies[4], centre=0.5 * (bodies[4].centre + bodies[5].centre) - [0.0, 25.0, 0.0], strength=0.3)
+    found = choose([*bodies[:5], false, *bodies[5:]], ct(), "L1")
+    assert found.seen == levels
+    assert found.confidence > 0.9
+    np.testing.assert_allclose(found.centre, spine(levels)["L1"], atol=1.0)
+
+
+@pytest.mark.parametrize("more", [("L1",), ("L1", "L2")])
+def test_ribs_further_down_than_the_sacrum_allows_are_refused(more):
+    levels = through("T10", "L5")
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(levels, "L1", ribs=(*RIBS, *more))
+    assert "cannot be told with confidence" in caught.value.detail
+
+
+def test_without_marks_or_bodies_there_is_no_vertebra():
+    levels = through("T10", "L5")
+    maps = scene(levels)
+    for bodies in (
+        bodies_of(replace(maps, mark=np.zeros_like(maps.mark)), levels, "L1"),
+        bodies_of(maps, levels, "L1", missed=levels),
+    ):
+        with pytest.raises(VertebraNotFound) as caught:
+            choose(bodies, ct(), "L1")
+        assert caught.value.got == "a scan without a recognised vertebra"

@@ -1,0 +1,102 @@
+"""A mask of a cut vertebra is refused however the scan lies in the world; a whole one is not."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.contract.errors import VertebraTruncated
+from workers.imaging.volume import Volume
+from workers.locate.choice import Localisation
+from workers.locate.vertebra_finder import CLEAR_MM, Place, check_whole
+from workers.mask.cleaning import CleanMask, clean_mask
+
+WINDOW = Volume(np.zeros((200, 200, 200), np.float32), np.diag([1.0, 1.0, 1.0, 1.0]))
+
+
+def ball(cut_at: float | None = None, normal: np.ndarray | None = None) -> CleanMask:
+    """A ball of 30 mm about (100, 100, 100), 1 mm voxels, without what lies beyond a plane."""
+    points = np.moveaxis(np.indices(WINDOW.voxels.shape), 0, -1) - 100.0
+    inside = np.linalg.norm(points, axis=-1) < 30.0
+    if cut_at is not None:
+        inside &= points @ normal < cut_at
+    return clean_mask(Volume(inside.astype(np.uint8), WINDOW.affine), 1)
+
+
+def scan(tilt_deg: float, slice_mm: float, last_centre: float) -> tuple[Volume, np.ndarray]:
+    """A scan turned about x whose outermost slice lies `last_centre` mm over the ball's middle; and that direction."""
+    angle = np.radians(tilt_deg)
+    axes = np.array([[1.0, 0.0, 0.0], [0.0, np.cos(angle), -np.sin(angle)], [0.0, np.sin(angle), np.cos(angle)]])
+    affine = np.eye(4)
+    affine[:3, :3] = axes * [1.0, 1.0, slice_mm]
+    top = np.full(3, 100.0) + last_centre * axes[:, 2]
+    affine[:3, 3] = top - affine[:3, :3] @ [100.0, 100.0, 39.0]
+    return Volume(np.zeros((200, 200, 40), np.int16), affine), axes[:, 2]
+
+
+@pytest.mark.parametrize("tilt", [0.0, 8.0, 15.0, 25.0])
+@pytest.mark.parametrize("slice_mm", [1.0, 3.0, 5.0])
+@pytest.mark.parametrize("past", [-1.0, 0.0, 1.0])
+def test_a_cut_is_seen_in_oblique_scans_of_thick_slices(tilt, slice_mm, past):
+    """The mask ends within a millimetre of the outermost slice's centre, as a fading image makes it end."""
+    ct, up = scan(tilt, slice_mm, 12.0)
+    with pytest.raises(VertebraTruncated) as caught:
+        check_whole(ball(12.0 + past, up), WINDOW, ct, "L1")
+    assert "L1 is not whole in the scan" in caught.value.detail
+    assert "border of the scan" in caught.value.expected
+
+
+@pytest.mark.parametrize("tilt", [0.0, 8.0, 25.0])
+def test_a_whole_one_near_the_border_passes(tilt):
+    ct, _ = scan(tilt, 5.0, 30.0 + CLEAR_MM + 1.0)
+    check_whole(ball(), WINDOW, ct, "L1")
+
+
+@pytest.mark.parametrize("flipped", [False, True])
+@pytest.mark.parametrize("slice_mm", [2.0, 3.0, 5.0])
+def test_an_endplate_near_the_end_of_the_scan_may_be_invented(slice_mm, flipped):
+    """The body goes on to the outermost slice, the mask ends flat before it."""
+    ct, up = scan(0.0, slice_mm, 12.0)
+    if flipped:
+        affine = ct.affine.copy()
+        affine[:3, 2], affine[:3, 3] = -affine[:3, 2], affine[:3, 3] + 39.0 * affine[:3, 2]
+        ct = Volume(ct.voxels, affine)
+    with pytest.raises(VertebraTruncated) as caught:
+        check_whole(ball(12.0 - 6.0, up), WINDOW, ct, "L1")
+    assert "beyond the endplates of L1" in caught.value.expected
+    check_whole(ball(12.0 - CLEAR_MM - 1.0, up), WINDOW, ct, "L1")
+
+
+def test_a_process_near_the_end_of_the_scan_passes():
+    ct, _ = scan(0.0, 2.0, 12.0)
+    points = np.moveaxis(np.indices(WINDOW.voxels.shape), 0, -1) - 100.0
+    body = (np.linalg.norm(points, axis=-1) < 30.0) & (points[..., 2] < 12.0 - CLEAR_MM - 1.0)
+    process = (np.abs(points[..., 0]) < 4.0) & (np.abs(points[..., 1]) < 12.0) & (np.abs(points[..., 2]) < 8.0)
+    both = clean_mask(Volume((body | process).astype(np.uint8), WINDOW.affine), 1)
+    check_whole(both, WINDOW, ct, "L1")
+    with pytest.raises(VertebraTruncated):
+        check_whole(both, WINDOW, scan(0.0, 2.0, 9.0)[0], "L1")
+
+
+def test_a_mask_that_fills_what_was_looked_at_is_refused():
+    ct, up = scan(0.0, 5.0, 60.0)
+    small = Volume(np.zeros((200, 200, 113), np.float32), WINDOW.affine)
+    with pytest.raises(VertebraTruncated) as caught:
+        check_whole(ball(12.0, up), small, ct, "L1")
+    assert "border of the part looked at" in caught.value.expected
+
+
+def test_the_neighbours_are_the_next_bodies_that_were_found():
+    levels = ("T12", "L1", "L3", "L4", "L5", "S1")
+    centres = np.array([[0.0, 0.0, z] for z in (300.0, 265.0, 195.0, 160.0, 125.0, 90.0)])
+
+    def neighbours(level: str) -> list[float]:
+        own = centres[levels.index(level)]
+        found = Localisation(level, own, 0.99, (), levels, centres, level, level)
+        return [float(centre[2]) for centre in Place(own + 1.0, found).neighbours()]
+
+    assert neighbours("T12") == [265.0]
+    assert neighbours("L1") == [300.0]  # L2 was missed
+    assert neighbours("L4") == [195.0, 125.0]
+    assert neighbours("L5") == [160.0]  # the sacrum is no vertebra
+    assert Place(centres[0], None).neighbours() == []

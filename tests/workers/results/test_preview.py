@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
+
+import numpy as np
+import pytest
+import pyvista as pv
+from PIL import Image
+
+from workers.results.labels import Meta
+from workers.results.lettering import letters, nice_ticks
+from workers.results.preview import VIEWS, write_preview
+from workers.results.rasteriser import View, rasterise
+
+META = Meta("L1", 500.0, "fe")
+
+
+def drawn(case, path):
+    write_preview(path, case.template, case.points, case.field, META)
+    with Image.open(path) as image:
+        return np.asarray(image.convert("RGB")).astype(int)
+
+
+def bone(panel):
+    """Pixels with a strong colour: neither paper nor ink."""
+    return panel.max(axis=2) - panel.min(axis=2) > 90
+
+
+def test_png_has_its_size_and_is_not_blank(case, tmp_path):
+    pixels = drawn(case, tmp_path / "preview.png")
+    assert pixels.shape == (760, 1680, 3)
+    for k in range(3):
+        panel = pixels[160:620, 560 * k : 560 * (k + 1)]
+        assert 0.1 < bone(panel).mean() < 0.9
+        assert len(np.unique(panel.reshape(-1, 3), axis=0)) > 500
+    white = (pixels == 255).all(axis=2).mean()
+    assert 0.3 < white < 0.9
+
+
+def test_same_field_same_bytes(case, tmp_path):
+    drawn(case, tmp_path / "a.png")
+    drawn(case, tmp_path / "b.png")
+    assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
+
+
+def test_superior_is_up(upright, tmp_path):
+    panel = drawn(upright, tmp_path / "a.png")[160:620, 40:520]
+    rows, cols = np.nonzero(bone(panel))
+    middle = (cols > np.percentile(cols, 20)) & (cols < np.percentile(cols, 80))
+    warmth = panel[rows, cols, 0] - panel[rows, cols, 2]  # red minus blue
+    top, bottom = rows < np.percentile(rows, 15), rows > np.percentile(rows, 85)
+    assert warmth[top & middle].mean() > 60
+    assert warmth[bottom & middle].mean() < -60
+
+
+def test_patient_left_is_at_the_right_of_the_anterior_view(sideways, tmp_path):
+    panel = drawn(sideways, tmp_path / "a.png")[160:620, 40:520]
+    rows, cols = np.nonzero(bone(panel))
+    warmth = panel[rows, cols, 0] - panel[rows, cols, 2]
+    assert warmth[cols > np.percentile(cols, 85)].mean() > 60
+    assert warmth[cols < np.percentile(cols, 15)].mean() < -60
+
+
+def test_letters_follow_the_views():
+    names = {name: (letters(-v.right), letters(v.right), letters(v.up)) for name, v in VIEWS}
+    assert names["Anterior"] == ("R", "L", "S")
+    assert names["Left lateral"] == ("A", "P", "S")
+    assert names["Superior-posterior"] == ("L", "R", "SA")
+
+
+@pytest.mark.parametrize("limit", [3e-4, 0.7, 0.99, 1.36, 12.0, 950.0])
+def test_ticks_are_round_and_reach_far(limit):
+    ticks = nice_ticks(limit)
+    assert ticks[0] == 0
+    assert 3 <= len(ticks) <= 7
+    assert 0.55 * limit <= ticks[-1] <= limit * (1 + 1e-9)
+
+
+def sphere(radius, at):
+    mesh = pv.Sphere(radius=radius, center=at, theta_resolution=90, phi_resolution=90)
+    return np.asarray(mesh.points, np.float64), mesh.regular_faces.astype(np.int32)
+
+
+def test_rasterised_sphere_has_its_area_and_depth():
+    points, triangles = sphere(80.0, (100.0, 100.0, 0.0))
+    screen = points * (1, -1, 1) + (0, 200, 0)
+    hits = rasterise(screen, triangles, 200, 200)
+    assert len(hits.rows) == pytest.approx(np.pi * 80**2, rel=0.01)
+    assert hits.weights.min() > -1e-4
+    np.testing.assert_allclose(hits.weights.sum(axis=1), 1, atol=1e-5)
+    r2 = (hits.cols - 100) ** 2 + (hits.rows - 100) ** 2
+    inner = r2 < 70**2
+    depth = hits.interpolate(triangles, screen[:, 2])
+    np.testing.assert_allclose(depth[inner], np.sqrt(80**2 - r2[inner]), atol=0.2)
+
+
+def test_the_nearer_surface_hides_the_farther():
+    far, triangles = sphere(40.0, (60.0, 60.0, 0.0))
+    near, _ = sphere(15.0, (60.0, 60.0, 70.0))
+    both = np.vstack([far, near]) * (1, -1, 1) + (0, 120, 0)
+    hits = rasterise(both, np.vstack([triangles, triangles + len(far)]).astype(np.int32), 120, 120)
+    inside = (hits.cols - 60) ** 2 + (hits.rows - 60) ** 2 < 13**2
+    assert (hits.faces[inside] >= len(triangles)).all()
+    assert (hits.faces[(hits.cols - 60) ** 2 + (hits.rows - 60) ** 2 > 17**2] < len(triangles)).all()
+
+
+def test_a_view_is_a_right_handed_frame():
+    view = View.looking_from((-0.3, -0.76, 0.58))
+    np.testing.assert_allclose(np.cross(view.right, view.up), view.toward, atol=1e-12)
+
+
+def test_works_without_display_in_a_forked_child(tmp_path):
+    script = f"""
+        import os, sys
+        sys.path.insert(0, {str(Path(__file__).parents[3])!r})
+        from pathlib import Path
+        from tests.workers.results import box
+        from workers.results.labels import Meta
+        from workers.results.preview import write_preview
+        template = box.box_template()
+        child = os.fork()
+        if child == 0:
+            field = box.stress_of(1 + template.nodes[:, 2])
+            write_preview(Path({str(tmp_path / "child.png")!r}), template, template.nodes, field, Meta("L1", 500, "fe"))
+            os._exit(0)
+        sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+    """
+    env = {k: v for k, v in os.environ.items() if k not in ("DISPLAY", "WAYLAND_DISPLAY", "XDG_RUNTIME_DIR")}
+    done = subprocess.run(
+        [sys.executable, "-W", "error", "-c", textwrap.dedent(script)],
+        env=env,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+    with Image.open(tmp_path / "child.png") as image:
+        assert image.size == (1680, 760)

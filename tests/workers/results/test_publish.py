@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+import json
+
+import nibabel as nib
+import numpy as np
+import pytest
+import pyvista as pv
+from PIL import Image
+
+from app.contract.params import JobParams
+from app.contract.report import Inputs, Report
+from workers.results.build_report import build_report
+from workers.results.publish import publish, write_mask
+
+MASK = np.zeros((20, 24, 16), np.int16)
+MASK[5:15, 4:20, 3:12] = 31
+LEFT_HANDED = np.array([[-0.7, 0.0, 0.0, 90.0], [0.0, 0.6, -0.8, -40.0], [0.0, 0.8, 0.6, 600.0], [0, 0, 0, 1.0]])
+SHEARED = np.array([[1.0, 0.3, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0], [0, 0, 0, 1.0]])
+
+
+def test_all_six_files_open(case, tmp_path):
+    report = build_report(
+        case.template,
+        case.points,
+        case.field,
+        params=JobParams(),
+        inputs=Inputs(ct_sha256="0" * 64, mask_sha256=None),
+        bundle_version="l1-1",
+        timings_s={"read": 1.0},
+    )
+    files = publish(
+        tmp_path / "out",
+        template=case.template,
+        points=case.points,
+        field=case.field,
+        report=report,
+        mask=MASK,
+        affine=LEFT_HANDED,
+    )
+    by_name = {file.name: file for file in files}
+    assert list(by_name) == [
+        "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html",
+    ]  # fmt: skip
+    assert {path.name for path in (tmp_path / "out").iterdir()} == set(by_name)
+    assert all(file.path.stat().st_size > 0 for file in files)
+    assert pv.read(by_name["stress.vtu"].path).n_cells == len(case.template.tets)
+    assert pv.read(by_name["surface.vtp"].path).n_cells == len(case.template.triangles)
+    assert nib.load(by_name["mask.nii.gz"].path).shape == MASK.shape
+    with Image.open(by_name["preview.png"].path) as image:
+        image.verify()
+    written = json.loads(by_name["report.json"].path.read_text())
+    assert Report.model_validate(written).timings_s.keys() == {"read", "write"}
+    assert by_name["preview.png"].media_type == "image/png"
+    assert by_name["report.json"].media_type == "application/json"
+
+
+@pytest.mark.parametrize("affine", [LEFT_HANDED, np.diag([1.0, 1.0, 3.0, 1.0])])
+def test_mask_lies_on_the_grid_of_the_ct(tmp_path, affine):
+    write_mask(tmp_path / "mask.nii.gz", MASK, affine)
+    image = nib.load(tmp_path / "mask.nii.gz")
+    assert image.get_data_dtype() == np.uint8
+    np.testing.assert_array_equal(np.asarray(image.dataobj), MASK != 0)
+    np.testing.assert_allclose(image.affine, affine, atol=1e-5)
+    np.testing.assert_allclose(image.get_qform(), affine, atol=1e-4)
+    assert int(image.header["sform_code"]) == int(image.header["qform_code"]) == 1
+    assert image.header.get_xyzt_units()[0] == "mm"
+
+
+def test_sheared_affine_keeps_only_the_sform(tmp_path):
+    write_mask(tmp_path / "mask.nii.gz", MASK, SHEARED)
+    image = nib.load(tmp_path / "mask.nii.gz")
+    np.testing.assert_allclose(image.affine, SHEARED, atol=1e-6)
+    assert int(image.header["qform_code"]) == 0
+    assert int(image.header["sform_code"]) == 1
+
+
+def test_mask_bytes_are_repeatable(tmp_path):
+    for name in ("a", "b"):
+        write_mask(tmp_path / f"{name}.nii.gz", MASK, SHEARED)
+    assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()

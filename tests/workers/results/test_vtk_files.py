@@ -1,0 +1,111 @@
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+import pyvista as pv
+
+from workers.results.labels import Extra, Meta, nodal_arrays
+from workers.results.vtk_files import write_stress_vtu, write_surface_vtp
+
+META = Meta("L1", 500.0, "fe")
+NAMES = ["von_mises", "s1", "s2", "s3", "displacement", "region", "is_surface", "is_fixed", "is_loaded"]
+
+
+@pytest.fixture
+def grid(case, tmp_path):
+    path = tmp_path / "stress.vtu"
+    write_stress_vtu(path, case.template, case.points, case.field, META)
+    return pv.read(path)
+
+
+def text(mesh, name):
+    return [str(value) for value in mesh.field_data[name]]
+
+
+def test_vtu_holds_mesh_and_arrays(case, grid):
+    np.testing.assert_allclose(grid.points, case.points, rtol=1e-6)
+    np.testing.assert_array_equal(grid.cells_dict[int(pv.CellType.TETRA)], case.template.tets)
+    assert grid.point_data.keys() == NAMES
+    assert grid.point_data.active_scalars_name == "von_mises"
+    for name in ("von_mises", "s1", "s2", "s3", "displacement"):
+        assert grid[name].dtype == np.float32
+    for name in ("region", "is_surface", "is_fixed", "is_loaded"):
+        assert grid[name].dtype == np.uint8
+
+
+def test_vtu_values_are_the_field_at_its_own_positions(case, grid):
+    x, y, z = (np.asarray(grid.points, np.float64) - (-110.0, 35.0, 640.0)).T
+    np.testing.assert_allclose(grid["von_mises"], 1 + 0.1 * z + 0.01 * x + 0.001 * y, atol=2e-5)
+    np.testing.assert_allclose(grid["s3"], -grid["von_mises"])
+    np.testing.assert_allclose(grid["displacement"][:, 2], -0.01 * z, atol=2e-6)
+    assert (grid["is_loaded"] == (np.abs(z - 12) < 1e-3)).all()
+    assert (grid["is_fixed"] == (np.abs(z) < 1e-3)).all()
+    assert grid["is_surface"].sum() == case.template.n_surface
+    assert grid["is_surface"][: case.template.n_surface].all()
+
+
+def test_vtu_says_units_frame_and_software(grid):
+    assert text(grid, "frame") == ["NIfTI RAS+ mm"]
+    units = dict(item.split("=") for item in text(grid, "units")[0].split("; "))
+    assert list(units) == NAMES
+    assert units["von_mises"] == units["s1"] == "MPa"
+    assert units["displacement"] == "mm"
+    assert text(grid, "region_names")[0] == "body"
+    assert len(text(grid, "region_names")) == 6
+    assert re.fullmatch(r"vertebra-stress \S+", text(grid, "software")[0])
+    assert "Research" in text(grid, "research_only")[0]
+    assert text(grid, "load") == ["500 N"]
+
+
+def test_vtu_stays_readable_by_older_paraview(case, tmp_path):
+    write_stress_vtu(tmp_path / "a.vtu", case.template, case.points, case.field, META)
+    head = (tmp_path / "a.vtu").read_bytes()[:200].decode("latin-1")
+    assert 'version="0.1"' in head
+    assert 'compressor="vtkZLibDataCompressor"' in head
+    body = (tmp_path / "a.vtu").read_bytes().decode("latin-1")
+    assert re.search(r'type="Int32" Name="connectivity" format="appended"', body)
+
+
+def test_surface_is_closed_outward_and_carries_the_same_arrays(case, tmp_path):
+    path = tmp_path / "surface.vtp"
+    write_surface_vtp(path, case.template, case.points, case.field, META)
+    surface = pv.read(path)
+    assert surface.point_data.keys() == NAMES
+    assert surface.is_manifold
+    assert surface.n_open_edges == 0
+    assert surface.volume == pytest.approx(24 * 18 * 12, rel=1e-5)
+    np.testing.assert_allclose(surface["von_mises"], case.field.von_mises[: surface.n_points], rtol=1e-6)
+    assert (surface["is_surface"] == 1).all()
+
+
+def test_extra_arrays_come_with_their_unit(case, tmp_path):
+    error = np.linspace(0, 1, len(case.points))
+    write_stress_vtu(
+        tmp_path / "a.vtu", case.template, case.points, case.field, META, {"von_mises_error": Extra(error, "MPa")}
+    )
+    grid = pv.read(tmp_path / "a.vtu")
+    np.testing.assert_allclose(grid["von_mises_error"], error, atol=1e-7)
+    assert grid["von_mises_error"].dtype == np.float32
+    assert "von_mises_error=MPa" in text(grid, "units")[0]
+
+
+@pytest.mark.parametrize(("name", "length"), [("s1", None), ("error", 3)])
+def test_extra_arrays_that_clash_are_refused(case, name, length):
+    values = np.zeros(length or len(case.points))
+    with pytest.raises(ValueError, match=name):
+        nodal_arrays(case.template, case.field, {name: Extra(values, "MPa")})
+
+
+def test_no_displacement_where_none_was_solved(sideways, tmp_path):
+    write_stress_vtu(tmp_path / "a.vtu", sideways.template, sideways.points, sideways.field, META)
+    grid = pv.read(tmp_path / "a.vtu")
+    assert "displacement" not in grid.point_data
+    assert "displacement" not in text(grid, "units")[0]
+    assert grid.point_data.active_scalars_name == "von_mises"
+
+
+def test_unwritable_path_is_an_error(case, tmp_path):
+    with pytest.raises(OSError, match="stress"):
+        write_stress_vtu(tmp_path / "no" / "stress.vtu", case.template, case.points, case.field, META)

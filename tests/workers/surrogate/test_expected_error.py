@@ -1,0 +1,92 @@
+"""What is said about a prediction, by hand and against the truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.contract.params import JobParams
+from training.surrogates.calibration import Evidence, calibrate, spread
+from workers.fem.field import StressField
+from workers.fem.residual import equilibrium_residual
+from workers.surrogate.expected_error import Calibration, agreement, shape_deviation, shape_distance, solution_arrays
+
+
+def test_expected_error_is_a_power_law():
+    c = Calibration(2.0, 1.0, 0.5, least_residual=0.1, least_deviation=0.04, limit=0.8)
+    assert c.expected_nmae(0.5, 0.25) == pytest.approx(0.5)
+    assert c.expected_nmae(0.0, 0.0) == c.expected_nmae(0.1, 0.04) == pytest.approx(0.04)  # not believed below
+
+
+def test_calibration_finds_the_law_it_was_drawn_from():
+    random = np.random.default_rng(0)
+    residual, deviation = random.uniform(0.3, 1.5, 200), random.uniform(0.2, 0.8, 200)
+    nmae = 0.9 * residual**0.8 * deviation**0.4
+    found = calibrate(Evidence(residual, deviation, nmae))
+    assert (found.scale, found.residual_power, found.deviation_power) == pytest.approx((0.9, 0.8, 0.4))
+    noisy = Evidence(residual, deviation, nmae * np.exp(0.2 * random.standard_normal(200)))
+    assert spread(noisy, calibrate(noisy)) == pytest.approx(0.2, rel=0.2)
+
+
+def test_a_surrogate_without_a_tensor_is_calibrated_on_the_shape_alone():
+    deviation = np.array([0.2, 0.4, 0.8])
+    found = calibrate(Evidence(np.ones(3), deviation, 2.0 * deviation))
+    assert found.residual_power == 0.0
+    assert found.expected_nmae(1.0, 0.3) == pytest.approx(0.6)
+    assert found.limit == pytest.approx(np.quantile(2.0 * deviation, 0.8))
+
+
+def test_shape_distance_and_deviation(engine):
+    template = engine.template
+    assert shape_distance(1.2 * template.nodes + 7.0, template) == pytest.approx(0.0, abs=1e-9)
+    bumped = template.nodes.copy()
+    bumped[: template.n_surface : 2, 0] += 0.5
+    bumped[1 : template.n_surface : 2, 0] -= 0.5
+    assert shape_distance(bumped, template) == pytest.approx(0.5, rel=0.01)
+    assert shape_deviation(np.full((600, 3), -0.7)) == pytest.approx(0.7)
+
+
+def test_agreement_by_hand():
+    points = np.array([[0.0, 0, 0], [3, 4, 0], [0, 0, 1]])
+
+    def field(values):
+        return StressField(None, np.zeros((3, 3)), np.array(values), None)
+
+    found = agreement(points, field([2.2, 1.0, 1.0]), field([1.0, 2.0, 1.0]))
+    assert found.mae_mpa == pytest.approx(2.2 / 3)
+    assert found.nmae_percent == pytest.approx(100 * 2.2 / 3 / 2.0)
+    assert found.peak_error_percent == pytest.approx(10.0)
+    assert found.peak_distance_mm == 5.0
+    assert found.r2 == pytest.approx(1.0 - 2.44 / (2.0 / 3.0))
+    extra = solution_arrays(field([2.0, 1.0, 1.0]), field([1.0, 2.0, 1.0]))
+    np.testing.assert_allclose(extra["von_mises_error"].values, [1.0, -1.0, 0.0])
+    assert {"von_mises_fe", "von_mises_error", "s1_fe", "s2_fe", "s3_fe"} == set(extra)
+
+
+def test_a_wrong_field_is_out_of_balance(engine):
+    """The residual of the solution itself is what averaging leaves; a wrong field on the same shape has more."""
+    template = engine.template
+    x, y, z = template.nodes.T
+    bent = np.stack([x + 0.004 * z**2, y + 0.1 * z, z * (1.0 + 0.006 * y)], axis=1)
+    (right, force), (wrong, _) = engine.solve(bent, 500.0), engine.solve(template.nodes, 500.0)
+    balance = [
+        equilibrium_residual(bent, s.field.tensor, force, engine.plan.pattern, engine.plan.fixed)
+        for s in (right, wrong)
+    ]
+    assert 0.1 < balance[0] < 0.4
+    assert balance[1] > 1.3 * balance[0]
+    twice = equilibrium_residual(bent, 2 * right.field.tensor, 2 * force, engine.plan.pattern, engine.plan.fixed)
+    assert twice == pytest.approx(balance[0])
+
+
+def test_the_estimate_is_near_the_truth(engine):
+    """A generated shape, solved and predicted: the expected error within half of the true one."""
+    random = np.random.default_rng(5)
+    c = 0.5 * random.standard_normal((engine.morpher.basis.shape[1], 3)) / np.sqrt(1 + np.arange(600) / 30)[:, None]
+    points = engine.template.nodes + engine.morpher.basis @ c.astype(np.float32)
+    engine.morpher.repair(points)
+    predicted = engine.predict(points, 500.0, "tangent")
+    truth = engine.solve(points, 500.0)[0].field
+    got = agreement(points, predicted, truth).nmae_percent
+    expected = engine.assess(points, predicted, JobParams()).expected_nmae_percent
+    assert expected == pytest.approx(got, rel=0.5)

@@ -1,0 +1,116 @@
+"""How far a prediction can be trusted: distance of the shape, expected error, agreement with a solution."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from app.contract.params import Surrogate
+from app.contract.report import Agreement, Prediction
+from models.template import Template
+from workers.fem.field import StressField
+from workers.results.labels import Extra
+from workers.surrogate.tangent import normalising_pose
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Expected NMAE, percent: scale * residual^residual_power * deviation^deviation_power (`training.surrogates`).
+
+    Attributes
+    ----------
+    scale, residual_power, deviation_power
+        Of the law.
+    least_residual, least_deviation
+        Least values that the law was fitted to; it is not believed below them.
+    limit
+        Expected NMAE, percent, above which a shape is called out of distribution.
+    """
+
+    scale: float
+    residual_power: float
+    deviation_power: float
+    least_residual: float
+    least_deviation: float
+    limit: float
+
+    def expected_nmae(self, residual: float, deviation: float) -> float:
+        """Return the expected mean absolute error of the von Mises stress, percent of its peak."""
+        r, d = max(residual, self.least_residual), max(deviation, self.least_deviation)
+        return float(self.scale * r**self.residual_power * d**self.deviation_power)
+
+
+def shape_distance(points: Floats, template: Template) -> float:
+    """Return the root-mean-square distance, mm in the template's size, of a mesh's (n, 3) surface from the template's.
+
+    The paper's Fig. 19 (Euclidean distance in the space of shapes), per node.
+    """
+    n = template.n_surface
+    local = normalising_pose(points, template).invert(points[:n])
+    return float(np.sqrt(np.square(local - template.nodes[:n]).sum(axis=1).mean()))
+
+
+def shape_deviation(coefficients: NDArray[np.floating]) -> float:
+    """Return the root mean square of shape coefficients (m, 3), in standard deviations of the shape model."""
+    return float(np.sqrt(np.square(coefficients).mean()))
+
+
+def assess(
+    points: Floats,
+    template: Template,
+    surrogate: Surrogate,
+    calibration: Calibration,
+    coefficients: NDArray[np.floating],
+    residual: float | None,
+) -> Prediction:
+    """Say how well the surrogate can be expected to predict this mesh (n, 3), mm.
+
+    Parameters
+    ----------
+    points, template
+        The subject's mesh and the template.
+    surrogate
+        Which one predicts.
+    calibration
+        From the bundle's manifest.
+    coefficients
+        (m, 3) of the shape model.
+    residual
+        `workers.fem.residual.equilibrium_residual` of the prediction; None where no tensor was predicted.
+    """
+    deviation = shape_deviation(coefficients)
+    expected = calibration.expected_nmae(1.0 if residual is None else residual, deviation)
+    return Prediction(
+        surrogate=surrogate,
+        shape_distance_mm=round(shape_distance(points, template), 3),
+        shape_deviation=round(deviation, 3),
+        equilibrium_residual=None if residual is None else round(residual, 4),
+        expected_nmae_percent=round(expected, 3),
+        out_of_distribution=expected > calibration.limit,
+    )
+
+
+def agreement(points: Floats, predicted: StressField, solved: StressField) -> Agreement:
+    """Compare two von Mises fields (n,) on the mesh `points` (n, 3), mm."""
+    truth, guess = solved.von_mises, predicted.von_mises
+    error = np.abs(guess - truth)
+    here, there = int(guess.argmax()), int(truth.argmax())
+    return Agreement(
+        mae_mpa=float(error.mean()),
+        nmae_percent=float(100.0 * error.mean() / truth.max()),
+        r2=float(1.0 - np.square(error).sum() / np.square(truth - truth.mean()).sum()),
+        peak_error_percent=float(100.0 * (guess[here] / truth[there] - 1.0)),
+        peak_distance_mm=float(np.linalg.norm(points[here] - points[there])),
+    )
+
+
+def solution_arrays(predicted: StressField, solved: StressField) -> dict[str, Extra]:
+    """Return the solution and the prediction's error as further nodal arrays, MPa and mm."""
+    arrays = {"von_mises_fe": solved.von_mises, "von_mises_error": predicted.von_mises - solved.von_mises}
+    arrays |= {f"s{i + 1}_fe": solved.principal[:, i] for i in range(3)}
+    extra = {name: Extra(values, "MPa") for name, values in arrays.items()}
+    return extra if solved.displacement is None else extra | {"displacement_fe": Extra(solved.displacement, "mm")}
