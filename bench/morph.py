@@ -19,7 +19,7 @@ from training.__main__ import data_folder
 from training.shapes.sources import SOURCES, read_surface
 from workers.geometry.tetrahedra import mean_ratio
 from workers.geometry.triangles import Surface, surface_distance
-from workers.mesh.subject_mesh import Morpher
+from workers.mesh.subject_mesh import MeshMorpher
 
 
 def main(target: Path) -> None:
@@ -31,8 +31,8 @@ def main(target: Path) -> None:
         return
     bundle = Bundle()
     template = bundle.template
-    morpher = Morpher(template, bundle.shape_model)
-    morpher.mesh(morpher.morpher.surface, 0.0)  # compile
+    morpher = MeshMorpher(template, bundle.shape_model)
+    morpher.mesh(morpher.surface_fitter.surface, 0.0)  # compile
     rows = []
     print(f"{'vertebra':24}{'mean mm':>9}{'p95 mm':>9}{'inverted':>10}{'seconds':>9}{'similarity only, mean mm':>27}")
     for source in SOURCES:
@@ -40,7 +40,7 @@ def main(target: Path) -> None:
         start = time.perf_counter()
         mesh = morpher.mesh(surface, voxel)
         seconds = time.perf_counter() - start
-        rigid = Surface(mesh.fit.pose.apply(morpher.morpher.surface.vertices), template.triangles)
+        rigid = Surface(mesh.fit.pose.apply(morpher.surface_fitter.surface.vertices), template.triangles)
         row = {
             "vertebra": source.name,
             "mean_mm": float(mesh.distance_mm.mean()),

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import workers  # noqa: F401  (thread settings, before NumPy)
+from models.types import Floats
 
 import nibabel as nib  # isort: skip
 import numpy as np
 import psutil
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from app.contract.params import JobParams
@@ -60,7 +60,7 @@ def hospital_ct(slices: int = SHAPE[2]) -> Volume:
     return Volume(np.asfortranarray(fine[::-1, ::-1]).astype(np.int16), affine)
 
 
-def true_centre() -> NDArray[np.float64]:
+def true_centre() -> Floats:
     """Return the centre (3,) mm RAS of L1's body in `hospital_ct`."""
     spine = straight_spine(np.random.default_rng(SEED))
     return next(v.centre for v in spine.vertebrae if v.level == "L1")

@@ -19,10 +19,11 @@ from numpy.typing import NDArray
 from models.shape_model import ShapeModel
 from models.tangent import TangentModel
 from models.template import Template
+from models.types import Bytes, Ints
 
 DEFAULT_BUNDLE = Path(__file__).parent / "l1"
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
-LOCATOR, SEGMENTER, JUNCTIONS = NETWORKS = ("locator.onnx", "segmenter.onnx", "junctions.onnx")
+LOCATOR, SEGMENTER, LANDMARKS = NETWORKS = ("locator.onnx", "segmenter.onnx", "junctions.onnx")
 """The networks that find and segment a vertebra."""
 COORDINATE_STEP_MM = 2.0**-9
 """Resolution at which node coordinates are stored (0.002 mm): a hundredth of the fit's own accuracy."""
@@ -120,7 +121,7 @@ class Bundle:
             return TangentModel.from_arrays({name: stored[name] for name in stored.files})
 
 
-def encode_rows(rows: NDArray[np.integer]) -> NDArray[np.uint8]:
+def encode_rows(rows: NDArray[np.integer]) -> Bytes:
     """Return (m, k) non-negative integers as bytes that compress well: differences along and within rows, by planes.
 
     Rows keep their order; the first column is differenced down the rows, the others from the column before.
@@ -131,7 +132,7 @@ def encode_rows(rows: NDArray[np.integer]) -> NDArray[np.uint8]:
     return np.ascontiguousarray(zigzag.T).view(np.uint8).reshape(rows.shape[1], -1, 4).transpose(0, 2, 1).copy()
 
 
-def decode_rows(stored: NDArray[np.uint8]) -> NDArray[np.int32]:
+def decode_rows(stored: Bytes) -> Ints:
     """Invert `encode_rows`."""
     zigzag = np.ascontiguousarray(stored.transpose(0, 2, 1)).view(np.uint32)[..., 0].astype(np.int64).T
     d = np.where(zigzag & 1, -(zigzag + 1) // 2, zigzag // 2)

@@ -5,12 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.template import Template
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int32]
+from models.types import Floats, Ints
 
 
 @dataclass(frozen=True)

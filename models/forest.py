@@ -13,6 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from models.types import Ints, Reals, Singles
+
 
 @dataclass(frozen=True)
 class Forest:
@@ -38,16 +40,16 @@ class Forest:
         (k, q) float32 training targets.
     """
 
-    roots: NDArray[np.int32]
+    roots: Ints
     feature: NDArray[np.int16]
-    threshold: NDArray[np.float32]
-    left: NDArray[np.int32]
-    right: NDArray[np.int32]
-    members: NDArray[np.int32]
-    weights: NDArray[np.float32]
-    targets: NDArray[np.float32]
+    threshold: Singles
+    left: Ints
+    right: Ints
+    members: Ints
+    weights: Singles
+    targets: Singles
 
-    def predict(self, x: NDArray[np.floating]) -> NDArray[np.float32]:
+    def predict(self, x: Reals) -> Singles:
         """Return the forest's mean for one input (p,): (q,) float32."""
         x = np.asarray(x, np.float32)  # as scikit-learn compares
         mixture = np.zeros(len(self.targets), np.float32)

@@ -16,7 +16,8 @@ from dataclasses import dataclass
 import numba as nb
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
+
+from models.types import Reals, Singles
 
 LENGTH_MM = 32.0
 """Longest correlation length; the others are a half, a quarter and an eighth of it (one exponential serves all)."""
@@ -45,7 +46,7 @@ def _kernel(x, y, length, variances):  # type: ignore[no-untyped-def]
     return out
 
 
-def kernel(x: NDArray[np.floating], y: NDArray[np.floating]) -> NDArray[np.float32]:
+def kernel(x: Reals, y: Reals) -> Singles:
     """Return the scalar kernel matrix k(x_i, y_j), mm^2.
 
     Parameters
@@ -73,8 +74,8 @@ class ShapeModel:
         (l, m) float32: column j extends the j-th scaled eigenfunction to x by ``kernel(x, landmarks) @ weights[:, j]``.
     """
 
-    landmarks: NDArray[np.float32]
-    weights: NDArray[np.float32]
+    landmarks: Singles
+    weights: Singles
 
     @property
     def n_modes(self) -> int:
@@ -82,7 +83,7 @@ class ShapeModel:
         return int(self.weights.shape[1])
 
     @classmethod
-    def from_landmarks(cls, landmarks: NDArray[np.floating], n_modes: int) -> ShapeModel:
+    def from_landmarks(cls, landmarks: Reals, n_modes: int) -> ShapeModel:
         """Solve the eigenproblem on `landmarks` ((l, 3), mm) and keep the `n_modes` largest."""
         points = np.asarray(landmarks, np.float32)
         n = len(points)
@@ -93,7 +94,7 @@ class ShapeModel:
         vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(n_modes)])
         return cls(points, (vectors / np.sqrt(values)).astype(np.float32))
 
-    def basis(self, points: NDArray[np.floating]) -> NDArray[np.float32]:
+    def basis(self, points: Reals) -> Singles:
         """Return the scaled eigenfunctions at `points` ((n, 3), mm): (n, m) float32, mm.
 
         Works in blocks, so the peak is the result plus about 100 MB.

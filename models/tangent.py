@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.coarse_mesh import CoarseMesh
+from models.types import Singles
 
 
 @dataclass(frozen=True)
@@ -32,10 +33,10 @@ class TangentModel:
     """
 
     coarse: CoarseMesh
-    tensor: NDArray[np.float32]
-    reduction: NDArray[np.float32]
+    tensor: Singles
+    reduction: Singles
     response: NDArray[np.int8]
-    response_scale: NDArray[np.float32]
+    response_scale: Singles
 
     def arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to store."""

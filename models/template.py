@@ -9,7 +9,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+
+from models.types import Bytes, Floats, Ints
 
 REGIONS = (
     "body",
@@ -42,20 +43,20 @@ class Template:
         (a, 3) and (b, 3) int32 triangles of the superior (loaded) and inferior (clamped) endplate.
     """
 
-    nodes: NDArray[np.float64]
-    tets: NDArray[np.int32]
-    triangles: NDArray[np.int32]
+    nodes: Floats
+    tets: Ints
+    triangles: Ints
     n_surface: int
-    region: NDArray[np.uint8]
-    superior: NDArray[np.int32]
-    inferior: NDArray[np.int32]
+    region: Bytes
+    superior: Ints
+    inferior: Ints
 
     @property
-    def loaded_nodes(self) -> NDArray[np.int32]:
+    def loaded_nodes(self) -> Ints:
         """Sorted ids of the nodes of the superior endplate (int32)."""
         return np.unique(self.superior)
 
     @property
-    def fixed_nodes(self) -> NDArray[np.int32]:
+    def fixed_nodes(self) -> Ints:
         """Sorted ids of the nodes of the inferior endplate (int32)."""
         return np.unique(self.inferior)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from synthetic_ct.grid import Grid, Singles, paint, solid
+from models.types import Bools, Bytes, Singles
+from synthetic_ct.grid import Grid, paint, solid
 from synthetic_ct.pelvis import Sacrum
 from synthetic_ct.person import Person
 from synthetic_ct.soft_tissue import Tissue, draw_soft_tissue
@@ -39,10 +39,10 @@ class Anatomy:
         Of all of them.
     """
 
-    bone: NDArray[np.uint8]
+    bone: Bytes
     depth: Singles
-    tissue: NDArray[np.uint8]
-    behind: NDArray[np.bool_]
+    tissue: Bytes
+    behind: Bools
     grid: Grid
 
 
@@ -63,7 +63,7 @@ def draw(random: np.random.Generator, person: Person, grid: Grid) -> Anatomy:
     return Anatomy(bone, depth, tissue, behind, grid)
 
 
-def _draw_bones(person: Person, grid: Grid) -> tuple[NDArray[np.uint8], Singles]:
+def _draw_bones(person: Person, grid: Grid) -> tuple[Bytes, Singles]:
     bone, depth = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.float32)
     for vertebra in person.spine.vertebrae:
         found = solid(vertebra.points, vertebra.skin.triangles, grid)
@@ -91,7 +91,7 @@ def _draw_bones(person: Person, grid: Grid) -> tuple[NDArray[np.uint8], Singles]
     return bone, depth
 
 
-def _draw_sacrum(sacrum: Sacrum, grid: Grid, other: NDArray[np.uint8]) -> None:
+def _draw_sacrum(sacrum: Sacrum, grid: Grid, other: Bytes) -> None:
     parts: list[tuple[Hull | Tube, int]] = [(part, SACRUM) for part in sacrum.parts]
     parts += [(hole, 0) for hole in sacrum.holes] + [(disc, 0) for disc in sacrum.discs]
     for part, value in parts:
@@ -102,7 +102,7 @@ def _draw_sacrum(sacrum: Sacrum, grid: Grid, other: NDArray[np.uint8]) -> None:
             other[window][inside] = value
 
 
-def _joints(random: np.random.Generator, bone: NDArray[np.uint8]) -> NDArray[np.bool_]:
+def _joints(random: np.random.Generator, bone: Bytes) -> Bools:
     """Return the voxels of one bone that touch another: where cartilage shows as a dark line, if it shows."""
     touching = np.zeros(bone.shape, bool)
     for axis in range(3):
@@ -116,7 +116,7 @@ def _joints(random: np.random.Generator, bone: NDArray[np.uint8]) -> NDArray[np.
     return touching
 
 
-def _skull(person: Person, grid: Grid, other: NDArray[np.uint8]) -> None:
+def _skull(person: Person, grid: Grid, other: Bytes) -> None:
     """Draw a skull over the neck, in place; the brain is soft tissue."""
     if person.spine.vertebrae[0].level not in NECK_LEVELS:
         return

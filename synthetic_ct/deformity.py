@@ -9,11 +9,10 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.template import Template
+from models.types import Floats
 
-Floats = NDArray[np.float64]
 Deformity = Literal["wedge", "biconcave", "crush"]
 DEFORMITIES: tuple[Deformity, ...] = get_args(Deformity)
 MAX_HEIGHT_LOSS = 0.45

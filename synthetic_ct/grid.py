@@ -12,8 +12,7 @@ import pyvista as pv
 from numpy.typing import NDArray
 from scipy import ndimage
 
-Floats = NDArray[np.float64]
-Singles = NDArray[np.float32]
+from models.types import Bools, Bytes, Floats, Reals, Singles
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Grid:
     spacing: float
 
     @classmethod
-    def around(cls, low: NDArray[np.floating], high: NDArray[np.floating], spacing: float) -> Grid:
+    def around(cls, low: Reals, high: Reals, spacing: float) -> Grid:
         """Cover a box of the world."""
         shape = np.maximum(np.ceil((np.asarray(high) - low) / spacing).astype(int) + 1, 2)
         return cls(np.asarray(low, np.float64), (int(shape[0]), int(shape[1]), int(shape[2])), spacing)
@@ -55,9 +54,7 @@ class Grid:
         return Grid(self.origin + self.spacing * start, (shape[0], shape[1], shape[2]), self.spacing)
 
 
-def solid(
-    points: Floats, triangles: NDArray[np.int64], grid: Grid
-) -> tuple[tuple[slice, slice, slice], NDArray[np.bool_]] | None:
+def solid(points: Floats, triangles: NDArray[np.int64], grid: Grid) -> tuple[tuple[slice, slice, slice], Bools] | None:
     """Return the window of `grid` around a closed surface and which of its voxels lie inside; None if off the grid."""
     window = grid.window(points.min(axis=0) - 2.0 * grid.spacing, points.max(axis=0) + 2.0 * grid.spacing)
     if window is None:
@@ -69,7 +66,7 @@ def solid(
     return window, np.asarray(filled["mask"]).reshape(part.shape, order="F") > 0
 
 
-def paint(points: Floats, radii: Floats, grid: Grid, volume: NDArray[np.uint8], value: int) -> None:
+def paint(points: Floats, radii: Floats, grid: Grid, volume: Bytes, value: int) -> None:
     """Set the voxels of a chain of balls, ``points`` (n, 3) and ``radii`` (n,) mm, where `volume` is 0; 0 clears."""
     reach = float(radii.max())
     for point, radius in zip(points, radii, strict=True):

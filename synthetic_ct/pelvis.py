@@ -9,12 +9,10 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.types import Floats
 from synthetic_ct.solids import Hull, Tube, ellipse
 from synthetic_ct.vertebra import Vertebra
-
-Floats = NDArray[np.float64]
 
 WIDTH = np.array([25.0, 21.0, 17.0, 15.0, 13.0, 9.0])
 DEPTH = np.array([16.0, 12.0, 9.0, 8.0, 7.0, 5.0])

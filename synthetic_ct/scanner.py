@@ -8,14 +8,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.types import Floats, Reals, Singles
 from synthetic_ct.anatomy import PELVIS, RIB, Anatomy
 from synthetic_ct.grid import smooth_noise
 from synthetic_ct.soft_tissue import Tissue
-
-Singles = NDArray[np.float32]
 
 HU_RANGE: dict[Tissue, tuple[float, float]] = {
     Tissue.AIR: (-1024.0, -980.0),
@@ -156,9 +154,7 @@ def add_metal(random: np.random.Generator, hu: Singles, anatomy: Anatomy, share:
         hu[:, :, touched] += np.where(screw[:, :, touched], 0.0, streak[:, :, None]).astype(np.float32)
 
 
-def scan(
-    random: np.random.Generator, hu: Singles, spacing: float, protocol: Protocol
-) -> tuple[Singles, NDArray[np.float64]]:
+def scan(random: np.random.Generator, hu: Singles, spacing: float, protocol: Protocol) -> tuple[Singles, Floats]:
     """Image `hu` (grid of `spacing` mm) with `protocol`.
 
     Returns
@@ -182,7 +178,7 @@ def scan(
     return np.clip(image, LOWEST, HIGHEST), step
 
 
-def resample(volume: Singles, step: NDArray[np.floating], shape: tuple[int, ...] | None = None) -> Singles:
+def resample(volume: Singles, step: Reals, shape: tuple[int, ...] | None = None) -> Singles:
     """Sample a volume every `step` (3,) voxels from its first voxel, linearly."""
     if shape is None:
         shape = tuple(int((n - 1) // s) + 1 for n, s in zip(volume.shape, step, strict=True))

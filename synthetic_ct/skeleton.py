@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.types import Floats
 from synthetic_ct.pelvis import Sacrum, hip_bones
 from synthetic_ct.solids import Hull, Tube, smooth
 from synthetic_ct.vertebra import LEVELS, Spine, Vertebra
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from enum import IntEnum
 
 import numpy as np
-from numpy.typing import NDArray
 
-from synthetic_ct.grid import Floats, Grid, Singles, smooth_noise
+from models.types import Bools, Bytes, Floats, Singles
+from synthetic_ct.grid import Grid, smooth_noise
 from synthetic_ct.person import Person
 from synthetic_ct.skeleton import Torso
 from synthetic_ct.vertebra import Spine
@@ -35,7 +35,7 @@ class Tissue(IntEnum):
     CALCIUM = 16
 
 
-def draw_soft_tissue(random: np.random.Generator, person: Person, grid: Grid) -> NDArray[np.uint8]:
+def draw_soft_tissue(random: np.random.Generator, person: Person, grid: Grid) -> Bytes:
     """Return the tissue (uint8 of `Tissue`) of each voxel, as if there were no bone."""
     torso, spine = person.torso, person.spine
     h = grid.spacing
@@ -69,7 +69,7 @@ def draw_soft_tissue(random: np.random.Generator, person: Person, grid: Grid) ->
     first = lumbar.get("L1", centres[0])
     size = random.uniform(0.85, 1.2)
 
-    def ball(centre: Floats, half: tuple[float, float, float]) -> NDArray[np.bool_]:
+    def ball(centre: Floats, half: tuple[float, float, float]) -> Bools:
         a, b, c = size * np.array(half)
         return np.asarray(
             ((x - centre[0]) / a) ** 2 + ((y - centre[1]) / b) ** 2 + ((z - centre[2]) / c) ** 2 < 1.0 + 4.0 * wobble
@@ -114,8 +114,8 @@ def _shoulders(spine: Spine, z: Singles) -> Singles:
 
 def _vessels(
     random: np.random.Generator,
-    tissue: NDArray[np.uint8],
-    cavity: NDArray[np.bool_],
+    tissue: Bytes,
+    cavity: Bools,
     axes: tuple[Singles, Singles, Singles],
     middle: tuple[Singles, Singles],
     first: Floats,
@@ -141,7 +141,7 @@ def _vessels(
 def _paraspinal(
     random: np.random.Generator,
     person: Person,
-    tissue: NDArray[np.uint8],
+    tissue: Bytes,
     axes: tuple[Singles, Singles, Singles],
     middle: tuple[Singles, Singles],
 ) -> None:
@@ -166,7 +166,7 @@ def _paraspinal(
     tissue[(tissue == Tissue.MUSCLE) & (streaks > wasted) & (y < cy)] = Tissue.FAT
 
 
-def _table(random: np.random.Generator, tissue: NDArray[np.uint8], axes: tuple[Singles, ...], torso: Torso) -> None:
+def _table(random: np.random.Generator, tissue: Bytes, axes: tuple[Singles, ...], torso: Torso) -> None:
     """A curved couch under the back, in place."""
     x, y, _ = axes
     depth = random.uniform(3.0, 12.0)

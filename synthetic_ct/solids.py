@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import CubicSpline
 from scipy.spatial import ConvexHull, QhullError
 
-Floats = NDArray[np.float64]
+from models.types import Floats
 
 
 @dataclass(frozen=True)

@@ -12,15 +12,15 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from models.bundle import Bundle
-from synthetic_ct.vertebra import LEVELS, ROW, Floats, Skin, Spine, Vertebra
+from models.types import Floats, Reals
+from synthetic_ct.vertebra import LEVELS, ROW, DrawingSurface, Spine, Vertebra
 from synthetic_ct.wear import SPURS, WORN_SHARE, collapsed, worn
 from training.files import save_npz
 from training.shapes.sources import SOURCES, Source, read_surface
-from workers.mesh.subject_mesh import Morpher
+from workers.mesh.subject_mesh import MeshMorpher
 
 SPINE_SOURCES = (
     *(s for s in SOURCES if not s.scan and s.person != "tptbox"),
@@ -43,8 +43,8 @@ def read_spines(data: Path, work: Path, sources: tuple[Source, ...] = SPINE_SOUR
     folder = work / "posed"
     folder.mkdir(parents=True, exist_ok=True)
     bundle = Bundle()
-    morpher = Morpher(bundle.template, bundle.shape_model)
-    skin = Skin.of(morpher, mode_spread(register(SOURCES, data, work)))
+    morpher = MeshMorpher(bundle.template, bundle.shape_model)
+    skin = DrawingSurface.of(morpher, mode_spread(register(SOURCES, data, work)))
     found: dict[str, list[Vertebra]] = {}
     for source in tqdm(sources, desc="posing", disable=None):
         path = folder / f"{source.name}.npz"
@@ -138,7 +138,7 @@ def _bend(random: np.random.Generator) -> Callable[[Floats], Floats]:
     return bend
 
 
-def rotation(angles: NDArray[np.floating]) -> Floats:
+def rotation(angles: Reals) -> Floats:
     """Return the rotation (3, 3) by angles (3,) about x, y and z, radians."""
     from scipy.spatial.transform import Rotation
 

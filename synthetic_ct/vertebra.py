@@ -11,10 +11,9 @@ import pyvista as pv
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from models.types import Floats, Singles
 from synthetic_ct.deformity import DEFORMITIES, BodyFrame, Deformity
-from workers.mesh.subject_mesh import Morpher
-
-Floats = NDArray[np.float64]
+from workers.mesh.subject_mesh import MeshMorpher
 
 LEVELS = tuple(f"T{i}" for i in range(1, 13)) + tuple(f"L{i}" for i in range(1, 6))
 """From top to bottom; the label of a level is its place here, from 1 (T1) to 17 (L5)."""
@@ -31,7 +30,7 @@ def label_of(level: str) -> int:
 
 
 @dataclass(frozen=True)
-class Skin:
+class DrawingSurface:
     """A coarse copy of the template's surface, for drawing.
 
     Attributes
@@ -60,12 +59,12 @@ class Skin:
     inferior: NDArray[np.int64]
     canal: NDArray[np.int64]
     tips: NDArray[np.int64]
-    basis: NDArray[np.float32]
+    basis: Singles
     spread: Floats
     deform: dict[Deformity, Floats]
 
     @classmethod
-    def of(cls, morpher: Morpher, spread: Floats) -> Skin:
+    def of(cls, morpher: MeshMorpher, spread: Floats) -> DrawingSurface:
         """Make it from the template."""
         template = morpher.template
         nodes = template.nodes[: template.n_surface]
@@ -96,7 +95,7 @@ class Skin:
 
 
 @dataclass(frozen=True)
-class Plate:
+class Endplate:
     """An endplate: its centre (mm), axes (rows: right, forward, up) and half width and half depth (mm)."""
 
     centre: Floats
@@ -124,9 +123,9 @@ class Vertebra:
     level: str
     person: str
     points: Floats
-    skin: Skin
+    skin: DrawingSurface
 
-    def _plate(self, nodes: NDArray[np.int64]) -> Plate:
+    def _plate(self, nodes: NDArray[np.int64]) -> Endplate:
         points = self.points[nodes]
         centre = points.mean(axis=0)
         up = np.linalg.svd(points - centre, full_matrices=False)[2][2]
@@ -138,15 +137,15 @@ class Vertebra:
         right = np.cross(forward, up)
         along = (points - centre) @ np.stack([right, forward]).T
         width, depth = 0.5 * np.ptp(along, axis=0)
-        return Plate(centre, np.stack([right, forward, up]), float(width), float(depth))
+        return Endplate(centre, np.stack([right, forward, up]), float(width), float(depth))
 
     @cached_property
-    def superior(self) -> Plate:
+    def superior(self) -> Endplate:
         """The upper endplate."""
         return self._plate(self.skin.superior)
 
     @cached_property
-    def inferior(self) -> Plate:
+    def inferior(self) -> Endplate:
         """The lower endplate."""
         return self._plate(self.skin.inferior)
 

@@ -12,21 +12,19 @@ from pathlib import Path
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from models.bundle import Bundle
+from models.types import Floats
 from synthetic_ct.anatomy import SACRUM, draw
 from synthetic_ct.grid import Grid
 from synthetic_ct.person import Person
 from synthetic_ct.scanner import Protocol, add_metal, hounsfield, scan
 from synthetic_ct.spine import make_spine
-from synthetic_ct.vertebra import LEVELS, Skin, Spine, Vertebra
+from synthetic_ct.vertebra import LEVELS, DrawingSurface, Spine, Vertebra
 from training.shapes.sources import VERSE_LABELS
 from workers.imaging.volume import Volume
-from workers.mesh.subject_mesh import Morpher
-
-Floats = NDArray[np.float64]
+from workers.mesh.subject_mesh import MeshMorpher
 
 PLAIN = Protocol(in_plane_mm=1.0, slice_mm=1.5, step_mm=1.5, blur_mm=0.5, noise_hu=12.0, grain=0.7)
 
@@ -54,12 +52,12 @@ class SyntheticCt:
         return next(v.centre for v in self.person.spine.vertebrae if v.level == level)
 
 
-def template_spine(morpher: Morpher | None = None) -> Spine:
+def template_spine(morpher: MeshMorpher | None = None) -> Spine:
     """Return a lumbar spine of the shipped template alone: needs no data."""
     if morpher is None:
         bundle = Bundle()
-        morpher = Morpher(bundle.template, bundle.shape_model)
-    skin = Skin.of(morpher, np.zeros(morpher.basis.shape[1]))
+        morpher = MeshMorpher(bundle.template, bundle.shape_model)
+    skin = DrawingSurface.of(morpher, np.zeros(morpher.basis.shape[1]))
     points = morpher.template.nodes[skin.index].astype(np.float64)
     spine = Spine("template", (Vertebra("L5", "template", points * 1.05, skin),))
     quiet = np.random.default_rng(0)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from models.bundle import COORDINATE_STEP_MM, encode_rows
 from models.shape_model import ShapeModel
 from models.template import Template
+from models.types import Bools, Ints
 
 VERSION = "0.6.0"
 
@@ -51,7 +52,7 @@ def write_manifest(folder: Path, **details: Any) -> None:
     path.write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
 
 
-def _is_row_of(rows: NDArray[np.int32], subset: NDArray[np.int32]) -> NDArray[np.bool_]:
+def _is_row_of(rows: Ints, subset: Ints) -> Bools:
     key = rows.astype(np.int64) @ np.array([1, 1 << 20, 1 << 40])
     return np.isin(key, subset.astype(np.int64) @ np.array([1, 1 << 20, 1 << 40]))
 

@@ -16,11 +16,11 @@ from workers.fem.loads import endplate_traction
 from workers.fem.residual import equilibrium_residual
 from workers.fem.solve import Plan, Solution, solve
 from workers.geometry.triangles import Surface
-from workers.locate.landmark_network import JunctionReader
-from workers.locate.locator import Localiser
+from workers.locate.landmark_network import LandmarkNetwork
+from workers.locate.locator import Locator
 from workers.locate.segmenter import Segmenter
 from workers.locate.vertebra_finder import VertebraFinder
-from workers.mesh.subject_mesh import Morpher
+from workers.mesh.subject_mesh import MeshMorpher
 from workers.surrogate.expected_error import Calibration, assess
 from workers.surrogate.paper import PaperSurrogate
 from workers.surrogate.tangent import TangentSurrogate, normalising_pose
@@ -38,9 +38,9 @@ class Engine:
         return self.bundle.template
 
     @cached_property
-    def morpher(self) -> Morpher:
+    def morpher(self) -> MeshMorpher:
         """Fits the template to surfaces."""
-        return Morpher(self.template, self.bundle.shape_model)
+        return MeshMorpher(self.template, self.bundle.shape_model)
 
     @cached_property
     def finder(self) -> VertebraFinder:
@@ -58,7 +58,7 @@ class Engine:
                 got="a CT alone",
             )
         locator, segmenter, junctions = (self.bundle.session(name, keep_memory=False) for name in NETWORKS)
-        return VertebraFinder(Localiser(locator), Segmenter(segmenter), JunctionReader(junctions))
+        return VertebraFinder(Locator(locator), Segmenter(segmenter), LandmarkNetwork(junctions))
 
     @cached_property
     def plan(self) -> Plan:

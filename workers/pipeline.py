@@ -26,7 +26,7 @@ from workers.mask.plausibility import check_field_of_view, check_on_bone, check_
 from workers.mesh.mask_surface import extract_surface
 from workers.mesh.subject_mesh import SubjectMesh
 from workers.results.build_report import build_report, force_balance
-from workers.results.labels import Extra
+from workers.results.labels import ExtraArray
 from workers.results.publish import ResultFile, publish
 from workers.surrogate.expected_error import agreement, solution_arrays
 
@@ -197,7 +197,7 @@ class Stress:
     prediction: Prediction | None = None
     agreement: Agreement | None = None
     equilibrium: Equilibrium | None = None
-    extra: dict[str, Extra] = default(default_factory=dict)
+    extra: dict[str, ExtraArray] = default(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 

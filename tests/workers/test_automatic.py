@@ -17,7 +17,7 @@ from app.contract.report import Segmentation
 from models.bundle import DEFAULT_BUNDLE, NETWORKS, Bundle
 from workers.engine import Engine, engine
 from workers.imaging.volume import Volume, read_ct, read_mask
-from workers.locate.landmark_network import Junction
+from workers.locate.landmark_network import Landmarks
 from workers.locate.segmenter import body_centre
 from workers.mask.cleaning import CleanMask
 from workers.pipeline import run_pipeline
@@ -86,9 +86,9 @@ def test_ribs_are_seen_at_the_chest_s_vertebrae_and_the_sacrum_at_the_last(real,
     junctions = engine().finder.junctions
     for level in LABELS:
         body, _ = body_centre(real.labels.voxels == LABELS[level], real.labels.affine)
-        assert junctions.at(real.ct, body) == Junction(False, "on" if level == "L5" else "above"), level
+        assert junctions.at(real.ct, body) == Landmarks(False, "on" if level == "L5" else "above"), level
     for level in ("T11", "T12", "L1", "L2", "L3", "L4", "L5"):
-        expected = Junction(level.startswith("T"), "on" if level == "L5" else "above")
+        expected = Landmarks(level.startswith("T"), "on" if level == "L5" else "above")
         assert junctions.at(lumbar.ct, lumbar.centre(level)) == expected, level
 
 

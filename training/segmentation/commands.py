@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from models.bundle import JUNCTIONS, LOCATOR, SEGMENTER, Bundle
+from models.bundle import LANDMARKS, LOCATOR, SEGMENTER, Bundle
 from synthetic_ct.spine import read_spines
 from training.bundle_writer import write_manifest
 from training.segmentation.data.real_cts import RealCt, real_cts, verse_cts, write_real
-from training.segmentation.data.scans import make_crops, make_junctions, make_trunks
+from training.segmentation.data.scans import make_crops, make_landmark_scans, make_trunks
 from training.segmentation.fitting.folds import Scans
 
 
@@ -19,7 +19,7 @@ def make_scans(arguments: argparse.Namespace) -> Scans:
     spines = read_spines(arguments.data, arguments.work)
     crops = make_crops(spines, folder / "crops", arguments.crops, jobs=arguments.jobs)
     trunks = make_trunks(spines, folder / "trunks", arguments.trunks, jobs=arguments.jobs)
-    junctions = make_junctions(spines, folder / "junctions", arguments.junctions, jobs=arguments.jobs)
+    junctions = make_landmark_scans(spines, folder / "junctions", arguments.junctions, jobs=arguments.jobs)
     real = write_real(_real(arguments), folder / ("verse" if arguments.verse else "real"))
     return Scans(crops, real[0], trunks, real[1], junctions)
 
@@ -39,8 +39,8 @@ def evaluate_segmentation(arguments: argparse.Namespace) -> None:
 
 def train_segmentation(arguments: argparse.Namespace) -> None:
     """Train the networks that find and segment a vertebra, a fold after the other, and export those of all people."""
-    from training.segmentation.fitting.export import export_junctions, export_locator, export_segmenter
-    from training.segmentation.fitting.folds import ALL, folds, train_junctions, train_locator, train_segmenter
+    from training.segmentation.fitting.export import export_landmarks, export_locator, export_segmenter
+    from training.segmentation.fitting.folds import ALL, folds, train_landmarks, train_locator, train_segmenter
 
     scans = make_scans(arguments)
     work: Path = arguments.work / ("segmentation-verse" if arguments.verse else "segmentation")
@@ -51,7 +51,7 @@ def train_segmentation(arguments: argparse.Namespace) -> None:
     details["command"] = f"python -m training segmentation --profile {arguments.profile}"
     of_trunks = {  # their bases, without the one person of whom there is a whole trunk, are what is tested
         "locator": (train_locator, export_locator, LOCATOR),
-        "junctions": (train_junctions, export_junctions, JUNCTIONS),
+        "junctions": (train_landmarks, export_landmarks, LANDMARKS),
     }
     for network in arguments.networks:
         if network in of_trunks:

@@ -12,11 +12,9 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
+from models.types import Floats, Singles
 from workers.mesh.surface_fit import farthest_points
-
-Floats = NDArray[np.float64]
 
 KERNEL_MM = 12.0
 N_CONTROL, N_TARGET = 300, 3000
@@ -37,8 +35,8 @@ class Geodesic:
         Mean distance at time 1 between the carried and the subject's nodes.
     """
 
-    control: NDArray[np.float32]
-    momenta: NDArray[np.float32]
+    control: Singles
+    momenta: Singles
     error_mm: float
 
     def carry(self, points: Floats, times: list[float]) -> list[Floats]:

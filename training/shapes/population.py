@@ -12,22 +12,21 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 from joblib import Parallel, delayed
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from models.bundle import Bundle
 from models.template import Template
+from models.types import Floats
 from synthetic_ct.deformity import DEFORMITIES, MAX_HEIGHT_LOSS, BodyFrame
 from training.files import save_npz
 from training.shapes.sources import Source, read_surface
 from workers.geometry.triangles import Surface
-from workers.mesh.subject_mesh import Morpher
+from workers.mesh.subject_mesh import MeshMorpher
 from workers.mesh.surface_fit import Similarity
 
 if TYPE_CHECKING:
     from training.shapes.lddmm import Geodesic
 
-Floats = NDArray[np.float64]
 
 PROPORTION_SD = np.array([0.06, 0.06, 0.08])
 """Standard deviation of the log of width, depth and height. Lumbar bodies vary by 6 to 9 % about their mean in each
@@ -72,14 +71,14 @@ def register(sources: tuple[Source, ...], data: Path, work: Path, mirrored: bool
     folder = work / "registered"
     folder.mkdir(parents=True, exist_ok=True)
     bundle = Bundle()
-    morpher: Morpher | None = None
+    morpher: MeshMorpher | None = None
     out = []
     tasks = [(source, mirror) for source in sources for mirror in ((False, True) if mirrored else (False,))]
     for source, mirror in (bar := tqdm(tasks, desc="registering")):
         name = source.name + ("_mirror" if mirror else "")
         path = folder / f"{name}.npz"
         if not path.exists():
-            morpher = morpher or Morpher(bundle.template, bundle.shape_model)
+            morpher = morpher or MeshMorpher(bundle.template, bundle.shape_model)
             try:
                 _register_one(morpher, source, data, mirror, path)
             except Exception as error:
@@ -91,7 +90,7 @@ def register(sources: tuple[Source, ...], data: Path, work: Path, mirrored: bool
     return out
 
 
-def _register_one(morpher: Morpher, source: Source, data: Path, mirror: bool, path: Path) -> None:
+def _register_one(morpher: MeshMorpher, source: Source, data: Path, mirror: bool, path: Path) -> None:
     surface, voxel = read_surface(source, data)
     if mirror:
         surface = Surface(surface.vertices * [-1.0, 1.0, 1.0], surface.triangles).outward()
@@ -164,7 +163,9 @@ class Population:
         Of all that is random.
     """
 
-    def __init__(self, shapes: list[Registered], paths: dict[str, Geodesic], morpher: Morpher, seed: int = 0) -> None:
+    def __init__(
+        self, shapes: list[Registered], paths: dict[str, Geodesic], morpher: MeshMorpher, seed: int = 0
+    ) -> None:
         self.shapes, self.paths, self.morpher, self.seed = shapes, paths, morpher, seed
         self.people = sorted({shape.person for shape in shapes})
         self.body = BodyFrame(morpher.template)

@@ -19,10 +19,11 @@ from tqdm import tqdm
 
 from models.shape_model import ShapeModel
 from models.template import REGIONS, Template
+from models.types import Floats, Ints
 from training.shapes.sources import SOURCES, Source, read_surface
 from workers.geometry.tetrahedra import Incidence, mean_ratio, relax
-from workers.geometry.triangles import Floats, Ints, Surface
-from workers.mesh.surface_fit import Similarity, SurfaceMorpher, farthest_points
+from workers.geometry.triangles import Surface
+from workers.mesh.surface_fit import Similarity, SurfaceFitter, farthest_points
 
 N_SURFACE = 23_528
 """Surface nodes of the paper's reference model."""
@@ -64,7 +65,7 @@ def _mean_shape(data: Path) -> Surface:
     seed, _ = read_surface(by_name[SEED], data)
     seed = Surface(seed.vertices - seed.centroid, seed.triangles)
     model = ShapeModel.from_landmarks(seed.vertices[farthest_points(seed.vertices, N_LANDMARKS)], N_MODES)
-    morpher = SurfaceMorpher(seed, model.basis(seed.vertices))
+    morpher = SurfaceFitter(seed, model.basis(seed.vertices))
     shapes, weights, sizes = [], [], []
     for name, weight in tqdm(MEAN_WEIGHTS.items(), desc="registering sources"):
         target, voxel = read_surface(by_name[name], data)

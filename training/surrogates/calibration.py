@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
+from models.types import Floats
 from training.surrogates.simulation import Sample
 from workers.engine import Engine
 from workers.fem.field import StressField
@@ -25,9 +25,9 @@ GOOD_NMAE = 0.8
 class Evidence:
     """What was known of each prediction, and its error: arrays (k,)."""
 
-    residual: NDArray[np.float64]
-    deviation: NDArray[np.float64]
-    nmae: NDArray[np.float64]
+    residual: Floats
+    deviation: Floats
+    nmae: Floats
 
 
 def gather(engine: Engine, samples: Iterable[Sample], predict: Callable[[Sample], StressField]) -> Evidence:

@@ -14,18 +14,18 @@ from typing import Any
 
 import numpy as np
 from joblib import Parallel, delayed, parallel_config
-from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 from tqdm import tqdm
 
 from app.contract.errors import VertebraError
 from models.bundle import Bundle
+from models.types import Singles
 from training.files import claim, save_npz
 from training.shapes.population import Population, geodesics, register
 from training.shapes.sources import Source
 from workers.fem.loads import endplate_traction
 from workers.fem.solve import Plan, solve
-from workers.mesh.subject_mesh import Morpher
+from workers.mesh.subject_mesh import MeshMorpher
 from workers.surrogate.tangent import LOAD_NEWTON
 
 
@@ -45,8 +45,8 @@ class Sample:
         File stem.
     """
 
-    points: NDArray[np.float32]
-    tensor: NDArray[np.float32]
+    points: Singles
+    tensor: Singles
     person: str
     kind: str
     name: str
@@ -67,7 +67,7 @@ def _setup(sources: tuple[Source, ...], data: Path, work: Path, seed: int) -> tu
         template = bundle.template
         shapes = register(sources, data, work)
         paths = geodesics(shapes, template, work, jobs=1)
-        _population = Population(shapes, paths, Morpher(template, bundle.shape_model), seed)
+        _population = Population(shapes, paths, MeshMorpher(template, bundle.shape_model), seed)
         _plan = Plan(template.tets, len(template.nodes), template.fixed_nodes)
     return _population, _plan
 

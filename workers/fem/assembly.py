@@ -11,12 +11,9 @@ from typing import Any
 import numba as nb
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 
+from models.types import Floats, Ints
 from workers.geometry.tetrahedra import Incidence
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int32]
 
 
 @dataclass(frozen=True)

@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from app.contract.errors import SolveFailed
 from models.coarse_mesh import CoarseMesh
 from models.template import Template
+from models.types import Floats
 from workers.fem.assembly import Material, average_at_nodes, element_stress, shape_gradients, stiffness
 from workers.fem.multigrid import Multigrid
 from workers.fem.solve import Plan, solve_clamped
-
-Floats = NDArray[np.float64]
 
 COARSEST_NODES = 80
 EIGENVALUE_MARGIN = 1.2

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
+from models.types import Floats
 
 
 @dataclass(frozen=True)
@@ -24,7 +23,7 @@ class StressField:
         (n, 3) float64, mm; None where it was not solved for.
     """
 
-    tensor: NDArray[np.float64] | None
-    principal: NDArray[np.float64]
-    von_mises: NDArray[np.float64]
-    displacement: NDArray[np.float64] | None
+    tensor: Floats | None
+    principal: Floats
+    von_mises: Floats
+    displacement: Floats | None

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import numba as nb
 import numpy as np
 import scipy.sparse
-from numpy.typing import NDArray
 
-Ints = NDArray[np.int32]
+from models.types import Bools, Ints
 
 COARSEST_NODES = 400
 """Suits a mesh of 120 k nodes."""
@@ -40,7 +39,7 @@ class Hierarchy:
         A level of at most this many nodes is solved directly.
     """
 
-    def __init__(self, indptr: Ints, indices: Ints, fixed: NDArray[np.bool_], coarsest: int = COARSEST_NODES) -> None:
+    def __init__(self, indptr: Ints, indices: Ints, fixed: Bools, coarsest: int = COARSEST_NODES) -> None:
         self.indptr, self.indices, self.fixed = indptr, indices, fixed
         self.steps: list[CoarseningStep] = []
         free = ~fixed
@@ -53,7 +52,7 @@ class Hierarchy:
             free = np.ones(len(indptr) - 1, np.bool_)
 
 
-def _coarsen(indptr: Ints, indices: Ints, free: NDArray[np.bool_]) -> CoarseningStep:
+def _coarsen(indptr: Ints, indices: Ints, free: Bools) -> CoarseningStep:
     n = len(indptr) - 1
     aggregate = _aggregate(indptr, indices, free)
     n_coarse = int(aggregate.max()) + 1

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.types import Floats, Ints
 from workers.geometry.triangles import Surface
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int32]
 
 
 def cranio_caudal_axis(points: Floats, superior: Ints, inferior: Ints) -> Floats:

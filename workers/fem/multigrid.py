@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 import scipy.sparse
-from numpy.typing import NDArray
 
+from models.types import Bools, Floats, Ints, Singles
 from workers.fem.hierarchy import CoarseningStep, Hierarchy
 from workers.fem.multigrid_kernels import (
     apply_inverse,
@@ -27,9 +27,6 @@ from workers.fem.multigrid_kernels import (
     tentative,
     times_prolongator,
 )
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int32]
 
 CHEBYSHEV_DEGREE = 2
 SMOOTHING_RANGE = 10.0
@@ -48,7 +45,7 @@ class _Level:
         self.inverse = self.inverse64.astype(np.float32)
         self.data, self.indptr, self.indices = data.astype(np.float32), indptr, indices
         self.largest = self._largest_eigenvalue() if largest is None else largest
-        self.p: NDArray[np.float32] | None = None
+        self.p: Singles | None = None
         self.step: CoarseningStep | None = None
 
     def _largest_eigenvalue(self) -> float:
@@ -64,7 +61,7 @@ class _Level:
             x, z = z, x
         return 1.1 * value
 
-    def smooth(self, b: NDArray[np.float32], x: NDArray[np.float32] | None) -> NDArray[np.float32]:
+    def smooth(self, b: Singles, x: Singles | None) -> Singles:
         """Chebyshev iteration on D^-1 A from x (zero if None)."""
         theta = 0.5 * self.largest * (1.0 + 1.0 / SMOOTHING_RANGE)
         delta = 0.5 * self.largest * (1.0 - 1.0 / SMOOTHING_RANGE)
@@ -153,7 +150,7 @@ class Multigrid:
         b = (residual / scale).astype(np.float32).reshape(-1, 3)
         return scale * self._cycle(0, b).ravel().astype(np.float64)
 
-    def _cycle(self, depth: int, b: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _cycle(self, depth: int, b: Singles) -> Singles:
         if depth == len(self.levels):
             solved = scipy.linalg.cho_solve(self.coarsest, b.ravel().astype(np.float64), check_finite=False)
             return solved.reshape(b.shape).astype(np.float32)
@@ -172,7 +169,7 @@ class Multigrid:
         return level.smooth(b, x)
 
 
-def rigid_body_motions(points: Floats, free: NDArray[np.bool_]) -> Floats:
+def rigid_body_motions(points: Floats, free: Bools) -> Floats:
     """Return the six rigid-body motions (3n, 6), zero on clamped nodes; lengths scaled to order one."""
     x = (points - points.mean(axis=0)) / np.ptp(points, axis=0).max()
     motions = np.zeros((len(x), 3, 6))

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import numba as nb
 import numpy as np
-from numpy.typing import NDArray
 
+from models.types import Bools, Floats
 from workers.fem.assembly import Pattern, shape_gradients
-
-Floats = NDArray[np.float64]
 
 
 @nb.njit(parallel=True, cache=True)
@@ -33,9 +31,7 @@ def _internal_force(tensor, gradient, volume, tets, start, incident):  # type: i
     return out
 
 
-def equilibrium_residual(
-    points: Floats, tensor: Floats, force: Floats, pattern: Pattern, fixed: NDArray[np.bool_]
-) -> float:
+def equilibrium_residual(points: Floats, tensor: Floats, force: Floats, pattern: Pattern, fixed: Bools) -> float:
     """Return the forces left unbalanced at the free nodes over the load: sum |f_int - f_ext| / |sum f_ext|, no unit.
 
     Averaging at the nodes leaves an exact field with a residual too, so this is a number to calibrate, not one that

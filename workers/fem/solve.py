@@ -7,19 +7,16 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, cg
 
 from app.contract.errors import SolveFailed
+from models.types import Floats, Ints
 from workers.fem.assembly import Material, Pattern, average_at_nodes, element_stress, shape_gradients, stiffness
 from workers.fem.field import StressField
 from workers.fem.hierarchy import COARSEST_NODES, Hierarchy
 from workers.fem.multigrid import Multigrid
 from workers.fem.multigrid_kernels import block_multiply
 from workers.fem.stress import principal_stresses, von_mises
-
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int32]
 
 TOLERANCE = 1e-9
 """Relative residual at which conjugate gradients stop."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import numba as nb
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from models.types import Floats
 
 
 @nb.njit(parallel=True, cache=True)

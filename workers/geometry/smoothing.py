@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numba as nb
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-Floats = NDArray[np.floating]
+from models.types import Ints, Reals, Singles
+
 NEIGHBOURS, ITERATIONS = 10, 50
 
 
-def nearest_neighbours(points: Floats, n_surface: int, k: int = NEIGHBOURS) -> NDArray[np.int32]:
+def nearest_neighbours(points: Reals, n_surface: int, k: int = NEIGHBOURS) -> Ints:
     """Return (m, k) int32: the k nodes nearest to each internal node, itself not among them.
 
     Parameters
@@ -64,9 +64,7 @@ def _iterate(values, weights, neighbours, n_surface, iterations):  # type: ignor
     return old
 
 
-def smooth(
-    values: Floats, points: Floats, neighbours: NDArray[np.int32], iterations: int = ITERATIONS
-) -> NDArray[np.float32]:
+def smooth(values: Reals, points: Reals, neighbours: Ints, iterations: int = ITERATIONS) -> Singles:
     """Return the smoothed field (n, c) float32; surface nodes keep their values.
 
     Parameters
@@ -82,5 +80,5 @@ def smooth(
     """
     n_surface = len(points) - len(neighbours)
     weights = _weights(np.asarray(points, np.float32), neighbours, n_surface)
-    out: NDArray[np.float32] = _iterate(np.asarray(values, np.float32), weights, neighbours, n_surface, iterations)
+    out: Singles = _iterate(np.asarray(values, np.float32), weights, neighbours, n_surface, iterations)
     return out

@@ -12,8 +12,7 @@ import numba as nb
 import numpy as np
 from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
-Ints = NDArray[np.int32]
+from models.types import Floats, Ints
 
 _INVERSE_IDEAL = np.linalg.inv(
     np.array([[1.0, 0.5, 0.5], [0.0, np.sqrt(3) / 2, np.sqrt(3) / 6], [0.0, 0.0, np.sqrt(2.0 / 3.0)]])
@@ -61,7 +60,7 @@ class Incidence:
     """Tetrahedra around each node, in compressed rows: ``tets[start[i]:start[i + 1]]``."""
 
     start: NDArray[np.int64]
-    tets: NDArray[np.int32]
+    tets: Ints
 
     @classmethod
     def of(cls, tets: Ints, n_nodes: int) -> Incidence:

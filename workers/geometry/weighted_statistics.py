@@ -5,19 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from models.types import Floats, Ints
 
 
-def tet_volumes(points: Floats, tets: NDArray[np.int32]) -> Floats:
+def tet_volumes(points: Floats, tets: Ints) -> Floats:
     """Return the signed volumes (m,) float64, mm^3, of tetrahedra (m, 4) on points (n, 3) in mm."""
     a, b, c, d = (points[tets[:, k]] for k in range(4))
     volumes: Floats = np.einsum("ij,ij->i", np.cross(b - a, c - a), d - a) / 6.0
     return volumes
 
 
-def nodal_volumes(points: Floats, tets: NDArray[np.int32]) -> Floats:
+def nodal_volumes(points: Floats, tets: Ints) -> Floats:
     """Return the lumped volume of each node, (n,) float64, mm^3: a quarter of every tetrahedron around it."""
     quarter = np.repeat(np.abs(tet_volumes(points, tets)) / 4.0, 4)
     return np.bincount(tets.ravel(), quarter, minlength=len(points)).astype(np.float64)
@@ -43,7 +42,7 @@ def weighted_percentiles(values: Floats, weights: Floats, percentiles: Sequence[
     return np.interp(percentiles, positions, values[order])
 
 
-def min_dihedral_degrees(points: Floats, tets: NDArray[np.int32]) -> float:
+def min_dihedral_degrees(points: Floats, tets: Ints) -> float:
     """Return the smallest dihedral angle of all tetrahedra, degrees (70.5 for a regular one)."""
     corner = points[tets]
     faces = ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1))

@@ -6,9 +6,8 @@ Training and inference build the channels with the same code.
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-Singles = NDArray[np.float32]
+from models.types import Singles
 
 NEIGHBOURS = (-4, -2, -1, 0, 1, 2, 4)
 """Slices shown beside each other, in steps of `CROP_STEP_MM` (1.5 mm)."""

@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.contract.errors import BadAffine, BadSpacing
+from models.types import Floats
 
 MIN_SPACING_MM = 0.05
 MAX_SPACING_MM = 10.0
@@ -19,7 +19,7 @@ _SINGULAR = 1e-4
 _FAR_MM = 1e6
 
 
-def affine_of(fields: Any) -> NDArray[np.float64]:
+def affine_of(fields: Any) -> Floats:
     """Return the affine of a parsed header: the sform where its code is set, else the qform.
 
     Parameters
@@ -51,7 +51,7 @@ def affine_of(fields: Any) -> NDArray[np.float64]:
     return affine
 
 
-def _from_quaternion(fields: Any) -> NDArray[np.float64]:
+def _from_quaternion(fields: Any) -> Floats:
     """Method 2 of the NIfTI standard."""
     b, c, d = (float(fields[f"quatern_{axis}"]) for axis in "bcd")
     rest = 1.0 - (b * b + c * c + d * d)
@@ -72,7 +72,7 @@ def _from_quaternion(fields: Any) -> NDArray[np.float64]:
     return affine
 
 
-def _check_geometry(affine: NDArray[np.float64], pixdim: NDArray[np.float64]) -> None:
+def _check_geometry(affine: Floats, pixdim: Floats) -> None:
     axes = affine[:3, :3]
     sides = np.linalg.norm(axes, axis=0)
     squareness = abs(float(np.linalg.det(axes / sides))) if sides.all() else 0.0
@@ -93,7 +93,7 @@ def _check_geometry(affine: NDArray[np.float64], pixdim: NDArray[np.float64]) ->
         raise _bad_affine(f"pixdim as in the affine, {_mm(sides)} mm", f"pixdim {_mm(pixdim)} mm")
 
 
-def _mm(values: NDArray[np.float64]) -> str:
+def _mm(values: Floats) -> str:
     return " x ".join(f"{v:.4g}" for v in values)
 
 

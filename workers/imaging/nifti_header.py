@@ -25,6 +25,7 @@ from app.contract.errors import (
     NotNifti,
     NotThreeDimensional,
 )
+from models.types import Floats
 from workers.imaging.nifti_affine import affine_of
 from workers.imaging.nifti_stream import NiftiStream, corrupt
 
@@ -95,7 +96,7 @@ class Header:
     slope: float
     inter: float
     offset: int
-    affine: NDArray[np.float64]
+    affine: Floats
 
     @property
     def n_voxels(self) -> int:

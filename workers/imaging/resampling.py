@@ -8,14 +8,11 @@ from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from app.contract.errors import BadSpacing
+from models.types import Bools, Floats
 from workers.imaging.volume import Volume
-
-Singles = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 COARSE_MM = 4.0
 CROP_STEP_MM = np.array([1.0, 1.0, 1.5])
@@ -72,7 +69,7 @@ def coarse(volume: Volume) -> Volume:
     return found
 
 
-def _outside(ct: Volume, grid: Volume) -> NDArray[np.bool_]:
+def _outside(ct: Volume, grid: Volume) -> Bools:
     """Return which voxels (i, j, k) of a grid have their centre beyond the outermost voxels of a CT."""
     to_ct = np.linalg.inv(ct.affine) @ grid.affine
     i, j, k = np.ogrid[tuple(slice(0, n) for n in grid.voxels.shape)]

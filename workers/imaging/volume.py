@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from app.contract.errors import BadMask, BadVoxels, DecompressionBomb, NotHounsfield
+from models.types import Floats
 from workers.imaging.nifti_header import Header, Limits, iter_voxels, read_header
 from workers.imaging.nifti_stream import NiftiStream
 
@@ -38,10 +39,10 @@ class Volume:
     """
 
     voxels: NDArray[Any]
-    affine: NDArray[np.float64]
+    affine: Floats
 
     @property
-    def spacing(self) -> NDArray[np.float64]:
+    def spacing(self) -> Floats:
         """(3,) float64 voxel sides along i, j, k in mm."""
         return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), np.float64)
 

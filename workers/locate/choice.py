@@ -13,22 +13,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.contract.errors import VertebraNotFound, VertebraTruncated
 from app.contract.report import Alternative
+from models.types import Floats
 from workers.imaging.resampling import COARSE_MM
 from workers.imaging.volume import Volume
 from workers.locate.landmark_counts import agree, by_looks, count, has_chest
-from workers.locate.landmark_network import Junction
-from workers.locate.level_model import LEVELS, S1, T11, Body, Numbering
+from workers.locate.landmark_network import Landmarks
+from workers.locate.level_model import LEVELS, S1, T11, Body, LevelPosterior
 from workers.locate.level_model import number as number_bodies
-from workers.locate.locator import CLASSES, RIB, SACRUM, Maps
+from workers.locate.locator import CLASSES, RIB, SACRUM, LocatorMaps
 from workers.locate.spine_walk import Axis, Look, trace_axis, walk
 
-Floats = NDArray[np.float64]
-
-JunctionAt = Callable[[Floats], Junction]
+LandmarksAt = Callable[[Floats], Landmarks]
 """What is seen of ribs and of the sacrum at the body about a point (3,) mm."""
 CLASS_OF_LEVEL = np.array([CLASSES.index(v) if v in CLASSES else 1 for v in LEVELS[:-1]] + [SACRUM])
 LEVELS_OF_CLASS = np.bincount(CLASS_OF_LEVEL, minlength=len(CLASSES))
@@ -56,7 +54,7 @@ class Candidate:
 
 
 @dataclass(frozen=True)
-class Localisation:
+class LevelDecision:
     """Where the vertebra is, and how sure that is.
 
     Attributes
@@ -87,7 +85,7 @@ class Localisation:
     by_sacrum: str | None
 
 
-def find_bodies(maps: Maps, vertebra: str, look: Look, junction: JunctionAt) -> list[Body]:
+def find_bodies(maps: LocatorMaps, vertebra: str, look: Look, junction: LandmarksAt) -> list[Body]:
     """Return the vertebral bodies about `vertebra`, or about where it would be nearest, from top to bottom.
 
     As far up as the last ribs and as far down as the sacrum, where the scan shows them.
@@ -106,7 +104,7 @@ def find_bodies(maps: Maps, vertebra: str, look: Look, junction: JunctionAt) -> 
     return []
 
 
-def _likeliest(maps: Maps, axis: Axis, wanted: int) -> Floats:
+def _likeliest(maps: LocatorMaps, axis: Axis, wanted: int) -> Floats:
     """Return the point (3,) of the axis where the level is nearest to the one wanted, by the looks alone."""
     shares = np.array([_looks(maps, point) for point in axis.points])
     bone = np.maximum(shares.sum(axis=1), 1e-6)
@@ -115,7 +113,7 @@ def _likeliest(maps: Maps, axis: Axis, wanted: int) -> Floats:
     return np.asarray(axis.points[int(off.argmin())])
 
 
-def _looks(maps: Maps, centre: Floats) -> Floats:
+def _looks(maps: LocatorMaps, centre: Floats) -> Floats:
     """Return (len(CLASSES),) mean probability of each class of vertebra, and of the sacrum, about a point (3,) mm."""
     voxel, reach = maps.voxel(centre), BODY_MM / COARSE_MM
     low, high = np.maximum(np.floor(voxel - reach).astype(int), 0), np.ceil(voxel + reach).astype(int) + 1
@@ -127,14 +125,14 @@ def _looks(maps: Maps, centre: Floats) -> Floats:
     return np.asarray(shares)
 
 
-def _describe(maps: Maps, centre: Floats, junction: Junction) -> Body:
+def _describe(maps: LocatorMaps, centre: Floats, junction: Landmarks) -> Body:
     """Return what is seen of the body about `centre` (3,) mm."""
     shares = _looks(maps, centre)
     bone = float(shares.sum())
     return Body(centre, bone, shares[CLASS_OF_LEVEL] / max(bone, 1e-6), junction.ribs, junction.sacrum)
 
 
-def choose(bodies: list[Body], ct: Volume, vertebra: str) -> Localisation:
+def choose(bodies: list[Body], ct: Volume, vertebra: str) -> LevelDecision:
     """Return the one of the bodies (`find_bodies`) that is asked for; the error says what was seen.
 
     Raises
@@ -160,7 +158,7 @@ def choose(bodies: list[Body], ct: Volume, vertebra: str) -> Localisation:
     if chance[first] < LEAST_CONFIDENCE or not agree(vertebra, counts, looks, has_chest(bodies, numbering)):
         options = (Candidate(bodies[first].centre, float(chance[first])), *others)
         raise _refusal(bodies, numbering, ct, vertebra, options, (*counts, looks))
-    return Localisation(
+    return LevelDecision(
         vertebra,
         bodies[first].centre,
         float(chance[first]),
@@ -179,7 +177,7 @@ def rounded(point: Floats) -> tuple[float, float, float]:
 
 def _refusal(
     bodies: list[Body],
-    numbering: Numbering,
+    numbering: LevelPosterior,
     ct: Volume,
     vertebra: str,
     options: tuple[Candidate, ...],

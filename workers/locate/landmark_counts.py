@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from workers.locate.level_model import L5, LEVELS, S1, T12, Body, Numbering
+from workers.locate.level_model import L5, LEVELS, S1, T12, Body, LevelPosterior
 from workers.locate.level_model import number as number_bodies
 
 
-def count(bodies: list[Body], numbering: Numbering, chosen: int) -> tuple[str | None, str | None]:
+def count(bodies: list[Body], numbering: LevelPosterior, chosen: int) -> tuple[str | None, str | None]:
     """Return the level of a body by counting down from the lowest rib, and up from the sacrum."""
     place = {i: level for i, level in numbering.path}
 
@@ -45,14 +45,14 @@ def agree(vertebra: str, counts: tuple[str | None, str | None], looks: str | Non
     return counts == (vertebra, None) and looks == vertebra
 
 
-def has_chest(bodies: list[Body], numbering: Numbering) -> bool:
+def has_chest(bodies: list[Body], numbering: LevelPosterior) -> bool:
     """Whether every vertebra numbered above T12 has ribs, and T12 is not told to have none."""
     return all(
         bodies[i].ribs or (level == T12 and bodies[i].ribs is None) for i, level in numbering.path if level <= T12
     )
 
 
-def _missed_below(landmark: int, numbering: Numbering) -> bool:
+def _missed_below(landmark: int, numbering: LevelPosterior) -> bool:
     """Whether the body that was found next below is numbered as if one between had been missed."""
     levels = [level for i, level in numbering.path if i >= landmark]
     return landmark in dict(numbering.path) and len(levels) > 1 and levels[1] - levels[0] > 1

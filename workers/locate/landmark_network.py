@@ -6,14 +6,11 @@ from dataclasses import dataclass
 from typing import Any, Literal, get_args
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.types import Floats, Singles
 from workers.imaging.network_input import normalise
 from workers.imaging.resampling import CROP_STEP_MM, crop
 from workers.imaging.volume import Volume
-
-Singles = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 Sacral = Literal["above", "on", "of"]
 """Where a vertebra lies: above the last one, on the sacrum (it is the last), or it is part of the sacrum."""
@@ -30,14 +27,14 @@ SURE = 0.73
 
 
 @dataclass(frozen=True)
-class Junction:
+class Landmarks:
     """What is seen at a vertebra: whether ribs start there, and where it lies; None where it cannot be told."""
 
     ribs: bool | None
     sacrum: Sacral | None
 
 
-class JunctionReader:
+class LandmarkNetwork:
     """Runs the network.
 
     Parameters
@@ -49,14 +46,14 @@ class JunctionReader:
     def __init__(self, session: Any) -> None:
         self.session = session
 
-    def at(self, ct: Volume, centre: Floats) -> Junction:
+    def at(self, ct: Volume, centre: Floats) -> Landmarks:
         """Return what is seen at the vertebra whose body's centre (3,) mm RAS is given."""
         (logits,) = self.session.run(["logits"], {"sides": both_sides(ct, centre)})
         mean = np.asarray(logits, np.float64).mean(axis=0)
         rib, chances = float(mean[0]), np.exp(mean[1:] - mean[1:].max())
         likeliest = int(chances.argmax())
         sure = float(chances[likeliest]) > SURE * float(chances.sum())
-        return Junction(None if abs(rib) < UNSURE else rib > 0.0, SACRAL[likeliest] if sure else None)
+        return Landmarks(None if abs(rib) < UNSURE else rib > 0.0, SACRAL[likeliest] if sure else None)
 
 
 def both_sides(ct: Volume, centre: Floats) -> Singles:

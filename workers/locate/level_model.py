@@ -11,11 +11,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.types import Floats
 from workers.locate.landmark_network import SACRAL, Sacral
-
-Floats = NDArray[np.float64]
 
 LEVELS = (
     tuple(f"C{i}" for i in range(3, 8))
@@ -72,7 +70,7 @@ class Body:
 
 
 @dataclass(frozen=True)
-class Numbering:
+class LevelPosterior:
     """What the bodies are.
 
     Attributes
@@ -87,7 +85,7 @@ class Numbering:
     path: tuple[tuple[int, int], ...]
 
 
-def number(bodies: list[Body]) -> Numbering:
+def number(bodies: list[Body]) -> LevelPosterior:
     """Number bodies that are sorted from top to bottom; there must be one."""
     looks = np.array([_likelihood(body) for body in bodies])
     steps = _steps(bodies)
@@ -116,7 +114,7 @@ def number(bodies: list[Body]) -> Numbering:
     path = [(int(at[0]), int(at[1]))]
     while (step := int(came[path[-1]])) >= 0:
         path.append((step // 4, path[-1][1] - step % 4))
-    return Numbering(np.exp(forward + backward - total), tuple(reversed(path)))
+    return LevelPosterior(np.exp(forward + backward - total), tuple(reversed(path)))
 
 
 def _likelihood(body: Body) -> Floats:

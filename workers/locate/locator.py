@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.types import Floats, Singles
 from workers.imaging.network_input import normalise
 from workers.imaging.resampling import AIR_HU, coarse
 from workers.imaging.volume import Volume
-
-Singles = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 CLASSES = ("background", "T1-T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "sacrum", "rib")
 """What the coarse network tells apart."""
@@ -25,7 +22,7 @@ BODY_HU = -500.0
 
 
 @dataclass(frozen=True)
-class Maps:
+class LocatorMaps:
     """What the network sees, on the coarse grid.
 
     Attributes
@@ -47,7 +44,7 @@ class Maps:
         return np.asarray(np.linalg.solve(self.affine[:3, :3], point - self.affine[:3, 3]))
 
 
-class Localiser:
+class Locator:
     """Runs the coarse network.
 
     Parameters
@@ -59,7 +56,7 @@ class Localiser:
     def __init__(self, session: Any) -> None:
         self.session = session
 
-    def maps(self, ct: Volume) -> Maps:
+    def maps(self, ct: Volume) -> LocatorMaps:
         """Return what the network sees in the whole CT; memory is bounded by one tile, time grows with the slices."""
         image = coarse(ct)
         window = ndimage.find_objects((image.voxels > BODY_HU).view(np.uint8)) or [(slice(0, 1),) * 3]
@@ -76,7 +73,7 @@ class Localiser:
             classes[..., first:stop] = found[0][..., first - start :]
             mark[..., first:stop] = found[1][..., first - start :]
             before = stop
-        return Maps(classes, mark, affine)
+        return LocatorMaps(classes, mark, affine)
 
     def _run(self, hu: Singles) -> tuple[Singles, Singles]:
         shape = tuple(-(-n // DIVISOR) * DIVISOR for n in hu.shape)

@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.types import Bools, Floats
 from workers.imaging.network_input import CHANNELS, NEIGHBOURS, marks, normalise
 from workers.imaging.resampling import CROP_STEP_MM, crop, sample
 from workers.imaging.volume import Volume
-
-Singles = NDArray[np.float32]
-Floats = NDArray[np.float64]
 
 WINDOW_LOW = (-64.0, -88.0, -58.0)
 """First voxel of the window relative to the centre of the vertebral body, mm RAS."""
@@ -133,7 +130,7 @@ def as_mask(probability: Volume) -> Volume:
     return Volume((fine.voxels > INSIDE).astype(np.uint8), fine.affine)
 
 
-def body_centre(mask: NDArray[np.bool_], affine: Floats) -> tuple[Floats, float]:
+def body_centre(mask: Bools, affine: Floats) -> tuple[Floats, float]:
     """Return the centre (3,) mm RAS of the thick part of a vertebra, its body, and how deep it lies in mm.
 
     The mean of the voxels, each weighted by the `THICKNESS_POWER`-th power of its depth: in a trial on 34 real ones

@@ -11,12 +11,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.types import Floats, Singles
 from workers.locate.level_model import LEVELS, PITCH_MM
-
-Floats = NDArray[np.float64]
 
 Look = Callable[[Floats], Floats | None]
 """From a point (3,) mm to the centre (3,) mm of the vertebral body it lies in or beside, None where there is none."""
@@ -71,7 +69,7 @@ class Axis:
         return float(np.linalg.norm((point - self.points[index])[:2]))
 
 
-def trace_axis(mark: NDArray[np.float32], affine: Floats) -> Axis | None:
+def trace_axis(mark: Singles, affine: Floats) -> Axis | None:
     """Return where the spine runs: through the largest region that is marked, slice by slice; None without one."""
     marked = mark > LEAST_MARK
     pieces, count = ndimage.label(ndimage.binary_dilation(marked, iterations=JOINED))

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.contract.errors import (
     GridMismatch,
@@ -19,16 +18,15 @@ from app.contract.errors import (
 )
 from app.contract.params import JobParams
 from app.contract.report import Segmentation
+from models.types import Floats
 from workers.imaging.resampling import canonical, sample
 from workers.imaging.volume import Volume
-from workers.locate.choice import Localisation, choose, find_bodies, rounded
-from workers.locate.landmark_network import JunctionReader
-from workers.locate.locator import Localiser
+from workers.locate.choice import LevelDecision, choose, find_bodies, rounded
+from workers.locate.landmark_network import LandmarkNetwork
+from workers.locate.locator import Locator
 from workers.locate.segmenter import LEAST_BODY_MM, Segmenter, as_mask, body_centre
 from workers.mask.cleaning import CleanMask, clean_mask
 from workers.mask.plausibility import MAX_CUT_MM2, check_on_bone, check_vertebra
-
-Floats = NDArray[np.float64]
 
 SEED_LOW, SEED_SHAPE = (-80.0, -80.0, -60.0), (160, 160, 80)
 """Window about a seed, which may lie anywhere in the vertebra."""
@@ -54,7 +52,7 @@ class Place:
     """Where a vertebra is: its body's centre (3,) mm RAS, and how that is known (None: the client said so)."""
 
     centre: Floats
-    found: Localisation | None
+    found: LevelDecision | None
 
     def neighbours(self) -> list[Floats]:
         """Return the centres (3,) mm RAS of the bodies above and below that were found, but not the sacrum's."""
@@ -70,7 +68,7 @@ class Place:
 class VertebraFinder:
     """Locates and segments; holds the three networks."""
 
-    def __init__(self, localiser: Localiser, segmenter: Segmenter, junctions: JunctionReader) -> None:
+    def __init__(self, localiser: Locator, segmenter: Segmenter, junctions: LandmarkNetwork) -> None:
         self.localiser, self.segmenter, self.junctions = localiser, segmenter, junctions
 
     def place(self, ct: Volume, params: JobParams) -> Place:

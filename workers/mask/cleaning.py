@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from app.contract.errors import LabelAbsent, LabelAmbiguous
+from models.types import Bools, Bytes, Floats
 from workers.imaging.volume import Volume
 
 PAD_VOXELS = 3
@@ -62,8 +63,8 @@ class CleanMask:
         Size of the label's second largest connected piece relative to the largest, 0 where there is but one.
     """
 
-    voxels: NDArray[np.bool_]
-    affine: NDArray[np.float64]
+    voxels: Bools
+    affine: Floats
     label: int
     volume_mm3: float
     removed_voxels: int
@@ -71,7 +72,7 @@ class CleanMask:
     second_fragment: float
 
     @property
-    def spacing(self) -> NDArray[np.float64]:
+    def spacing(self) -> Floats:
         """(3,) float64 voxel sides in mm."""
         return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), np.float64)
 
@@ -173,7 +174,7 @@ def clean_mask(mask: Volume, label: int) -> CleanMask:
     )
 
 
-def _crop(mask: Volume, label: int) -> tuple[NDArray[np.bool_], NDArray[np.float64]]:
+def _crop(mask: Volume, label: int) -> tuple[Bools, Floats]:
     box = label_box(mask.voxels, label)
     crop = np.pad(mask.voxels[box] == label, PAD_VOXELS)
     affine = mask.affine.copy()
@@ -194,12 +195,12 @@ def label_box(voxels: NDArray[Any], label: int | None) -> tuple[slice, slice, sl
     return _span(np.atleast_1d(hit.any(axis=1))), _span(np.atleast_1d(hit.any(axis=0))), _span(planes)
 
 
-def _span(line: NDArray[np.bool_]) -> slice:
+def _span(line: Bools) -> slice:
     hits = np.flatnonzero(line)
     return slice(int(hits[0]), int(hits[-1]) + 1)
 
 
-def _largest_piece(voxels: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float]:
+def _largest_piece(voxels: Bools) -> tuple[Bools, float]:
     """Return the largest face-connected piece and the size of the second relative to it."""
     pieces, n = ndimage.label(voxels)
     if n <= 1:
@@ -210,12 +211,12 @@ def _largest_piece(voxels: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], float]
     return pieces == int(np.argmax(sizes)), float(second / first)
 
 
-def place_on(clean: CleanMask, ct: Volume) -> NDArray[np.uint8]:
+def place_on(clean: CleanMask, ct: Volume) -> Bytes:
     """Return the cleaned vertebra on the CT's full grid: (i, j, k) uint8, 1 inside (the voxels of ``mask.nii.gz``)."""
     return _nearest(clean.voxels.astype(np.uint8), clean.affine, ct)
 
 
-def _nearest(source: NDArray[Any], affine: NDArray[np.float64], grid: Volume) -> NDArray[Any]:
+def _nearest(source: NDArray[Any], affine: Floats, grid: Volume) -> NDArray[Any]:
     """Sample `source` at the voxel centres of `grid`, 0 outside; only where its labels are, one plane at a time."""
     shape = grid.voxels.shape
     out = np.zeros(shape, source.dtype, order="F")

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from app.contract.errors import GridMismatch, InputError, MorphFailed, NotAVertebra, VertebraeFused, VertebraTruncated
+from models.types import Bools, Floats
 from workers.imaging.volume import Volume
 from workers.mask.cleaning import CleanMask, label_box
 
@@ -76,14 +77,12 @@ def check_field_of_view(mask: Volume, label: int, ct: Volume) -> None:
             raise _truncated(expected, f"{areas[worst]:.0f} mm²")
 
 
-def _within(points: NDArray[np.float64], shape: tuple[int, ...]) -> NDArray[np.bool_]:
+def _within(points: Floats, shape: tuple[int, ...]) -> Bools:
     inside = (points >= -0.501) & (points <= np.array(shape) - 0.499)
     return np.asarray(inside.all(axis=1), np.bool_)
 
 
-def _cuts(
-    points: NDArray[np.float64], steps: NDArray[np.float64], shape: tuple[int, ...], spacing: NDArray[np.float64]
-) -> NDArray[np.float64]:
+def _cuts(points: Floats, steps: Floats, shape: tuple[int, ...], spacing: Floats) -> Floats:
     """Return (2, 3) mm²: with which area voxels touch the border, backwards and forwards along the mask's axes.
 
     Parameters
@@ -101,7 +100,7 @@ def _cuts(
     return np.asarray(beyond * area, np.float64)
 
 
-def check_vertebra(clean: CleanMask, image_spacing: NDArray[np.float64] | None = None) -> None:
+def check_vertebra(clean: CleanMask, image_spacing: Floats | None = None) -> None:
     """Refuse a label whose size or pieces are not those of one vertebra.
 
     Parameters
@@ -138,7 +137,7 @@ def check_vertebra(clean: CleanMask, image_spacing: NDArray[np.float64] | None =
         raise _truncated(f"a label that ends in at most {allowed[axis]:.0f} mm² of one plane", got)
 
 
-def outermost_areas(clean: CleanMask) -> NDArray[np.float64]:
+def outermost_areas(clean: CleanMask) -> Floats:
     """Return the area in mm² of the first and the last voxel layer of the vertebra along each axis, (2, 3)."""
     box = label_box(clean.voxels.astype(np.uint8), 1)
     voxels = clean.voxels[box]
@@ -188,13 +187,13 @@ def check_on_bone(clean: CleanMask, ct: Volume) -> None:
         )
 
 
-def _padding(values: NDArray[np.float64]) -> float:
+def _padding(values: Floats) -> float:
     """Return the share of the commonest value of -900 HU or less; lung and gas are noisy, padding is not."""
     air = values[values <= -900.0]
     return float(np.unique(air, return_counts=True)[1].max() / len(values)) if len(air) else 0.0
 
 
-def _sample(ct: Volume, affine: NDArray[np.float64], index: NDArray[np.intp]) -> NDArray[np.float64]:
+def _sample(ct: Volume, affine: Floats, index: NDArray[np.intp]) -> Floats:
     """Return the CT at the nearest voxel of every index of another grid, those outside left out."""
     to_ct = np.linalg.inv(ct.affine) @ affine
     at = np.floor(index @ to_ct[:3, :3].T + to_ct[:3, 3] + 0.5).astype(int)

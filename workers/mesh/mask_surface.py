@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pyvista as pv
-from numpy.typing import NDArray
 
+from models.types import Bools, Floats
 from workers.geometry.triangles import Surface
 
 SMOOTHING_ITERATIONS = 25
@@ -13,7 +13,7 @@ PASS_BAND = 0.06
 """Windowed-sinc low pass (Taubin et al. 1996): takes the staircase off."""
 
 
-def extract_surface(mask: NDArray[np.bool_], affine: NDArray[np.float64]) -> Surface:
+def extract_surface(mask: Bools, affine: Floats) -> Surface:
     """Return the smoothed iso-surface of a binary mask.
 
     Parameters

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.contract.errors import MeshQualityError, MorphFailed
 from models.shape_model import ShapeModel
 from models.template import Template
+from models.types import Bools, Floats
 from workers.geometry.tetrahedra import Incidence, mean_ratio, relax
 from workers.geometry.triangles import Surface, surface_distance
-from workers.mesh.surface_fit import Fit, SurfaceMorpher
-
-Floats = NDArray[np.float64]
+from workers.mesh.surface_fit import Fit, SurfaceFitter
 
 POOR_QUALITY = 0.2
 """Tetrahedra of less mean ratio are repaired where their nodes can move."""
@@ -58,7 +56,7 @@ class SubjectMesh:
     repaired: int
 
 
-class Morpher:
+class MeshMorpher:
     """Makes subject meshes; holds what depends on the template alone (about 0.5 GB at template size).
 
     Parameters
@@ -71,7 +69,7 @@ class Morpher:
         self.template = template
         self.basis = model.basis(template.nodes)
         n = template.n_surface
-        self.morpher = SurfaceMorpher(Surface(template.nodes[:n], template.triangles), self.basis[:n])
+        self.surface_fitter = SurfaceFitter(Surface(template.nodes[:n], template.triangles), self.basis[:n])
         self.incidence = Incidence.of(template.tets, len(template.nodes))
 
     def mesh(self, target: Surface, voxel_mm: float) -> SubjectMesh:
@@ -84,7 +82,7 @@ class Morpher:
         MeshQualityError
             Tetrahedra stay inverted or flat after repair.
         """
-        fit = self.morpher.fit(target, voxel_mm)
+        fit = self.surface_fitter.fit(target, voxel_mm)
         points = self.place(fit)
         check_fold(mean_ratio(points, self.template.tets)[1])
         distance = self._distance(points, target)
@@ -129,7 +127,7 @@ class Morpher:
             )
         return first
 
-    def _relax_around(self, points: Floats, bad: NDArray[np.bool_], rings: int, softness: float) -> None:
+    def _relax_around(self, points: Floats, bad: Bools, rings: int, softness: float) -> None:
         """Relax the corners of bad tetrahedra and `rings` of neighbours."""
         tets = self.template.tets
         touched = np.zeros(len(points), np.bool_)

@@ -14,7 +14,8 @@ import scipy.linalg
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from workers.geometry.triangles import ClosestPoint, Floats, Surface
+from models.types import Floats, Reals, Singles
+from workers.geometry.triangles import ClosestPoint, Surface
 
 SCHEDULE = ((40, 4.0, 4), (40, 2.0, 3), (100, 1.0, 5), (300, 0.5, 2), (300, 0.3, 2))
 """Modes used, noise in mm, iterations: coarse to fine."""
@@ -46,7 +47,7 @@ class Similarity:
         return (points - self.translation) @ self.rotation / self.scale
 
     @classmethod
-    def between(cls, x: Floats, y: Floats, weights: NDArray[np.floating] | None = None) -> Similarity:
+    def between(cls, x: Floats, y: Floats, weights: Reals | None = None) -> Similarity:
         """Return the least-squares similarity from x to y, both (n, 3) (Umeyama, IEEE TPAMI 13(4), 1991)."""
         w = np.full(len(x), 1.0 / len(x)) if weights is None else weights / weights.sum()
         mean_x, mean_y = w @ x, w @ y
@@ -84,7 +85,7 @@ def farthest_points(points: Floats, n: int) -> NDArray[np.intp]:
     return chosen
 
 
-class SurfaceMorpher:
+class SurfaceFitter:
     """Fits a template surface to target surfaces; what depends on the template alone is computed once.
 
     Parameters
@@ -95,7 +96,7 @@ class SurfaceMorpher:
         (n, m) float32, mm: `ShapeModel.basis` at the surface's vertices.
     """
 
-    def __init__(self, surface: Surface, basis: NDArray[np.float32]) -> None:
+    def __init__(self, surface: Surface, basis: Singles) -> None:
         self.surface = surface
         self.basis = basis
         self.control = farthest_points(surface.vertices, N_CONTROL)
@@ -198,7 +199,7 @@ class _SimilarityICP:
 class _Pairs:
     """Two-sided correspondences between the moving template surface and a target in the template frame."""
 
-    def __init__(self, morpher: SurfaceMorpher, target: Surface) -> None:
+    def __init__(self, morpher: SurfaceFitter, target: Surface) -> None:
         self.morpher = morpher
         self.closest = ClosestPoint(target)
         corner_normals = target.normals[target.triangles].sum(axis=1)

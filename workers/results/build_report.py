@@ -7,7 +7,6 @@ from collections.abc import Mapping, Sequence
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from app.contract.params import JobParams
@@ -27,13 +26,12 @@ from app.contract.report import (
     SurfaceFit,
 )
 from models.template import REGIONS, Template
+from models.types import Floats
 from workers.fem.field import StressField
 from workers.geometry.tetrahedra import mean_ratio
 from workers.geometry.triangles import Surface
 from workers.geometry.weighted_statistics import min_dihedral_degrees, nodal_volumes, weighted_percentiles
 from workers.results.labels import DISCLAIMER, FRAME, SOFTWARE, peak_node, region_name, software_version
-
-Floats = NDArray[np.float64]
 
 NEAR_ENDPLATE_MM = 3.0
 """Nearer than this to a clamped or loaded node the stress is that of the idealised support, singular at its rim."""

@@ -46,7 +46,7 @@ def software_version() -> str:
 
 
 @dataclass(frozen=True)
-class Meta:
+class Caption:
     """What a title line says.
 
     Attributes
@@ -71,7 +71,7 @@ class Meta:
 
 
 @dataclass(frozen=True)
-class Extra:
+class ExtraArray:
     """A further nodal array for the VTK files: values (n,) or (n, k), its unit, one array a name."""
 
     values: NDArray[Any]
@@ -79,7 +79,7 @@ class Extra:
 
 
 def nodal_arrays(
-    template: Template, field: StressField, extra: Mapping[str, Extra] | None = None
+    template: Template, field: StressField, extra: Mapping[str, ExtraArray] | None = None
 ) -> dict[str, NDArray[Any]]:
     """Collect the nodal arrays of the VTK files, in template node order.
 

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFont
 
-from workers.results.labels import COLOUR_PERCENTILE, RESEARCH_NOTE, SOFTWARE, Meta, software_version
+from models.types import Bytes, Floats
+from workers.results.labels import COLOUR_PERCENTILE, RESEARCH_NOTE, SOFTWARE, Caption, software_version
 from workers.results.rasteriser import View
 
 SCALE = 2
@@ -52,7 +52,7 @@ def line(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: s
     draw.line([(x * SCALE, y * SCALE) for x, y in points], fill=colour, width=round(width * SCALE))
 
 
-def headline(draw: ImageDraw.ImageDraw, meta: Meta, width: int) -> None:
+def headline(draw: ImageDraw.ImageDraw, meta: Caption, width: int) -> None:
     """Write the title, the research note at its right and a rule below."""
     text(draw, (32, 20), "Von Mises stress", 30, bold=True)
     text(draw, (32, 58), meta.title, 18, colour=MUTED)
@@ -62,7 +62,7 @@ def headline(draw: ImageDraw.ImageDraw, meta: Meta, width: int) -> None:
     line(draw, [(32, 94), (width - 32, 94)])
 
 
-def letters(direction: NDArray[np.float64]) -> str:
+def letters(direction: Floats) -> str:
     """Name a direction by its main axes, e.g. ``"A"`` or, between two, ``"SA"`` (largest first)."""
     order = np.argsort(-np.abs(direction), kind="stable")
     return "".join(ORIENTATION[k][0 if direction[k] > 0 else 1] for k in order if abs(direction[k]) > 0.45)
@@ -112,7 +112,7 @@ def nice_ticks(limit: float, most: int = 6) -> list[float]:
     return [float(step * k) for k in range(int(limit / step * (1 + 1e-9)) + 1)]
 
 
-def colour_bar(canvas: Image.Image, table: NDArray[np.uint8], limit: float, x: float, y: float, width: float) -> None:
+def colour_bar(canvas: Image.Image, table: Bytes, limit: float, x: float, y: float, width: float) -> None:
     """Paste the colour scale (0 to `limit` MPa) with its title and ticks; the arrow says that it goes on."""
     draw = ImageDraw.Draw(canvas)
     size = (round(width * SCALE), 20 * SCALE)

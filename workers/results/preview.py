@@ -10,14 +10,14 @@ from pathlib import Path
 
 import matplotlib
 import numpy as np
-from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 from scipy.ndimage import gaussian_filter
 
 from models.template import Template
+from models.types import Bytes, Floats
 from workers.fem.field import StressField
 from workers.geometry.triangles import Surface
-from workers.results.labels import Meta, colour_limit, peak_node, region_name
+from workers.results.labels import Caption, colour_limit, peak_node, region_name
 from workers.results.lettering import (
     MUTED,
     SCALE,
@@ -46,12 +46,12 @@ LIGHT = np.array([-0.35, 0.55, 0.76])
 """Direction of the lamp in (right, up, toward) coordinates: over the viewer's left shoulder."""
 
 
-def colour_table() -> NDArray[np.uint8]:
+def colour_table() -> Bytes:
     """Return the (256, 3) uint8 table from low to high stress."""
     return (matplotlib.colormaps[COLOUR_MAP](np.linspace(*COLOUR_RANGE, 256))[:, :3] * 255 + 0.5).astype(np.uint8)
 
 
-def write_preview(path: Path, template: Template, points: NDArray[np.float64], field: StressField, meta: Meta) -> None:
+def write_preview(path: Path, template: Template, points: Floats, field: StressField, meta: Caption) -> None:
     """Draw three views of the surface coloured by von Mises stress, with one colour bar in MPa.
 
     Parameters
@@ -94,7 +94,7 @@ def write_preview(path: Path, template: Template, points: NDArray[np.float64], f
     canvas.reduce(SCALE).save(path, format="PNG", compress_level=4)
 
 
-def _pixels_per_mm(points: NDArray[np.float64]) -> float:
+def _pixels_per_mm(points: Floats) -> float:
     """Return one scale for all views, in drawing pixels a mm, at which every view fits its panel."""
     room = np.array([WIDTH / len(VIEWS) - 2 * SIDE, PANEL_HEIGHT - ABOVE - BELOW]) * SCALE
     spans = [np.ptp(view.project(points), axis=0)[:2] for _, view in VIEWS]
@@ -102,14 +102,14 @@ def _pixels_per_mm(points: NDArray[np.float64]) -> float:
 
 
 def _paint(
-    pixels: NDArray[np.uint8],
+    pixels: Bytes,
     panel: int,
     view: View,
     surface: Surface,
     field: StressField,
     limit: float,
     scale: float,
-    marks: tuple[NDArray[np.float64], NDArray[np.float64]],
+    marks: tuple[Floats, Floats],
 ) -> tuple[float, float, bool]:
     """Paint one view into `pixels`; return where the peak lies (column, row) and whether it is hidden."""
     middle, peak = marks
@@ -133,10 +133,10 @@ def _shade(
     surface: Surface,
     field: StressField,
     view: View,
-    depth_mm: NDArray[np.float64],
+    depth_mm: Floats,
     limit: float,
     shape: tuple[int, int],
-) -> NDArray[np.uint8]:
+) -> Bytes:
     """Return (p, 3) uint8 colours: the table at the pixel's stress, times a soft lamp and a depth cue."""
     triangles = surface.triangles
     stress = hits.interpolate(triangles, field.von_mises[: len(surface.vertices)])

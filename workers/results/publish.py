@@ -15,8 +15,9 @@ from numpy.typing import NDArray
 
 from app.contract.report import Report
 from models.template import Template
+from models.types import Floats
 from workers.fem.field import StressField
-from workers.results.labels import Extra, Meta
+from workers.results.labels import Caption, ExtraArray
 from workers.results.preview import write_preview
 from workers.results.viewer import write_viewer
 from workers.results.vtk_files import write_stress_vtu, write_surface_vtp
@@ -48,12 +49,12 @@ def publish(
     out_dir: Path,
     *,
     template: Template,
-    points: NDArray[np.float64],
+    points: Floats,
     field: StressField,
     report: Report,
     mask: NDArray[Any],
-    affine: NDArray[np.float64],
-    extra: Mapping[str, Extra] | None = None,
+    affine: Floats,
+    extra: Mapping[str, ExtraArray] | None = None,
 ) -> list[ResultFile]:
     """Write the six result files into `out_dir` (made if missing).
 
@@ -74,7 +75,7 @@ def publish(
     """
     start = time.perf_counter()
     out_dir.mkdir(parents=True, exist_ok=True)
-    meta = Meta(report.vertebra, report.load_newton, report.fidelity)
+    meta = Caption(report.vertebra, report.load_newton, report.fidelity)
     write_stress_vtu(out_dir / "stress.vtu", template, points, field, meta, extra)
     write_surface_vtp(out_dir / "surface.vtp", template, points, field, meta, extra)
     write_mask(out_dir / "mask.nii.gz", mask, affine)
@@ -86,7 +87,7 @@ def publish(
     return [ResultFile(name, out_dir / name, media_type) for name, media_type in MEDIA_TYPES.items()]
 
 
-def write_mask(path: Path, mask: NDArray[Any], affine: NDArray[np.float64]) -> None:
+def write_mask(path: Path, mask: NDArray[Any], affine: Floats) -> None:
     """Write a binary mask (i, j, k) as uint8 NIfTI-1 with both transforms, in mm; the same bytes every time.
 
     A sheared affine has no quaternion, so its qform code is 0 (unknown) and only the sform holds.

@@ -12,6 +12,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from models.types import Floats, Ints, Reals, Singles
+
 CHUNK = 2_000_000
 """Candidate pixels looked at in one go (bounds the memory to some tens of MB)."""
 
@@ -26,9 +28,9 @@ class View:
         (3,) float64 unit vectors in world axes: to the right of the picture, to its top, and to the viewer.
     """
 
-    right: NDArray[np.float64]
-    up: NDArray[np.float64]
-    toward: NDArray[np.float64]
+    right: Floats
+    up: Floats
+    toward: Floats
 
     @classmethod
     def looking_from(cls, toward: tuple[float, float, float], up: tuple[float, float, float] = (0, 0, 1)) -> View:
@@ -38,7 +40,7 @@ class View:
         right /= np.linalg.norm(right)
         return cls(right, np.cross(d, right), d)
 
-    def project(self, vectors: NDArray[np.float64]) -> NDArray[np.float64]:
+    def project(self, vectors: Floats) -> Floats:
         """Express (n, 3) world vectors in (right, up, toward) coordinates."""
         return vectors @ np.stack([self.right, self.up, self.toward], axis=1)
 
@@ -60,15 +62,15 @@ class Hits:
     rows: NDArray[np.int64]
     cols: NDArray[np.int64]
     faces: NDArray[np.int64]
-    weights: NDArray[np.float32]
+    weights: Singles
 
-    def interpolate(self, triangles: NDArray[np.int32], nodal: NDArray[np.floating]) -> NDArray[np.float32]:
+    def interpolate(self, triangles: Ints, nodal: Reals) -> Singles:
         """Interpolate nodal values (n,) or (n, k) to the covered pixels, float32."""
         corners = nodal.astype(np.float32)[triangles[self.faces]]
         return np.einsum("pc,pc...->p...", self.weights, corners)
 
 
-def rasterise(screen: NDArray[np.float64], triangles: NDArray[np.int32], height: int, width: int) -> Hits:
+def rasterise(screen: Floats, triangles: Ints, height: int, width: int) -> Hits:
     """Find the triangle seen at each pixel.
 
     Triangles are ranked by the depth of their centroid, which is exact enough for a surface whose triangles are small
@@ -108,9 +110,9 @@ def rasterise(screen: NDArray[np.float64], triangles: NDArray[np.int32], height:
 
 
 def _splat(
-    nearest: NDArray[np.int32],
-    xy: NDArray[np.float32],
-    low: NDArray[np.int32],
+    nearest: Ints,
+    xy: Singles,
+    low: Ints,
     members: NDArray[np.int64],
     size: int,
     width: int,
@@ -129,7 +131,7 @@ def _splat(
     np.maximum.at(nearest, first[owner] + row * width + col, members[owner].astype(np.int32))
 
 
-def _affine(xy: NDArray[np.float32]) -> tuple[tuple[NDArray[np.float32], ...], tuple[NDArray[np.float32], ...]]:
+def _affine(xy: Singles) -> tuple[tuple[Singles, ...], tuple[Singles, ...]]:
     """Coefficients (constant, per column, per row) of the barycentric coordinates of corners 1 and 2 of (t, 3, 2)."""
     a, ab, ac = xy[:, 0], xy[:, 1] - xy[:, 0], xy[:, 2] - xy[:, 0]
     scale = np.reciprocal(_cross(ab, ac))
@@ -138,6 +140,6 @@ def _affine(xy: NDArray[np.float32]) -> tuple[tuple[NDArray[np.float32], ...], t
     return (-vx * a[:, 0] - vy * a[:, 1], vx, vy), (-wx * a[:, 0] - wy * a[:, 1], wx, wy)
 
 
-def _cross(u: NDArray[np.float32], v: NDArray[np.float32]) -> NDArray[np.float32]:
-    out: NDArray[np.float32] = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
+def _cross(u: Singles, v: Singles) -> Singles:
+    out: Singles = u[..., 0] * v[..., 1] - u[..., 1] * v[..., 0]
     return out

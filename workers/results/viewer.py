@@ -18,15 +18,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.template import REGIONS, Template
+from models.types import Floats
 from workers.fem.field import StressField
-from workers.results.labels import COLOUR_PERCENTILE, RESEARCH_NOTE, SOFTWARE, Meta, software_version
+from workers.results.labels import COLOUR_PERCENTILE, RESEARCH_NOTE, SOFTWARE, Caption, software_version
 from workers.results.preview import colour_table
 
 DEFORM_MM = 8.0
 """Largest displacement shown when the deformation slider is at its end, mm."""
 
 
-def write_viewer(path: Path, template: Template, points: NDArray[np.float64], field: StressField, meta: Meta) -> None:
+def write_viewer(path: Path, template: Template, points: Floats, field: StressField, meta: Caption) -> None:
     """Write the page.
 
     Parameters
@@ -56,7 +57,7 @@ def write_viewer(path: Path, template: Template, points: NDArray[np.float64], fi
     path.write_text(page, "utf-8")
 
 
-def _data(template: Template, points: NDArray[np.float64], field: StressField) -> Mapping[str, Any]:
+def _data(template: Template, points: Floats, field: StressField) -> Mapping[str, Any]:
     """Return what the page draws: float32 arrays as base64, coordinates in mm relative to `origin` (RAS+)."""
     n = template.n_surface
     surface = points[:n]
@@ -84,7 +85,7 @@ def _data(template: Template, points: NDArray[np.float64], field: StressField) -
     }
 
 
-def _quantity(label: str, unit: str, values: NDArray[np.float64], low: float | None = None) -> dict[str, Any]:
+def _quantity(label: str, unit: str, values: Floats, low: float | None = None) -> dict[str, Any]:
     """Describe one nodal quantity; its peak is the node of largest magnitude, `low` a fixed start of the scale."""
     peak = int(np.argmax(np.abs(values)))
     return {

@@ -19,14 +19,15 @@ from vtkmodules.vtkCommonDataModel import VTK_TETRA, vtkCellArray, vtkPolyData, 
 from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter, vtkXMLUnstructuredGridWriter
 
 from models.template import REGIONS, Template
+from models.types import Floats, Ints
 from workers.fem.field import StressField
 from workers.results.labels import (
     FRAME,
     RESEARCH_NOTE,
     SOFTWARE,
     UNITS,
-    Extra,
-    Meta,
+    Caption,
+    ExtraArray,
     nodal_arrays,
     software_version,
 )
@@ -38,10 +39,10 @@ ZLIB_LEVEL = 1
 def write_stress_vtu(
     path: Path,
     template: Template,
-    points: NDArray[np.float64],
+    points: Floats,
     field: StressField,
-    meta: Meta,
-    extra: Mapping[str, Extra] | None = None,
+    meta: Caption,
+    extra: Mapping[str, ExtraArray] | None = None,
 ) -> None:
     """Write the tetrahedral mesh with its nodal stress field.
 
@@ -70,10 +71,10 @@ def write_stress_vtu(
 def write_surface_vtp(
     path: Path,
     template: Template,
-    points: NDArray[np.float64],
+    points: Floats,
     field: StressField,
-    meta: Meta,
-    extra: Mapping[str, Extra] | None = None,
+    meta: Caption,
+    extra: Mapping[str, ExtraArray] | None = None,
 ) -> None:
     """Write the outer surface with the same nodal arrays; parameters as in `write_stress_vtu`."""
     n = template.n_surface
@@ -84,13 +85,13 @@ def write_surface_vtp(
     _write(vtkXMLPolyDataWriter(), surface, path, arrays, meta, extra)
 
 
-def _points(points: NDArray[np.float64]) -> Any:
+def _points(points: Floats) -> Any:
     out = vtkPoints()
     out.SetData(numpy_to_vtk(np.ascontiguousarray(points, np.float32), deep=True))
     return out
 
 
-def _cells(connectivity: NDArray[np.int32]) -> Any:
+def _cells(connectivity: Ints) -> Any:
     """Return a vtkCellArray of equal cells, (m, k) int32, stored with 32-bit ids."""
     m, k = connectivity.shape
     offsets = np.arange(0, m * k + 1, k, dtype=np.int32)
@@ -105,8 +106,8 @@ def _write(
     data: Any,
     path: Path,
     arrays: Mapping[str, NDArray[Any]],
-    meta: Meta,
-    extra: Mapping[str, Extra] | None,
+    meta: Caption,
+    extra: Mapping[str, ExtraArray] | None,
 ) -> None:
     for name, values in arrays.items():
         array = numpy_to_vtk(np.ascontiguousarray(values), deep=True)
@@ -129,7 +130,7 @@ def _write(
         raise OSError(f"VTK could not write {path} (error code {writer.GetErrorCode()})")
 
 
-def _field_data(meta: Meta, units: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
+def _field_data(meta: Caption, units: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     return {
         "units": ("; ".join(f"{name}={unit}" for name, unit in units.items()),),
         "frame": (FRAME,),

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from app.contract.params import Surrogate
 from app.contract.report import Agreement, Prediction
 from models.template import Template
+from models.types import Floats, Reals
 from workers.fem.field import StressField
-from workers.results.labels import Extra
+from workers.results.labels import ExtraArray
 from workers.surrogate.tangent import normalising_pose
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def shape_distance(points: Floats, template: Template) -> float:
     return float(np.sqrt(np.square(local - template.nodes[:n]).sum(axis=1).mean()))
 
 
-def shape_deviation(coefficients: NDArray[np.floating]) -> float:
+def shape_deviation(coefficients: Reals) -> float:
     """Return the root mean square of shape coefficients (m, 3), in standard deviations of the shape model."""
     return float(np.sqrt(np.square(coefficients).mean()))
 
@@ -64,7 +62,7 @@ def assess(
     template: Template,
     surrogate: Surrogate,
     calibration: Calibration,
-    coefficients: NDArray[np.floating],
+    coefficients: Reals,
     residual: float | None,
 ) -> Prediction:
     """Say how well the surrogate can be expected to predict this mesh (n, 3), mm.
@@ -108,9 +106,9 @@ def agreement(points: Floats, predicted: StressField, solved: StressField) -> Ag
     )
 
 
-def solution_arrays(predicted: StressField, solved: StressField) -> dict[str, Extra]:
+def solution_arrays(predicted: StressField, solved: StressField) -> dict[str, ExtraArray]:
     """Return the solution and the prediction's error as further nodal arrays, MPa and mm."""
     arrays = {"von_mises_fe": solved.von_mises, "von_mises_error": predicted.von_mises - solved.von_mises}
     arrays |= {f"s{i + 1}_fe": solved.principal[:, i] for i in range(3)}
-    extra = {name: Extra(values, "MPa") for name, values in arrays.items()}
-    return extra if solved.displacement is None else extra | {"displacement_fe": Extra(solved.displacement, "mm")}
+    extra = {name: ExtraArray(values, "MPa") for name, values in arrays.items()}
+    return extra if solved.displacement is None else extra | {"displacement_fe": ExtraArray(solved.displacement, "mm")}

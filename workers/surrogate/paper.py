@@ -5,16 +5,14 @@ from __future__ import annotations
 import io
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.bundle import Bundle
 from models.forest import Forest
 from models.template import Template
+from models.types import Floats, Reals, Singles
 from workers.fem.field import StressField
 from workers.geometry.smoothing import nearest_neighbours, smooth
 from workers.surrogate.tangent import LOAD_NEWTON, normalising_pose
-
-Singles = NDArray[np.float32]
 
 SIZE_MM = 40.0
 """Coordinates enter the networks in the template's frame over this length."""
@@ -43,7 +41,7 @@ class PaperSurrogate:
         self.to_internal = Forest.from_arrays(arrays, "internal_")
         self.neighbours = nearest_neighbours(template.nodes, self.n_surface)
 
-    def predict(self, points: NDArray[np.float64], load_newton: float) -> StressField:
+    def predict(self, points: Floats, load_newton: float) -> StressField:
         """Return the field of a subject's mesh (n, 3), mm, world RAS; no tensor, no displacement.
 
         Pose, size and load are taken out before and put back after, exactly.
@@ -54,20 +52,18 @@ class PaperSurrogate:
         principal = np.sort(stress[:, :3], axis=1)[:, ::-1]  # decoded one by one, so their order is not given
         return StressField(None, np.ascontiguousarray(principal), np.maximum(stress[:, 3], 0.0), None)
 
-    def components(self, points: NDArray[np.floating]) -> Singles:
+    def components(self, points: Reals) -> Singles:
         """Return s1, s2, s3 and von Mises (n, 4), MPa under 500 N, of nodes (n, 3), mm, template frame and size."""
         latent = self.encode(points)
         return self.decode(points, self.to_surface.predict(latent), self.to_internal.predict(latent))
 
-    def encode(self, points: NDArray[np.floating]) -> Singles:
+    def encode(self, points: Reals) -> Singles:
         """Return the shape latent z."""
         scaled = (points[: self.n_surface : self.stride] / SIZE_MM).astype(np.float32)
         latent: Singles = self.encoder.run(None, {self.encoder.get_inputs()[0].name: scaled})[0]
         return latent
 
-    def decode(
-        self, points: NDArray[np.floating], surface: Singles, internal: Singles, smoothed: bool = True
-    ) -> Singles:
+    def decode(self, points: Reals, surface: Singles, internal: Singles, smoothed: bool = True) -> Singles:
         """Return the stress (n, 4), MPa, of the latents z_surf and z_internal."""
         names = [i.name for i in self.internal_decoder.get_inputs()]
         inside = (points[self.n_surface :] / SIZE_MM).astype(np.float32)

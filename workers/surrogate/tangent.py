@@ -15,17 +15,15 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 import scipy.linalg
-from numpy.typing import NDArray
 
 from models.tangent import TangentModel
 from models.template import Template
+from models.types import Floats, Reals, Singles
 from workers.fem.coarse import CoarseProblem
 from workers.fem.field import StressField
 from workers.fem.loads import endplate_traction
 from workers.fem.stress import principal_stresses, von_mises
 from workers.mesh.surface_fit import Similarity
-
-Floats = NDArray[np.float64]
 
 LOAD_NEWTON = 500.0
 PROJECTION_NOISE_MM = 0.1
@@ -66,7 +64,7 @@ def _combine(anchor, change, on_surface, on_coarse, corners, weights, ratio):  #
     return out
 
 
-def stress_ratio(fine: NDArray[np.floating], coarse: NDArray[np.floating]) -> NDArray[np.float32]:
+def stress_ratio(fine: Reals, coarse: Reals) -> Singles:
     """Return w (n,): fine over coarse von Mises stress of two nodal tensors (n, 6), within `RATIO_RANGE`."""
     ratio = von_mises(fine.astype(np.float64)) / np.maximum(von_mises(coarse.astype(np.float64)), 1e-12)
     return np.clip(ratio, *RATIO_RANGE).astype(np.float32)
@@ -85,7 +83,7 @@ class TangentSurrogate:
         (n_s, m) float32, mm: `ShapeModel.basis` at the surface nodes.
     """
 
-    def __init__(self, model: TangentModel, template: Template, surface_basis: NDArray[np.float32]) -> None:
+    def __init__(self, model: TangentModel, template: Template, surface_basis: Singles) -> None:
         self.model, self.template = model, template
         basis = surface_basis[::PROJECTION_STRIDE].astype(np.float64)
         gram = basis.T @ basis + PROJECTION_NOISE_MM**2 * np.eye(basis.shape[1])
@@ -104,7 +102,7 @@ class TangentSurrogate:
     def _coarse_stress(self, points: Floats) -> Floats:
         return self.coarse.stress(points, self.loaded, self._traction(points))
 
-    def coefficients(self, points: Floats) -> NDArray[np.float32]:
+    def coefficients(self, points: Floats) -> Singles:
         """Return the shape coefficients (m, 3) of a mesh (n, 3) in the template's frame and size."""
         chosen = slice(0, self.template.n_surface, PROJECTION_STRIDE)
         return self.projection @ (points[chosen] - self.template.nodes[chosen]).astype(np.float32)

@@ -8,10 +8,10 @@ import numpy as np
 
 from workers.imaging.resampling import COARSE_MM
 from workers.imaging.volume import Volume
-from workers.locate.choice import CLASS_OF_LEVEL, LEVELS, Localisation, choose, find_bodies
-from workers.locate.landmark_network import Junction
+from workers.locate.choice import CLASS_OF_LEVEL, LEVELS, LevelDecision, choose, find_bodies
+from workers.locate.landmark_network import Landmarks
 from workers.locate.level_model import Body
-from workers.locate.locator import CLASSES, RIB, SACRUM, Maps
+from workers.locate.locator import CLASSES, RIB, SACRUM, LocatorMaps
 from workers.locate.spine_walk import Look
 
 ORIGIN = np.array([-120.0, -100.0, 300.0])
@@ -39,7 +39,7 @@ def scene(
     looks: int = 0,
     ribs: tuple[str, ...] = RIBS,
     sacrum: bool | None = None,
-) -> Maps:
+) -> LocatorMaps:
     """What a good network would see of `levels`: 70 % sure of each, 15 % for each neighbour.
 
     `looks` shifts what the bodies look like by so many levels; ribs and the sacrum stay where they are.
@@ -62,7 +62,7 @@ def scene(
         x, y, z = np.moveaxis(points - spine(levels)[levels[-1]] - [0.0, -15.0, -45.0], -1, 0)
         classes[SACRUM, (np.abs(x) < 30.0) & (np.abs(y) < 12.0) & (np.abs(z) < 20.0)] = 1.0
     classes[0] = 1.0 - classes[1:].sum(axis=0)
-    return Maps(classes, mark, affine)
+    return LocatorMaps(classes, mark, affine)
 
 
 def ct(low: float = 280.0, high: float = 840.0) -> Volume:
@@ -84,25 +84,25 @@ def looks_at(centres: dict[str, np.ndarray], reach_mm: float = 20.0) -> Look:
     return look
 
 
-def junctions(maps: Maps) -> Callable[[np.ndarray], Junction]:
+def junctions(maps: LocatorMaps) -> Callable[[np.ndarray], Landmarks]:
     """What a good network for ribs and sacrum does: look beside the body, at it and below it."""
 
     def there(kind: int, point: np.ndarray) -> bool:
         i, j, k = np.rint(maps.voxel(point)).astype(int)
         return bool(maps.classes[kind, i, j, max(k, 0)] > 0.5)
 
-    def at(centre: np.ndarray) -> Junction:
+    def at(centre: np.ndarray) -> Landmarks:
         on = there(SACRUM, centre - np.array([0.0, 15.0, 45.0]))
         of = there(SACRUM, centre)
-        return Junction(there(RIB, centre + np.array([28.0, -12.0, 0.0])), "of" if of else "on" if on else "above")
+        return Landmarks(there(RIB, centre + np.array([28.0, -12.0, 0.0])), "of" if of else "on" if on else "above")
 
     return at
 
 
-def bodies_of(maps: Maps, levels: tuple[str, ...], vertebra: str, missed: tuple[str, ...] = ()) -> list[Body]:
+def bodies_of(maps: LocatorMaps, levels: tuple[str, ...], vertebra: str, missed: tuple[str, ...] = ()) -> list[Body]:
     seen = {level: centre for level, centre in spine(levels).items() if level not in missed}
     return find_bodies(maps, vertebra, looks_at(seen), junctions(maps))
 
 
-def locate(levels: tuple[str, ...], vertebra: str, scan: Volume | None = None, **scene_of) -> Localisation:
+def locate(levels: tuple[str, ...], vertebra: str, scan: Volume | None = None, **scene_of) -> LevelDecision:
     return choose(bodies_of(scene(levels, **scene_of), levels, vertebra), scan or ct(), vertebra)

@@ -1,4 +1,4 @@
-"""Numbering the vertebrae that the coarse network marks: evidence and counts that agree, conflict or are cut off."""
+"""Number the vertebrae that the coarse network marks: evidence and counts that agree, conflict or are cut off."""
 
 from __future__ import annotations
 

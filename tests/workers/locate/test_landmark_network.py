@@ -8,7 +8,7 @@ import pytest
 from workers.imaging.network_input import normalise
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.imaging.volume import Volume
-from workers.locate.landmark_network import LOGITS, SIDE_LOW, SIDE_SHAPE, UNSURE, Junction, JunctionReader, both_sides
+from workers.locate.landmark_network import LOGITS, SIDE_LOW, SIDE_SHAPE, UNSURE, LandmarkNetwork, Landmarks, both_sides
 
 CENTRE = np.array([3.0, -7.0, 11.0])
 
@@ -73,8 +73,8 @@ class Says:
     ],
 )
 def test_what_the_answer_counts_as(right, left, told):
-    answer = JunctionReader(Says((right, 0, 0, 0), (left, 0, 0, 0))).at(scan(1.0), CENTRE)
-    assert answer == Junction(told, None)
+    answer = LandmarkNetwork(Says((right, 0, 0, 0), (left, 0, 0, 0))).at(scan(1.0), CENTRE)
+    assert answer == Landmarks(told, None)
 
 
 @pytest.mark.parametrize(
@@ -89,5 +89,5 @@ def test_what_the_answer_counts_as(right, left, told):
     ],
 )
 def test_where_the_sacrum_is_must_be_likely(right, left, told):
-    answer = JunctionReader(Says((-3.0, *right), (-3.0, *left))).at(scan(1.0), CENTRE)
-    assert answer == Junction(False, told)
+    answer = LandmarkNetwork(Says((-3.0, *right), (-3.0, *left))).at(scan(1.0), CENTRE)
+    assert answer == Landmarks(False, told)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from workers.imaging.volume import Volume
-from workers.locate.locator import CLASSES, DIVISOR, OVERLAP, TILE, Localiser, tile_starts
+from workers.locate.locator import CLASSES, DIVISOR, OVERLAP, TILE, Locator, tile_starts
 
 
 class VoxelByVoxel:
@@ -29,7 +29,7 @@ def test_tiles_are_joined_where_they_were_cut(slices):
     affine = np.diag([4.0, 4.0, 4.0, 1.0])
     affine[:3, 3] = [3.0, 4.0, 5.0]
     framed = np.pad(hu, ((2, 0), (0, 1), (1, 1)), constant_values=-1000.0)  # air about the body is left out
-    maps = Localiser(VoxelByVoxel()).maps(Volume(framed, affine))
+    maps = Locator(VoxelByVoxel()).maps(Volume(framed, affine))
     expected = (hu - 150.0) / 300.0
     np.testing.assert_allclose(maps.mark, -expected, atol=1e-5)
     np.testing.assert_allclose(maps.classes[4], 5.0 * expected, atol=1e-4)
@@ -48,7 +48,7 @@ class Nearsighted:
 
 @pytest.mark.parametrize("slices", [113, 300, 500])
 def test_no_voxel_is_taken_from_the_end_of_a_tile(slices):
-    maps = Localiser(Nearsighted()).maps(Volume(np.zeros((8, 8, slices), np.float32), np.diag([4.0, 4.0, 4.0, 1.0])))
+    maps = Locator(Nearsighted()).maps(Volume(np.zeros((8, 8, slices), np.float32), np.diag([4.0, 4.0, 4.0, 1.0])))
     for seen in (maps.mark, maps.classes[3]):
         assert seen.shape == (8, 8, slices)
         assert seen[:, :, OVERLAP // 2 : -OVERLAP // 2].min() >= OVERLAP // 2 - 1

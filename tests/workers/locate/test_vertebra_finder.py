@@ -7,7 +7,7 @@ import pytest
 
 from app.contract.errors import VertebraTruncated
 from workers.imaging.volume import Volume
-from workers.locate.choice import Localisation
+from workers.locate.choice import LevelDecision
 from workers.locate.vertebra_finder import CLEAR_MM, Place, check_whole
 from workers.mask.cleaning import CleanMask, clean_mask
 
@@ -92,7 +92,7 @@ def test_the_neighbours_are_the_next_bodies_that_were_found():
 
     def neighbours(level: str) -> list[float]:
         own = centres[levels.index(level)]
-        found = Localisation(level, own, 0.99, (), levels, centres, level, level)
+        found = LevelDecision(level, own, 0.99, (), levels, centres, level, level)
         return [float(centre[2]) for centre in Place(own + 1.0, found).neighbours()]
 
     assert neighbours("T12") == [265.0]

@@ -11,12 +11,12 @@ import pytest
 import pyvista as pv
 from PIL import Image
 
-from workers.results.labels import Meta
+from workers.results.labels import Caption
 from workers.results.lettering import letters, nice_ticks
 from workers.results.preview import VIEWS, write_preview
 from workers.results.rasteriser import View, rasterise
 
-META = Meta("L1", 500.0, "fe")
+META = Caption("L1", 500.0, "fe")
 
 
 def drawn(case, path):
@@ -119,13 +119,14 @@ def test_works_without_display_in_a_forked_child(tmp_path):
         sys.path.insert(0, {str(Path(__file__).parents[3])!r})
         from pathlib import Path
         from tests.workers.results import box
-        from workers.results.labels import Meta
+        from workers.results.labels import Caption
         from workers.results.preview import write_preview
         template = box.box_template()
         child = os.fork()
         if child == 0:
             field = box.stress_of(1 + template.nodes[:, 2])
-            write_preview(Path({str(tmp_path / "child.png")!r}), template, template.nodes, field, Meta("L1", 500, "fe"))
+            path = Path({str(tmp_path / "child.png")!r})
+            write_preview(path, template, template.nodes, field, Caption("L1", 500, "fe"))
             os._exit(0)
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """

@@ -9,10 +9,10 @@ import subprocess
 import numpy as np
 import pytest
 
-from workers.results.labels import Meta
+from workers.results.labels import Caption
 from workers.results.viewer import write_viewer
 
-META = Meta("L1", 500.0, "fe")
+META = Caption("L1", 500.0, "fe")
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_no_deformation_where_none_was_solved(sideways, tmp_path):
 
 
 def test_title_is_escaped(case, tmp_path):
-    write_viewer(tmp_path / "v.html", case.template, case.points, case.field, Meta("<b>", 500.0, "</script>"))
+    write_viewer(tmp_path / "v.html", case.template, case.points, case.field, Caption("<b>", 500.0, "</script>"))
     text = (tmp_path / "v.html").read_text()
     assert "<b> ·" not in text
     assert text.count("</script>") == 2

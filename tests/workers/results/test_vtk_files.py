@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import pyvista as pv
 
-from workers.results.labels import Extra, Meta, nodal_arrays
+from workers.results.labels import Caption, ExtraArray, nodal_arrays
 from workers.results.vtk_files import write_stress_vtu, write_surface_vtp
 
-META = Meta("L1", 500.0, "fe")
+META = Caption("L1", 500.0, "fe")
 NAMES = ["von_mises", "s1", "s2", "s3", "displacement", "region", "is_surface", "is_fixed", "is_loaded"]
 
 
@@ -83,7 +83,7 @@ def test_surface_is_closed_outward_and_carries_the_same_arrays(case, tmp_path):
 def test_extra_arrays_come_with_their_unit(case, tmp_path):
     error = np.linspace(0, 1, len(case.points))
     write_stress_vtu(
-        tmp_path / "a.vtu", case.template, case.points, case.field, META, {"von_mises_error": Extra(error, "MPa")}
+        tmp_path / "a.vtu", case.template, case.points, case.field, META, {"von_mises_error": ExtraArray(error, "MPa")}
     )
     grid = pv.read(tmp_path / "a.vtu")
     np.testing.assert_allclose(grid["von_mises_error"], error, atol=1e-7)
@@ -95,7 +95,7 @@ def test_extra_arrays_come_with_their_unit(case, tmp_path):
 def test_extra_arrays_that_clash_are_refused(case, name, length):
     values = np.zeros(length or len(case.points))
     with pytest.raises(ValueError, match=name):
-        nodal_arrays(case.template, case.field, {name: Extra(values, "MPa")})
+        nodal_arrays(case.template, case.field, {name: ExtraArray(values, "MPa")})
 
 
 def test_no_displacement_where_none_was_solved(sideways, tmp_path):

@@ -12,12 +12,11 @@ from scipy import ndimage
 from torch import Tensor
 from torch.nn import functional
 
+from models.types import Bytes, Floats, Singles
 from training.segmentation.data.scans import CropScan, read_crop
 from workers.imaging.network_input import CHANNELS, NEIGHBOURS, marks, normalise
 from workers.imaging.resampling import AIR_HU, CROP_STEP_MM
 from workers.locate.segmenter import WINDOW_LOW, WINDOW_SHAPE
-
-Singles = NDArray[np.float32]
 
 SLICES, SCANS = 4, 4
 """Slices taken of a scan, scans in a batch."""
@@ -106,10 +105,10 @@ def draw_slices(random: np.random.Generator, crop: CropScan) -> tuple[Tensor, Te
 
 
 def _window(
-    mark: NDArray[np.float64],
-    offset: NDArray[np.float64],
+    mark: Floats,
+    offset: Floats,
     turn: float,
-    size: NDArray[np.float64],
+    size: Floats,
     flip: float,
     shape: tuple[int, ...],
 ) -> tuple[Tensor, tuple[Singles, Singles]]:
@@ -135,8 +134,8 @@ def intensities(random: np.random.Generator, hu: Singles) -> Singles:
 
 
 def _cut(
-    random: np.random.Generator, hu: NDArray[np.int16], inside: NDArray[np.uint8], centre: NDArray[np.float64]
-) -> tuple[NDArray[np.int16], NDArray[np.uint8]]:
+    random: np.random.Generator, hu: NDArray[np.int16], inside: Bytes, centre: Floats
+) -> tuple[NDArray[np.int16], Bytes]:
     """Now and then end the field of view near the vertebra: air beyond, and nothing to be found there."""
     if random.random() > 0.12:
         return hu, inside

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
+from models.types import Floats
 from synthetic_ct.vertebra import LEVELS
 from training.segmentation.data.crop_batches import intensities
 from training.segmentation.data.scans import read_crop
@@ -20,7 +20,7 @@ from workers.locate.landmark_network import SACRAL, SIDE_LOW, SIDE_SHAPE, Sacral
 
 SCANS, VIEWS = 8, 4
 """Scans in a batch, views of each: of every kind of body it shows (with ribs, without, last, sacral) about as many."""
-JUNCTION_SHARE = 0.3
+LANDMARK_SHARE = 0.3
 """How often the scan shows a lumbosacral junction."""
 CENTRE_ERROR_MM, SACRAL_ERROR_MM = 2.5, 6.0
 """Standard deviation of where a body seems to be, along each axis; the segmenter does not know the sacrum's."""
@@ -28,7 +28,7 @@ CUT_SHARE = 0.15
 
 
 @dataclass(frozen=True)
-class JunctionBatches:
+class LandmarkBatches:
     """Draws batches; ``junctions`` are scans of lumbosacral ones, the rest is as in `crop_batches.CropBatches`."""
 
     paths: list[Path]
@@ -59,7 +59,7 @@ class JunctionBatches:
     def _source(self, random: np.random.Generator) -> list[Path]:
         if self.real and random.random() < self.real_share:
             return self.real
-        return self.junctions if self.junctions and random.random() < JUNCTION_SHARE else self.paths
+        return self.junctions if self.junctions and random.random() < LANDMARK_SHARE else self.paths
 
 
 def has_ribs(level: str) -> bool:
@@ -72,9 +72,7 @@ def sacral_of(level: str) -> Sacral:
     return "of" if level.startswith("S") else "on" if level == LEVELS[-1] else "above"
 
 
-def draw_view(
-    random: np.random.Generator, hu: Tensor, centre: NDArray[np.float64], error_mm: float = CENTRE_ERROR_MM
-) -> Tensor:
+def draw_view(random: np.random.Generator, hu: Tensor, centre: Floats, error_mm: float = CENTRE_ERROR_MM) -> Tensor:
     """Return one side (1, *SIDE_SHAPE) of the body about `centre` (3,) voxels; `hu` (1, 1, i, j, k) is HU over air."""
     side = -1.0 if random.random() < 0.5 else 1.0
     at = centre + random.normal(0.0, error_mm, 3) / CROP_STEP_MM
@@ -104,7 +102,7 @@ def draw_view(
     return torch.from_numpy(normalise(intensities(random, view + AIR_HU)))
 
 
-def _rotation(angles: NDArray[np.float64]) -> NDArray[np.float64]:
+def _rotation(angles: Floats) -> Floats:
     """Return the rotation (3, 3) about x, then y, then z by these angles (3,)."""
     out = np.eye(3)
     for axis, angle in enumerate(angles):

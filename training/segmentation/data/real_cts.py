@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 from tqdm import tqdm
 
+from models.types import Floats
 from synthetic_ct.anatomy import SACRUM, UNKNOWN
 from synthetic_ct.vertebra import LEVELS
 from training.segmentation.data.scans import CROP_HIGH, CROP_LOW, SACRAL_BODIES, CropScan, TrunkScan
@@ -19,8 +19,6 @@ from workers.imaging.resampling import CROP_STEP_MM, coarse, crop, sample
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.locate.segmenter import body_centre
 from workers.mask.cleaning import TOTALSEGMENTATOR
-
-Floats = NDArray[np.float64]
 
 BONE_HU = 180.0
 LEAST_BODY_MM = 8.0

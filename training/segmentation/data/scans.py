@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from tqdm import tqdm
 
+from models.types import Bytes, Floats, Singles
 from synthetic_ct.anatomy import draw
 from synthetic_ct.grid import Grid
 from synthetic_ct.person import Person
@@ -22,8 +23,6 @@ from synthetic_ct.spine import make_spine
 from synthetic_ct.vertebra import Spine, label_of
 from training.files import claim, save_npz
 from workers.imaging.resampling import COARSE_MM, CROP_STEP_MM
-
-Floats = NDArray[np.float64]
 
 TRUNK_MM, CROP_MM = 2.0, 1.0
 """Spacing that trunks and surroundings are drawn with."""
@@ -57,9 +56,9 @@ class TrunkScan:
     """
 
     image: NDArray[np.int16]
-    bone: NDArray[np.uint8]
-    centres: NDArray[np.float32]
-    levels: NDArray[np.uint8]
+    bone: Bytes
+    centres: Singles
+    levels: Bytes
     people: tuple[str, ...]
 
     def save(self, path: Path) -> None:
@@ -95,10 +94,10 @@ class CropScan:
     """
 
     image: NDArray[np.int16]
-    inside: NDArray[np.uint8]
-    centre: NDArray[np.float32]
+    inside: Bytes
+    centre: Singles
     level: str
-    centres: NDArray[np.float32]
+    centres: Singles
     levels: tuple[str, ...]
     people: tuple[str, ...]
 
@@ -126,9 +125,9 @@ def make_crops(spines: list[Spine], folder: Path, count: int, seed: int = 1, job
     return _make(_one_crop, spines, folder, count, seed, jobs)
 
 
-def make_junctions(spines: list[Spine], folder: Path, count: int, seed: int = 2, jobs: int = -1) -> list[Path]:
+def make_landmark_scans(spines: list[Spine], folder: Path, count: int, seed: int = 2, jobs: int = -1) -> list[Path]:
     """Make surroundings of lumbosacral junctions until there are `count`; return their files."""
-    return _make(_one_junction, spines, folder, count, seed, jobs)
+    return _make(_one_landmark_scan, spines, folder, count, seed, jobs)
 
 
 def _make(one, spines, folder, count, seed, jobs) -> list[Path]:  # type: ignore[no-untyped-def]
@@ -194,7 +193,7 @@ def _one_crop(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> 
     _save_surroundings(random, person, TARGETS[random.integers(len(TARGETS))], paths)
 
 
-def _one_junction(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> None:
+def _one_landmark_scan(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) -> None:
     random = np.random.default_rng(seed)
     person = Person.make(random, make_spine(random, choose_spines(spines, seed[1], SCANNED), top="T9"))
     last, sacrum = person.spine.vertebrae[-1], person.skeleton.sacrum

@@ -8,15 +8,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
 
+from models.types import Floats, Singles
 from synthetic_ct.vertebra import LEVELS
 from training.segmentation.data.scans import CropScan
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.imaging.volume import Volume
-
-Floats = NDArray[np.float64]
 
 
 class TorchSession:
@@ -25,7 +23,7 @@ class TorchSession:
     def __init__(self, network: nn.Module) -> None:
         self.network = network.eval()
 
-    def run(self, names: list[str], inputs: dict[str, Any]) -> list[NDArray[np.float32]]:
+    def run(self, names: list[str], inputs: dict[str, Any]) -> list[Singles]:
         """Return what the exported graph would: probabilities."""
         (value,) = inputs.values()
         with torch.no_grad():

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from scipy import ndimage
 from torch import Tensor
 
+from models.types import Bytes, Reals, Singles
 from synthetic_ct.anatomy import PELVIS, RIB, SACRUM, UNKNOWN
 from synthetic_ct.spine import rotation
 from synthetic_ct.vertebra import LEVELS, NECK
@@ -19,15 +19,13 @@ from workers.imaging.network_input import normalise
 from workers.imaging.resampling import AIR_HU
 from workers.locate.locator import CLASSES, DIVISOR
 
-Singles = NDArray[np.float32]
-
 MOST = np.array([104, 88, 112])
 """Largest field of view a network is trained on, voxels."""
 HEAT_SD = 2.0
 """Standard deviation of a centre's mark, voxels."""
 
 
-def class_of_bone() -> NDArray[np.uint8]:
+def class_of_bone() -> Bytes:
     """Return the class (index into `CLASSES`) of each bone label."""
     table = np.zeros(256, np.uint8)
     for i, level in enumerate(LEVELS, start=1):
@@ -96,7 +94,7 @@ def draw_view(random: np.random.Generator, trunk: TrunkScan) -> tuple[Tensor, Te
     )
 
 
-def heat_map(centres: NDArray[np.floating], shape: tuple[int, ...]) -> Singles:
+def heat_map(centres: Reals, shape: tuple[int, ...]) -> Singles:
     """Return Gaussians of height 1 about the centres (n, 3), voxels."""
     heat = np.zeros(shape, np.float32)
     axes = [np.arange(n, dtype=np.float32) for n in shape]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pyvista as pv
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from models.template import Template
+from models.types import Floats
 from training.segmentation.data.test_cases import Case
 from workers.imaging.resampling import CROP_STEP_MM, crop
 from workers.imaging.volume import Volume
@@ -36,7 +36,7 @@ def template_mask(template: Template) -> Volume:
     grid = pv.ImageData(dimensions=shape, origin=tuple(low))
     closed = pv.PolyData.from_regular_faces(surface, template.triangles.astype(np.int64))
     inside = np.asarray(grid.select_interior_points(closed, check_surface=False)["selected_points"]) > 0
-    affine: NDArray[np.float64] = np.eye(4)
+    affine: Floats = np.eye(4)
     affine[:3, 3] = low
     voxels = inside.reshape(shape, order="F")
     affine[:3, 3] -= body_centre(voxels, affine)[0]

@@ -9,13 +9,11 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
+from models.types import Floats, Singles
 from synthetic_ct.spine import rotation
 from workers.imaging.volume import Volume
-
-Floats = NDArray[np.float64]
 
 SIZE, PROPORTION = 0.08, 0.05
 """Standard deviations of the logarithms of the body's size and of each axis' part in it."""
@@ -101,7 +99,7 @@ def _sway(random: np.random.Generator, points: Floats) -> Floats:
     return out
 
 
-def _at(volume: Volume, points: Floats, outside: float, order: Literal[0, 1]) -> NDArray[np.float32]:
+def _at(volume: Volume, points: Floats, outside: float, order: Literal[0, 1]) -> Singles:
     """Return the volume's values at points (…, 3) mm RAS."""
     voxels = (points - volume.affine[:3, 3]) @ np.linalg.inv(volume.affine[:3, :3]).T
     coordinates = np.moveaxis(voxels, -1, 0)

@@ -21,21 +21,21 @@ from training.segmentation.data.test_cases import Case, TorchSession, case_of, n
 from training.segmentation.evaluation import pictures
 from training.segmentation.evaluation.baselines import bone_about, placed, template_mask
 from training.segmentation.evaluation.end_to_end import Answer, ask_changed, ask_real, ask_synthetic
-from training.segmentation.evaluation.landmark_rates import JunctionRate, junction_rates
+from training.segmentation.evaluation.landmark_rates import LandmarkRate, landmark_rates
 from training.segmentation.evaluation.overlap import StressChange, overlap, segment, stress_change
 from training.segmentation.evaluation.tables import COLUMNS, NAMES, Row, document
 from training.segmentation.fitting.folds import ALL, BASE, GROUPS, Fold, Scans, folds
 from training.segmentation.fitting.training_loop import load
-from training.segmentation.networks.landmark_network import WIDTHS as JUNCTION_WIDTHS
-from training.segmentation.networks.landmark_network import JunctionNet
+from training.segmentation.networks.landmark_network import WIDTHS as LANDMARK_WIDTHS
+from training.segmentation.networks.landmark_network import LandmarkNet
 from training.segmentation.networks.locator import WIDTHS as LOCATOR_WIDTHS
-from training.segmentation.networks.locator import Locator
+from training.segmentation.networks.locator import LocatorNet
 from training.segmentation.networks.unets import KINDS, WIDTHS, BiFusionUNet, Kind, build
 from workers.engine import Engine
 from workers.imaging.network_input import CHANNELS
 from workers.imaging.volume import Volume
-from workers.locate.landmark_network import JunctionReader
-from workers.locate.locator import Localiser
+from workers.locate.landmark_network import LandmarkNetwork
+from workers.locate.locator import Locator
 from workers.locate.segmenter import Segmenter, body_centre
 from workers.locate.vertebra_finder import VertebraFinder
 
@@ -43,7 +43,7 @@ SYNTHETIC = 12
 """Synthetic vertebrae a fold."""
 WHOLE, CHANGED = 20, 30
 """Synthetic whole CTs, and random changes of a real one, that are asked for L1."""
-JUNCTION_SCANS = 150
+LANDMARK_SCANS = 150
 """Synthetic surroundings of vertebrae, and of lumbosacral junctions, in which ribs and sacrum are looked for, about."""
 SHOWN = 8
 LUMBAR = ("L1", "L2", "L3", "L4", "L5")
@@ -64,14 +64,14 @@ class Trained:
         """Return a fold's segmenter."""
         return Segmenter(TorchSession(load(build(kind, CHANNELS, WIDTHS[self.profile]), self._path(kind, fold))))
 
-    def localiser(self, fold: Fold) -> Localiser:
+    def localiser(self, fold: Fold) -> Locator:
         """Return a fold's localiser."""
-        return Localiser(TorchSession(load(Locator(LOCATOR_WIDTHS[self.profile]), self._path("locator", fold))))
+        return Locator(TorchSession(load(LocatorNet(LOCATOR_WIDTHS[self.profile]), self._path("locator", fold))))
 
-    def junctions(self, fold: Fold) -> JunctionReader:
+    def junctions(self, fold: Fold) -> LandmarkNetwork:
         """Return a fold's network that sees ribs and the sacrum."""
-        return JunctionReader(
-            TorchSession(load(JunctionNet(JUNCTION_WIDTHS[self.profile]), self._path("junctions", fold)))
+        return LandmarkNetwork(
+            TorchSession(load(LandmarkNet(LANDMARK_WIDTHS[self.profile]), self._path("junctions", fold)))
         )
 
     def fusion_weights(self) -> list[float]:
@@ -200,7 +200,7 @@ def _answers(spines: list[Spine], real: tuple[RealCt, ...], trained: Trained) ->
     return answers
 
 
-def _junction_rates(scans: Scans, trained: Trained) -> list[JunctionRate]:
+def _junction_rates(scans: Scans, trained: Trained) -> list[LandmarkRate]:
     """Return how often ribs and sacrum are seen in people that the network has not."""
     if not trained.has("junctions", BASE):
         return []
@@ -208,8 +208,8 @@ def _junction_rates(scans: Scans, trained: Trained) -> list[JunctionRate]:
     for paths in (scans.crops, scans.junctions):
         unseen = set(ready(paths, BASE.without))
         own = [path for path in paths if path not in unseen]
-        held += own[:: max(1, len(own) // JUNCTION_SCANS)]
-    return junction_rates(reader, held, False) + junction_rates(reader, scans.real_crops, True)
+        held += own[:: max(1, len(own) // LANDMARK_SCANS)]
+    return landmark_rates(reader, held, False) + landmark_rates(reader, scans.real_crops, True)
 
 
 def _curves(path: Path, trained: Trained) -> None:

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from app.contract.errors import InputError
 from app.contract.params import JobParams, Vertebra
+from models.types import Bools, Floats
 from synthetic_ct.person import Person
 from synthetic_ct.scanner import Protocol
 from synthetic_ct.spine import make_spine
@@ -120,7 +120,7 @@ def whole_vertebra(labels: Volume, values: tuple[int, ...]) -> Volume | None:
     return Volume(inside.astype(np.uint8), labels.affine)
 
 
-def cut_mm2(inside: NDArray[np.bool_], spacing: NDArray[np.float64]) -> float:
+def cut_mm2(inside: Bools, spacing: Floats) -> float:
     """Return the area at the faces of a volume, mm²."""
     area = np.prod(spacing) / spacing
     return float(sum(inside.take(edge, axis=a).sum() * area[a] for a in range(3) for edge in (0, -1)))

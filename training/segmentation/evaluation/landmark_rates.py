@@ -13,14 +13,14 @@ from training.segmentation.data.landmark_batches import CENTRE_ERROR_MM
 from training.segmentation.data.scans import CropScan, read_crop
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.imaging.volume import Volume
-from workers.locate.landmark_network import SACRAL, SIDE_LOW, SIDE_SHAPE, Junction, JunctionReader
+from workers.locate.landmark_network import SACRAL, SIDE_LOW, SIDE_SHAPE, LandmarkNetwork, Landmarks
 
 GROUPS = {level: "T11 and above" for level in ("T9", "T10", "T11")} | {level: level for level in ("T12", "L1")}
 GROUPS |= {level: "L2 to L4" for level in ("L2", "L3", "L4")} | {level: level for level in ("L5", "S1")}
 
 
 @dataclass(frozen=True)
-class JunctionRate:
+class LandmarkRate:
     """Of `count` vertebrae of some levels: the shares told to have ribs, to have none, and to be each of `SACRAL`."""
 
     levels: str
@@ -31,10 +31,10 @@ class JunctionRate:
     sacral: tuple[float, ...]
 
 
-def junction_rates(reader: JunctionReader, paths: list[Path], real: bool) -> list[JunctionRate]:
+def landmark_rates(reader: LandmarkNetwork, paths: list[Path], real: bool) -> list[LandmarkRate]:
     """Show a network every body of the surroundings in `paths` whose height is in them, its centre a little off."""
     random = np.random.default_rng(5)
-    told: dict[str, list[Junction]] = defaultdict(list)
+    told: dict[str, list[Landmarks]] = defaultdict(list)
     for path in tqdm(paths, desc="ribs and sacrum", disable=None):
         crop = read_crop(path)
         ct = Volume(crop.image, np.diag([*CROP_STEP_MM, 1.0]))
@@ -47,10 +47,10 @@ def junction_rates(reader: JunctionReader, paths: list[Path], real: bool) -> lis
     return [_rate(name, real, told[name]) for name in dict.fromkeys(GROUPS.values()) if told[name]]
 
 
-def _rate(levels: str, real: bool, told: list[Junction]) -> JunctionRate:
+def _rate(levels: str, real: bool, told: list[Landmarks]) -> LandmarkRate:
     ribs, sacral = Counter(t.ribs for t in told), Counter(t.sacrum for t in told)
     n = len(told)
-    return JunctionRate(levels, real, n, ribs[True] / n, ribs[False] / n, tuple(sacral[where] / n for where in SACRAL))
+    return LandmarkRate(levels, real, n, ribs[True] / n, ribs[False] / n, tuple(sacral[where] / n for where in SACRAL))
 
 
 def _whole(crop: CropScan, height: float) -> bool:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.types import Singles
 from training.segmentation.data.test_cases import Case
 from workers.engine import Engine
 from workers.geometry.triangles import surface_distance
@@ -14,8 +14,6 @@ from workers.imaging.volume import Volume
 from workers.locate.segmenter import Segmenter, as_mask
 from workers.mask.cleaning import clean_mask
 from workers.mesh.mask_surface import extract_surface
-
-Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -59,7 +57,7 @@ def overlap(found: Volume, truth: Volume) -> Overlap:
     )
 
 
-def on_grid(volume: Volume, grid: Volume) -> NDArray[np.float32]:
+def on_grid(volume: Volume, grid: Volume) -> Singles:
     """Interpolate a volume at the voxel centres of another."""
     from scipy import ndimage
 

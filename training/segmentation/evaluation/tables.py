@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import numpy as np
 
 from training.segmentation.evaluation.end_to_end import VERDICTS, Answer
-from training.segmentation.evaluation.landmark_rates import JunctionRate
+from training.segmentation.evaluation.landmark_rates import LandmarkRate
 from training.segmentation.evaluation.overlap import Overlap, StressChange
 
 NAMES = {
@@ -53,7 +53,7 @@ DRAWN = {
     "slices and noise of the scan others (`training/segmentation/changed_ct.py`)",
     "synthetic": "synthetic CTs of random range, width and protocol",
 }
-JUNCTIONS = """
+LANDMARKS = """
 ## Ribs and sacrum
 
 What the network that looks for ribs and for the sacrum says of people it has not seen (synthetic CTs; of the real ones
@@ -90,7 +90,7 @@ class Row:
 
 
 def document(
-    rows: list[Row], answers: list[Answer], rates: list[JunctionRate], vgg_shares: list[float], machine: str
+    rows: list[Row], answers: list[Answer], rates: list[LandmarkRate], vgg_shares: list[float], machine: str
 ) -> str:
     """Return the whole page."""
     real, synthetic = [r for r in rows if r.real], [r for r in rows if not r.real]
@@ -168,9 +168,9 @@ def _mean(values: list[float]) -> float:
     return float(np.mean(values)) if values else float("nan")
 
 
-def _junctions(rates: list[JunctionRate]) -> str:
+def _junctions(rates: list[LandmarkRate]) -> str:
     lines = []
     for rate in rates:
         shares = " | ".join(f"{share:.1%}" for share in (rate.ribs, rate.none, *rate.sacral))
         lines.append(f"| {rate.levels} | {'real' if rate.real else 'synthetic'} | {rate.count} | {shares} |")
-    return JUNCTIONS + "\n".join(lines)
+    return LANDMARKS + "\n".join(lines)

@@ -51,7 +51,7 @@ def export_locator(network: nn.Module, path: Path) -> None:
     export_graph(_Locator(network.float()), (example,), (dynamic,), path, ["volume"], ["classes", "mark"])
 
 
-def export_junctions(network: nn.Module, path: Path) -> None:
+def export_landmarks(network: nn.Module, path: Path) -> None:
     """Write ``sides`` (b, 1, *SIDE_SHAPE) to ``logits`` (b, LOGITS), any batch."""
     batch = torch.export.Dim("batch", min=2)
     example = torch.zeros(3, 1, *SIDE_SHAPE)

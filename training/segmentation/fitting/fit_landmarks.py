@@ -8,19 +8,19 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from training.segmentation.data.landmark_batches import JunctionBatches
+from training.segmentation.data.landmark_batches import LandmarkBatches
 from training.segmentation.fitting.training_loop import Score, fit
-from training.segmentation.networks.landmark_network import WIDTHS, JunctionNet
+from training.segmentation.networks.landmark_network import WIDTHS, LandmarkNet
 from workers.locate.landmark_network import SACRAL
 
 STEPS = {"paper": 6_000, "shipped": 2_400, "tiny": 4}
 HELD_OUT_BATCHES = 12
 
 
-def fit_junctions(
+def fit_landmarks(
     profile: str,
-    batches: JunctionBatches,
-    held_out: JunctionBatches,
+    batches: LandmarkBatches,
+    held_out: LandmarkBatches,
     work: Path,
     *,
     steps: int | None = None,
@@ -33,7 +33,7 @@ def fit_junctions(
     The curves have the shares of views with, and without, a rib, and of each of `SACRAL`, that are seen as such.
     """
     torch.manual_seed(0)
-    model = JunctionNet(WIDTHS[profile])
+    model = LandmarkNet(WIDTHS[profile])
 
     def step(model: nn.Module, number: int) -> Tensor:
         views, ribs, sacral = batches.batch(number)

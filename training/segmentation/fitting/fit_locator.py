@@ -11,7 +11,7 @@ from torch.nn import functional
 from synthetic_ct.anatomy import UNKNOWN
 from training.segmentation.data.trunk_batches import TrunkBatches
 from training.segmentation.fitting.training_loop import Score, fit
-from training.segmentation.networks.locator import WIDTHS, Locator
+from training.segmentation.networks.locator import WIDTHS, LocatorNet
 from workers.locate.locator import CLASSES
 
 STEPS = {"paper": 20_000, "shipped": 6_000, "tiny": 4}
@@ -65,7 +65,7 @@ def fit_locator(
     The curves have the share of the vertebrae's voxels that are seen as such, and that get the right level.
     """
     torch.manual_seed(0)
-    model = Locator(WIDTHS[profile])
+    model = LocatorNet(WIDTHS[profile])
 
     def step(model: nn.Module, number: int) -> Tensor:
         image, classes, heat = batches.sample(number)

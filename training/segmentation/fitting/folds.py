@@ -16,12 +16,12 @@ from torch import nn
 
 from training.files import claim
 from training.segmentation.data.crop_batches import CropBatches
-from training.segmentation.data.landmark_batches import JunctionBatches
+from training.segmentation.data.landmark_batches import LandmarkBatches
 from training.segmentation.data.scans import GENERATOR, SCANNED, read_crop, ready
 from training.segmentation.data.test_cases import case_of
 from training.segmentation.data.trunk_batches import TrunkBatches
-from training.segmentation.fitting.fit_landmarks import STEPS as JUNCTION_STEPS
-from training.segmentation.fitting.fit_landmarks import fit_junctions
+from training.segmentation.fitting.fit_landmarks import STEPS as LANDMARK_STEPS
+from training.segmentation.fitting.fit_landmarks import fit_landmarks
 from training.segmentation.fitting.fit_locator import STEPS as LOCATOR_STEPS
 from training.segmentation.fitting.fit_locator import fit_locator
 from training.segmentation.fitting.fit_segmenter import STEPS as SEGMENTER_STEPS
@@ -99,7 +99,7 @@ def train_locator(
     return _train(f"locator-{profile}", fold, fit_fold, work, len(scans.trunks), steps or LOCATOR_STEPS[profile])
 
 
-def train_junctions(
+def train_landmarks(
     fold: Fold, scans: Scans, work: Path, profile: str = "shipped", steps: int | None = None
 ) -> nn.Module:
     """Train one fold of the network that sees ribs and the sacrum, as `train_segmenter`."""
@@ -108,11 +108,11 @@ def train_junctions(
         seen, held = _split(scans.crops, fold.without, SCANNED)
         below, held_below = _split(scans.junctions, fold.without, SCANNED)
         real = ready(scans.real_crops, fold.without) if fold.real else []
-        batches = JunctionBatches(seen, below, real, _share(real))
-        return fit_junctions(profile, batches, JunctionBatches(held, held_below, seed=9), folder, **course)
+        batches = LandmarkBatches(seen, below, real, _share(real))
+        return fit_landmarks(profile, batches, LandmarkBatches(held, held_below, seed=9), folder, **course)
 
     count = len(scans.crops) + len(scans.junctions)
-    return _train(f"junctions-{profile}", fold, fit_fold, work, count, steps or JUNCTION_STEPS[profile])
+    return _train(f"junctions-{profile}", fold, fit_fold, work, count, steps or LANDMARK_STEPS[profile])
 
 
 def _train(

@@ -11,7 +11,7 @@ WIDTHS = {"paper": 16, "shipped": 16, "tiny": 2}
 LEVELS = 4
 
 
-class JunctionNet(nn.Module):
+class LandmarkNet(nn.Module):
     """From one side of a body (b, 1, *SIDE_SHAPE), normalised HU, to logits (b, LOGITS): a rib, then each of `SACRAL`.
 
     Convolutions on 2 x 2 x 1.5 mm, halved `LEVELS` - 1 times; what is left is weighed place by place, for a rib is told

@@ -25,7 +25,7 @@ def convolutions(inputs: int, outputs: int) -> nn.Sequential:
     return nn.Sequential(*steps)
 
 
-class Locator(nn.Module):
+class LocatorNet(nn.Module):
     """3-D U-Net on blocks of 2 x 2 x 2 voxels, which become channels: a level is a property of a region.
 
     Takes (b, 1, i, j, k) normalised HU at 4 mm, every side a multiple of 16; returns logits

@@ -5,16 +5,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.types import Floats
 from training.shapes.population import Registered
 from training.surrogates.tangent.shape_derivative import Anchor
 from workers.engine import Engine
 from workers.fem.loads import endplate_traction
 from workers.mesh.surface_fit import Similarity
 from workers.surrogate.tangent import LOAD_NEWTON, stress_ratio
-
-Floats = NDArray[np.float64]
 
 STEP = 0.05
 """Step of the central difference of the coarse problem, in units of the displacement."""

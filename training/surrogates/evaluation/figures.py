@@ -14,6 +14,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from models.template import Template
+from models.types import Floats, Singles
 from training.surrogates.evaluation.scores import FIRST_ORDER, MEAN, PAPER, SHIPPED
 from training.surrogates.evaluation.tables import Rows, pick
 from training.surrogates.paper.dataset import COMPONENTS
@@ -33,12 +34,12 @@ class Fields:
     """One shape's von Mises fields, MPa (n,), at `points` (n, 3), mm."""
 
     name: str
-    points: NDArray[np.float64]
-    true: NDArray[np.float32]
-    predicted: dict[str, NDArray[np.float32]]
+    points: Floats
+    true: Singles
+    predicted: dict[str, Singles]
 
 
-def picture(points: NDArray[np.float64], template: Template, values: NDArray[Any], low: float, high: float) -> Any:
+def picture(points: Floats, template: Template, values: NDArray[Any], low: float, high: float) -> Any:
     """Return an RGB image (h, w, 3) of the surface from below and in front, coloured by nodal `values`."""
     surface = Surface(points[: template.n_surface], template.triangles)
     seen = VIEW.project(surface.vertices - surface.vertices.mean(axis=0))

@@ -6,9 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.floating]
+from models.types import Reals
 
 
 @dataclass(frozen=True)
@@ -51,7 +50,7 @@ class Score:
         return asdict(self)
 
 
-def score(true: Floats, predicted: Floats, mean_field: Floats, points: Floats) -> Score:
+def score(true: Reals, predicted: Reals, mean_field: Reals, points: Reals) -> Score:
     """Compare one component (n,), MPa, at the nodes `points` (n, 3), mm.
 
     Parameters

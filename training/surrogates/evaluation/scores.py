@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from models.bundle import Bundle
+from models.types import Singles
 from training.shapes.population import Registered
 from training.surrogates.evaluation.exact_tangents import ExactTangent, anchor_without
 from training.surrogates.evaluation.metrics import score
@@ -23,8 +23,6 @@ from workers.engine import Engine
 from workers.surrogate.expected_error import shape_distance
 from workers.surrogate.paper import PaperSurrogate
 from workers.surrogate.tangent import LOAD_NEWTON
-
-Singles = NDArray[np.float32]
 
 MEAN, PAPER, RAW = "mean field", "paper: forest", "paper: forest, unsmoothed"
 SHIPPED = "tangent (shipped)"

@@ -11,18 +11,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.template import Template
+from models.types import Bools, Reals, Singles
 from training.files import save_npz
 from training.surrogates.simulation import Sample
 from workers.fem.stress import principal_stresses, von_mises
 from workers.surrogate.paper import SIZE_MM
 
-Singles = NDArray[np.float32]
-
 COMPONENTS = ("s1", "s2", "s3", "von_mises")
 FPS_SEEDS = 5
 
 
-def components(tensor: NDArray[np.floating]) -> Singles:
+def components(tensor: Reals) -> Singles:
     """Return s1, s2, s3 and von Mises (n, 4), MPa, of nodal tensors (n, 6)."""
     t = tensor.astype(np.float64)
     return np.column_stack([principal_stresses(t), von_mises(t)]).astype(np.float32)
@@ -60,7 +59,7 @@ class Dataset:
     def __len__(self) -> int:
         return len(self.people)
 
-    def subset(self, chosen: NDArray[np.bool_] | NDArray[np.intp]) -> Dataset:
+    def subset(self, chosen: Bools | NDArray[np.intp]) -> Dataset:
         """Return the chosen samples."""
         return Dataset(*(getattr(self, name)[chosen] for name in self.__dataclass_fields__))
 

@@ -16,6 +16,7 @@ from sklearn.ensemble import RandomForestRegressor
 from torch import nn
 
 from models.forest import Forest
+from models.types import Reals
 from training.bundle_writer import write_npz
 from training.surrogates.paper.fit_networks import Networks
 from training.surrogates.paper.mapping import BayesForest
@@ -25,7 +26,7 @@ HALF_FROM = 1024
 """Weights of at least this many numbers are stored in half precision."""
 
 
-def export_forest(model: RandomForestRegressor, x: NDArray[np.floating], y: NDArray[np.floating]) -> Forest:
+def export_forest(model: RandomForestRegressor, x: Reals, y: Reals) -> Forest:
     """Return a fitted scikit-learn forest, trained on (x, y), as arrays."""
     roots, feature, threshold, left, right, members, weights = ([] for _ in range(7))
     n_nodes = n_members = 0

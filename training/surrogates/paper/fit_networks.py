@@ -13,7 +13,8 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from training.surrogates.paper.dataset import Dataset, Singles
+from models.types import Singles
+from training.surrogates.paper.dataset import Dataset
 from training.surrogates.paper.networks.internal_autoencoder import InternalStressAutoencoder
 from training.surrogates.paper.networks.profile import Profile
 from training.surrogates.paper.networks.shape_autoencoder import ShapeAutoencoder

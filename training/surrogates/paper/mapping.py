@@ -20,19 +20,20 @@ from sklearn.model_selection import GroupKFold
 from sklearn.neural_network import MLPRegressor
 from sklearn.preprocessing import StandardScaler
 
-Floats = NDArray[np.floating]
+from models.types import Reals
+
 People = NDArray[np.str_]
 FOLDS = 4
 RIDGE_ALPHAS = 10.0 ** np.arange(-1.0, 6.0)
 
 
 class Mapping(Protocol):
-    """Maps shape latents (k, p) to stress latents (k, q)."""
+    """LocatorMaps shape latents (k, p) to stress latents (k, q)."""
 
-    def fit(self, x: Floats, y: Floats, people: People) -> None:
+    def fit(self, x: Reals, y: Reals, people: People) -> None:
         """Learn from pairs."""
 
-    def predict(self, x: Floats) -> Floats:
+    def predict(self, x: Reals) -> Reals:
         """Return the stress latents of `x`."""
 
 
@@ -40,7 +41,7 @@ def _folds(people: People) -> GroupKFold:
     return GroupKFold(min(FOLDS, len(np.unique(people))))
 
 
-def cross_validated_error(make: Any, x: Floats, y: Floats, people: People) -> float:
+def cross_validated_error(make: Any, x: Reals, y: Reals, people: People) -> float:
     """Return eq. 2: the mean squared error over folds of unseen people."""
     errors = []
     for train, test in _folds(people).split(x, groups=people):
@@ -65,7 +66,7 @@ class BayesForest:
         self.trials, self.trees = trials, trees
         self.best: dict[str, Any] = {}
 
-    def fit(self, x: Floats, y: Floats, people: People) -> None:
+    def fit(self, x: Reals, y: Reals, people: People) -> None:
         """Search, then fit on everything."""
         variance = y.var(axis=0).sum()
 
@@ -89,16 +90,16 @@ class BayesForest:
         self.model.fit(x, y)
         self.x, self.y = x, y
 
-    def predict(self, x: Floats) -> Floats:
+    def predict(self, x: Reals) -> Reals:
         """Return the mean over the trees."""
-        out: Floats = self.model.predict(x)
+        out: Reals = self.model.predict(x)
         return out
 
 
 class RidgeMapping:
     """Ridge regression on standardised latents; the penalty is chosen on unseen people."""
 
-    def fit(self, x: Floats, y: Floats, people: People) -> None:
+    def fit(self, x: Reals, y: Reals, people: People) -> None:
         """Choose the penalty, then fit on everything."""
         self.scaler = StandardScaler().fit(x)
         z = self.scaler.transform(x)
@@ -106,9 +107,9 @@ class RidgeMapping:
         self.alpha = float(RIDGE_ALPHAS[int(np.argmin(errors))])
         self.model = Ridge(alpha=self.alpha).fit(z, y)
 
-    def predict(self, x: Floats) -> Floats:
+    def predict(self, x: Reals) -> Reals:
         """Return the linear prediction."""
-        out: Floats = self.model.predict(self.scaler.transform(x))
+        out: Reals = self.model.predict(self.scaler.transform(x))
         return out
 
 
@@ -118,12 +119,12 @@ class RidgeForest:
     def __init__(self, trials: int = 8, trees: int = 100) -> None:
         self.ridge, self.forest = RidgeMapping(), BayesForest(trials, trees)
 
-    def fit(self, x: Floats, y: Floats, people: People) -> None:
+    def fit(self, x: Reals, y: Reals, people: People) -> None:
         """Fit one after the other."""
         self.ridge.fit(x, y, people)
         self.forest.fit(x, y - self.ridge.predict(x), people)
 
-    def predict(self, x: Floats) -> Floats:
+    def predict(self, x: Reals) -> Reals:
         """Return the sum."""
         return self.ridge.predict(x) + self.forest.predict(x)
 
@@ -131,7 +132,7 @@ class RidgeForest:
 class GaussianProcess:
     """Gaussian process with one RBF kernel over the standardised latents' leading principal components."""
 
-    def fit(self, x: Floats, y: Floats, people: People) -> None:
+    def fit(self, x: Reals, y: Reals, people: People) -> None:
         """Fit by marginal likelihood; at most 800 samples (the cost is cubic)."""
         chosen = np.random.default_rng(0).permutation(len(x))[:800]
         self.scaler = StandardScaler().fit(x)
@@ -143,16 +144,16 @@ class GaussianProcess:
                 self.scaler.transform(x[chosen]), (y[chosen] - self.mean) / self.size
             )
 
-    def predict(self, x: Floats) -> Floats:
+    def predict(self, x: Reals) -> Reals:
         """Return the posterior mean."""
-        out: Floats = self.model.predict(self.scaler.transform(x)) * self.size + self.mean
+        out: Reals = self.model.predict(self.scaler.transform(x)) * self.size + self.mean
         return out
 
 
 class DirectMLP:
     """Multilayer perceptron from latent to latent, stopped early on held-out samples."""
 
-    def fit(self, x: Floats, y: Floats, people: People) -> None:
+    def fit(self, x: Reals, y: Reals, people: People) -> None:
         """Fit with Adam."""
         self.scaler, self.size = StandardScaler().fit(x), y.std()
         with warnings.catch_warnings():
@@ -161,9 +162,9 @@ class DirectMLP:
                 hidden_layer_sizes=(256, 256), alpha=1e-3, early_stopping=True, max_iter=300, random_state=0
             ).fit(self.scaler.transform(x), y / self.size)
 
-    def predict(self, x: Floats) -> Floats:
+    def predict(self, x: Reals) -> Reals:
         """Return the network's output."""
-        out: Floats = self.model.predict(self.scaler.transform(x)) * self.size
+        out: Reals = self.model.predict(self.scaler.transform(x)) * self.size
         return out
 
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 from tqdm import tqdm
 
 from models.bundle import Bundle
 from models.tangent import TangentModel
 from models.template import Template
+from models.types import Floats, Reals, Singles
 from training.files import save_npz
 from training.surrogates.tangent.coarse_mesh import build_coarse_mesh
 from training.surrogates.tangent.shape_derivative import Anchor
@@ -21,8 +21,6 @@ from workers.fem.coarse import CoarseProblem
 from workers.fem.loads import endplate_traction
 from workers.fem.solve import Plan
 from workers.surrogate.tangent import LOAD_NEWTON, stress_ratio
-
-Floats = NDArray[np.floating]
 
 COARSE_SURFACE, COARSE_VOLUME_MM3 = 2000, 8.0
 """Surface nodes and largest tetrahedron of the coarse mesh."""
@@ -60,14 +58,14 @@ def derive(bundle: Bundle, work: Path) -> None:
         save_npz(folder / f"{start:03d}.npz", tensor=tensor, scale=scale, anchor=anchor.tensor.astype(np.float32))
 
 
-def coarse_derivatives(problem: CoarseProblem, template: Template, basis: Floats, path: Path) -> Floats:
+def coarse_derivatives(problem: CoarseProblem, template: Template, basis: Reals, path: Path) -> Reals:
     """Return the derivatives (3 m, k, 6) of the coarse nodal stress along every mode and axis; kept at `path`."""
     if path.exists():
-        stored: Floats = np.load(path)
+        stored: Reals = np.load(path)
         return stored
     loaded = template.loaded_nodes
 
-    def stress(points: NDArray[np.float64]) -> Floats:
+    def stress(points: Floats) -> Reals:
         force = endplate_traction(points, template.superior, template.inferior, LOAD_NEWTON)
         return problem.stress(points, loaded, force[loaded], tolerance=1e-8)
 
@@ -85,7 +83,7 @@ def coarse_derivatives(problem: CoarseProblem, template: Template, basis: Floats
     return out
 
 
-def build_tangent(bundle: Bundle, work: Path, spread: Floats, rank: int = RANK) -> TangentModel:
+def build_tangent(bundle: Bundle, work: Path, spread: Reals, rank: int = RANK) -> TangentModel:
     """Return the model: exact derivatives minus what the coarse problem tells, reduced to `rank` shape directions.
 
     Parameters
@@ -118,15 +116,15 @@ def build_tangent(bundle: Bundle, work: Path, spread: Floats, rank: int = RANK) 
     return TangentModel(mesh, anchor, reduction, np.round(kept / scale).astype(np.int8), scale.astype(np.float32))
 
 
-def _interpolate(problem: CoarseProblem, values: Floats) -> NDArray[np.float32]:
+def _interpolate(problem: CoarseProblem, values: Reals) -> Singles:
     """Return coarse nodal values (k, 6) at the fine nodes."""
     weights = problem.fine_weights.astype(np.float32)
     return np.einsum("nc,ncd->nd", weights, values.astype(np.float32)[problem.fine_corners])
 
 
 def _residual_rows(
-    problem: CoarseProblem, coarse: Floats, at_template: Floats, width: Floats, folder: Path
-) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    problem: CoarseProblem, coarse: Reals, at_template: Reals, width: Reals, folder: Path
+) -> tuple[Singles, Singles]:
     """Return d/dx [s - w c] along each direction, times its spread, (3 m, 6 n); and the template's stress (n, 6)."""
     rows = np.empty((len(coarse), at_template.size), np.float32)
     for path in tqdm(sorted(folder.glob("[0-9]*.npz")), desc="reading derivatives"):
@@ -140,7 +138,7 @@ def _residual_rows(
     return rows, anchor
 
 
-def _reduce(rows: NDArray[np.float32], width: Floats, rank: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _reduce(rows: Singles, width: Reals, rank: int) -> tuple[Singles, Singles]:
     """Return the leading directions (3 m, rank) over raw coefficients, and the response (6 n, rank) to them."""
     gram = np.zeros((len(rows), len(rows)))
     for start in range(0, rows.shape[1], CHUNK):

@@ -8,8 +8,9 @@ import pyvista as pv
 import tetgen
 from scipy.spatial import cKDTree
 
-from models.coarse_mesh import CoarseMesh, Floats, Ints
+from models.coarse_mesh import CoarseMesh
 from models.template import Template
+from models.types import Floats, Ints
 from workers.geometry.tetrahedra import mean_ratio
 
 

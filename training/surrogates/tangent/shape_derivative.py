@@ -10,18 +10,16 @@ from __future__ import annotations
 
 import numba as nb
 import numpy as np
-from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, cg
 
 from models.template import Template
+from models.types import Floats
 from workers.fem.assembly import Material, average_at_nodes, shape_gradients, stiffness
 from workers.fem.loads import endplate_traction
 from workers.fem.multigrid import Multigrid
 from workers.fem.multigrid_kernels import block_multiply
 from workers.fem.solve import Plan, solve
 from workers.surrogate.tangent import LOAD_NEWTON
-
-Floats = NDArray[np.float64]
 
 TOLERANCE = 1e-6
 """Relative residual of a derivative's solve; the derivative itself is used to about three digits."""

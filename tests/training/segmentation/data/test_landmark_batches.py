@@ -8,7 +8,7 @@ import pytest
 torch = pytest.importorskip("torch", reason="torch is not installed (make training)")
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
-from training.segmentation.data.landmark_batches import SCANS, VIEWS, JunctionBatches, draw_view, has_ribs, sacral_of  # noqa: E402
+from training.segmentation.data.landmark_batches import SCANS, VIEWS, LandmarkBatches, draw_view, has_ribs, sacral_of  # noqa: E402
 from training.segmentation.data.scans import CropScan  # noqa: E402
 from workers.imaging.resampling import AIR_HU, CROP_STEP_MM  # noqa: E402
 from workers.imaging.volume import Volume  # noqa: E402
@@ -65,7 +65,7 @@ def test_half_of_the_views_have_ribs_where_a_scan_shows_both(tmp_path):
     centres = np.array([[84, 104, 20], [84, 104, 68], [84, 104, 90]], np.float32)
     crop = CropScan(image, np.zeros(SHAPE, np.uint8), centres[1], "L1", centres, ("T12", "L1", "L2"), ("a",))
     crop.save(tmp_path / "a.npz")
-    batches = JunctionBatches([tmp_path / "a.npz"])
+    batches = LandmarkBatches([tmp_path / "a.npz"])
     views, ribs, sacral = batches.batch(0)
     assert (sacral == SACRAL.index("above")).all()
     assert views.shape == (SCANS * VIEWS, 1, *SIDE_SHAPE)
@@ -75,7 +75,7 @@ def test_half_of_the_views_have_ribs_where_a_scan_shows_both(tmp_path):
     np.testing.assert_array_equal(batches.batch(0)[0], views)
     only = CropScan(image, np.zeros(SHAPE, np.uint8), centres[1], "L1", centres[1:], ("L1", "L2"), ("a",))
     only.save(tmp_path / "b.npz")
-    assert JunctionBatches([tmp_path / "b.npz"]).batch(0)[1].sum() == 0.0
+    assert LandmarkBatches([tmp_path / "b.npz"]).batch(0)[1].sum() == 0.0
 
 
 def test_who_has_ribs():
@@ -96,9 +96,9 @@ def test_junctions_are_seen_now_and_then_and_each_kind_of_body_in_them(tmp_path)
     CropScan(image, image.astype(np.uint8), centres[1], "L2", centres[:2], ("L1", "L2"), ("a",)).save(
         tmp_path / "lumbar.npz"
     )
-    batches = JunctionBatches([tmp_path / "lumbar.npz"], [tmp_path / "junction.npz"])
+    batches = LandmarkBatches([tmp_path / "lumbar.npz"], [tmp_path / "junction.npz"])
     places = torch.cat([batches.batch(number)[2] for number in range(12)]).reshape(-1, VIEWS)
     shown = (places > 0).any(dim=1)
     assert 0.15 < shown.float().mean() < 0.45
     assert all(set(row.tolist()) == {0, 1, 2} for row in places[shown])
-    assert (JunctionBatches([tmp_path / "lumbar.npz"]).batch(0)[2] == 0).all()
+    assert (LandmarkBatches([tmp_path / "lumbar.npz"]).batch(0)[2] == 0).all()

@@ -9,9 +9,9 @@ pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 pytest.importorskip("torch", reason="torch is not installed (make training)")
 
 from training.segmentation.data.scans import CropScan
-from training.segmentation.evaluation.landmark_rates import JunctionRate, junction_rates
+from training.segmentation.evaluation.landmark_rates import LandmarkRate, landmark_rates
 from training.segmentation.evaluation.tables import document
-from workers.locate.landmark_network import Junction
+from workers.locate.landmark_network import Landmarks
 
 SHAPE = (160, 160, 93)
 LEVELS = ("T12", "L1", "L5", "S1", "S2")
@@ -25,7 +25,7 @@ class ByHeight:
     def at(self, ct, centre):
         height = centre[2] / 1.5
         ribs = True if height > 57.0 else False if height < 35.0 else None
-        return Junction(ribs, "on" if height < 35.0 else "above")
+        return Landmarks(ribs, "on" if height < 35.0 else "above")
 
 
 @pytest.fixture
@@ -37,12 +37,12 @@ def path(tmp_path):
 
 
 def test_rates_are_of_whole_surroundings_by_level(path):
-    rates = junction_rates(ByHeight(), [path] * 3, False)
+    rates = landmark_rates(ByHeight(), [path] * 3, False)
     assert rates == [
-        JunctionRate("L1", False, 3, 1.0, 0.0, (1.0, 0.0, 0.0)),
-        JunctionRate("L5", False, 3, 0.0, 0.0, (1.0, 0.0, 0.0)),
-        JunctionRate("S1", False, 3, 0.0, 1.0, (0.0, 1.0, 0.0)),
+        LandmarkRate("L1", False, 3, 1.0, 0.0, (1.0, 0.0, 0.0)),
+        LandmarkRate("L5", False, 3, 0.0, 0.0, (1.0, 0.0, 0.0)),
+        LandmarkRate("S1", False, 3, 0.0, 1.0, (0.0, 1.0, 0.0)),
     ]
-    assert [rate.levels for rate in junction_rates(ByHeight(), [path], True)] == ["L1", "S1"]
+    assert [rate.levels for rate in landmark_rates(ByHeight(), [path], True)] == ["L1", "S1"]
     page = document([], [], rates, [], "a machine")
     assert "| S1 | synthetic | 3 | 0.0% | 100.0% | 0.0% | 100.0% | 0.0% |" in page

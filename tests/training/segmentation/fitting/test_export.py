@@ -20,11 +20,11 @@ from torch import nn  # noqa: E402
 from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
 
 from training.segmentation.data.test_cases import TorchSession  # noqa: E402
-from training.segmentation.fitting.export import export_junctions, export_locator, export_segmenter  # noqa: E402
-from training.segmentation.networks.landmark_network import WIDTHS as JUNCTION_WIDTHS  # noqa: E402
-from training.segmentation.networks.landmark_network import JunctionNet  # noqa: E402
+from training.segmentation.fitting.export import export_landmarks, export_locator, export_segmenter  # noqa: E402
+from training.segmentation.networks.landmark_network import WIDTHS as LANDMARK_WIDTHS  # noqa: E402
+from training.segmentation.networks.landmark_network import LandmarkNet  # noqa: E402
 from training.segmentation.networks.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
-from training.segmentation.networks.locator import Locator  # noqa: E402
+from training.segmentation.networks.locator import LocatorNet  # noqa: E402
 from training.segmentation.networks.unets import WIDTHS, build  # noqa: E402
 from training.surrogates.paper.export import HALF_FROM  # noqa: E402
 from workers.imaging.network_input import CHANNELS  # noqa: E402
@@ -85,7 +85,7 @@ def segmenter(tmp_path_factory) -> Exported:
 
 @pytest.fixture(scope="module")
 def locator(tmp_path_factory) -> Exported:
-    network = lived_in(seeded(lambda: Locator(LOCATOR_WIDTHS["tiny"])), 1, 1, 32, 32, 32)
+    network = lived_in(seeded(lambda: LocatorNet(LOCATOR_WIDTHS["tiny"])), 1, 1, 32, 32, 32)
     return Exported(network, export_locator, tmp_path_factory.mktemp("locator") / "locator.onnx")
 
 
@@ -118,8 +118,8 @@ def test_the_locators_graph_is_the_network(locator, shape):
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
 def test_the_junction_networks_graph_is_the_network(batch, tmp_path):
-    network = lived_in(seeded(lambda: JunctionNet(JUNCTION_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE)
-    exported = Exported(network, export_junctions, tmp_path / "junctions.onnx")
+    network = lived_in(seeded(lambda: LandmarkNet(LANDMARK_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE)
+    exported = Exported(network, export_landmarks, tmp_path / "junctions.onnx")
     sides = np.random.default_rng(batch).standard_normal((batch, 1, *SIDE_SHAPE)).astype(np.float32)
     (found,) = exported.session.run(["logits"], {"sides": sides})
     (expected,) = TorchSession(exported.network).run(["logits"], {"sides": sides})

@@ -9,10 +9,10 @@ torch = pytest.importorskip("torch", reason="torch is not installed (make traini
 
 from torch import nn  # noqa: E402
 
-from training.segmentation.networks.landmark_network import WIDTHS as JUNCTION_WIDTHS  # noqa: E402
-from training.segmentation.networks.landmark_network import JunctionNet  # noqa: E402
+from training.segmentation.networks.landmark_network import WIDTHS as LANDMARK_WIDTHS  # noqa: E402
+from training.segmentation.networks.landmark_network import LandmarkNet  # noqa: E402
 from training.segmentation.networks.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
-from training.segmentation.networks.locator import Locator  # noqa: E402
+from training.segmentation.networks.locator import LocatorNet  # noqa: E402
 from training.segmentation.networks.unets import (  # noqa: E402
     ASPP_DILATIONS,
     KINDS,
@@ -167,7 +167,7 @@ def test_bifusion_has_both_encoders():
 
 
 def test_the_locator_gives_every_voxel_its_classes_and_a_mark():
-    net = Locator(LOCATOR_WIDTHS["tiny"])
+    net = LocatorNet(LOCATOR_WIDTHS["tiny"])
     out = net(torch.randn(1, 1, 32, 48, 64))
     assert out.shape == (1, len(CLASSES) + 1, 32, 48, 64)
     (out * torch.randn_like(out)).sum().backward()
@@ -176,7 +176,7 @@ def test_the_locator_gives_every_voxel_its_classes_and_a_mark():
 
 
 def test_the_junction_network_tells_ribs_and_sacrum_of_each_side():
-    net = JunctionNet(JUNCTION_WIDTHS["tiny"])
+    net = LandmarkNet(LANDMARK_WIDTHS["tiny"])
     out = net(torch.randn(3, 1, *SIDE_SHAPE))
     assert out.shape == (3, LOGITS)
     (out * torch.randn_like(out)).sum().backward()
