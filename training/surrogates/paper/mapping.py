@@ -28,7 +28,7 @@ RIDGE_ALPHAS = 10.0 ** np.arange(-1.0, 6.0)
 
 
 class Mapping(Protocol):
-    """LocatorMaps shape latents (k, p) to stress latents (k, q)."""
+    """Maps shape latents (k, p) to stress latents (k, q)."""
 
     def fit(self, x: Reals, y: Reals, people: People) -> None:
         """Learn from pairs."""
