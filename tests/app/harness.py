@@ -144,6 +144,23 @@ def post(
     return client.post("/v1/jobs", files=files, data=data, **more)
 
 
+def check_problem(response: httpx.Response, status: int, slug: str) -> dict[str, Any]:
+    """Assert that a response is the problem ``slug`` with this status; return its body."""
+    assert response.status_code == status, response.text
+    assert response.headers["content-type"] == "application/problem+json"
+    body: dict[str, Any] = response.json()
+    assert body["type"] == f"/problems/{slug}"
+    assert body["status"] == status
+    assert body["title"]
+    assert body["detail"]
+    return body
+
+
+def stored_jobs(settings: Settings) -> list[str]:
+    """Return the ids of the jobs that have files in storage."""
+    return BlobStore(settings.storage).folders("jobs")
+
+
 def finish(settings: Settings, job_id: str, files: dict[str, tuple[bytes, str]]) -> None:
     """Do what a worker does: claim, publish, succeed."""
     store, blobs = open_store(settings), BlobStore(settings.storage)

@@ -10,24 +10,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from app.jobs.blobs import BlobStore
 from app.jobs.settings import Settings
-from tests.app.harness import fail, open_store, post, wait_for
-
-
-def problem(response: httpx.Response, status: int, slug: str) -> dict:
-    assert response.status_code == status, response.text
-    assert response.headers["content-type"] == "application/problem+json"
-    body = response.json()
-    assert body["type"] == f"/problems/{slug}"
-    assert body["status"] == status
-    assert body["title"]
-    assert body["detail"]
-    return body
-
-
-def inputs(settings: Settings) -> list[str]:
-    return BlobStore(settings.storage).folders("jobs")
+from tests.app.harness import check_problem, fail, open_store, post, stored_jobs, wait_for
 
 
 def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Client, settings: Settings) -> None:
@@ -92,11 +76,11 @@ def test_parts_may_come_in_any_order(client: httpx.Client) -> None:
 def test_refused_submissions_leave_nothing(
     client: httpx.Client, settings: Settings, files: list, status: int, slug: str
 ) -> None:
-    before = inputs(settings)
-    body = problem(client.post("/v1/jobs", files=files), status, slug)
+    before = stored_jobs(settings)
+    body = check_problem(client.post("/v1/jobs", files=files), status, slug)
     assert body["expected"]
     assert body["got"]
-    assert inputs(settings) == before
+    assert stored_jobs(settings) == before
 
 
 @pytest.mark.parametrize(
@@ -111,18 +95,20 @@ def test_refused_submissions_leave_nothing(
     ],
 )
 def test_unreadable_forms(client: httpx.Client, settings: Settings, content_type: str, content: bytes) -> None:
-    before = inputs(settings)
-    problem(client.post("/v1/jobs", content=content, headers={"content-type": content_type}), 400, "malformed_request")
-    assert inputs(settings) == before
+    before = stored_jobs(settings)
+    check_problem(
+        client.post("/v1/jobs", content=content, headers={"content-type": content_type}), 400, "malformed_request"
+    )
+    assert stored_jobs(settings) == before
 
 
 def test_faulty_parameters_are_all_named(client: httpx.Client) -> None:
-    body = problem(post(client, params={"load_newton": 1e9, "vertebra": "C1"}), 422, "invalid_parameters")
+    body = check_problem(post(client, params={"load_newton": 1e9, "vertebra": "C1"}), 422, "invalid_parameters")
     assert {fault["field"] for fault in body["errors"]} == {"load_newton", "vertebra"}
 
 
 def test_a_client_that_vanishes_leaves_nothing(client: httpx.Client, gateway: str, settings: Settings) -> None:
-    before = inputs(settings)
+    before = stored_jobs(settings)
     address = urlsplit(gateway)
     with socket.create_connection((address.hostname, address.port)) as connection:
         connection.sendall(
@@ -130,8 +116,8 @@ def test_a_client_that_vanishes_leaves_nothing(client: httpx.Client, gateway: st
             b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
             b'--b\r\nContent-Disposition: form-data; name="ct"; filename="c"\r\n\r\n' + b"x" * 2_000_000
         )
-        wait_for(lambda: inputs(settings) != before, "upload under way")
-    wait_for(lambda: inputs(settings) == before, "removal")
+        wait_for(lambda: stored_jobs(settings) != before, "upload under way")
+    wait_for(lambda: stored_jobs(settings) == before, "removal")
 
 
 def test_the_same_idempotency_key_makes_one_job(
@@ -139,13 +125,13 @@ def test_the_same_idempotency_key_makes_one_job(
 ) -> None:
     headers = {"Idempotency-Key": "order-66"}
     first = post(client, b"same", headers=headers).json()
-    before = inputs(settings)
+    before = stored_jobs(settings)
     again = post(client, b"same", headers=headers)
     assert again.status_code == 202
     assert again.json()["id"] == first["id"]
     assert again.headers["location"] == first["links"]["self"]
-    problem(post(client, b"different", headers=headers), 409, "idempotency_conflict")
-    assert inputs(settings) == before
+    check_problem(post(client, b"different", headers=headers), 409, "idempotency_conflict")
+    assert stored_jobs(settings) == before
     assert post(stranger, b"same", headers=headers).json()["id"] != first["id"]
     client.delete(first["links"]["self"])
     assert post(client, b"same", headers=headers).json()["id"] != first["id"]
@@ -171,7 +157,7 @@ def test_list_is_own_newest_first_and_pages(stranger: httpx.Client, client: http
 
 @pytest.mark.parametrize("query", ["limit=0", "limit=x", "state=cancelled", "cursor=nonsense", "cursor=bnVsbA=="])
 def test_list_refuses(client: httpx.Client, query: str) -> None:
-    problem(client.get(f"/v1/jobs?{query}"), 422, "invalid_parameters")
+    check_problem(client.get(f"/v1/jobs?{query}"), 422, "invalid_parameters")
 
 
 def test_a_failed_job_says_why(client: httpx.Client, settings: Settings) -> None:
@@ -182,14 +168,14 @@ def test_a_failed_job_says_why(client: httpx.Client, settings: Settings) -> None
     assert job["state"] == "failed"
     assert job["error"]["labels_present"] == [1, 2]
     assert job["finished_at"] is not None
-    problem(client.get(f"{job['links']['self']}/results"), 409, "job_not_finished")
+    check_problem(client.get(f"{job['links']['self']}/results"), 409, "job_not_finished")
 
 
 @pytest.mark.parametrize("method", ["GET", "DELETE"])
 def test_foreign_or_absent_jobs_are_not_found(client: httpx.Client, stranger: httpx.Client, method: str) -> None:
     own = post(client).json()["links"]["self"]
-    problem(stranger.request(method, own), 404, "job_not_found")
-    problem(stranger.request(method, f"/v1/jobs/{'0' * 32}"), 404, "job_not_found")
+    check_problem(stranger.request(method, own), 404, "job_not_found")
+    check_problem(stranger.request(method, f"/v1/jobs/{'0' * 32}"), 404, "job_not_found")
     assert client.get(own).status_code == 200
 
 
@@ -203,23 +189,23 @@ def test_delete_cancels_and_fences_out(client: httpx.Client, settings: Settings)
     assert not store.succeed(job["id"], claim.token, results=[], timings={}, bundle_version="x")
     assert store.claim(job["id"], "w") is None
     store.engine.dispose()
-    problem(client.get(job["links"]["self"]), 404, "job_not_found")
-    problem(client.delete(job["links"]["self"]), 404, "job_not_found")
-    assert job["id"] not in inputs(settings)
+    check_problem(client.get(job["links"]["self"]), 404, "job_not_found")
+    check_problem(client.delete(job["links"]["self"]), 404, "job_not_found")
+    assert job["id"] not in stored_jobs(settings)
 
 
 @pytest.mark.parametrize("path", ["/v1/jobs", "/v1/jobs/x", "/v1/jobs/x/results", "/v1/jobs/x/results/y", "/v1/models"])
 def test_a_key_is_required(nobody: httpx.Client, path: str) -> None:
     response = nobody.get(path)
-    problem(response, 401, "unauthorized")
+    check_problem(response, 401, "unauthorized")
     assert response.headers["www-authenticate"] == "Bearer"
-    problem(nobody.get(path, headers={"X-API-Key": "key-ä".encode()}), 401, "unauthorized")
+    check_problem(nobody.get(path, headers={"X-API-Key": "key-ä".encode()}), 401, "unauthorized")
 
 
 def test_an_upload_without_a_key_is_not_stored(nobody: httpx.Client, settings: Settings) -> None:
-    before = inputs(settings)
-    problem(post(nobody), 401, "unauthorized")
-    assert inputs(settings) == before
+    before = stored_jobs(settings)
+    check_problem(post(nobody), 401, "unauthorized")
+    assert stored_jobs(settings) == before
 
 
 def test_uploads_of_two_clients_do_not_block_each_other(client: httpx.Client, gateway: str) -> None:

@@ -8,8 +8,7 @@ import pytest
 from app.api.results import parse_range
 from app.contract.errors import RangeNotSatisfiable
 from app.jobs.settings import Settings
-from tests.app.harness import finish, post
-from tests.app.test_jobs_api import problem
+from tests.app.harness import check_problem, finish, post
 
 DATA = bytes(range(256)) * 20_000
 ETAG = f'"{hashlib.sha256(DATA).hexdigest()}"'
@@ -88,7 +87,7 @@ def test_ranges_to_ignore(client: httpx.Client, job: str, headers: dict[str, str
 @pytest.mark.parametrize("header", [f"bytes={len(DATA)}-", "bytes=-0"])
 def test_range_outside(client: httpx.Client, job: str, header: str) -> None:
     response = client.get(f"{job}/results/stress.vtu", headers={"Range": header})
-    problem(response, 416, "range_not_satisfiable")
+    check_problem(response, 416, "range_not_satisfiable")
     assert response.headers["content-range"] == f"bytes */{len(DATA)}"
 
 
@@ -98,17 +97,17 @@ def test_range_of_an_empty_file() -> None:
 
 
 def test_missing_and_foreign(client: httpx.Client, stranger: httpx.Client, job: str) -> None:
-    body = problem(client.get(f"{job}/results/other.vtu"), 404, "result_not_found")
+    body = check_problem(client.get(f"{job}/results/other.vtu"), 404, "result_not_found")
     assert "stress.vtu" in body["expected"]
     assert client.get(f"{job}/results/..%2f..%2finput%2fct").status_code == 404
-    problem(stranger.get(f"{job}/results"), 404, "job_not_found")
-    problem(stranger.get(f"{job}/results/stress.vtu"), 404, "job_not_found")
+    check_problem(stranger.get(f"{job}/results"), 404, "job_not_found")
+    check_problem(stranger.get(f"{job}/results/stress.vtu"), 404, "job_not_found")
 
 
 def test_not_finished(client: httpx.Client) -> None:
     path = post(client).headers["location"]
-    problem(client.get(f"{path}/results"), 409, "job_not_finished")
-    problem(client.get(f"{path}/results/stress.vtu"), 409, "job_not_finished")
+    check_problem(client.get(f"{path}/results"), 409, "job_not_finished")
+    check_problem(client.get(f"{path}/results/stress.vtu"), 409, "job_not_finished")
 
 
 def test_a_lost_file_is_an_error_not_a_cut_answer(client: httpx.Client, settings: Settings) -> None:
@@ -116,4 +115,4 @@ def test_a_lost_file_is_an_error_not_a_cut_answer(client: httpx.Client, settings
     job_id = path.rsplit("/", 1)[1]
     finish(settings, job_id, {"report.json": (b"{}", "application/json")})
     (settings.data_dir / "blobs" / "jobs" / job_id / "results-1" / "report.json").unlink()
-    problem(client.get(f"{path}/results/report.json"), 503, "storage_unavailable")
+    check_problem(client.get(f"{path}/results/report.json"), 503, "storage_unavailable")

@@ -12,8 +12,7 @@ from app.application import create_app
 from app.contract.errors import VertebraError, all_errors
 from app.jobs import fleet
 from app.jobs.settings import Settings
-from tests.app.harness import KEYS, open_store, post
-from tests.app.test_jobs_api import problem
+from tests.app.harness import KEYS, check_problem, open_store, post
 
 
 def test_live(nobody: httpx.Client) -> None:
@@ -22,7 +21,7 @@ def test_live(nobody: httpx.Client) -> None:
 
 def test_ready_needs_a_worker(nobody: httpx.Client, settings: Settings) -> None:
     response = nobody.get("/health/ready")
-    body = problem(response, 503, "not_ready")
+    body = check_problem(response, 503, "not_ready")
     assert response.headers["retry-after"]
     assert {name for name, part in body["components"].items() if part["ok"]} == {"database", "storage", "broker"}
     store = open_store(settings)
@@ -62,7 +61,7 @@ def test_every_problem_is_described(nobody: httpx.Client) -> None:
     for entry in listed:
         assert len(entry["description"]) > 20
         assert nobody.get(entry["type"]).json() == entry
-    problem(nobody.get("/problems/none_such"), 404, "not_found")
+    check_problem(nobody.get("/problems/none_such"), 404, "not_found")
 
 
 def test_the_tree_drawn_in_the_docstring_is_the_tree() -> None:
@@ -81,7 +80,7 @@ def test_the_tree_drawn_in_the_docstring_is_the_tree() -> None:
     ],
 )
 def test_errors_of_the_framework(client: httpx.Client, method: str, path: str, status: int, slug: str) -> None:
-    assert problem(client.request(method, path), status, slug)["instance"] == path
+    assert check_problem(client.request(method, path), status, slug)["instance"] == path
 
 
 def test_health_answers_head(nobody: httpx.Client) -> None:
@@ -92,7 +91,7 @@ def test_health_answers_head(nobody: httpx.Client) -> None:
 def test_a_wrong_method_is_told_the_right_ones(client: httpx.Client) -> None:
     for path, allowed in (("/v1/jobs", "GET, POST"), ("/v1/jobs/x", "DELETE, GET")):
         response = client.put(path)
-        assert problem(response, 405, "method_not_allowed")["expected"] == allowed
+        assert check_problem(response, 405, "method_not_allowed")["expected"] == allowed
         assert response.headers["allow"] == allowed
 
 
