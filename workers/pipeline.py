@@ -21,12 +21,15 @@ from workers.fem.field import StressField
 from workers.geometry.triangles import Surface
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.locate.vertebra_finder import unlike_a_vertebra
-from workers.mask.cleaning import CleanMask, clean_mask, label_names, place_on, select_label
+from workers.mask.cleaning import CleanMask, clean_mask
+from workers.mask.conventions import level_names
+from workers.mask.ct_grid import onto_ct_grid
+from workers.mask.label_choice import select_label
 from workers.mask.plausibility import check_field_of_view, check_on_bone, check_vertebra, misfit
 from workers.mesh.mask_surface import extract_surface
 from workers.mesh.subject_mesh import SubjectMesh
 from workers.results.build_report import build_report, force_balance
-from workers.results.labels import ExtraArray
+from workers.results.captions import ExtraArray
 from workers.results.publish import ResultFile, publish
 from workers.surrogate.expected_error import agreement, solution_arrays
 
@@ -147,7 +150,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
             field=stress.field,
             extra=stress.extra,
             report=report,
-            mask=place_on(vertebra, volume),
+            mask=onto_ct_grid(vertebra, volume),
             affine=volume.affine,
         )
     return PipelineResult(files, clock.timings, engine().bundle.version)
@@ -259,7 +262,7 @@ def cautions(mesh: SubjectMesh, vertebra: CleanMask, params: JobParams, segmente
     shape = float(np.sqrt(np.square(mesh.fit.coefficients[:LEADING_MODES]).mean()))
     if shape > UNUSUAL_SHAPE:
         told.append(f"The shape is unusual: {shape:.1f} standard deviations (whole vertebrae T11 to L5: 0.1 to 0.9).")
-    named = label_names(vertebra.label)
+    named = level_names(vertebra.label)
     if named and params.vertebra not in named.values():
         names = " and ".join(f"{level} in {scheme} numbering" for scheme, level in named.items())
         told.append(f"Label {vertebra.label} is {names}, but the job says {params.vertebra}: check the level.")

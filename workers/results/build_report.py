@@ -31,7 +31,7 @@ from workers.fem.field import StressField
 from workers.geometry.tetrahedra import mean_ratio
 from workers.geometry.triangles import Surface
 from workers.geometry.weighted_statistics import min_dihedral_degrees, nodal_volumes, weighted_percentiles
-from workers.results.labels import DISCLAIMER, FRAME, SOFTWARE, peak_node, region_name, software_version
+from workers.results.captions import DISCLAIMER, FRAME, SOFTWARE, peak_node, region_name, software_version
 
 NEAR_ENDPLATE_MM = 3.0
 """Nearer than this to a clamped or loaded node the stress is that of the idealised support, singular at its rim."""

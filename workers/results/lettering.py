@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from models.types import Bytes, Floats
-from workers.results.labels import COLOUR_PERCENTILE, RESEARCH_NOTE, SOFTWARE, Caption, software_version
+from workers.results.captions import COLOUR_PERCENTILE, RESEARCH_NOTE, SOFTWARE, Caption, software_version
 from workers.results.rasteriser import View
 
 SCALE = 2

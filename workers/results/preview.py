@@ -17,7 +17,7 @@ from models.template import Template
 from models.types import Bytes, Floats
 from workers.fem.field import StressField
 from workers.geometry.triangles import Surface
-from workers.results.labels import Caption, colour_limit, peak_node, region_name
+from workers.results.captions import Caption, colour_limit, peak_node, region_name
 from workers.results.lettering import (
     MUTED,
     SCALE,

@@ -17,7 +17,7 @@ from app.contract.report import Report
 from models.template import Template
 from models.types import Floats
 from workers.fem.field import StressField
-from workers.results.labels import Caption, ExtraArray
+from workers.results.captions import Caption, ExtraArray
 from workers.results.preview import write_preview
 from workers.results.viewer import write_viewer
 from workers.results.vtk_files import write_stress_vtu, write_surface_vtp

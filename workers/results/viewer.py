@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from models.template import REGIONS, Template
 from models.types import Floats
 from workers.fem.field import StressField
-from workers.results.labels import COLOUR_PERCENTILE, RESEARCH_NOTE, SOFTWARE, Caption, software_version
+from workers.results.captions import COLOUR_PERCENTILE, RESEARCH_NOTE, SOFTWARE, Caption, software_version
 from workers.results.preview import colour_table
 
 DEFORM_MM = 8.0

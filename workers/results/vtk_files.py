@@ -21,7 +21,7 @@ from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter, vtkXMLUnstructuredGridWrit
 from models.template import REGIONS, Template
 from models.types import Floats, Ints
 from workers.fem.field import StressField
-from workers.results.labels import (
+from workers.results.captions import (
     FRAME,
     RESEARCH_NOTE,
     SOFTWARE,

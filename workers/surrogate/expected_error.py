@@ -11,7 +11,7 @@ from app.contract.report import Agreement, Prediction
 from models.template import Template
 from models.types import Floats, Reals
 from workers.fem.field import StressField
-from workers.results.labels import ExtraArray
+from workers.results.captions import ExtraArray
 from workers.surrogate.tangent import normalising_pose
 
 

@@ -11,7 +11,7 @@ import pytest
 import pyvista as pv
 from PIL import Image
 
-from workers.results.labels import Caption
+from workers.results.captions import Caption
 from workers.results.lettering import letters, nice_ticks
 from workers.results.preview import VIEWS, write_preview
 from workers.results.rasteriser import View, rasterise
@@ -119,7 +119,7 @@ def test_works_without_display_in_a_forked_child(tmp_path):
         sys.path.insert(0, {str(Path(__file__).parents[3])!r})
         from pathlib import Path
         from tests.workers.results import box
-        from workers.results.labels import Caption
+        from workers.results.captions import Caption
         from workers.results.preview import write_preview
         template = box.box_template()
         child = os.fork()

@@ -9,7 +9,7 @@ import subprocess
 import numpy as np
 import pytest
 
-from workers.results.labels import Caption
+from workers.results.captions import Caption
 from workers.results.viewer import write_viewer
 
 META = Caption("L1", 500.0, "fe")

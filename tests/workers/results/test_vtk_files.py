@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import pyvista as pv
 
-from workers.results.labels import Caption, ExtraArray, nodal_arrays
+from workers.results.captions import Caption, ExtraArray, nodal_arrays
 from workers.results.vtk_files import write_stress_vtu, write_surface_vtp
 
 META = Caption("L1", 500.0, "fe")
