@@ -30,7 +30,7 @@ def _real(arguments: argparse.Namespace) -> tuple[RealCt, ...]:
 
 def evaluate_segmentation(arguments: argparse.Namespace) -> None:
     """Score every trained fold on the person it left out; write ``docs/evaluation/segmentation.md``."""
-    from training.segmentation.evaluation.document import Trained, evaluate
+    from training.segmentation.evaluation.report_files import Trained, evaluate
 
     scans, spines = make_scans(arguments), read_spines(arguments.data, arguments.work)
     trained = Trained(arguments.work / ("segmentation-verse" if arguments.verse else "segmentation"), arguments.profile)
@@ -39,8 +39,8 @@ def evaluate_segmentation(arguments: argparse.Namespace) -> None:
 
 def train_segmentation(arguments: argparse.Namespace) -> None:
     """Train the networks that find and segment a vertebra, a fold after the other, and export those of all people."""
-    from training.segmentation.fitting.export import export_landmarks, export_locator, export_segmenter
     from training.segmentation.fitting.folds import ALL, folds, train_landmarks, train_locator, train_segmenter
+    from training.segmentation.fitting.onnx_export import export_landmarks, export_locator, export_segmenter
 
     scans = make_scans(arguments)
     work: Path = arguments.work / ("segmentation-verse" if arguments.verse else "segmentation")

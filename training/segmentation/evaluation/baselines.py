@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from models.template import Template
 from models.types import Floats
-from training.segmentation.data.test_cases import Case
+from training.segmentation.data.reference_cases import Case
 from workers.imaging.resampling import CROP_STEP_MM, crop
 from workers.imaging.volume import Volume
 from workers.locate.segmenter import WINDOW_LOW, WINDOW_SHAPE, body_centre

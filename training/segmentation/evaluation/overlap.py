@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.types import Singles
-from training.segmentation.data.test_cases import Case
+from training.segmentation.data.reference_cases import Case
 from workers.engine import Engine
 from workers.geometry.triangles import surface_distance
 from workers.imaging.volume import Volume

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from training.segmentation.data.landmark_batches import LandmarkBatches
 from training.segmentation.fitting.training_loop import Score, fit
-from training.segmentation.networks.landmark_network import WIDTHS, LandmarkNet
+from training.segmentation.networks.landmark_net import WIDTHS, LandmarkNet
 from workers.locate.landmark_network import SACRAL
 
 STEPS = {"paper": 6_000, "shipped": 2_400, "tiny": 4}

@@ -11,7 +11,7 @@ from torch.nn import functional
 from synthetic_ct.anatomy import UNKNOWN
 from training.segmentation.data.trunk_batches import TrunkBatches
 from training.segmentation.fitting.training_loop import Score, fit
-from training.segmentation.networks.locator import WIDTHS, LocatorNet
+from training.segmentation.networks.locator_net import WIDTHS, LocatorNet
 from workers.locate.locator import CLASSES
 
 STEPS = {"paper": 20_000, "shipped": 6_000, "tiny": 4}

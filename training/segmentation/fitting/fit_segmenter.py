@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.segmentation.data.crop_batches import CropBatches
-from training.segmentation.data.test_cases import Case, TorchSession
+from training.segmentation.data.reference_cases import Case, TorchSession
 from training.segmentation.fitting.training_loop import Score, fit
 from training.segmentation.networks.unets import WIDTHS, Kind, build
 from workers.imaging.network_input import CHANNELS

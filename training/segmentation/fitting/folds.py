@@ -17,8 +17,8 @@ from torch import nn
 from training.files import claim
 from training.segmentation.data.crop_batches import CropBatches
 from training.segmentation.data.landmark_batches import LandmarkBatches
+from training.segmentation.data.reference_cases import case_of
 from training.segmentation.data.scans import GENERATOR, SCANNED, read_crop, ready
-from training.segmentation.data.test_cases import case_of
 from training.segmentation.data.trunk_batches import TrunkBatches
 from training.segmentation.fitting.fit_landmarks import STEPS as LANDMARK_STEPS
 from training.segmentation.fitting.fit_landmarks import fit_landmarks

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle
-from training.segmentation.data.test_cases import Case
+from training.segmentation.data.reference_cases import Case
 from training.segmentation.evaluation.baselines import HALF_HEIGHT_MM, bone_about, placed, template_mask
 from training.segmentation.evaluation.overlap import overlap
 from workers.imaging.volume import Volume

@@ -11,7 +11,7 @@ from app.contract.errors import VertebraNotFound
 from synthetic_ct.vertebra import LEVELS
 from synthetic_ct.whole_ct import template_spine
 from training.segmentation.evaluation.end_to_end import BOTTOMS, TOPS, ask, cut_mm2, random_ct, whole_vertebra
-from training.segmentation.evaluation.tables import document
+from training.segmentation.evaluation.report_text import document
 from workers.imaging.volume import Volume
 from workers.mask.cleaning import clean_mask
 

@@ -10,7 +10,7 @@ pytest.importorskip("torch", reason="torch is not installed (make training)")
 
 from training.segmentation.data.scans import CropScan
 from training.segmentation.evaluation.landmark_rates import LandmarkRate, landmark_rates
-from training.segmentation.evaluation.tables import document
+from training.segmentation.evaluation.report_text import document
 from workers.locate.landmark_network import Landmarks
 
 SHAPE = (160, 160, 93)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from training.segmentation.data.reference_cases import case_of
 from training.segmentation.data.scans import CropScan
-from training.segmentation.data.test_cases import case_of
 from training.segmentation.evaluation.overlap import overlap
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.imaging.volume import Volume

@@ -9,10 +9,10 @@ torch = pytest.importorskip("torch", reason="torch is not installed (make traini
 
 from torch import nn  # noqa: E402
 
-from training.segmentation.networks.landmark_network import WIDTHS as LANDMARK_WIDTHS  # noqa: E402
-from training.segmentation.networks.landmark_network import LandmarkNet  # noqa: E402
-from training.segmentation.networks.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
-from training.segmentation.networks.locator import LocatorNet  # noqa: E402
+from training.segmentation.networks.landmark_net import WIDTHS as LANDMARK_WIDTHS  # noqa: E402
+from training.segmentation.networks.landmark_net import LandmarkNet  # noqa: E402
+from training.segmentation.networks.locator_net import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
+from training.segmentation.networks.locator_net import LocatorNet  # noqa: E402
 from training.segmentation.networks.unets import (  # noqa: E402
     ASPP_DILATIONS,
     KINDS,

@@ -16,20 +16,20 @@ from tqdm import tqdm
 from models.bundle import Bundle
 from synthetic_ct.vertebra import Spine
 from training.segmentation.data.real_cts import RealCt, centres
+from training.segmentation.data.reference_cases import Case, TorchSession, case_of, neighbours_of
 from training.segmentation.data.scans import read_crop, read_trunk, ready
-from training.segmentation.data.test_cases import Case, TorchSession, case_of, neighbours_of
-from training.segmentation.evaluation import pictures
+from training.segmentation.evaluation import report_pictures as pictures
 from training.segmentation.evaluation.baselines import bone_about, placed, template_mask
 from training.segmentation.evaluation.end_to_end import Answer, ask_changed, ask_real, ask_synthetic
 from training.segmentation.evaluation.landmark_rates import LandmarkRate, landmark_rates
 from training.segmentation.evaluation.overlap import StressChange, overlap, segment, stress_change
-from training.segmentation.evaluation.tables import COLUMNS, NAMES, Row, document
+from training.segmentation.evaluation.report_text import COLUMNS, NAMES, Row, document
 from training.segmentation.fitting.folds import ALL, BASE, GROUPS, Fold, Scans, folds
 from training.segmentation.fitting.training_loop import load
-from training.segmentation.networks.landmark_network import WIDTHS as LANDMARK_WIDTHS
-from training.segmentation.networks.landmark_network import LandmarkNet
-from training.segmentation.networks.locator import WIDTHS as LOCATOR_WIDTHS
-from training.segmentation.networks.locator import LocatorNet
+from training.segmentation.networks.landmark_net import WIDTHS as LANDMARK_WIDTHS
+from training.segmentation.networks.landmark_net import LandmarkNet
+from training.segmentation.networks.locator_net import WIDTHS as LOCATOR_WIDTHS
+from training.segmentation.networks.locator_net import LocatorNet
 from training.segmentation.networks.unets import KINDS, WIDTHS, BiFusionUNet, Kind, build
 from workers.engine import Engine
 from workers.imaging.network_input import CHANNELS

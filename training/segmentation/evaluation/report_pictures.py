@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from training.segmentation.data.reference_cases import Case
 from training.segmentation.data.scans import CropScan, TrunkScan
-from training.segmentation.data.test_cases import Case
 from training.segmentation.evaluation.overlap import on_grid
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.imaging.volume import Volume

@@ -19,12 +19,12 @@ from onnx import TensorProto  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
 
-from training.segmentation.data.test_cases import TorchSession  # noqa: E402
-from training.segmentation.fitting.export import export_landmarks, export_locator, export_segmenter  # noqa: E402
-from training.segmentation.networks.landmark_network import WIDTHS as LANDMARK_WIDTHS  # noqa: E402
-from training.segmentation.networks.landmark_network import LandmarkNet  # noqa: E402
-from training.segmentation.networks.locator import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
-from training.segmentation.networks.locator import LocatorNet  # noqa: E402
+from training.segmentation.data.reference_cases import TorchSession  # noqa: E402
+from training.segmentation.fitting.onnx_export import export_landmarks, export_locator, export_segmenter  # noqa: E402
+from training.segmentation.networks.landmark_net import WIDTHS as LANDMARK_WIDTHS  # noqa: E402
+from training.segmentation.networks.landmark_net import LandmarkNet  # noqa: E402
+from training.segmentation.networks.locator_net import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
+from training.segmentation.networks.locator_net import LocatorNet  # noqa: E402
 from training.segmentation.networks.unets import WIDTHS, build  # noqa: E402
 from training.surrogates.paper.export import HALF_FROM  # noqa: E402
 from workers.imaging.network_input import CHANNELS  # noqa: E402
