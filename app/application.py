@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.api import health, jobs, metrics, models, problem_types, problems, results
+from app.api import bundles, health, jobs, metrics, problem_details, problem_types, results
 from app.api.middleware import MeasureRequests, SecurityHeaders
 from app.api.services import Services
 from app.jobs.settings import Settings
@@ -57,10 +57,10 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    problems.install(app)
+    problem_details.install(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(MeasureRequests)
-    for module in (jobs, results, models, health, metrics, problem_types, pages):
+    for module in (jobs, results, bundles, health, metrics, problem_types, pages):
         app.include_router(module.router)
     return app
 

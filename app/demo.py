@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path
 
 from app.broker import free_port
-from app.jobs.lifeline import die_with_parent
+from app.jobs.parent_death import die_with_parent
 from app.serve import ROOT, is_ready
 
 START_WITHIN_S = 180.0

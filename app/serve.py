@@ -15,9 +15,9 @@ import httpx
 
 from app.broker import EmbeddedBroker, free_port
 from app.jobs.database import open_database
+from app.jobs.row_maintenance import release_all
 from app.jobs.settings import QUEUE_NAME, Settings, SettingsError
 from app.jobs.store import JobStore
-from app.jobs.sweeps import release_all
 from app.supervisor import Child, Supervisor
 
 log = logging.getLogger(__name__)

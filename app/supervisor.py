@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 
-from app.jobs.lifeline import die_with_parent
+from app.jobs.parent_death import die_with_parent
 
 log = logging.getLogger(__name__)
 

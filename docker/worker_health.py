@@ -8,7 +8,7 @@ from __future__ import annotations
 import socket
 import sys
 
-from app.jobs import fleet
+from app.jobs import worker_registry
 from app.jobs.database import open_database
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore
@@ -18,7 +18,7 @@ def main() -> int:
     """Look for this host among the workers that the job database has seen."""
     settings = Settings()
     store = JobStore(open_database(settings.database))
-    names = [row.name for row in fleet.alive(store, settings.worker_seen_within_s)]
+    names = [row.name for row in worker_registry.list_alive(store, settings.worker_seen_within_s)]
     store.engine.dispose()
     return 0 if any(name.rpartition(":")[0] == socket.gethostname() for name in names) else 1
 

@@ -21,7 +21,7 @@ import pytest
 import pyvista as pv
 
 from app.broker import free_port
-from app.jobs.lifeline import die_with_parent
+from app.jobs.parent_death import die_with_parent
 from tests.app.harness import ROOT, kill_group, wait_for
 from workers.results.publish import MEDIA_TYPES
 

@@ -11,7 +11,7 @@ from typing import Any
 from celery import Celery
 from celery.signals import worker_process_init, worker_process_shutdown
 
-from app.jobs.lifeline import die_with_parent
+from app.jobs.parent_death import die_with_parent
 from app.jobs.queue import transport_options
 from app.jobs.settings import QUEUE_NAME, Settings
 

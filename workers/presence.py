@@ -14,7 +14,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.jobs import fleet
+from app.jobs import worker_registry
 from app.jobs.blobs import BlobStore
 from app.jobs.database import open_database
 from app.jobs.settings import Settings
@@ -53,7 +53,7 @@ def worker_name() -> str:
 
 def start() -> None:
     """Report now and every few seconds, and clean up after killed neighbours."""
-    report = fleet.WorkerReport(worker_name(), _bundle_version(), _software(), time.time())
+    report = worker_registry.WorkerReport(worker_name(), _bundle_version(), _software(), time.time())
     _stop.clear()
     threading.Thread(target=_keep_reporting, args=(report,), name="presence", daemon=True).start()
 
@@ -62,16 +62,16 @@ def stop() -> None:
     """Stop reporting and sign off."""
     _stop.set()
     try:
-        fleet.leave(job_store(), worker_name())
+        worker_registry.unregister(job_store(), worker_name())
     except SQLAlchemyError:
         log.warning("could not sign off: the database does not answer")
 
 
-def _keep_reporting(report: fleet.WorkerReport) -> None:
+def _keep_reporting(report: worker_registry.WorkerReport) -> None:
     pause, longest = Settings().heartbeat_s, Settings().hard_limit_s
     while True:
         try:
-            fleet.report(job_store(), report)
+            worker_registry.register(job_store(), report)
         except SQLAlchemyError as error:
             log.warning("could not report: %s", type(error).__name__)
         remove_left_behind(longest)

@@ -19,7 +19,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import DeadlineExceeded, InternalError, StorageUnavailable, VertebraError
 from app.contract.params import JobParams
-from app.jobs.record import Json, input_key, results_prefix
+from app.jobs.rows import Json, input_key, results_prefix
 from app.jobs.settings import TASK_NAME, Settings
 from app.jobs.store import Claim, JobStore
 from workers.celery_app import app

@@ -10,10 +10,10 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.api.problems import documented
+from app.api.problem_details import documented
 from app.api.services import Services, ServicesDep
 from app.contract.errors import NotReady, VertebraError
-from app.jobs import fleet
+from app.jobs import worker_registry
 
 router = APIRouter(prefix="/health", tags=["operation"])
 
@@ -98,5 +98,5 @@ def _workers(services: Services) -> list[WorkerState]:
             software=row.software,
             last_seen=datetime.fromtimestamp(row.last_seen, UTC),
         )
-        for row in fleet.alive(services.store, services.settings.worker_seen_within_s)
+        for row in worker_registry.list_alive(services.store, services.settings.worker_seen_within_s)
     ]

@@ -7,9 +7,9 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from app.api.problems import Problem
+from app.api.problem_details import Problem
 from app.contract.params import JobParams
-from app.jobs.record import JobRow
+from app.jobs.rows import JobRow
 
 JobState = Literal["queued", "running", "succeeded", "failed"]
 

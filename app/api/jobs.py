@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.auth import TenantDep
 from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState, job_view
-from app.api.problems import documented
+from app.api.problem_details import documented
 from app.api.services import Services, ServicesDep
 from app.api.uploads import Upload, receive
 from app.contract.errors import (
@@ -29,7 +29,7 @@ from app.contract.errors import (
     UploadTooLarge,
 )
 from app.contract.params import JobParams
-from app.jobs.record import JobRow, job_prefix
+from app.jobs.rows import JobRow, job_prefix
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])

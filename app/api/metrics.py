@@ -10,7 +10,7 @@ from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
-from app.jobs.record import VISIBLE_STATES
+from app.jobs.rows import VISIBLE_STATES
 from app.jobs.store import JobStore
 
 router = APIRouter()

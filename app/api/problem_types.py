@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from app.api.problems import documented
+from app.api.problem_details import documented
 from app.contract.errors import PROBLEM_BASE, InvalidParameters, NotFound, VertebraError, all_errors
 
 router = APIRouter(prefix=PROBLEM_BASE.rstrip("/"), tags=["problems"])

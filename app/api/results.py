@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from app.api.auth import TenantDep
 from app.api.job_schemas import JOBS_PATH
 from app.api.jobs import JobId, find_job
-from app.api.problems import documented
+from app.api.problem_details import documented
 from app.api.result_schemas import Result, ResultList
 from app.api.services import ServicesDep
 from app.contract.errors import (
@@ -24,7 +24,7 @@ from app.contract.errors import (
     StorageUnavailable,
     Unauthorized,
 )
-from app.jobs.record import JobRow, Json, results_prefix
+from app.jobs.rows import JobRow, Json, results_prefix
 
 router = APIRouter(prefix=JOBS_PATH, tags=["results"])
 

@@ -12,7 +12,7 @@ from app.api.metrics import RequestMetrics
 from app.jobs.blobs import BlobStore
 from app.jobs.database import open_database
 from app.jobs.queue import JobQueue
-from app.jobs.reconcile import Reconciler
+from app.jobs.reconciler import Reconciler
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore
 

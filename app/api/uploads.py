@@ -14,11 +14,11 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from app.api.problems import invalid
+from app.api.problem_details import invalid
 from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
 from app.contract.params import JobParams
 from app.jobs.blobs import BlobInfo, BlobStore, BlobWriter
-from app.jobs.record import input_key
+from app.jobs.rows import input_key
 
 FILE_PARTS = ("ct", "mask")
 PARAMS_PART = "params"

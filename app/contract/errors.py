@@ -47,7 +47,7 @@
         ├── StorageUnavailable         503 storage_unavailable
         └── NotReady                   503 not_ready
 
-One place maps it to HTTP (``app.api.problems``) and one to a failed job (``workers.tasks``); both write the same
+One place maps it to HTTP (``app.api.problem_details``) and one to a failed job (``workers.tasks``); both write the same
 RFC 9457 problem details, see `VertebraError.problem`.
 """
 

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.jobs.record import Base
+from app.jobs.rows import Base
 
 BUSY_TIMEOUT_S = 30
 

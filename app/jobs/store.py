@@ -21,7 +21,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.dml import Update
 
 from app.contract.errors import AttemptsExhausted
-from app.jobs.record import VISIBLE_STATES, JobRow, Json
+from app.jobs.rows import VISIBLE_STATES, JobRow, Json
 
 DEADLINE_GRACE_S = 30.0
 

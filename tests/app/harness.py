@@ -22,8 +22,8 @@ from app.application import create_app
 from app.broker import EmbeddedBroker
 from app.jobs.blobs import BlobStore
 from app.jobs.database import open_database
-from app.jobs.lifeline import die_with_parent
-from app.jobs.record import JobRow
+from app.jobs.parent_death import die_with_parent
+from app.jobs.rows import JobRow
 from app.jobs.settings import QUEUE_NAME, Settings
 from app.jobs.store import JobStore
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from app import cli
-from app.jobs.lifeline import die_with_parent
+from app.jobs.parent_death import die_with_parent
 from tests.app.harness import ROOT, kill_group, wait_for
 
 # The fake pipeline takes the place of the real one in `serve`'s worker: only the module Celery loads differs.

@@ -10,7 +10,7 @@ import pytest
 
 from app.application import create_app
 from app.contract.errors import VertebraError, all_errors
-from app.jobs import fleet
+from app.jobs import worker_registry
 from app.jobs.settings import Settings
 from tests.app.harness import KEYS, check_problem, open_store, post
 
@@ -25,11 +25,11 @@ def test_ready_needs_a_worker(nobody: httpx.Client, settings: Settings) -> None:
     assert response.headers["retry-after"]
     assert {name for name, part in body["components"].items() if part["ok"]} == {"database", "storage", "broker"}
     store = open_store(settings)
-    fleet.report(store, fleet.WorkerReport("host:1", "1.2", {"numpy": "2"}, 0.0))
+    worker_registry.register(store, worker_registry.WorkerReport("host:1", "1.2", {"numpy": "2"}, 0.0))
     ready = nobody.get("/health/ready")
     assert ready.status_code == 200
     assert ready.json()["workers"][0]["software"] == {"numpy": "2"}
-    fleet.leave(store, "host:1")
+    worker_registry.unregister(store, "host:1")
     store.engine.dispose()
     assert nobody.get("/health/ready").status_code == 503
 
@@ -142,7 +142,7 @@ def test_openapi_is_complete(nobody: httpx.Client) -> None:
 def test_an_unforeseen_error_is_a_problem(settings: Settings) -> None:
     from fastapi import Request
 
-    from app.api.problems import respond
+    from app.api.problem_details import respond
 
     response = respond(Request({"type": "http", "path": "/x", "headers": []}), VertebraError("boom"))
     assert response.status_code == 500

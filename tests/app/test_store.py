@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, delete
 
-from app.jobs import fleet, sweeps
+from app.jobs import row_maintenance, worker_registry
 from app.jobs.database import open_database
-from app.jobs.record import JobRow, WorkerRow
+from app.jobs.rows import JobRow, WorkerRow
 from app.jobs.store import JobStore
 from tests.app.harness import new_row
 
@@ -205,13 +205,13 @@ def test_sweeps_end_overdue_and_release_stale(store: JobStore, clock: Clock) -> 
     assert late is not None
     clock.now += 50
     assert store.heartbeat(fresh, 1)
-    assert set(sweeps.end_overdue(store)) == {overdue, spent}
-    assert sweeps.release_stale(store) == [stale]
+    assert set(row_maintenance.end_overdue(store)) == {overdue, spent}
+    assert row_maintenance.release_stale(store) == [stale]
     assert get(store, overdue).error["type"] == "/problems/deadline_exceeded"
     row = get(store, stale)
     assert (row.state, row.enqueued_at, row.attempt) == ("queued", None, 1)
     assert not store.heartbeat(stale, late.token)
-    assert sweeps.release_all(store) == 1
+    assert row_maintenance.release_all(store) == 1
     assert get(store, fresh).state == "queued"
 
 
@@ -220,22 +220,22 @@ def test_sweep_ends_a_stale_job_out_of_attempts(store: JobStore, clock: Clock) -
     for _ in range(3):
         assert store.claim(job_id, "w")
         clock.now += 60
-    assert sweeps.release_stale(store) == [job_id]
+    assert row_maintenance.release_stale(store) == [job_id]
     assert get(store, job_id).error["type"] == "/problems/attempts_exhausted"
 
 
 def test_waiting_jobs_are_sent_once_and_ever_more_rarely(store: JobStore, clock: Clock) -> None:
     job_id = create(store)
-    assert sweeps.waiting(store, 60) == []
+    assert row_maintenance.list_waiting(store, 60) == []
     store.not_enqueued(job_id)
-    (item,) = sweeps.waiting(store, 60)
-    assert sweeps.take_sending(store, item)
-    assert not sweeps.take_sending(store, item)  # another gateway saw it, too
+    (item,) = row_maintenance.list_waiting(store, 60)
+    assert row_maintenance.reserve_sending(store, item)
+    assert not row_maintenance.reserve_sending(store, item)  # another gateway saw it, too
     sent = 0
     for _ in range(3600 * 10 // 30):
         clock.now += 30
-        for item in sweeps.waiting(store, 60):
-            assert sweeps.take_sending(store, item)
+        for item in row_maintenance.list_waiting(store, 60):
+            assert row_maintenance.reserve_sending(store, item)
             sent += 1
     assert 10 <= sent <= 20
 
@@ -246,28 +246,28 @@ def test_retention(store: JobStore, clock: Clock) -> None:
     assert claim is not None
     assert store.succeed(done, claim.token, results=[], timings={}, bundle_version="")
     assert store.delete("local", gone)
-    assert sweeps.expired(store, 3600) == []
+    assert row_maintenance.list_expired(store, 3600) == []
     clock.now += 1000
-    assert sweeps.expired(store, 3600) == [gone]
+    assert row_maintenance.list_expired(store, 3600) == [gone]
     clock.now += 3000
-    assert set(sweeps.expired(store, 3600)) == {done, gone}
-    sweeps.purge(store, done)
-    sweeps.purge(store, open_job)
+    assert set(row_maintenance.list_expired(store, 3600)) == {done, gone}
+    row_maintenance.purge(store, done)
+    row_maintenance.purge(store, open_job)
     assert store.get("local", done) is None
     assert store.get("local", open_job) is not None
-    assert sweeps.tokens(store, [done, open_job]) == {open_job: 0}
+    assert row_maintenance.current_tokens(store, [done, open_job]) == {open_job: 0}
 
 
 def test_fleet(store: JobStore, clock: Clock) -> None:
-    report = fleet.WorkerReport("h:1", "1", {"numpy": "2"}, clock.now)
-    fleet.report(store, report)
+    report = worker_registry.WorkerReport("h:1", "1", {"numpy": "2"}, clock.now)
+    worker_registry.register(store, report)
     clock.now += 10
-    fleet.report(store, report)
-    assert [row.name for row in fleet.alive(store, 5)] == ["h:1"]
+    worker_registry.register(store, report)
+    assert [row.name for row in worker_registry.list_alive(store, 5)] == ["h:1"]
     clock.now += 10
-    assert fleet.alive(store, 5) == []
-    fleet.forget(store, 5)
-    assert fleet.alive(store, 1e9) == []
+    assert worker_registry.list_alive(store, 5) == []
+    worker_registry.forget_silent(store, 5)
+    assert worker_registry.list_alive(store, 1e9) == []
 
 
 def test_many_processes_may_create_the_tables(tmp_path: Path) -> None:

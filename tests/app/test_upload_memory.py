@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from app.broker import free_port
-from app.jobs.lifeline import die_with_parent
+from app.jobs.parent_death import die_with_parent
 from app.jobs.settings import Settings
 from app.serve import gateway_command
 from tests.app.harness import ROOT, Broker, environment, kill_group, wait_for

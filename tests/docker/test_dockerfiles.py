@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from app.jobs import fleet
+from app.jobs import worker_registry
 from app.jobs.database import open_database
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore
@@ -80,7 +80,7 @@ def test_worker_health_looks_for_this_host(tmp_path, monkeypatch, name, status):
     monkeypatch.delenv("VERTEBRA_DATABASE_URL", raising=False)
     store = JobStore(open_database(Settings().database))
     if name:
-        fleet.report(store, fleet.WorkerReport(name, "l1-1", {}, 0.0))
+        worker_registry.register(store, worker_registry.WorkerReport(name, "l1-1", {}, 0.0))
     store.engine.dispose()
     script = runpy.run_path(str(ROOT / "docker" / "worker_health.py"))
     assert script["main"]() == status

@@ -9,7 +9,7 @@ import pytest
 from app.contract.errors import BrokerUnavailable
 from app.jobs.blobs import BlobStore
 from app.jobs.queue import JobQueue
-from app.jobs.reconcile import Reconciler
+from app.jobs.reconciler import Reconciler
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore
 from tests.app.harness import FAST, Broker, new_row, open_store

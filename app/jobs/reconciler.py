@@ -14,10 +14,10 @@ import time
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import Unavailable
-from app.jobs import fleet, sweeps
+from app.jobs import row_maintenance, worker_registry
 from app.jobs.blobs import BlobStore
 from app.jobs.queue import JobQueue
-from app.jobs.record import job_prefix
+from app.jobs.rows import job_prefix
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore
 
@@ -50,21 +50,21 @@ class Reconciler:
 
     def tick(self) -> None:
         """One round over the rows."""
-        for job_id in sweeps.end_overdue(self._store):
+        for job_id in row_maintenance.end_overdue(self._store):
             log.warning("job %s ended: past its deadline", job_id)
-        for job_id in sweeps.release_stale(self._store):
+        for job_id in row_maintenance.release_stale(self._store):
             log.warning("job %s taken from a silent worker", job_id)
         self._send_waiting()
-        for job_id in sweeps.expired(self._store, self._settings.retention_hours * 3600):
-            sweeps.purge(self._store, job_id)
+        for job_id in row_maintenance.list_expired(self._store, self._settings.retention_hours * 3600):
+            row_maintenance.purge(self._store, job_id)
             self._blobs.delete_tree(job_prefix(job_id))
             log.info("job %s purged", job_id)
-        fleet.forget(self._store, FORGET_WORKERS_AFTER_S)
+        worker_registry.forget_silent(self._store, FORGET_WORKERS_AFTER_S)
 
     def sweep(self) -> None:
         """Remove files of crashed uploads and of attempts that were fenced out."""
         job_ids = self._blobs.folders("jobs")
-        current = sweeps.tokens(self._store, job_ids)
+        current = row_maintenance.current_tokens(self._store, job_ids)
         for job_id in job_ids:
             if job_id in current:
                 self._drop_old_attempts(job_id, current[job_id])
@@ -73,8 +73,8 @@ class Reconciler:
                 log.info("job %s has files but no row: files removed", job_id)
 
     def _send_waiting(self) -> None:
-        for item in sweeps.waiting(self._store, self._settings.requeue_after_s):
-            if not sweeps.take_sending(self._store, item):
+        for item in row_maintenance.list_waiting(self._store, self._settings.requeue_after_s):
+            if not row_maintenance.reserve_sending(self._store, item):
                 continue
             try:
                 self._queue.send(item.job_id)

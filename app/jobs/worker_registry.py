@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import delete, select
 
-from app.jobs.record import Json, WorkerRow
+from app.jobs.rows import Json, WorkerRow
 from app.jobs.store import JobStore
 
 
@@ -20,7 +20,7 @@ class WorkerReport:
     started_at: float
 
 
-def report(store: JobStore, worker: WorkerReport) -> None:
+def register(store: JobStore, worker: WorkerReport) -> None:
     """Record that the worker lives."""
     software: Json = dict(worker.software)
     row = WorkerRow(
@@ -34,20 +34,20 @@ def report(store: JobStore, worker: WorkerReport) -> None:
         session.merge(row)
 
 
-def leave(store: JobStore, name: str) -> None:
+def unregister(store: JobStore, name: str) -> None:
     """Remove a worker that stops in good order."""
     with store.sessions.begin() as session:
         session.execute(delete(WorkerRow).where(WorkerRow.name == name))
 
 
-def alive(store: JobStore, within_s: float) -> list[WorkerRow]:
+def list_alive(store: JobStore, within_s: float) -> list[WorkerRow]:
     """Return the workers that reported within the last ``within_s`` seconds."""
     with store.sessions() as session:
         query = select(WorkerRow).where(WorkerRow.last_seen > store.clock() - within_s)
         return list(session.scalars(query.order_by(WorkerRow.name)))
 
 
-def forget(store: JobStore, older_than_s: float) -> None:
+def forget_silent(store: JobStore, older_than_s: float) -> None:
     """Drop workers that have long been silent."""
     with store.sessions.begin() as session:
         session.execute(delete(WorkerRow).where(WorkerRow.last_seen < store.clock() - older_than_s))

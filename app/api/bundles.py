@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.api.auth import TenantDep
-from app.api.problems import documented
+from app.api.problem_details import documented
 from app.api.services import ServicesDep
 from app.contract.errors import Unauthorized
 

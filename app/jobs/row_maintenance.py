@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from sqlalchemy import delete, or_, select, update
 
 from app.contract.errors import DeadlineExceeded
-from app.jobs.record import OPEN_STATES, JobRow
+from app.jobs.rows import OPEN_STATES, JobRow
 from app.jobs.store import JobStore, ended, exhausted_problem, requeued
 
 MAX_BACKOFF_DOUBLINGS = 6
 
 
 @dataclass(frozen=True)
-class Waiting:
+class WaitingJob:
     """A queued job whose id should be sent again."""
 
     job_id: str
@@ -56,7 +56,7 @@ def release_all(store: JobStore) -> int:
         return len(session.scalars(statement.returning(JobRow.id)).all())
 
 
-def waiting(store: JobStore, requeue_after_s: float, limit: int = 500) -> list[Waiting]:
+def list_waiting(store: JobStore, requeue_after_s: float, limit: int = 500) -> list[WaitingJob]:
     """Return queued jobs not enqueued yet, or so long ago that the message may be lost.
 
     The pause doubles with every sending, so that a long queue does not fill with duplicates.
@@ -74,7 +74,7 @@ def waiting(store: JobStore, requeue_after_s: float, limit: int = 500) -> list[W
     with store.sessions() as session:
         rows = session.execute(query).all()
     return [
-        Waiting(job_id, sent)
+        WaitingJob(job_id, sent)
         for job_id, sent, count in rows
         if sent is None or now - sent > _pause(count, requeue_after_s)
     ]
@@ -84,7 +84,7 @@ def _pause(count: int, base_s: float) -> float:
     return base_s * float(2 ** min(max(count - 1, 0), MAX_BACKOFF_DOUBLINGS))
 
 
-def take_sending(store: JobStore, item: Waiting) -> bool:
+def reserve_sending(store: JobStore, item: WaitingJob) -> bool:
     """Win the right to send a waiting job's id (of all gateways that saw it, one does)."""
     same = JobRow.enqueued_at.is_(None) if item.enqueued_at is None else JobRow.enqueued_at == item.enqueued_at
     statement = (
@@ -96,7 +96,7 @@ def take_sending(store: JobStore, item: Waiting) -> bool:
         return session.execute(statement.returning(JobRow.id)).first() is not None
 
 
-def expired(store: JobStore, retention_s: float) -> list[str]:
+def list_expired(store: JobStore, retention_s: float) -> list[str]:
     """Return ids to purge: finished longer ago than the retention, or deleted and surely no longer worked on."""
     now = store.clock()
     settled = now - store.deadline_s
@@ -116,7 +116,7 @@ def purge(store: JobStore, job_id: str) -> None:
         session.execute(delete(JobRow).where(JobRow.id == job_id, JobRow.state.not_in(OPEN_STATES)))
 
 
-def tokens(store: JobStore, job_ids: Iterable[str]) -> dict[str, int]:
+def current_tokens(store: JobStore, job_ids: Iterable[str]) -> dict[str, int]:
     """Return the current fencing token of those jobs that have a row."""
     with store.sessions() as session:
         rows = session.execute(select(JobRow.id, JobRow.token).where(JobRow.id.in_(list(job_ids))))
