@@ -28,10 +28,10 @@ from workers.mask.label_choice import select_label
 from workers.mask.plausibility import check_field_of_view, check_on_bone, check_vertebra, misfit
 from workers.mesh.mask_surface import extract_surface
 from workers.mesh.subject_mesh import SubjectMesh
+from workers.results.agreement import agreement, solution_arrays
 from workers.results.build_report import build_report, force_balance
 from workers.results.captions import ExtraArray
 from workers.results.publish import ResultFile, publish
-from workers.surrogate.expected_error import agreement, solution_arrays
 
 Progress = Callable[[str, float], None]
 """Called with a stage's name and the percentage of the whole job that is done when it starts."""

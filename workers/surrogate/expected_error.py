@@ -1,4 +1,4 @@
-"""How far a prediction can be trusted: distance of the shape, expected error, agreement with a solution."""
+"""How far a prediction can be trusted: distance of the shape, expected error."""
 
 from __future__ import annotations
 
@@ -7,11 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from app.contract.params import Surrogate
-from app.contract.report import Agreement, Prediction
+from app.contract.report import Prediction
 from models.template import Template
 from models.types import Floats, Reals
-from workers.fem.field import StressField
-from workers.results.captions import ExtraArray
 from workers.surrogate.tangent import normalising_pose
 
 
@@ -90,25 +88,3 @@ def assess(
         expected_nmae_percent=round(expected, 3),
         out_of_distribution=expected > calibration.limit,
     )
-
-
-def agreement(points: Floats, predicted: StressField, solved: StressField) -> Agreement:
-    """Compare two von Mises fields (n,) on the mesh `points` (n, 3), mm."""
-    truth, guess = solved.von_mises, predicted.von_mises
-    error = np.abs(guess - truth)
-    here, there = int(guess.argmax()), int(truth.argmax())
-    return Agreement(
-        mae_mpa=float(error.mean()),
-        nmae_percent=float(100.0 * error.mean() / truth.max()),
-        r2=float(1.0 - np.square(error).sum() / np.square(truth - truth.mean()).sum()),
-        peak_error_percent=float(100.0 * (guess[here] / truth[there] - 1.0)),
-        peak_distance_mm=float(np.linalg.norm(points[here] - points[there])),
-    )
-
-
-def solution_arrays(predicted: StressField, solved: StressField) -> dict[str, ExtraArray]:
-    """Return the solution and the prediction's error as further nodal arrays, MPa and mm."""
-    arrays = {"von_mises_fe": solved.von_mises, "von_mises_error": predicted.von_mises - solved.von_mises}
-    arrays |= {f"s{i + 1}_fe": solved.principal[:, i] for i in range(3)}
-    extra = {name: ExtraArray(values, "MPa") for name, values in arrays.items()}
-    return extra if solved.displacement is None else extra | {"displacement_fe": ExtraArray(solved.displacement, "mm")}

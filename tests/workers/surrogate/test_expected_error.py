@@ -7,9 +7,9 @@ import pytest
 
 from app.contract.params import JobParams
 from training.surrogates.calibration import Evidence, calibrate, spread
-from workers.fem.field import StressField
 from workers.fem.residual import equilibrium_residual
-from workers.surrogate.expected_error import Calibration, agreement, shape_deviation, shape_distance, solution_arrays
+from workers.results.agreement import agreement
+from workers.surrogate.expected_error import Calibration, shape_deviation, shape_distance
 
 
 def test_expected_error_is_a_power_law():
@@ -44,23 +44,6 @@ def test_shape_distance_and_deviation(engine):
     bumped[1 : template.n_surface : 2, 0] -= 0.5
     assert shape_distance(bumped, template) == pytest.approx(0.5, rel=0.01)
     assert shape_deviation(np.full((600, 3), -0.7)) == pytest.approx(0.7)
-
-
-def test_agreement_by_hand():
-    points = np.array([[0.0, 0, 0], [3, 4, 0], [0, 0, 1]])
-
-    def field(values):
-        return StressField(None, np.zeros((3, 3)), np.array(values), None)
-
-    found = agreement(points, field([2.2, 1.0, 1.0]), field([1.0, 2.0, 1.0]))
-    assert found.mae_mpa == pytest.approx(2.2 / 3)
-    assert found.nmae_percent == pytest.approx(100 * 2.2 / 3 / 2.0)
-    assert found.peak_error_percent == pytest.approx(10.0)
-    assert found.peak_distance_mm == 5.0
-    assert found.r2 == pytest.approx(1.0 - 2.44 / (2.0 / 3.0))
-    extra = solution_arrays(field([2.0, 1.0, 1.0]), field([1.0, 2.0, 1.0]))
-    np.testing.assert_allclose(extra["von_mises_error"].values, [1.0, -1.0, 0.0])
-    assert {"von_mises_fe", "von_mises_error", "s1_fe", "s2_fe", "s3_fe"} == set(extra)
 
 
 def test_a_wrong_field_is_out_of_balance(engine):
