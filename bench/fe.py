@@ -15,7 +15,7 @@ import numpy as np  # isort: skip
 
 from bench.calculix import executable, solve_with_calculix
 from models.bundle import Bundle
-from workers.fem.loads import endplate_traction
+from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.solve import Plan, solve
 from workers.fem.stress import von_mises
 
@@ -28,7 +28,7 @@ def main(target: Path) -> None:
     start = time.perf_counter()
     plan = Plan(template.tets, len(template.nodes), template.fixed_nodes)
     planning = time.perf_counter() - start
-    force = endplate_traction(template.nodes, template.superior, template.inferior, 500.0)
+    force = endplate_traction(template.nodes, template.superior, template.inferior, REFERENCE_LOAD_NEWTON)
     solution = solve(template.nodes, plan, force)  # compiles
     seconds = []
     for _ in range(REPEATS):
@@ -41,7 +41,7 @@ def main(target: Path) -> None:
         "seconds": float(np.median(seconds)),
         "plan_seconds_once": planning,
         "iterations": solution.iterations,
-        "reaction_error": float(np.abs(solution.reaction + force.sum(axis=0)).max() / 500.0),
+        "reaction_error": float(np.abs(solution.reaction + force.sum(axis=0)).max() / REFERENCE_LOAD_NEWTON),
         "peak_mb": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000.0,
     }
     print(f"{result['nodes']} nodes, {result['tets']} tets")

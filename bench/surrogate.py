@@ -15,9 +15,9 @@ import numpy as np  # isort: skip
 import psutil
 
 from workers.engine import engine, warm_up
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
 
 REPEATS = 11
-LOAD_NEWTON = 500.0
 
 
 def shapes(count: int) -> list[np.ndarray]:
@@ -50,15 +50,17 @@ def main(target: Path) -> None:
     warm_up()
     resident = psutil.Process().memory_info().rss / 1e6
     meshes = shapes(3)
-    solve = median_seconds(lambda points: engine().solve(points, LOAD_NEWTON), meshes, 5)
+    solve = median_seconds(lambda points: engine().solve(points, REFERENCE_LOAD_NEWTON), meshes, 5)
     result: dict[str, Any] = {"resident_after_warm_up_mb": resident, "fe_seconds": solve}
     print(f"finite elements  {solve:7.3f} s (median of 5)")
     for name in ("tangent", "paper"):
-        seconds = median_seconds(lambda points, n=name: engine().predict(points, LOAD_NEWTON, n), meshes, REPEATS)
+        seconds = median_seconds(
+            lambda points, n=name: engine().predict(points, REFERENCE_LOAD_NEWTON, n), meshes, REPEATS
+        )
         errors = []
         for points in meshes:
-            true = engine().solve(points, LOAD_NEWTON)[0].field.von_mises
-            guess = engine().predict(points, LOAD_NEWTON, name).von_mises
+            true = engine().solve(points, REFERENCE_LOAD_NEWTON)[0].field.von_mises
+            guess = engine().predict(points, REFERENCE_LOAD_NEWTON, name).von_mises
             errors.append(100.0 * np.abs(guess - true).mean() / true.max())
         result[name] = {"seconds": seconds, "times_faster": solve / seconds, "nmae_percent": float(np.mean(errors))}
         print(f"{name:15}  {seconds:7.3f} s, {solve / seconds:5.1f} x faster; NMAE {np.mean(errors):.2f} % here")

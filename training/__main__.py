@@ -147,7 +147,7 @@ def calibrate(arguments: argparse.Namespace) -> None:
     from training.surrogates.simulation import Sample, read_samples
     from workers.engine import Engine
     from workers.fem.field import StressField
-    from workers.surrogate.tangent import LOAD_NEWTON
+    from workers.fem.loads import REFERENCE_LOAD_NEWTON
 
     chain = arguments.work / f"networks-{arguments.profile}" / "all" / "bundle"
     for path in (*chain.glob("*.onnx"), *chain.glob("mapping.npz")):
@@ -167,11 +167,11 @@ def calibrate(arguments: argparse.Namespace) -> None:
     unseen = [load_fold(path.parents[1], engine, competitors=False) for path in folds]
 
     def by_tangent(sample: Sample) -> StressField:
-        return engine.tangent.predict(sample.points.astype(np.float64), LOAD_NEWTON)
+        return engine.tangent.predict(sample.points.astype(np.float64), REFERENCE_LOAD_NEWTON)
 
     def by_paper(sample: Sample) -> StressField:
         fold = next(fold for fold in unseen if sample.person in fold.held_out)
-        return fold.chain.predict(sample.points.astype(np.float64), LOAD_NEWTON)
+        return fold.chain.predict(sample.points.astype(np.float64), REFERENCE_LOAD_NEWTON)
 
     for surrogate, predict in (("tangent", by_tangent), ("paper", by_paper)):
         samples = itertools.islice(read_samples(arguments.work / "samples"), arguments.count)

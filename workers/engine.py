@@ -12,7 +12,7 @@ from app.contract.report import Prediction
 from models.bundle import NETWORKS, Bundle
 from models.template import Template
 from workers.fem.field import StressField
-from workers.fem.loads import endplate_traction
+from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.residual import equilibrium_residual
 from workers.fem.solve import Plan, Solution, solve
 from workers.geometry.triangles import Surface
@@ -117,7 +117,7 @@ def warm_up() -> None:
     points = engine().morpher.mesh(surface, 0.0).points
     points[-1] += 2.0  # tangle one internal node, so that repair has something to do
     engine().morpher.repair(points)
-    engine().solve(points, 500.0)
+    engine().solve(points, REFERENCE_LOAD_NEWTON)
     if engine().bundle.has(*NETWORKS):
         _ = engine().finder
     for params in (JobParams(surrogate="tangent"), JobParams(surrogate="paper")):

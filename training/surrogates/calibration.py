@@ -12,9 +12,9 @@ from models.types import Floats
 from training.surrogates.simulation import Sample
 from workers.engine import Engine
 from workers.fem.field import StressField
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.fem.stress import von_mises
 from workers.surrogate.expected_error import Calibration, shape_deviation
-from workers.surrogate.tangent import LOAD_NEWTON
 
 GOOD_NMAE = 0.8
 """Percent of the peak. Near-normal lumbar vertebrae lie at 0.3 to 0.6 with the tangent surrogate, compressed ones at
@@ -48,7 +48,7 @@ def gather(engine: Engine, samples: Iterable[Sample], predict: Callable[[Sample]
         predicted = predict(sample)
         truth = von_mises(sample.tensor.astype(np.float64))
         nmae = 100.0 * np.abs(predicted.von_mises - truth).mean() / truth.max()
-        residual = engine.residual(points, predicted, LOAD_NEWTON)
+        residual = engine.residual(points, predicted, REFERENCE_LOAD_NEWTON)
         rows.append((1.0 if residual is None else residual, shape_deviation(engine.coefficients(points)), float(nmae)))
     return Evidence(*np.array(rows).T)
 

@@ -23,10 +23,9 @@ from models.types import Singles
 from training.files import claim, save_npz
 from training.shapes.population import Population, geodesics, register
 from training.shapes.sources import Source
-from workers.fem.loads import endplate_traction
+from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.solve import Plan, solve
 from workers.mesh.subject_mesh import MeshMorpher
-from workers.surrogate.tangent import LOAD_NEWTON
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ class Sample:
     points
         (n, 3) float32, mm, template frame and size.
     tensor
-        (n, 6) float32, MPa at `LOAD_NEWTON`, nodal stress.
+        (n, 6) float32, MPa at `REFERENCE_LOAD_NEWTON`, nodal stress.
     person, kind
         As `training.shapes.population.Shape`; ``real`` for a registered vertebra itself.
     name
@@ -79,7 +78,7 @@ def _one(index: int, sources: tuple[Source, ...], data: Path, work: Path, seed: 
         template = population.morpher.template
         try:
             shape = population.shape(index)
-            force = endplate_traction(shape.points, template.superior, template.inferior, LOAD_NEWTON)
+            force = endplate_traction(shape.points, template.superior, template.inferior, REFERENCE_LOAD_NEWTON)
             tensor = solve(shape.points, plan, force).field.tensor
         except VertebraError as error:
             return f"{type(error).__name__}: {error}"
@@ -165,7 +164,7 @@ def simulate_real(sources: tuple[Source, ...], data: Path, work: Path) -> None:
         if path.exists():
             continue
         plan = plan or Plan(template.tets, len(template.nodes), template.fixed_nodes)
-        force = endplate_traction(shape.points, template.superior, template.inferior, LOAD_NEWTON)
+        force = endplate_traction(shape.points, template.superior, template.inferior, REFERENCE_LOAD_NEWTON)
         _write(path, shape.points, solve(shape.points, plan, force).field.tensor, shape.person, "real")
 
 

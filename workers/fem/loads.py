@@ -7,6 +7,9 @@ import numpy as np
 from models.types import Floats, Ints
 from workers.geometry.triangles import Surface
 
+REFERENCE_LOAD_NEWTON = 500.0
+"""Total load, N, of the paper's load case (section II.A): every stress in the bundle belongs to it."""
+
 
 def cranio_caudal_axis(points: Floats, superior: Ints, inferior: Ints) -> Floats:
     """Return the vertebra's own axis, a unit vector (3,) that points cranially.

@@ -11,8 +11,9 @@ from models.forest import Forest
 from models.template import Template
 from models.types import Floats, Reals, Singles
 from workers.fem.field import StressField
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.geometry.smoothing import nearest_neighbours, smooth
-from workers.surrogate.tangent import LOAD_NEWTON, normalising_pose
+from workers.surrogate.tangent import normalising_pose
 
 SIZE_MM = 40.0
 """Coordinates enter the networks in the template's frame over this length."""
@@ -48,7 +49,7 @@ class PaperSurrogate:
         """
         pose = normalising_pose(points, self.template)
         stress = self.components(pose.invert(points)).astype(np.float64)
-        stress *= load_newton / LOAD_NEWTON / pose.scale**2
+        stress *= load_newton / REFERENCE_LOAD_NEWTON / pose.scale**2
         principal = np.sort(stress[:, :3], axis=1)[:, ::-1]  # decoded one by one, so their order is not given
         return StressField(None, np.ascontiguousarray(principal), np.maximum(stress[:, 3], 0.0), None)
 

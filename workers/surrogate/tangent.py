@@ -21,11 +21,10 @@ from models.template import Template
 from models.types import Floats, Reals, Singles
 from workers.fem.coarse import CoarseProblem
 from workers.fem.field import StressField
-from workers.fem.loads import endplate_traction
+from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.stress import principal_stresses, von_mises
 from workers.mesh.surface_fit import Similarity
 
-LOAD_NEWTON = 500.0
 PROJECTION_NOISE_MM = 0.1
 """Noise of the surface nodes when their displacement is expressed in shape coefficients."""
 PROJECTION_STRIDE = 6
@@ -97,7 +96,8 @@ class TangentSurrogate:
 
     def _traction(self, points: Floats) -> Floats:
         """Return the forces on the loaded nodes."""
-        return endplate_traction(points, self.template.superior, self.template.inferior, LOAD_NEWTON)[self.loaded]
+        force = endplate_traction(points, self.template.superior, self.template.inferior, REFERENCE_LOAD_NEWTON)
+        return force[self.loaded]
 
     def _coarse_stress(self, points: Floats) -> Floats:
         return self.coarse.stress(points, self.loaded, self._traction(points))
@@ -135,7 +135,7 @@ class TangentSurrogate:
             The coarse problem did not converge.
         """
         pose = normalising_pose(points, self.template)
-        tensor = self.tensor(pose.invert(points)) * (load_newton / LOAD_NEWTON / pose.scale**2)
+        tensor = self.tensor(pose.invert(points)) * (load_newton / REFERENCE_LOAD_NEWTON / pose.scale**2)
         return StressField(rotate(tensor, pose.rotation), principal_stresses(tensor), von_mises(tensor), None)
 
 

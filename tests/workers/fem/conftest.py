@@ -7,6 +7,7 @@ import pytest
 from numpy.typing import NDArray
 
 from workers.engine import Engine
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.fem.solve import Solution
 
 
@@ -19,4 +20,4 @@ class TemplateSolve:
 @pytest.fixture(scope="session")
 def template_solve(engine: Engine) -> TemplateSolve:
     """The shipped template under 500 N, solved once."""
-    return TemplateSolve(*engine.solve(engine.template.nodes, 500.0))
+    return TemplateSolve(*engine.solve(engine.template.nodes, REFERENCE_LOAD_NEWTON))

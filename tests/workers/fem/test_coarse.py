@@ -9,7 +9,7 @@ from models.coarse_mesh import CoarseMesh, barycentric
 from tests.workers.fem.meshes import block_template
 from workers.engine import Engine
 from workers.fem.coarse import CoarseProblem
-from workers.fem.loads import endplate_traction
+from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.solve import Plan, solve
 
 BOX = block_template()
@@ -22,7 +22,7 @@ def bent(points, amount):
 
 
 def traction(points):
-    return endplate_traction(points, BOX.superior, BOX.inferior, 500.0)
+    return endplate_traction(points, BOX.superior, BOX.inferior, REFERENCE_LOAD_NEWTON)
 
 
 @pytest.fixture(scope="module")

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
+from app.contract.params import JobParams
 from tests.workers.fem.meshes import block_template, irregular_cube
 from workers.fem.assembly import Material
-from workers.fem.loads import cranio_caudal_axis, endplate_traction
+from workers.fem.loads import REFERENCE_LOAD_NEWTON, cranio_caudal_axis, endplate_traction
 from workers.fem.solve import Plan, solve
 
 TURN = Rotation.from_rotvec([0.5, -0.9, 0.7]).as_matrix()
@@ -17,7 +18,7 @@ BOX = block_template()
 PLAN = Plan(BOX.tets, len(BOX.nodes), BOX.fixed_nodes)
 
 
-def compress(points, newton=500.0, material=None):
+def compress(points, newton=REFERENCE_LOAD_NEWTON, material=None):
     force = endplate_traction(points, BOX.superior, BOX.inferior, newton)
     return solve(points, PLAN, force, material)
 
@@ -32,6 +33,10 @@ def points():
 @pytest.fixture(scope="module")
 def reference(points):
     return compress(points)
+
+
+def test_a_job_is_loaded_like_the_reference_unless_it_says_otherwise():
+    assert JobParams().load_newton == REFERENCE_LOAD_NEWTON  # a literal there: the contract knows no numerics
 
 
 def test_axis_is_the_bisector_of_the_plates():
@@ -74,8 +79,8 @@ def test_traction_sums_to_the_load_along_the_axis(points):
 
 
 def test_reaction_carries_the_load(points, reference):
-    applied = endplate_traction(points, BOX.superior, BOX.inferior, 500.0).sum(axis=0)
-    np.testing.assert_allclose(reference.reaction, -applied, atol=1e-6 * 500.0)
+    applied = endplate_traction(points, BOX.superior, BOX.inferior, REFERENCE_LOAD_NEWTON).sum(axis=0)
+    np.testing.assert_allclose(reference.reaction, -applied, atol=1e-6 * REFERENCE_LOAD_NEWTON)
     assert (reference.field.displacement[BOX.fixed_nodes] == 0.0).all()
 
 
@@ -86,7 +91,7 @@ def test_the_field_turns_with_the_vertebra(points, reference):
     peak = reference.field.von_mises.max()
     np.testing.assert_allclose(turned.field.von_mises, reference.field.von_mises, atol=1e-6 * peak)
     np.testing.assert_allclose(turned.field.principal, reference.field.principal, atol=1e-6 * peak)
-    np.testing.assert_allclose(turned.reaction, TURN @ reference.reaction, atol=1e-6 * 500.0)
+    np.testing.assert_allclose(turned.reaction, TURN @ reference.reaction, atol=1e-6 * REFERENCE_LOAD_NEWTON)
 
 
 def test_stress_is_linear_in_the_load(points, reference):
@@ -119,10 +124,10 @@ def test_a_slender_bar_gives_force_over_area():
     points = points * [2.0, 2.0, 12.0]
     force = np.zeros_like(points)
     top = np.flatnonzero(points[:, 2] == 12.0)
-    force[top, 2] = -500.0 / len(top)
+    force[top, 2] = -REFERENCE_LOAD_NEWTON / len(top)
     plan = Plan(tets, len(points), np.flatnonzero(points[:, 2] == 0.0))
     field = solve(points, plan, force).field
     middle = np.abs(points[:, 2] - 6.0) < 1.5
     assert field.tensor[middle, 2].mean() == pytest.approx(-125.0, rel=0.02)
     assert field.von_mises[middle].mean() == pytest.approx(125.0, rel=0.02)
-    assert field.displacement[top, 2].mean() == pytest.approx(-500.0 * 12.0 / (500.0 * 4.0), rel=0.06)
+    assert field.displacement[top, 2].mean() == pytest.approx(-REFERENCE_LOAD_NEWTON * 12.0 / (500.0 * 4.0), rel=0.06)

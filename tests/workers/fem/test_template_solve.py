@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.template import REGIONS
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
 
 VON_MISES_MPA = {25: 0.010284, 50: 0.28809, 75: 0.36092, 95: 0.41076, 99: 0.49053, 99.9: 0.60756, 100: 0.78708}
 """Percentile over the nodes: value, for bundle 0.1.0."""
@@ -21,8 +22,8 @@ MEDIANS_MPA = {
 
 def test_reaction_equals_the_load(template_solve):
     applied = template_solve.force.sum(axis=0)
-    assert np.linalg.norm(applied) == pytest.approx(500.0, rel=1e-12)
-    residual = np.linalg.norm(template_solve.solution.reaction + applied) / 500.0
+    assert np.linalg.norm(applied) == pytest.approx(REFERENCE_LOAD_NEWTON, rel=1e-12)
+    residual = np.linalg.norm(template_solve.solution.reaction + applied) / REFERENCE_LOAD_NEWTON
     assert residual <= 1e-6
 
 
@@ -38,7 +39,7 @@ def test_the_moments_balance_too(engine, template_solve):
     assert out_of_balance <= 2e-9 * np.linalg.norm(template_solve.force)
     reaction = np.where(free[:, None], 0.0, inner - template_solve.force)
     moment = np.cross(engine.template.nodes, reaction + template_solve.force).sum(axis=0)
-    assert np.abs(moment).max() <= 1e-6 * 500.0 * 30.0
+    assert np.abs(moment).max() <= 1e-6 * REFERENCE_LOAD_NEWTON * 30.0
 
 
 def test_iterations(template_solve):

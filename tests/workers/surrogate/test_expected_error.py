@@ -7,6 +7,7 @@ import pytest
 
 from app.contract.params import JobParams
 from training.surrogates.calibration import Evidence, calibrate, spread
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.fem.residual import equilibrium_residual
 from workers.results.agreement import agreement
 from workers.surrogate.expected_error import Calibration, shape_deviation, shape_distance
@@ -51,7 +52,8 @@ def test_a_wrong_field_is_out_of_balance(engine):
     template = engine.template
     x, y, z = template.nodes.T
     bent = np.stack([x + 0.004 * z**2, y + 0.1 * z, z * (1.0 + 0.006 * y)], axis=1)
-    (right, force), (wrong, _) = engine.solve(bent, 500.0), engine.solve(template.nodes, 500.0)
+    right, force = engine.solve(bent, REFERENCE_LOAD_NEWTON)
+    wrong, _ = engine.solve(template.nodes, REFERENCE_LOAD_NEWTON)
     balance = [
         equilibrium_residual(bent, s.field.tensor, force, engine.plan.pattern, engine.plan.fixed)
         for s in (right, wrong)
@@ -68,8 +70,8 @@ def test_the_estimate_is_near_the_truth(engine):
     c = 0.5 * random.standard_normal((engine.morpher.basis.shape[1], 3)) / np.sqrt(1 + np.arange(600) / 30)[:, None]
     points = engine.template.nodes + engine.morpher.basis @ c.astype(np.float32)
     engine.morpher.repair(points)
-    predicted = engine.predict(points, 500.0, "tangent")
-    truth = engine.solve(points, 500.0)[0].field
+    predicted = engine.predict(points, REFERENCE_LOAD_NEWTON, "tangent")
+    truth = engine.solve(points, REFERENCE_LOAD_NEWTON)[0].field
     got = agreement(points, predicted, truth).nmae_percent
     expected = engine.assess(points, predicted, JobParams()).expected_nmae_percent
     assert expected == pytest.approx(got, rel=0.5)

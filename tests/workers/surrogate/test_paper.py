@@ -7,17 +7,18 @@ import pytest
 
 from app.contract.errors import SolveFailed
 from app.contract.params import JobParams
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.pipeline import _Clock, stress_field
 
 
 @pytest.fixture(scope="module")
 def field(engine):
-    return engine.paper.predict(engine.template.nodes, 500.0)
+    return engine.paper.predict(engine.template.nodes, REFERENCE_LOAD_NEWTON)
 
 
 def test_on_the_template(engine, field):
     """At the mean shape the chain must be near the solution, since the mean field is."""
-    solved = engine.solve(engine.template.nodes, 500.0)[0].field
+    solved = engine.solve(engine.template.nodes, REFERENCE_LOAD_NEWTON)[0].field
     error = np.abs(field.von_mises - solved.von_mises).mean()
     assert error < 0.03 * solved.von_mises.max()
     assert field.tensor is None
@@ -33,7 +34,7 @@ def test_load_and_size_are_exact(engine, field):
 
 def test_it_follows_the_shape(engine, field):
     points = engine.template.nodes * [1.0, 1.0, 0.75]
-    other = engine.paper.predict(points, 500.0)
+    other = engine.paper.predict(points, REFERENCE_LOAD_NEWTON)
     assert np.abs(other.von_mises - field.von_mises).mean() > 1e-3
 
 

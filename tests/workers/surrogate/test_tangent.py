@@ -11,6 +11,7 @@ from training.shapes.sources import SOURCES, read_surface
 from training.surrogates.evaluation.metrics import score
 from training.surrogates.tangent.shape_derivative import Anchor
 from workers.engine import Engine
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.fem.stress import von_mises
 from workers.surrogate.tangent import normalising_pose, rotate
 
@@ -44,9 +45,9 @@ def test_pose_size_and_load_are_exact(engine):
     template = engine.template
     points = template.nodes + 1.5 * smooth_direction(template.nodes)
     turn = Rotation.from_rotvec([0.4, -1.1, 2.0]).as_matrix()
-    plain = engine.tangent.predict(points, 500.0)
+    plain = engine.tangent.predict(points, REFERENCE_LOAD_NEWTON)
     moved = engine.tangent.predict(1.3 * points @ turn.T + [100.0, -50.0, 700.0], 1200.0)
-    factor = 1200.0 / 500.0 / 1.3**2
+    factor = 1200.0 / REFERENCE_LOAD_NEWTON / 1.3**2
     peak = plain.von_mises.max()
     np.testing.assert_allclose(moved.von_mises, factor * plain.von_mises, atol=1e-3 * peak)
     np.testing.assert_allclose(moved.tensor, factor * rotate(plain.tensor, turn), atol=1e-3 * peak)
@@ -55,7 +56,7 @@ def test_pose_size_and_load_are_exact(engine):
 
 def test_invariants_are_those_of_the_tensor(engine):
     points = engine.template.nodes + smooth_direction(engine.template.nodes)
-    field = engine.tangent.predict(points, 500.0)
+    field = engine.tangent.predict(points, REFERENCE_LOAD_NEWTON)
     np.testing.assert_allclose(field.von_mises, von_mises(field.tensor), atol=1e-9)
     s1, s2, s3 = field.principal.T
     equivalent = np.sqrt(0.5 * ((s1 - s2) ** 2 + (s2 - s3) ** 2 + (s3 - s1) ** 2))
@@ -87,8 +88,8 @@ def test_normalising_pose(engine):
 def test_real_vertebrae_against_finite_elements(engine, data_dir, name, r2, nmae, peak):
     source = next(source for source in SOURCES if source.name == name)
     points = engine.morpher.mesh(*read_surface(source, data_dir)).points
-    solved = engine.solve(points, 500.0)[0].field.von_mises
-    predicted = engine.tangent.predict(points, 500.0).von_mises
+    solved = engine.solve(points, REFERENCE_LOAD_NEWTON)[0].field.von_mises
+    predicted = engine.tangent.predict(points, REFERENCE_LOAD_NEWTON).von_mises
     pose = normalising_pose(points, engine.template)
     mean = von_mises(engine.bundle.tangent.tensor.astype(np.float64)) / pose.scale**2
     s = score(solved, predicted, mean, points)

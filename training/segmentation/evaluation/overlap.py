@@ -9,6 +9,7 @@ import numpy as np
 from models.types import Singles
 from training.segmentation.data.reference_cases import Case
 from workers.engine import Engine
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.geometry.triangles import surface_distance
 from workers.imaging.volume import Volume
 from workers.locate.segmenter import Segmenter, as_mask
@@ -78,7 +79,9 @@ class StressChange:
     inner_peak_change_percent: float
 
 
-def stress_change(engine: Engine, found: Volume, truth: Volume, load_newton: float = 500.0) -> StressChange:
+def stress_change(
+    engine: Engine, found: Volume, truth: Volume, load_newton: float = REFERENCE_LOAD_NEWTON
+) -> StressChange:
     """Morph and predict with either mask (paper Fig. 2, C to E) and compare the fields."""
     fields = []
     for mask in (found, truth):

@@ -10,9 +10,9 @@ from models.types import Floats
 from training.shapes.population import Registered
 from training.surrogates.tangent.shape_derivative import Anchor
 from workers.engine import Engine
-from workers.fem.loads import endplate_traction
+from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.mesh.surface_fit import Similarity
-from workers.surrogate.tangent import LOAD_NEWTON, stress_ratio
+from workers.surrogate.tangent import stress_ratio
 
 STEP = 0.05
 """Step of the central difference of the coarse problem, in units of the displacement."""
@@ -57,7 +57,7 @@ class ExactTangent:
 
     def _coarse(self, points: Floats) -> Floats:
         template, problem = self.engine.template, self.engine.tangent.coarse
-        force = endplate_traction(points, template.superior, template.inferior, LOAD_NEWTON)
+        force = endplate_traction(points, template.superior, template.inferior, REFERENCE_LOAD_NEWTON)
         loaded = template.loaded_nodes
         nodal = problem.stress(points, loaded, force[loaded], tolerance=TOLERANCE)
         return np.einsum("nc,ncd->nd", problem.fine_weights, nodal[problem.fine_corners])

@@ -20,9 +20,9 @@ from training.surrogates.paper.dataset import COMPONENTS, components
 from training.surrogates.paper.mapping import MAPPINGS, BayesForest, Mapping
 from training.surrogates.simulation import Sample
 from workers.engine import Engine
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.surrogate.expected_error import shape_distance
 from workers.surrogate.paper import PaperSurrogate
-from workers.surrogate.tangent import LOAD_NEWTON
 
 MEAN, PAPER, RAW = "mean field", "paper: forest", "paper: forest, unsmoothed"
 SHIPPED = "tangent (shipped)"
@@ -112,7 +112,7 @@ class Scorer:
         out[EXACT] = components(exact.corrected)
         if unseen:
             out[HELD_OUT] = components(self._anchor(sample.person).predict(points).corrected)
-        field = self.engine.tangent.predict(points, LOAD_NEWTON)
+        field = self.engine.tangent.predict(points, REFERENCE_LOAD_NEWTON)
         out[SHIPPED] = np.column_stack([field.principal, field.von_mises]).astype(np.float32)
         return out
 

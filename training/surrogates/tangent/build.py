@@ -18,9 +18,9 @@ from training.files import save_npz
 from training.surrogates.tangent.coarse_mesh import build_coarse_mesh
 from training.surrogates.tangent.shape_derivative import Anchor
 from workers.fem.coarse import CoarseProblem
-from workers.fem.loads import endplate_traction
+from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.solve import Plan
-from workers.surrogate.tangent import LOAD_NEWTON, stress_ratio
+from workers.surrogate.tangent import stress_ratio
 
 COARSE_SURFACE, COARSE_VOLUME_MM3 = 2000, 8.0
 """Surface nodes and largest tetrahedron of the coarse mesh."""
@@ -66,7 +66,7 @@ def coarse_derivatives(problem: CoarseProblem, template: Template, basis: Reals,
     loaded = template.loaded_nodes
 
     def stress(points: Floats) -> Reals:
-        force = endplate_traction(points, template.superior, template.inferior, LOAD_NEWTON)
+        force = endplate_traction(points, template.superior, template.inferior, REFERENCE_LOAD_NEWTON)
         return problem.stress(points, loaded, force[loaded], tolerance=1e-8)
 
     out = np.empty((3 * basis.shape[1], len(problem.mesh.nodes), 6), np.float32)
@@ -102,7 +102,7 @@ def build_tangent(bundle: Bundle, work: Path, spread: Reals, rank: int = RANK) -
     problem = CoarseProblem(mesh, template)
     basis = bundle.shape_model.basis(template.nodes)
     coarse = coarse_derivatives(problem, template, basis, work / "tangent" / "coarse.npy")
-    force = endplate_traction(template.nodes, template.superior, template.inferior, LOAD_NEWTON)
+    force = endplate_traction(template.nodes, template.superior, template.inferior, REFERENCE_LOAD_NEWTON)
     loaded = template.loaded_nodes
     problem.learn(template.nodes, loaded, force[loaded])
     at_template = _interpolate(problem, problem.stress(template.nodes, loaded, force[loaded]))  # as a worker has it

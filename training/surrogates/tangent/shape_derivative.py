@@ -15,11 +15,10 @@ from scipy.sparse.linalg import LinearOperator, cg
 from models.template import Template
 from models.types import Floats
 from workers.fem.assembly import Material, average_at_nodes, shape_gradients, stiffness
-from workers.fem.loads import endplate_traction
+from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.multigrid import Multigrid
 from workers.fem.multigrid_kernels import block_multiply
 from workers.fem.solve import Plan, solve
-from workers.surrogate.tangent import LOAD_NEWTON
 
 TOLERANCE = 1e-6
 """Relative residual of a derivative's solve; the derivative itself is used to about three digits."""
@@ -122,7 +121,9 @@ class Anchor:
         (n, 6) float64, MPa, nodal stress at the anchor.
     """
 
-    def __init__(self, points: Floats, template: Template, plan: Plan, load_newton: float = LOAD_NEWTON) -> None:
+    def __init__(
+        self, points: Floats, template: Template, plan: Plan, load_newton: float = REFERENCE_LOAD_NEWTON
+    ) -> None:
         self.points, self.template, self.plan, self.load = points, template, plan, load_newton
         self.material = Material()
         self.gradient, self.volume = shape_gradients(points, plan.pattern.tets)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.workers.fem.meshes import block_template
 from training.surrogates.tangent.shape_derivative import Anchor
-from workers.fem.loads import endplate_traction
+from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.solve import Plan, solve
 
 BOX = block_template()
@@ -17,7 +17,7 @@ START = np.stack([X + 0.02 * Z**2, Y + 0.1 * Z, Z * (1.0 + 0.01 * X - 0.005 * Y)
 
 
 def solved(points):
-    field = solve(points, PLAN, endplate_traction(points, BOX.superior, BOX.inferior, 500.0)).field
+    field = solve(points, PLAN, endplate_traction(points, BOX.superior, BOX.inferior, REFERENCE_LOAD_NEWTON)).field
     return field.displacement, field.tensor
 
 
