@@ -81,7 +81,7 @@ def make_tangent(arguments: argparse.Namespace) -> None:
     """Differentiate the template's solution, reduce, and write the tangent surrogate into the bundle."""
     from training.bundle_writer import write_manifest, write_npz
     from training.shapes.population import mode_spread, register
-    from training.surrogates.tangent.build import build_tangent, derive
+    from training.surrogates.tangent.tangent_model import build_tangent, derive
 
     bundle = Bundle(arguments.out)
     derive(bundle, arguments.work)
@@ -106,8 +106,8 @@ def train_networks(arguments: argparse.Namespace) -> None:
     import numpy as np
 
     from training.surrogates.paper.dataset import cached_dataset
+    from training.surrogates.paper.fit_surrogate import fit_chain, folds
     from training.surrogates.paper.networks.profile import PROFILES
-    from training.surrogates.paper.train import fit_chain, folds
     from training.surrogates.simulation import read_samples
 
     profile = PROFILES[arguments.profile]
@@ -142,8 +142,8 @@ def calibrate(arguments: argparse.Namespace) -> None:
     from training.bundle_writer import write_manifest
     from training.surrogates.calibration import calibrate as fit
     from training.surrogates.calibration import gather, spread
-    from training.surrogates.evaluation.scores import load_fold
-    from training.surrogates.paper.export import OPSET
+    from training.surrogates.evaluation.scoring import load_fold
+    from training.surrogates.paper.export_artifacts import OPSET
     from training.surrogates.simulation import Sample, read_samples
     from workers.engine import Engine
     from workers.fem.field import StressField
@@ -191,7 +191,7 @@ def calibrate(arguments: argparse.Namespace) -> None:
 def evaluate(arguments: argparse.Namespace) -> None:
     """Score every surrogate on real vertebrae of unseen people and on siblings; write docs/evaluation."""
     from training.bundle_writer import write_manifest
-    from training.surrogates.evaluation.document import evaluate as run
+    from training.surrogates.evaluation.accuracy_files import evaluate as run
 
     bundle = Bundle(arguments.out)
     metrics = run(bundle, _sources(arguments), arguments.data, arguments.work, arguments.profile, arguments.report)

@@ -14,9 +14,10 @@ from models.bundle import Bundle
 from training.files import fingerprint
 from training.shapes.population import register
 from training.shapes.sources import Source
-from training.surrogates.evaluation import figures
-from training.surrogates.evaluation.figures import Fields
-from training.surrogates.evaluation.scores import (
+from training.surrogates.evaluation import paper_figures as figures
+from training.surrogates.evaluation.accuracy_tables import Rows, comparison, medians, pick, table_2, table_3
+from training.surrogates.evaluation.paper_figures import Fields
+from training.surrogates.evaluation.scoring import (
     HELD_OUT,
     MEAN,
     PAPER,
@@ -27,7 +28,6 @@ from training.surrogates.evaluation.scores import (
     mean_fields,
     score_all,
 )
-from training.surrogates.evaluation.tables import Rows, comparison, medians, pick, table_2, table_3
 from training.surrogates.simulation import Sample, read_samples
 from workers.engine import Engine
 

@@ -13,7 +13,7 @@ from models.types import Singles
 from training.bundle_writer import write_manifest
 from training.files import save_npz
 from training.surrogates.paper.dataset import Dataset
-from training.surrogates.paper.export import export_chain
+from training.surrogates.paper.export_artifacts import export_chain
 from training.surrogates.paper.fit_networks import Networks, fit_networks
 from training.surrogates.paper.mapping import BayesForest
 from training.surrogates.paper.networks.profile import Profile

@@ -42,7 +42,7 @@ def test_ridge_extrapolates_where_the_forest_cannot(pairs):
 
 def test_the_exported_forest_is_the_forest(pairs):
     pytest.importorskip("torch", reason="torch is not installed (make training)")
-    from training.surrogates.paper.export import export_forest
+    from training.surrogates.paper.export_artifacts import export_forest
 
     x, y = pairs
     mapping = BayesForest(2, 15)

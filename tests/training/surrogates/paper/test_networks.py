@@ -16,11 +16,11 @@ from models.bundle import Bundle  # noqa: E402
 from models.template import Template  # noqa: E402
 from training.surrogates.paper.dataset import SIZE_MM, build_dataset, components, farthest_point_samples  # noqa: E402
 from training.surrogates.paper.fit_networks import fit_networks  # noqa: E402
+from training.surrogates.paper.fit_surrogate import encode, fit_chain, folds  # noqa: E402
 from training.surrogates.paper.networks.internal_autoencoder import InternalStressAutoencoder  # noqa: E402
 from training.surrogates.paper.networks.profile import PROFILES  # noqa: E402
 from training.surrogates.paper.networks.shape_autoencoder import ShapeAutoencoder  # noqa: E402
 from training.surrogates.paper.networks.surface_autoencoder import DILATIONS, SurfaceStressAutoencoder  # noqa: E402
-from training.surrogates.paper.train import encode, fit_chain, folds  # noqa: E402
 from training.surrogates.simulation import Sample  # noqa: E402
 from workers.surrogate.paper import PaperSurrogate  # noqa: E402
 
