@@ -51,7 +51,7 @@ def service(url: str) -> Iterator[str]:
 
 def synthetic_ct(folder: Path) -> Path:
     """Generate a lumbar CT (in a process of its own: the gateway's code imports no numerics); return its path."""
-    command = [sys.executable, "-m", "synthetic_ct.whole_ct", "--out", str(folder), "--seed", SYNTHETIC_SEED]
+    command = [sys.executable, "-m", "synthetic_ct", "--out", str(folder), "--seed", SYNTHETIC_SEED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
         raise DemoError(f"The CT could not be generated:\n{done.stderr[-3000:]}")

@@ -19,9 +19,9 @@ from scipy import ndimage
 from app.contract.params import JobParams
 from bench.memory import growth
 from synthetic_ct.person import Person
-from synthetic_ct.spine import make_spine
+from synthetic_ct.spine import make_spine, make_template_spine
 from synthetic_ct.vertebra import Spine
-from synthetic_ct.whole_ct import template_spine, whole_ct
+from synthetic_ct.whole_ct import scan_person
 from workers.engine import engine
 from workers.imaging.volume import Volume
 
@@ -35,7 +35,7 @@ SEED = 1
 
 def straight_spine(random: np.random.Generator) -> Spine:
     """Return the spine of the person that is scanned: without deformity, for what is measured is time and memory."""
-    return make_spine(random, [template_spine()], bent=False)
+    return make_spine(random, [make_template_spine()], bent=False)
 
 
 def hospital_ct(slices: int = SHAPE[2]) -> Volume:
@@ -45,7 +45,7 @@ def hospital_ct(slices: int = SHAPE[2]) -> Volume:
     at = {v.level: v.centre for v in person.spine.vertebrae}
     extent = np.array([SHAPE[0] * PIXEL_MM, SHAPE[1] * PIXEL_MM, slices * SLICE_MM])
     middle = np.array([*person.torso.centre, at["L2"][2]])
-    drawn = whole_ct(random, person, middle - extent / 2, middle + extent / 2, spacing=DRAWN_MM).ct
+    drawn = scan_person(random, person, middle - extent / 2, middle + extent / 2, spacing=DRAWN_MM).ct
     step = np.array([PIXEL_MM, PIXEL_MM, SLICE_MM])
     fine = ndimage.affine_transform(
         drawn.voxels.astype(np.float32),

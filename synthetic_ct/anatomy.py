@@ -8,17 +8,12 @@ import numpy as np
 from scipy import ndimage
 
 from models.types import Bools, Bytes, Singles
+from synthetic_ct.bone_labels import CERVICAL_LEVELS, PELVIS, RIB, SACRUM, label_of
 from synthetic_ct.grid import Grid, paint, solid
 from synthetic_ct.pelvis import Sacrum
 from synthetic_ct.person import Person
 from synthetic_ct.soft_tissue import Tissue, draw_soft_tissue
 from synthetic_ct.solids import Hull, Tube
-from synthetic_ct.vertebra import LEVELS, NECK_LEVELS, label_of
-
-SACRUM, RIB, PELVIS = len(LEVELS) + 1, len(LEVELS) + 2, len(LEVELS) + 3
-"""Bone labels after those of the vertebrae (1 to 17)."""
-UNKNOWN = 255
-"""Label of what is bone in a real CT by its HU, but which nobody labelled: not trained on."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +23,7 @@ class Anatomy:
     Attributes
     ----------
     bone
-        uint8: 0 none, 1 to 17 the vertebrae by level, then `SACRUM`, `RIB`, `PELVIS` (and other bones), `NECK`.
+        uint8: 0 none, 1 to 17 the vertebrae by level, then `SACRUM`, `RIB`, `PELVIS` (and other bones), `CERVICAL`.
     depth
         float32, mm: distance to the bone's surface, 0 outside.
     tissue
@@ -46,7 +41,7 @@ class Anatomy:
     grid: Grid
 
 
-def draw(random: np.random.Generator, person: Person, grid: Grid) -> Anatomy:
+def draw_anatomy(random: np.random.Generator, person: Person, grid: Grid) -> Anatomy:
     """Draw `person` on `grid`."""
     bone, depth = _draw_bones(person, grid)
     tissue = draw_soft_tissue(random, person, grid)
@@ -118,7 +113,7 @@ def _joints(random: np.random.Generator, bone: Bytes) -> Bools:
 
 def _skull(person: Person, grid: Grid, other: Bytes) -> None:
     """Draw a skull over the neck, in place; the brain is soft tissue."""
-    if person.spine.vertebrae[0].level not in NECK_LEVELS:
+    if person.spine.vertebrae[0].level not in CERVICAL_LEVELS:
         return
     x, y, z = grid.axes
     centre = person.spine.vertebrae[0].centre + np.array([0.0, 22.0, 105.0])

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.types import Floats
+from synthetic_ct.bone_labels import THORACOLUMBAR_LEVELS
 from synthetic_ct.pelvis import Sacrum, hip_bones
 from synthetic_ct.solids import Hull, Tube, smooth
-from synthetic_ct.vertebra import LEVELS, Spine, Vertebra
+from synthetic_ct.vertebra import Spine, Vertebra
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def make_skeleton(random: np.random.Generator, spine: Spine, torso: Torso) -> Sk
     slope = random.uniform(0.25, 0.6)
     for vertebra in spine.vertebrae:
         if vertebra.level.startswith("T"):
-            rank = LEVELS.index(vertebra.level) + 1
+            rank = THORACOLUMBAR_LEVELS.index(vertebra.level) + 1
             length = {
                 1: 120.0,
                 2: 200.0,

@@ -7,7 +7,8 @@ from enum import IntEnum
 import numpy as np
 
 from models.types import Bools, Bytes, Floats, Singles
-from synthetic_ct.grid import Grid, smooth_noise
+from synthetic_ct.grid import Grid
+from synthetic_ct.noise import smooth_noise
 from synthetic_ct.person import Person
 from synthetic_ct.skeleton import Torso
 from synthetic_ct.vertebra import Spine

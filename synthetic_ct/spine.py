@@ -9,26 +9,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
-from tqdm import tqdm
 
 from models.bundle import Bundle
-from models.types import Floats, Reals
-from synthetic_ct.vertebra import LEVELS, ROW, DrawingSurface, Spine, Vertebra
+from models.types import Floats
+from synthetic_ct.bone_labels import DRAWN_LEVELS
+from synthetic_ct.rotation import rotation_matrix
+from synthetic_ct.vertebra import DrawingSurface, Spine, Vertebra
 from synthetic_ct.wear import SPURS, WORN_SHARE, collapsed, worn
-from training.files import save_npz
-from training.shapes.sources import SOURCES, Source, read_surface
 from workers.mesh.subject_mesh import MeshMorpher
 
-SPINE_SOURCES = (
-    *(s for s in SOURCES if not s.scan and s.person != "tptbox"),
-    Source("verse004", "T9", "shapes/verse004/vertebrae.nii.gz", (16,)),
-    Source("verse004", "T10", "shapes/verse004/vertebrae.nii.gz", (17,)),
-    Source("totalsegmentator", "T12", "ct/totalsegmentator_example/vertebrae.nii.gz", (32,)),
-)
-"""Vertebrae whose place among their neighbours is known."""
 SHAPE_NOISE = 0.35
 """Random field added to each vertebra, in units of the registered shapes' own spread."""
 TILT_DEG = {"C": 4.0, "T": 3.0, "L": -2.0}
@@ -36,28 +27,16 @@ TILT_DEG = {"C": 4.0, "T": 3.0, "L": -2.0}
 DISC_MM = {"C": (3.0, 6.0), "T": (3.0, 6.5), "L": (6.0, 12.0)}
 
 
-def read_spines(data: Path, work: Path, sources: tuple[Source, ...] = SPINE_SOURCES) -> list[Spine]:
-    """Return the real spines; vertebrae that are fitted are kept in ``work/posed``."""
-    from training.shapes.population import mode_spread, register
-
-    folder = work / "posed"
-    folder.mkdir(parents=True, exist_ok=True)
-    bundle = Bundle()
-    morpher = MeshMorpher(bundle.template, bundle.shape_model)
-    skin = DrawingSurface.of(morpher, mode_spread(register(SOURCES, data, work)))
-    found: dict[str, list[Vertebra]] = {}
-    for source in tqdm(sources, desc="posing", disable=None):
-        path = folder / f"{source.name}.npz"
-        if not path.exists():
-            points = morpher.mesh(*read_surface(source, data)).points[: bundle.template.n_surface]
-            save_npz(path, points=points.astype(np.float32))
-        with np.load(path) as stored:
-            points = stored["points"].astype(np.float64)[skin.index]
-        found.setdefault(source.person, []).append(Vertebra(source.level, source.person, points, skin))
-    return [
-        Spine(person, tuple(sorted(vertebrae, key=lambda v: LEVELS.index(v.level))))
-        for person, vertebrae in sorted(found.items())
-    ]
+def make_template_spine(morpher: MeshMorpher | None = None) -> Spine:
+    """Return a lumbar spine of the shipped template alone: needs no data."""
+    if morpher is None:
+        bundle = Bundle()
+        morpher = MeshMorpher(bundle.template, bundle.shape_model)
+    skin = DrawingSurface.of(morpher, np.zeros(morpher.basis.shape[1]))
+    points = morpher.template.nodes[skin.index].astype(np.float64)
+    spine = Spine("template", (Vertebra("L5", "template", points * 1.05, skin),))
+    quiet = np.random.default_rng(0)
+    return make_spine(quiet, [spine], top="L1", bent=False)
 
 
 def make_spine(random: np.random.Generator, spines: list[Spine], top: str = "T4", bent: bool = True) -> Spine:
@@ -65,7 +44,7 @@ def make_spine(random: np.random.Generator, spines: list[Spine], top: str = "T4"
     base = spines[random.integers(len(spines))]
     mirror = np.array([-1.0 if random.random() < 0.5 else 1.0, 1.0, 1.0])
     vertebrae = list(base.vertebrae)
-    for level in reversed(ROW[ROW.index(top) : ROW.index(vertebrae[0].level)]):
+    for level in reversed(DRAWN_LEVELS[DRAWN_LEVELS.index(top) : DRAWN_LEVELS.index(vertebrae[0].level)]):
         vertebrae.insert(0, _stack(random, level, vertebrae[0], spines))
     if not bent:
         return Spine(base.person, tuple(vertebrae))
@@ -78,14 +57,14 @@ def make_spine(random: np.random.Generator, spines: list[Spine], top: str = "T4"
 
 def _stack(random: np.random.Generator, level: str, lower: Vertebra, spines: list[Spine]) -> Vertebra:
     """Return a vertebra of `level` on top of `lower`, made from a real one of that level or the nearest there is."""
-    rank = ROW.index(level)
+    rank = DRAWN_LEVELS.index(level)
     candidates = [v for spine in spines for v in spine.vertebrae]
-    nearest = min(abs(ROW.index(v.level) - rank) for v in candidates)
-    near = [v for v in candidates if abs(ROW.index(v.level) - rank) == nearest]
+    nearest = min(abs(DRAWN_LEVELS.index(v.level) - rank) for v in candidates)
+    near = [v for v in candidates if abs(DRAWN_LEVELS.index(v.level) - rank) == nearest]
     donor = near[random.integers(len(near))]
     below, plate = lower.superior, donor.inferior
     scale = below.half_width / plate.half_width * random.uniform(0.98, 1.05)
-    tilt = rotation(np.radians(random.normal([TILT_DEG[level[0]], 0.0, 0.0], [2.0, 1.0, 1.0])))
+    tilt = rotation_matrix(np.radians(random.normal([TILT_DEG[level[0]], 0.0, 0.0], [2.0, 1.0, 1.0])))
     turn = below.axes.T @ tilt @ plate.axes
     at = below.centre + random.uniform(*DISC_MM[level[0]]) * below.axes[2]
     return replace(donor.moved(lambda p: scale * (p - plate.centre) @ turn.T + at), level=level)
@@ -109,10 +88,10 @@ def _bend(random: np.random.Generator) -> Callable[[Floats], Floats]:
     wave = random.normal(0.0, 8e-4, 2)[:, None] * np.cos(z / random.uniform(60.0, 140.0) + random.uniform(0.0, 6.3))
     angles = curvature[:, None] * z + np.stack([np.cumsum(wave[0]) * 5.0, np.cumsum(wave[1]) * 2.0, 0.0 * z])
     angles = np.clip(angles, -0.4, 0.4)
-    turns = np.stack([rotation(a) for a in angles.T])
+    turns = np.stack([rotation_matrix(a) for a in angles.T])
     axis = np.cumsum(turns[:, :, 2], axis=0) * (z[1] - z[0])
     axis -= axis[len(z) // 2]
-    tilt = rotation(np.radians(random.normal(0.0, [6.0, 4.0, 6.0])))
+    tilt = rotation_matrix(np.radians(random.normal(0.0, [6.0, 4.0, 6.0])))
     waves = [
         (
             random.normal(0.0, 1.0, 3) * 2.0 * np.pi / random.uniform(60.0, 200.0),
@@ -136,10 +115,3 @@ def _bend(random: np.random.Generator) -> Callable[[Floats], Floats]:
         return np.asarray(p @ tilt.T)
 
     return bend
-
-
-def rotation(angles: Reals) -> Floats:
-    """Return the rotation (3, 3) by angles (3,) about x, y and z, radians."""
-    from scipy.spatial.transform import Rotation
-
-    return np.asarray(Rotation.from_euler("xyz", angles).as_matrix())

@@ -15,18 +15,7 @@ from models.types import Floats, Singles
 from synthetic_ct.deformity import DEFORMITIES, BodyFrame, Deformity
 from workers.mesh.subject_mesh import MeshMorpher
 
-LEVELS = tuple(f"T{i}" for i in range(1, 13)) + tuple(f"L{i}" for i in range(1, 6))
-"""From top to bottom; the label of a level is its place here, from 1 (T1) to 17 (L5)."""
-NECK_LEVELS = tuple(f"C{i}" for i in range(3, 8))
-ROW = NECK_LEVELS + LEVELS
-NECK = 21
-"""Label of every vertebra of the neck: that they are there must be learned, which is which need not."""
 N_SKIN = 5000
-
-
-def label_of(level: str) -> int:
-    """Return the label a level is drawn with."""
-    return NECK if level in NECK_LEVELS else LEVELS.index(level) + 1
 
 
 @dataclass(frozen=True)

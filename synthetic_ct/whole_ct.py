@@ -1,12 +1,11 @@
 """A whole synthetic CT with its label map, as a hospital would send it: for tests, measurements and the demonstration.
 
-``python -m synthetic_ct.whole_ct --out DIR`` writes one. Nothing of it is patient data: the vertebrae are the
+``python -m synthetic_ct --out DIR`` writes one. Nothing of it is patient data: the vertebrae are the
 shipped template's, scaled level by level.
 """
 
 from __future__ import annotations
 
-import argparse
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,17 +13,18 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from models.bundle import Bundle
 from models.types import Floats
-from synthetic_ct.anatomy import SACRUM, draw
+from synthetic_ct.anatomy import draw_anatomy
+from synthetic_ct.bone_labels import SACRUM, THORACOLUMBAR_LEVELS
 from synthetic_ct.grid import Grid
+from synthetic_ct.hounsfield import assign_hu
+from synthetic_ct.metal import add_metal
 from synthetic_ct.person import Person
-from synthetic_ct.scanner import Protocol, add_metal, hounsfield, scan
-from synthetic_ct.spine import make_spine
-from synthetic_ct.vertebra import LEVELS, DrawingSurface, Spine, Vertebra
-from training.shapes.sources import VERSE_LABELS
+from synthetic_ct.scanner import Protocol, scan
+from synthetic_ct.spine import make_spine, make_template_spine
+from synthetic_ct.vertebra import Spine
 from workers.imaging.volume import Volume
-from workers.mesh.subject_mesh import MeshMorpher
+from workers.mask.conventions import VERSE_LABELS
 
 PLAIN = Protocol(in_plane_mm=1.0, slice_mm=1.5, step_mm=1.5, blur_mm=0.5, noise_hu=12.0, grain=0.7)
 
@@ -52,19 +52,7 @@ class SyntheticCt:
         return next(v.centre for v in self.person.spine.vertebrae if v.level == level)
 
 
-def template_spine(morpher: MeshMorpher | None = None) -> Spine:
-    """Return a lumbar spine of the shipped template alone: needs no data."""
-    if morpher is None:
-        bundle = Bundle()
-        morpher = MeshMorpher(bundle.template, bundle.shape_model)
-    skin = DrawingSurface.of(morpher, np.zeros(morpher.basis.shape[1]))
-    points = morpher.template.nodes[skin.index].astype(np.float64)
-    spine = Spine("template", (Vertebra("L5", "template", points * 1.05, skin),))
-    quiet = np.random.default_rng(0)
-    return make_spine(quiet, [spine], top="L1", bent=False)
-
-
-def whole_ct(
+def scan_person(
     random: np.random.Generator,
     person: Person,
     low: Floats,
@@ -92,14 +80,14 @@ def whole_ct(
         Put screws into the bones.
     """
     grid = Grid.around(low, high, spacing)
-    anatomy = draw(random, person, grid)
-    hu = hounsfield(random, anatomy)
+    anatomy = draw_anatomy(random, person, grid)
+    hu = assign_hu(random, anatomy)
     if metal:
         add_metal(random, hu, anatomy, share=1.0)
     image, step = scan(random, hu, spacing, protocol)
     labels = ndimage.affine_transform(anatomy.bone, step / spacing, output_shape=image.shape, order=0)
     table = np.zeros(256, np.uint8)
-    for i, level in enumerate(LEVELS, start=1):
+    for i, level in enumerate(THORACOLUMBAR_LEVELS, start=1):
         table[i] = VERSE_LABELS[level]
     table[SACRUM] = 26
     affine = np.diag([*step, 1.0])
@@ -107,18 +95,18 @@ def whole_ct(
     return SyntheticCt(Volume(np.rint(image).astype(np.int16), affine), Volume(table[labels], affine), person)
 
 
-def lumbar_ct(seed: int = 0, spines: list[Spine] | None = None, protocol: Protocol = PLAIN) -> SyntheticCt:
+def make_lumbar_ct(seed: int = 0, spines: list[Spine] | None = None, protocol: Protocol = PLAIN) -> SyntheticCt:
     """Return a CT from T10 to the sacrum, 200 x 190 mm in plane."""
     random = np.random.default_rng(seed)
-    person = Person.make(random, make_spine(random, spines or [template_spine()]))
+    person = Person.make(random, make_spine(random, spines or [make_template_spine()]))
     at = {v.level: v.centre for v in person.spine.vertebrae}
     middle = at["L2"]
     low = np.array([middle[0] - 100.0, middle[1] - 110.0, at["L5"][2] - 60.0])
     high = np.array([middle[0] + 100.0, middle[1] + 80.0, at["T10"][2] + 15.0])
-    return whole_ct(random, person, low, high, protocol=protocol)
+    return scan_person(random, person, low, high, protocol=protocol)
 
 
-def write(scan: SyntheticCt, folder: Path) -> tuple[Path, Path]:
+def write_ct(scan: SyntheticCt, folder: Path) -> tuple[Path, Path]:
     """Write ``ct.nii.gz`` and ``mask.nii.gz`` into `folder`; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "ct.nii.gz", folder / "mask.nii.gz"
@@ -127,16 +115,3 @@ def write(scan: SyntheticCt, folder: Path) -> tuple[Path, Path]:
         image.header.set_xyzt_units("mm")
         nib.save(image, path)
     return paths
-
-
-def main() -> None:
-    """Write one."""
-    parser = argparse.ArgumentParser(description="Write a synthetic lumbar CT and its label map (VerSe numbers).")
-    parser.add_argument("--out", type=Path, required=True, help="folder for ct.nii.gz and mask.nii.gz")
-    parser.add_argument("--seed", type=int, default=0)
-    arguments = parser.parse_args()
-    print(*write(lumbar_ct(arguments.seed), arguments.out), sep="\n")
-
-
-if __name__ == "__main__":
-    main()

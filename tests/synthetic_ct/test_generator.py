@@ -7,7 +7,8 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from synthetic_ct.anatomy import PELVIS, RIB, SACRUM, Anatomy, draw
+from synthetic_ct.anatomy import Anatomy, draw_anatomy
+from synthetic_ct.bone_labels import PELVIS, RIB, SACRUM, THORACOLUMBAR_LEVELS
 from synthetic_ct.deformity import DEFORMITIES
 from synthetic_ct.grid import Grid, solid
 from synthetic_ct.pelvis import Sacrum
@@ -15,20 +16,20 @@ from synthetic_ct.person import Person
 from synthetic_ct.scanner import Protocol
 from synthetic_ct.skeleton import Skeleton, make_skeleton, make_torso
 from synthetic_ct.soft_tissue import Tissue
-from synthetic_ct.spine import make_spine
-from synthetic_ct.vertebra import LEVELS, Spine, Vertebra
+from synthetic_ct.spine import make_spine, make_template_spine
+from synthetic_ct.vertebra import Spine, Vertebra
 from synthetic_ct.wear import collapsed, worn
-from synthetic_ct.whole_ct import SyntheticCt, template_spine, whole_ct, write
-from training.shapes.sources import VERSE_LABELS
+from synthetic_ct.whole_ct import SyntheticCt, scan_person, write_ct
 from workers.geometry.triangles import Surface
 from workers.imaging.volume import read_ct, read_mask
+from workers.mask.conventions import VERSE_LABELS
 
 COARSE = Protocol(in_plane_mm=2.0, slice_mm=2.0, step_mm=2.0, blur_mm=0.5, noise_hu=12.0, grain=0.7)
 
 
 @pytest.fixture(scope="module")
 def base() -> Spine:
-    return template_spine()
+    return make_template_spine()
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ def drawn(person) -> Anatomy:
     middle = points.mean(axis=0)
     low = np.append(middle[:2] - 60.0, points[:, 2].min() - 60.0)
     high = np.append(middle[:2] + 60.0, points[:, 2].max() + 5.0)
-    return draw(np.random.default_rng(0), person, Grid.around(low, high, 1.5))
+    return draw_anatomy(np.random.default_rng(0), person, Grid.around(low, high, 1.5))
 
 
 def surface(vertebra: Vertebra) -> Surface:
@@ -56,7 +57,7 @@ def at(anatomy: Anatomy, point: np.ndarray) -> tuple[int, ...]:
 
 
 def label(level: str) -> int:
-    return LEVELS.index(level) + 1
+    return THORACOLUMBAR_LEVELS.index(level) + 1
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2, 3])  # 2 and 3 are mirror images
@@ -89,7 +90,7 @@ def test_the_plain_spine_is_the_lumbar_one(base):
 def test_levels_stand_in_order(base, top):
     for seed in range(12):
         spine = make_spine(np.random.default_rng(seed), [base], top=top)
-        assert tuple(v.level for v in spine.vertebrae) == LEVELS[LEVELS.index(top) :]
+        assert tuple(v.level for v in spine.vertebrae) == THORACOLUMBAR_LEVELS[THORACOLUMBAR_LEVELS.index(top) :]
         steps = -np.diff([v.centre for v in spine.vertebrae], axis=0)
         assert (steps[:, 2] > 12.0).all()
         length = np.linalg.norm(steps, axis=1)
@@ -117,7 +118,7 @@ def test_a_vertebra_alone(base):
     random = np.random.default_rng(0)
     torso = make_torso(random, Spine("one", (v,)))
     alone = Person(Spine("one", (v,)), torso, Skeleton((), (), (), (), np.array([v.canal])))
-    anatomy = draw(random, alone, grid)
+    anatomy = draw_anatomy(random, alone, grid)
     assert set(np.unique(anatomy.bone)) == {0, label("L3")}
     assert np.count_nonzero(anatomy.bone) == pytest.approx(surface(v).volume, rel=0.01)
     np.testing.assert_array_equal(anatomy.depth > 0.0, anatomy.bone > 0)
@@ -147,7 +148,7 @@ def test_bones_do_not_swap(person, drawn):
         inside[window] += own
         kept = (drawn.bone[window][own] == label(v.level)).mean()
         assert kept > 0.97, v.level
-    vertebra = (drawn.bone > 0) & (drawn.bone <= len(LEVELS))
+    vertebra = (drawn.bone > 0) & (drawn.bone <= len(THORACOLUMBAR_LEVELS))
     np.testing.assert_array_equal(vertebra, inside > 0)
     assert (inside > 1).sum() < 0.02 * vertebra.sum()  # what a bend makes to overlap is little
 
@@ -177,7 +178,7 @@ def test_the_sacrum_lies_under_l5(person, drawn):
 def test_the_hips_meet_the_sacrum_at_its_joints(person):
     sacrum = person.skeleton.sacrum
     grid = Grid.around(sacrum.bodies[0] - [90.0, 70.0, 60.0], sacrum.bodies[0] + [90.0, 40.0, 40.0], 1.5)
-    drawn = draw(np.random.default_rng(0), person, grid)
+    drawn = draw_anatomy(np.random.default_rng(0), person, grid)
     world = {
         kind: np.argwhere(drawn.bone == kind) * drawn.grid.spacing + drawn.grid.origin for kind in (SACRUM, PELVIS)
     }
@@ -201,7 +202,7 @@ def test_foramina_and_what_is_left_of_discs_are_no_bone(base):
         someone = Person.make(np.random.default_rng(seed), spine)
         own = someone.skeleton.sacrum
         middle = own.bodies[0]
-        anatomy = draw(random, someone, Grid.around(middle - 40.0, middle + 40.0, 1.0))
+        anatomy = draw_anatomy(random, someone, Grid.around(middle - 40.0, middle + 40.0, 1.0))
         for hole in own.holes[:1]:
             centre = hole.points[np.linalg.norm(hole.points - middle, axis=1).argmin()]
             assert anatomy.bone[at(anatomy, centre)] == 0
@@ -298,7 +299,7 @@ def scan_of(seed: int, base: Spine) -> SyntheticCt:
     someone = Person.make(random, make_spine(random, [base], top="L1"))
     l3 = next(v for v in someone.spine.vertebrae if v.level == "L3").centre
     low, high = l3 - np.array([60.0, 80.0, 50.0]), l3 + np.array([60.0, 40.0, 50.0])
-    return whole_ct(random, someone, low, high, protocol=COARSE, spacing=2.0)
+    return scan_person(random, someone, low, high, protocol=COARSE, spacing=2.0)
 
 
 def test_the_seed_decides(base):
@@ -311,7 +312,7 @@ def test_the_seed_decides(base):
 
 def test_a_ct_and_its_labels_as_files(base, tmp_path):
     made = scan_of(3, base)
-    ct_path, mask_path = write(made, tmp_path)
+    ct_path, mask_path = write_ct(made, tmp_path)
     ct, mask = read_ct(ct_path), read_mask(mask_path)
     np.testing.assert_array_equal(ct.voxels, made.ct.voxels)
     np.testing.assert_allclose(ct.affine, mask.affine)

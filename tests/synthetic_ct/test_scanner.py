@@ -7,8 +7,11 @@ import pytest
 from scipy import ndimage, special
 
 from synthetic_ct.anatomy import Anatomy
-from synthetic_ct.grid import Grid, smooth_noise
-from synthetic_ct.scanner import HIGHEST, HU_RANGE, LOWEST, Protocol, add_metal, hounsfield, resample, scan
+from synthetic_ct.grid import Grid
+from synthetic_ct.hounsfield import HU_RANGE, assign_hu
+from synthetic_ct.metal import add_metal
+from synthetic_ct.noise import smooth_noise
+from synthetic_ct.scanner import HIGHEST, LOWEST, Protocol, resample, scan
 from synthetic_ct.soft_tissue import Tissue
 
 SIDE = 60
@@ -65,7 +68,7 @@ def test_protocols_stay_within_what_scanners_do():
 def test_tissues_have_the_hu_they_have(anatomy):
     bone, disc = [], []
     for seed in range(12):
-        hu = hounsfield(generator(seed), anatomy)
+        hu = assign_hu(generator(seed), anatomy)
         assert hu.dtype == np.float32
         free = anatomy.bone == 0
         air = hu[free & (anatomy.tissue == Tissue.AIR)]
@@ -83,14 +86,14 @@ def test_tissues_have_the_hu_they_have(anatomy):
 
 def test_the_cortex_is_brighter_than_the_marrow(anatomy):
     shell, core = (anatomy.depth > 0) & (anatomy.depth <= 1.0), anatomy.depth > 6.0
-    made = [hounsfield(generator(seed), anatomy) for seed in range(12)]
+    made = [assign_hu(generator(seed), anatomy) for seed in range(12)]
     excess = [hu[shell].mean() - hu[core].mean() for hu in made]
     assert min(excess) > 20.0
     assert np.mean(excess) > 150.0
 
 
 def test_the_same_seed_gives_the_same_hu(anatomy):
-    one, same, other = (hounsfield(generator(seed), anatomy) for seed in (1, 1, 2))
+    one, same, other = (assign_hu(generator(seed), anatomy) for seed in (1, 1, 2))
     np.testing.assert_array_equal(one, same)
     assert np.abs(one - other).mean() > 10.0
 

@@ -63,9 +63,9 @@ def real(data_dir) -> Real:
 @pytest.fixture(scope="module")
 def lumbar():
     """A synthetic lumbar CT of the template's own spine: needs no data."""
-    from synthetic_ct.whole_ct import lumbar_ct
+    from synthetic_ct.whole_ct import make_lumbar_ct
 
-    return lumbar_ct(3)
+    return make_lumbar_ct(3)
 
 
 @pytest.fixture(scope="module")
@@ -208,17 +208,17 @@ def test_a_synthetic_lumbar_ct(lumbar):
 def synthetic(seed: int, low: str, high: str, metal: bool = False, protocol=None):
     """A CT of the template's spine between two levels (30 mm more on both ends)."""
     from synthetic_ct.person import Person
-    from synthetic_ct.spine import make_spine
-    from synthetic_ct.whole_ct import PLAIN, template_spine, whole_ct
+    from synthetic_ct.spine import make_spine, make_template_spine
+    from synthetic_ct.whole_ct import PLAIN, scan_person
 
     random = np.random.default_rng(seed)
-    person = Person.make(random, make_spine(random, [template_spine()]))
+    person = Person.make(random, make_spine(random, [make_template_spine()]))
     at = {v.level: v.centre for v in person.spine.vertebrae}
     middle = 0.5 * (at[low] + at[high])
     below, above = np.array([110.0, 110.0, 0.0]), np.array([110.0, 90.0, 0.0])
     a, b = middle - below, middle + above
     a[2], b[2] = at[low][2] - 30.0, at[high][2] + 30.0
-    return whole_ct(random, person, a, b, protocol=protocol or PLAIN, metal=metal, spacing=1.5)
+    return scan_person(random, person, a, b, protocol=protocol or PLAIN, metal=metal, spacing=1.5)
 
 
 def test_a_chest_ct_has_no_l1():
@@ -245,17 +245,17 @@ FOUR_LUMBAR = ("T9", "T10", "T11", "T11", "T12", "L2", "L3", "L4", "L5")
 def lumbosacral(levels: tuple[str, ...]):
     """A CT of a straight spine of nine vertebrae; those whose names begin with T have ribs, the last has the sacrum."""
     from synthetic_ct.person import Person
-    from synthetic_ct.spine import make_spine
-    from synthetic_ct.whole_ct import template_spine, whole_ct
+    from synthetic_ct.spine import make_spine, make_template_spine
+    from synthetic_ct.whole_ct import scan_person
 
     random = np.random.default_rng(2)
-    spine = make_spine(random, [template_spine()], top="T9", bent=False)
+    spine = make_spine(random, [make_template_spine()], top="T9", bent=False)
     vertebrae = tuple(replace(v, level=level) for v, level in zip(spine.vertebrae, levels, strict=True))
     person = Person.make(random, replace(spine, vertebrae=vertebrae))
     centres = np.array([v.centre for v in vertebrae])
     low = centres.min(axis=0) - np.array([110.0, 110.0, 80.0])
     high = centres.max(axis=0) + np.array([110.0, 90.0, 25.0])
-    return whole_ct(random, person, low, high, spacing=1.5)
+    return scan_person(random, person, low, high, spacing=1.5)
 
 
 def test_a_straight_spine_with_five_lumbar_vertebrae():

@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.types import Floats
-from synthetic_ct.vertebra import LEVELS
+from synthetic_ct.bone_labels import THORACOLUMBAR_LEVELS
 from training.segmentation.data.crop_batches import intensities
 from training.segmentation.data.scans import read_crop
 from workers.imaging.network_input import normalise
@@ -69,7 +69,7 @@ def has_ribs(level: str) -> bool:
 
 def sacral_of(level: str) -> Sacral:
     """Return where vertebrae of that level lie."""
-    return "of" if level.startswith("S") else "on" if level == LEVELS[-1] else "above"
+    return "of" if level.startswith("S") else "on" if level == THORACOLUMBAR_LEVELS[-1] else "above"
 
 
 def draw_view(random: np.random.Generator, hu: Tensor, centre: Floats, error_mm: float = CENTRE_ERROR_MM) -> Tensor:

@@ -11,14 +11,12 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from models.types import Floats
-from synthetic_ct.anatomy import SACRUM, UNKNOWN
-from synthetic_ct.vertebra import LEVELS
+from synthetic_ct.bone_labels import SACRUM, THORACOLUMBAR_LEVELS, UNKNOWN
 from training.segmentation.data.scans import CROP_HIGH, CROP_LOW, SACRAL_BODIES, CropScan, TrunkScan
-from training.shapes.sources import VERSE_LABELS
 from workers.imaging.resampling import CROP_STEP_MM, coarse, crop, sample
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.locate.segmenter import body_centre
-from workers.mask.cleaning import TOTALSEGMENTATOR
+from workers.mask.conventions import TOTALSEGMENTATOR, VERSE_LABELS
 
 BONE_HU = 180.0
 LEAST_BODY_MM = 8.0
@@ -132,7 +130,11 @@ def real_crops(source: RealCt) -> list[CropScan]:
     """Return the surroundings of each whole vertebra of a CT on the segmenter's grid."""
     ct, mask = source.read()
     out = []
-    found = {level: c for level, c in centres(mask, source.labels).items() if level in (*LEVELS, *SACRAL_BODIES)}
+    found = {
+        level: c
+        for level, c in centres(mask, source.labels).items()
+        if level in (*THORACOLUMBAR_LEVELS, *SACRAL_BODIES)
+    }
     shape = tuple(int(n) for n in np.floor((CROP_HIGH - CROP_LOW) / CROP_STEP_MM).astype(int) + 1)
     for level in source.whole:
         inside = np.isin(mask.voxels, source.labels[level])
@@ -168,16 +170,16 @@ def real_trunk(source: RealCt) -> TrunkScan:
     for level, values in source.labels.items():
         inside = Volume(np.isin(mask.voxels, values).astype(np.float32), mask.affine)
         share = sample(inside, origin, step, (shape[0], shape[1], shape[2]), 0.0).voxels
-        value = SACRUM if level.startswith("S") else LEVELS.index(level) + 1
+        value = SACRUM if level.startswith("S") else THORACOLUMBAR_LEVELS.index(level) + 1
         bone[share > best] = value
         np.maximum(best, share, out=best)
-    vertebrae = {level: values for level, values in source.labels.items() if level in LEVELS}
+    vertebrae = {level: values for level, values in source.labels.items() if level in THORACOLUMBAR_LEVELS}
     found = centres(mask, vertebrae)
     return TrunkScan(
         np.clip(np.rint(image.voxels), -1024, 3071).astype(np.int16),
         bone,
         np.array([(c - origin) / step for c in found.values()], np.float32),
-        np.array([LEVELS.index(level) + 1 for level in found], np.uint8),
+        np.array([THORACOLUMBAR_LEVELS.index(level) + 1 for level in found], np.uint8),
         (source.person,),
     )
 

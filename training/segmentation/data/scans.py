@@ -15,12 +15,15 @@ from scipy import ndimage
 from tqdm import tqdm
 
 from models.types import Bytes, Floats, Singles
-from synthetic_ct.anatomy import draw
+from synthetic_ct.anatomy import draw_anatomy
+from synthetic_ct.bone_labels import label_of
 from synthetic_ct.grid import Grid
+from synthetic_ct.hounsfield import assign_hu
+from synthetic_ct.metal import add_metal
 from synthetic_ct.person import Person
-from synthetic_ct.scanner import Protocol, add_metal, hounsfield, resample, scan
+from synthetic_ct.scanner import Protocol, resample, scan
 from synthetic_ct.spine import make_spine
-from synthetic_ct.vertebra import Spine, label_of
+from synthetic_ct.vertebra import Spine
 from training.files import claim, save_npz
 from workers.imaging.resampling import COARSE_MM, CROP_STEP_MM
 
@@ -164,14 +167,14 @@ def _one_trunk(spines: list[Spine], paths: list[Path], seed: tuple[int, int]) ->
     low = centres[-1] - [0.0, 0.0, random.uniform(60.0, 230.0)]
     middle, half = person.torso.centre, person.torso.half + 30.0
     grid = Grid.around(np.append(middle - half, low[2]), np.append(middle + half, high[2]), TRUNK_MM)
-    anatomy = draw(random, person, grid)
+    anatomy = draw_anatomy(random, person, grid)
     step = np.full(3, COARSE_MM / TRUNK_MM)
     bone = ndimage.affine_transform(
         anatomy.bone, step, output_shape=tuple(int((n - 1) // 2) + 1 for n in grid.shape), order=0
     )
     levels = np.array([label_of(v.level) for v in person.spine.vertebrae], np.uint8)
     for path in paths:
-        hu = hounsfield(random, anatomy)
+        hu = assign_hu(random, anatomy)
         add_metal(random, hu, anatomy)
         thick = random.uniform(1.0, 5.0)
         blurred = ndimage.gaussian_filter(hu, np.array([1.2, 1.2, np.hypot(1.2, 0.3 * thick)]) / TRUNK_MM)
@@ -209,7 +212,7 @@ def _save_surroundings(
     target = next(v for v in spine.vertebrae if v.level == level)
     middle = target.centre if middle is None else middle
     grid = Grid.around(middle + CROP_LOW, middle + CROP_HIGH, CROP_MM)
-    anatomy = draw(random, person, grid)
+    anatomy = draw_anatomy(random, person, grid)
     own = label_of(level)
     shape = tuple(int((n - 1) * CROP_MM // s) + 1 for n, s in zip(grid.shape, CROP_STEP_MM, strict=True))
     occupied = resample((anatomy.bone == own).astype(np.float32), CROP_STEP_MM / CROP_MM, shape)
@@ -221,7 +224,7 @@ def _save_surroundings(
     places = {name: (centre - grid.origin) / CROP_STEP_MM for name, centre in bodies.items()}
     places = {name: place for name, place in places.items() if ((place > 0.0) & (place < np.array(shape) - 1)).all()}
     for path in paths:
-        hu = hounsfield(random, anatomy)
+        hu = assign_hu(random, anatomy)
         add_metal(random, hu, anatomy)
         image, step = scan(random, hu, grid.spacing, Protocol.draw(random))
         image = resample(image, CROP_STEP_MM / step, shape)

@@ -11,9 +11,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from models.types import Bytes, Reals, Singles
-from synthetic_ct.anatomy import PELVIS, RIB, SACRUM, UNKNOWN
-from synthetic_ct.spine import rotation
-from synthetic_ct.vertebra import LEVELS, NECK
+from synthetic_ct.bone_labels import CERVICAL, PELVIS, RIB, SACRUM, THORACOLUMBAR_LEVELS, UNKNOWN
+from synthetic_ct.rotation import rotation_matrix
 from training.segmentation.data.scans import TrunkScan, read_trunk
 from workers.imaging.network_input import normalise
 from workers.imaging.resampling import AIR_HU
@@ -28,9 +27,9 @@ HEAT_SD = 2.0
 def class_of_bone() -> Bytes:
     """Return the class (index into `CLASSES`) of each bone label."""
     table = np.zeros(256, np.uint8)
-    for i, level in enumerate(LEVELS, start=1):
+    for i, level in enumerate(THORACOLUMBAR_LEVELS, start=1):
         table[i] = CLASSES.index(level) if level in CLASSES else CLASSES.index("T1-T9")
-    table[NECK] = CLASSES.index("T1-T9")
+    table[CERVICAL] = CLASSES.index("T1-T9")
     table[SACRUM], table[RIB], table[PELVIS] = CLASSES.index("sacrum"), CLASSES.index("rib"), 0
     table[UNKNOWN] = UNKNOWN
     return table
@@ -66,7 +65,7 @@ def draw_view(random: np.random.Generator, trunk: TrunkScan) -> tuple[Tensor, Te
     if random.random() < 0.1:
         middle = random.uniform(0.0, 1.0, 3) * n  # anything, perhaps without a spine
     stretch = np.exp(random.normal(0.0, 0.06, 3) + random.normal(0.0, 0.08))
-    turn = rotation(np.radians(random.normal(0.0, 5.0, 3)))
+    turn = rotation_matrix(np.radians(random.normal(0.0, 5.0, 3)))
     flip = np.array([-1.0 if random.random() < 0.5 else 1.0, 1.0, 1.0])
     middle = np.clip(middle, 0.5 * size * [0.6, 0.6, 1.0], n - 0.5 * size * [0.6, 0.6, 1.0])
     matrix = turn @ np.diag(stretch * flip)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import ndimage
 
 from models.types import Floats, Singles
-from synthetic_ct.spine import rotation
+from synthetic_ct.rotation import rotation_matrix
 from workers.imaging.volume import Volume
 
 SIZE, PROPORTION = 0.08, 0.05
@@ -52,7 +52,7 @@ def changed(
     middle = np.mean(list(centres.values()), axis=0)
     size = np.exp(random.normal(0.0, SIZE) + random.normal(0.0, PROPORTION, 3))
     size[0] *= random.choice([-1.0, 1.0])
-    move = rotation(np.radians(random.normal(0.0, TURN_DEG, 3))) * size
+    move = rotation_matrix(np.radians(random.normal(0.0, TURN_DEG, 3))) * size
     step = np.array([*[random.uniform(*PIXEL_MM)] * 2, random.uniform(*SLICE_MM)])
     low, high = _range(random, (np.array(list(centres.values())) - middle) @ move.T, ct, middle, move)
     shape = np.ceil((high - low) / step).astype(int) + 1

@@ -15,14 +15,14 @@ from synthetic_ct.person import Person
 from synthetic_ct.scanner import Protocol
 from synthetic_ct.spine import make_spine
 from synthetic_ct.vertebra import Spine
-from synthetic_ct.whole_ct import SyntheticCt, whole_ct
+from synthetic_ct.whole_ct import SyntheticCt, scan_person
 from training.segmentation.data.real_cts import RealCt, centres
 from training.segmentation.evaluation.changed_ct import changed
 from training.segmentation.evaluation.overlap import on_grid
-from training.shapes.sources import VERSE_LABELS
 from workers.imaging.volume import Volume
 from workers.locate.segmenter import LEAST_BODY_MM, body_centre
 from workers.locate.vertebra_finder import VertebraFinder
+from workers.mask.conventions import VERSE_LABELS
 from workers.mask.plausibility import MAX_CUT_MM2
 
 ASKED: tuple[Vertebra, ...] = ("T12", "L1", "L2", "L3", "L4", "L5")
@@ -138,4 +138,4 @@ def random_ct(random: np.random.Generator, spines: list[Spine]) -> SyntheticCt:
     low, high = middle - half, middle + half
     ends = sorted((at[top][2], at[bottom][2]))
     low[2], high[2] = ends[0] - random.uniform(25.0, 90.0), ends[1] + random.uniform(25.0, 60.0)
-    return whole_ct(random, person, low, high, protocol=Protocol.draw(random), spacing=DRAWN_MM)
+    return scan_person(random, person, low, high, protocol=Protocol.draw(random), spacing=DRAWN_MM)

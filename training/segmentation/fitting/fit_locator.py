@@ -8,10 +8,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from synthetic_ct.anatomy import UNKNOWN
+from synthetic_ct.bone_labels import UNKNOWN
 from training.segmentation.data.trunk_batches import TrunkBatches
 from training.segmentation.fitting.training_loop import Score, fit
-from training.segmentation.networks.locator_net import WIDTHS, LocatorNet
+from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet
 from workers.locate.locator import CLASSES
 
 STEPS = {"paper": 20_000, "shipped": 6_000, "tiny": 4}
@@ -65,7 +65,7 @@ def fit_locator(
     The curves have the share of the vertebrae's voxels that are seen as such, and that get the right level.
     """
     torch.manual_seed(0)
-    model = LocatorNet(WIDTHS[profile])
+    model = LocatorNet(LOCATOR_WIDTHS[profile])
 
     def step(model: nn.Module, number: int) -> Tensor:
         image, classes, heat = batches.sample(number)

@@ -9,8 +9,7 @@ from scipy import ndimage
 
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
-from synthetic_ct.anatomy import SACRUM, UNKNOWN
-from synthetic_ct.vertebra import LEVELS
+from synthetic_ct.bone_labels import SACRUM, THORACOLUMBAR_LEVELS, UNKNOWN
 from training.segmentation.data.real_cts import (
     BONE_HU,
     RealCt,
@@ -67,17 +66,19 @@ def test_crops_know_the_bodies_around_their_own(crops):
 
 
 def test_the_trunks_levels_stand_in_order(trunk):
-    by_level = {LEVELS[rank - 1]: centre for rank, centre in zip(trunk.levels, trunk.centres, strict=True)}
+    by_level = {
+        THORACOLUMBAR_LEVELS[rank - 1]: centre for rank, centre in zip(trunk.levels, trunk.centres, strict=True)
+    }
     heights = [by_level[level][2] * COARSE_MM for level in LUMBAR]
     steps = -np.diff(heights)
     assert ((steps > 25.0) & (steps < 45.0)).all()
     for level, centre in by_level.items():
         voxel = tuple(np.rint(centre).astype(int))
-        assert trunk.bone[voxel] == LEVELS.index(level) + 1, level
+        assert trunk.bone[voxel] == THORACOLUMBAR_LEVELS.index(level) + 1, level
 
 
 def test_the_trunk_has_its_sacrum_below_and_marks_what_nobody_labelled(trunk):
-    l5 = np.argwhere(trunk.bone == LEVELS.index("L5") + 1)[:, 2]
+    l5 = np.argwhere(trunk.bone == THORACOLUMBAR_LEVELS.index("L5") + 1)[:, 2]
     sacrum = np.argwhere(trunk.bone == SACRUM)[:, 2]
     assert len(sacrum) > 60
     assert sacrum.mean() < l5.mean() - 4
@@ -95,7 +96,7 @@ def test_the_trunk_keeps_its_vertebrae_as_large_as_they_are(sources, trunk):
     _, mask = source.read()
     for level in LUMBAR:
         volume = np.isin(mask.voxels, source.labels[level]).sum() * np.prod(mask.spacing)
-        drawn = (trunk.bone == LEVELS.index(level) + 1).sum() * COARSE_MM**3
+        drawn = (trunk.bone == THORACOLUMBAR_LEVELS.index(level) + 1).sum() * COARSE_MM**3
         assert drawn == pytest.approx(volume, rel=0.12), level
 
 

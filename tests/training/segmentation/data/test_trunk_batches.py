@@ -11,8 +11,13 @@ from scipy import ndimage
 torch = pytest.importorskip("torch", reason="torch is not installed (make training)")
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
-from synthetic_ct.anatomy import PELVIS, RIB, SACRUM, UNKNOWN  # noqa: E402
-from synthetic_ct.vertebra import LEVELS  # noqa: E402
+from synthetic_ct.bone_labels import (  # noqa: E402
+    PELVIS,
+    RIB,
+    SACRUM,
+    THORACOLUMBAR_LEVELS,
+    UNKNOWN,
+)
 from training.segmentation.data.scans import TrunkScan, read_trunk  # noqa: E402
 from training.segmentation.data.trunk_batches import (  # noqa: E402
     HEAT_SD,
@@ -34,15 +39,15 @@ def trunk() -> TrunkScan:
     """Balls of bone, T8 to L5, in soft tissue that fills the scan; a rib at the right of the thoracic ones."""
     bone = np.zeros(SHAPE, np.uint8)
     points = np.moveaxis(np.indices(SHAPE), 0, -1)
-    levels, centres = LEVELS[7:], []
+    levels, centres = THORACOLUMBAR_LEVELS[7:], []
     for i, level in enumerate(levels):
         centre = np.array([38.0 + 2.0 * np.sin(i), 30.0 + i % 3, 112.0 - 10.0 * i])
         centres.append(centre)
-        bone[np.linalg.norm(points - centre, axis=-1) < 3.6] = LEVELS.index(level) + 1
+        bone[np.linalg.norm(points - centre, axis=-1) < 3.6] = THORACOLUMBAR_LEVELS.index(level) + 1
         if level.startswith("T"):
             bone[np.linalg.norm(points - centre - [9.0, -2.0, 0.0], axis=-1) < 2.5] = RIB
     image = np.where(bone > 0, 500, 40).astype(np.int16)
-    ranks = np.array([LEVELS.index(level) + 1 for level in levels], np.uint8)
+    ranks = np.array([THORACOLUMBAR_LEVELS.index(level) + 1 for level in levels], np.uint8)
     return TrunkScan(image, bone, np.array(centres, np.float32), ranks, ("a",))
 
 
@@ -60,7 +65,7 @@ def views(scan: TrunkScan, count: int) -> list[tuple[np.ndarray, np.ndarray, np.
 def test_every_bone_has_its_class():
     table = class_of_bone()
     for level in ("T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5"):
-        assert table[LEVELS.index(level) + 1] == CLASSES.index(level)
+        assert table[THORACOLUMBAR_LEVELS.index(level) + 1] == CLASSES.index(level)
     assert table[13] == CLASSES.index("L1")
     assert (table[1:10] == CLASSES.index("T1-T9")).all()
     assert (SACRUM, RIB, PELVIS) == (18, 19, 20)

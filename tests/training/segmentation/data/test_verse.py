@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 
 from models.bundle import DEFAULT_BUNDLE, NETWORKS, SEGMENTER, Bundle
-from synthetic_ct.anatomy import UNKNOWN
-from synthetic_ct.whole_ct import SyntheticCt, lumbar_ct, template_spine, write
+from synthetic_ct.bone_labels import UNKNOWN
+from synthetic_ct.spine import make_template_spine
+from synthetic_ct.whole_ct import SyntheticCt, make_lumbar_ct, write_ct
 from training.__main__ import main
 from training.segmentation.data.real_cts import verse_cts, write_real
 from training.segmentation.data.scans import read_crop, read_trunk
@@ -18,14 +19,14 @@ from training.segmentation.data.scans import read_crop, read_trunk
 
 @pytest.fixture(scope="module")
 def synthetic() -> SyntheticCt:
-    return lumbar_ct(4, [template_spine()])
+    return make_lumbar_ct(4, [make_template_spine()])
 
 
 @pytest.fixture(scope="module")
 def verse(synthetic, tmp_path_factory) -> Path:
     """One synthetic person in VerSe's BIDS layout and labels."""
     folder = tmp_path_factory.mktemp("verse")
-    ct, mask = write(synthetic, folder / "made")
+    ct, mask = write_ct(synthetic, folder / "made")
     for part, file, name in (
         ("rawdata", ct, "sub-a_ct.nii.gz"),
         ("derivatives", mask, "sub-a_seg-vert_msk.nii.gz"),

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from app.contract.errors import VertebraNotFound
-from synthetic_ct.vertebra import LEVELS
-from synthetic_ct.whole_ct import template_spine
+from synthetic_ct.bone_labels import THORACOLUMBAR_LEVELS
+from synthetic_ct.spine import make_template_spine
 from training.segmentation.evaluation.end_to_end import BOTTOMS, TOPS, ask, cut_mm2, random_ct, whole_vertebra
 from training.segmentation.evaluation.report_text import document
 from workers.imaging.volume import Volume
@@ -76,11 +76,11 @@ def test_a_tip_of_a_process_is_no_whole_vertebra():
 
 
 def test_random_cts_range_from_level_to_level():
-    scan = random_ct(np.random.default_rng(5), [template_spine()])
+    scan = random_ct(np.random.default_rng(5), [make_template_spine()])
     (x, y, z) = scan.ct.voxels.shape * scan.ct.spacing
     assert scan.labels.voxels.shape == scan.ct.voxels.shape
     assert 150.0 < x < 520.0
     assert 150.0 < y < 420.0
     assert 45.0 < z < 750.0
     assert scan.labels.voxels.any()
-    assert set(TOPS) | set(BOTTOMS) <= set(LEVELS)
+    assert set(TOPS) | set(BOTTOMS) <= set(THORACOLUMBAR_LEVELS)

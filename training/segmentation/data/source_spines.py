@@ -1,0 +1,64 @@
+"""The real spines that synthetic people are made from: vertebrae of one person, fitted where they were scanned."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from tqdm import tqdm
+
+from models.bundle import Bundle
+from models.types import Floats
+from synthetic_ct.bone_labels import THORACOLUMBAR_LEVELS
+from synthetic_ct.vertebra import DrawingSurface, Spine, Vertebra
+from training.files import save_npz
+from training.shapes.population import mode_spread, register
+from training.shapes.sources import SOURCES, Source, read_surface
+from workers.mesh.subject_mesh import MeshMorpher
+
+SPINE_SOURCES = (
+    *(s for s in SOURCES if not s.scan and s.person != "tptbox"),
+    Source("verse004", "T9", "shapes/verse004/vertebrae.nii.gz", (16,)),
+    Source("verse004", "T10", "shapes/verse004/vertebrae.nii.gz", (17,)),
+    Source("totalsegmentator", "T12", "ct/totalsegmentator_example/vertebrae.nii.gz", (32,)),
+)
+"""The source vertebrae whose position among their neighbours is known.
+
+Second scans and the single L3 of tptbox are left out. Three thoracic vertebrae that `SOURCES` lacks are added."""
+
+
+def read_spines(data: Path, work: Path, sources: tuple[Source, ...] = SPINE_SOURCES) -> list[Spine]:
+    """Fit the template to every source vertebra and return the real spines, one a person, sorted by person.
+
+    Parameters
+    ----------
+    data
+        Folder of the source shapes.
+    work
+        Folder of intermediate results: fitted nodes are kept in ``work/posed``, registered shapes beside it.
+    sources
+        Vertebrae to read.
+    """
+    folder = work / "posed"
+    folder.mkdir(parents=True, exist_ok=True)
+    bundle = Bundle()
+    morpher = MeshMorpher(bundle.template, bundle.shape_model)
+    skin = DrawingSurface.of(morpher, mode_spread(register(SOURCES, data, work)))
+    by_person: dict[str, list[Vertebra]] = {}
+    for source in tqdm(sources, desc="fitting", disable=None):
+        nodes = _fitted_nodes(source, data, folder / f"{source.name}.npz", morpher)
+        vertebra = Vertebra(source.level, source.person, nodes[skin.index], skin)
+        by_person.setdefault(source.person, []).append(vertebra)
+    return [
+        Spine(person, tuple(sorted(vertebrae, key=lambda v: THORACOLUMBAR_LEVELS.index(v.level))))
+        for person, vertebrae in sorted(by_person.items())
+    ]
+
+
+def _fitted_nodes(source: Source, data: Path, path: Path, morpher: MeshMorpher) -> Floats:
+    """Return the template's surface nodes (n, 3) mm on a source vertebra, from `path` or fitted and kept there."""
+    if not path.exists():
+        points = morpher.mesh(*read_surface(source, data)).points[: morpher.template.n_surface]
+        save_npz(path, points=points.astype(np.float32))
+    with np.load(path) as stored:
+        return np.asarray(stored["points"], np.float64)
