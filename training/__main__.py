@@ -80,7 +80,7 @@ def simulate(arguments: argparse.Namespace) -> None:
 def make_tangent(arguments: argparse.Namespace) -> None:
     """Differentiate the template's solution, reduce, and write the tangent surrogate into the bundle."""
     from training.bundle_writer import write_manifest, write_npz
-    from training.shapes.population import mode_spread, register
+    from training.shapes.registration import mode_spread, register
     from training.surrogates.tangent.tangent_model import build_tangent, derive
 
     bundle = Bundle(arguments.out)

@@ -21,7 +21,9 @@ from app.contract.errors import VertebraError
 from models.bundle import Bundle
 from models.types import Singles
 from training.files import claim, save_npz
-from training.shapes.population import Population, geodesics, register
+from training.shapes.geodesics import find_geodesics
+from training.shapes.population import Population
+from training.shapes.registration import register
 from training.shapes.sources import Source
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.solve import Plan, solve
@@ -65,7 +67,7 @@ def _setup(sources: tuple[Source, ...], data: Path, work: Path, seed: int) -> tu
         bundle = Bundle()
         template = bundle.template
         shapes = register(sources, data, work)
-        paths = geodesics(shapes, template, work, jobs=1)
+        paths = find_geodesics(shapes, template, work, jobs=1)
         _population = Population(shapes, paths, MeshMorpher(template, bundle.shape_model), seed)
         _plan = Plan(template.tets, len(template.nodes), template.fixed_nodes)
     return _population, _plan
@@ -130,7 +132,7 @@ def simulate(
     """
     claim(work / "samples", sources=sorted(source.name for source in sources), seed=seed)
     shapes = register(sources, data, work)
-    geodesics(shapes, Bundle().template, work, jobs)
+    find_geodesics(shapes, Bundle().template, work, jobs)
     log = work / "failures.jsonl"
     failures = (
         {line["index"]: line["reason"] for line in map(json.loads, log.read_text().splitlines())}

@@ -83,7 +83,8 @@ def test_geodesics_reach_their_goal_and_stop_on_the_way():
 
 def test_the_population_is_reproducible_and_sound(engine):
     pytest.importorskip("joblib", reason="joblib is not installed")
-    from training.shapes.population import Population, Registered
+    from training.shapes.population import Population
+    from training.shapes.registration import RegisteredVertebra
 
     random = np.random.default_rng(1)
     template, basis = engine.template, engine.morpher.basis
@@ -92,7 +93,7 @@ def test_the_population_is_reproducible_and_sound(engine):
     for person in ("a", "b"):
         c = random.standard_normal((600, 3)) * decay[:, None]
         points = template.nodes + basis @ c.astype(np.float32)
-        shapes.append(Registered(f"{person}_L1", person, "L1", c, points, 1.0))
+        shapes.append(RegisteredVertebra(f"{person}_L1", person, "L1", c, points, 1.0))
     population = Population(shapes, {}, engine.morpher, seed=3)
     again = Population(shapes, {}, engine.morpher, seed=3)
     made = [population.shape(i) for i in (7, 2, 5)]

@@ -30,7 +30,7 @@ def run(monkeypatch, tmp_path):
 
         monkeypatch.setattr(module, "_one", one)
         monkeypatch.setattr(module, "register", lambda *a, **k: [])
-        monkeypatch.setattr(module, "geodesics", lambda *a, **k: {})
+        monkeypatch.setattr(module, "find_geodesics", lambda *a, **k: {})
         return module.simulate((), Path(), tmp_path, count, jobs=1, backend="threading")
 
     go.started, go.work = started, tmp_path  # type: ignore[attr-defined]

@@ -12,7 +12,7 @@ import numpy as np
 
 from models.bundle import Bundle
 from training.files import fingerprint
-from training.shapes.population import register
+from training.shapes.registration import register
 from training.shapes.sources import Source
 from training.surrogates.evaluation import paper_figures as figures
 from training.surrogates.evaluation.accuracy_tables import Rows, comparison, medians, pick, table_2, table_3

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.types import Floats
-from training.shapes.population import Registered
+from training.shapes.registration import RegisteredVertebra
 from training.surrogates.tangent.shape_derivative import Anchor
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
@@ -78,7 +78,7 @@ class ExactTangent:
         )
 
 
-def anchor_without(engine: Engine, shapes: list[Registered], person: str) -> Floats:
+def anchor_without(engine: Engine, shapes: list[RegisteredVertebra], person: str) -> Floats:
     """Return the mean shape (n, 3), mm, of everyone but `person`, each person counting once; repaired."""
     people = sorted({shape.person for shape in shapes} - {person})
     means = [np.mean([s.coefficients for s in shapes if s.person == p], axis=0) for p in people]

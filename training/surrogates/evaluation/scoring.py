@@ -13,7 +13,7 @@ from tqdm import tqdm
 
 from models.bundle import Bundle
 from models.types import Singles
-from training.shapes.population import Registered
+from training.shapes.registration import RegisteredVertebra
 from training.surrogates.evaluation.exact_tangents import ExactTangent, anchor_without
 from training.surrogates.evaluation.metrics import score
 from training.surrogates.paper.dataset import COMPONENTS, components
@@ -84,11 +84,15 @@ class Scorer:
     fields
         From `mean_fields`.
     shapes
-        Registered vertebrae, for the anchors that leave a person out.
+        RegisteredVertebra vertebrae, for the anchors that leave a person out.
     """
 
     def __init__(
-        self, engine: Engine, folds: list[Fold], fields: dict[str, tuple[Singles, int]], shapes: list[Registered]
+        self,
+        engine: Engine,
+        folds: list[Fold],
+        fields: dict[str, tuple[Singles, int]],
+        shapes: list[RegisteredVertebra],
     ) -> None:
         self.engine, self.folds, self.fields, self.shapes = engine, folds, fields, shapes
         self.at_template = ExactTangent(engine, engine.template.nodes)
