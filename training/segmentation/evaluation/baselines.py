@@ -8,7 +8,7 @@ from scipy import ndimage
 
 from models.template import Template
 from models.types import Floats
-from training.segmentation.data.reference_cases import Case
+from training.segmentation.data.reference_cases import ReferenceCase
 from workers.imaging.resampling import CROP_STEP_MM, crop
 from workers.imaging.volume import Volume
 from workers.locate.segmenter import WINDOW_LOW, WINDOW_SHAPE, body_centre
@@ -19,7 +19,7 @@ HALF_HEIGHT_MM = 18.0
 """Of a lumbar vertebral body with half a disc above and below."""
 
 
-def bone_about(case: Case) -> Volume:
+def bone_about(case: ReferenceCase) -> Volume:
     """Return all bone within half a vertebra's height of the centre, in one piece (0 or 1)."""
     shape = (WINDOW_SHAPE[0], WINDOW_SHAPE[1], int(2 * HALF_HEIGHT_MM / CROP_STEP_MM[2]) + 1)
     seen = crop(case.ct, case.centre + np.array([*WINDOW_LOW[:2], -HALF_HEIGHT_MM]), shape)
@@ -43,7 +43,7 @@ def template_mask(template: Template) -> Volume:
     return Volume(voxels.astype(np.uint8), affine)
 
 
-def placed(template: Volume, case: Case) -> Volume:
+def placed(template: Volume, case: ReferenceCase) -> Volume:
     """Return the template's mask at the centre of a case, upright."""
     affine = template.affine.copy()
     affine[:3, 3] += case.centre

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.types import Singles
-from training.segmentation.data.reference_cases import Case
+from training.segmentation.data.reference_cases import ReferenceCase
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.geometry.triangles import surface_distance
@@ -29,7 +29,7 @@ class Overlap:
     p95_mm: float
 
 
-def segment(segmenter: Segmenter, case: Case) -> Volume:
+def segment(segmenter: Segmenter, case: ReferenceCase) -> Volume:
     """Return the cleaned mask (0 or 1) about the case's centre, as a job does that knows the neighbours."""
     clean = clean_mask(as_mask(segmenter.probability_among(case.ct, case.centre, case.neighbours)), 1)
     return Volume(clean.voxels.astype(np.uint8), clean.affine)

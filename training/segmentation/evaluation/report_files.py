@@ -16,7 +16,7 @@ from tqdm import tqdm
 from models.bundle import Bundle
 from synthetic_ct.vertebra import Spine
 from training.segmentation.data.real_cts import RealCt, centres
-from training.segmentation.data.reference_cases import Case, TorchSession, case_of, neighbours_of
+from training.segmentation.data.reference_cases import ReferenceCase, case_of_crop, neighbouring_centres
 from training.segmentation.data.scans import read_crop, read_trunk, ready
 from training.segmentation.evaluation import report_pictures as pictures
 from training.segmentation.evaluation.baselines import bone_about, placed, template_mask
@@ -26,11 +26,10 @@ from training.segmentation.evaluation.overlap import StressChange, overlap, segm
 from training.segmentation.evaluation.report_text import COLUMNS, NAMES, Row, document
 from training.segmentation.fitting.folds import ALL, BASE, GROUPS, Fold, Scans, folds
 from training.segmentation.fitting.training_loop import load
-from training.segmentation.networks.landmark_net import WIDTHS as LANDMARK_WIDTHS
-from training.segmentation.networks.landmark_net import LandmarkNet
-from training.segmentation.networks.locator_net import WIDTHS as LOCATOR_WIDTHS
-from training.segmentation.networks.locator_net import LocatorNet
-from training.segmentation.networks.unets import KINDS, WIDTHS, BiFusionUNet, Kind, build
+from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet
+from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet
+from training.segmentation.networks.torch_session import TorchSession
+from training.segmentation.networks.unets import KINDS, UNET_WIDTHS, BiFusionUNet, Kind, build
 from workers.engine import Engine
 from workers.imaging.network_input import CHANNELS
 from workers.imaging.volume import Volume
@@ -62,7 +61,7 @@ class Trained:
 
     def segmenter(self, kind: Kind, fold: Fold) -> Segmenter:
         """Return a fold's segmenter."""
-        return Segmenter(TorchSession(load(build(kind, CHANNELS, WIDTHS[self.profile]), self._path(kind, fold))))
+        return Segmenter(TorchSession(load(build(kind, CHANNELS, UNET_WIDTHS[self.profile]), self._path(kind, fold))))
 
     def localiser(self, fold: Fold) -> Locator:
         """Return a fold's localiser."""
@@ -78,7 +77,7 @@ class Trained:
         """Return the share of the VGG features a level in the network that is shipped; none where it is missing."""
         if not self.has("bifusion", ALL):
             return []
-        network = load(build("bifusion", CHANNELS, WIDTHS[self.profile]), self._path("bifusion", ALL))
+        network = load(build("bifusion", CHANNELS, UNET_WIDTHS[self.profile]), self._path("bifusion", ALL))
         assert isinstance(network, BiFusionUNet)
         return network.fusion_weights()
 
@@ -121,9 +120,9 @@ def evaluate(
 
 def _rows(
     engine: Engine, scans: Scans, real: tuple[RealCt, ...], trained: Trained
-) -> tuple[list[Row], list[tuple[Case, Volume]]]:
+) -> tuple[list[Row], list[tuple[ReferenceCase, Volume]]]:
     rows: list[Row] = []
-    shown: list[tuple[Case, Volume]] = []
+    shown: list[tuple[ReferenceCase, Volume]] = []
     template = template_mask(engine.template)
     for fold in folds(tuple(ct.person for ct in real)):
         segmenters = _segmenters(fold, trained)
@@ -138,7 +137,7 @@ def _rows(
                 if is_real and method == best:
                     shown.append((case, mask))
                     change = _stress(engine, mask, case)
-                rows.append(Row(method, fold.name, case.name, is_real, overlap(mask, case.truth), change))
+                rows.append(Row(method, fold.name, case.name, is_real, overlap(mask, case.reference), change))
     return rows, shown
 
 
@@ -150,9 +149,9 @@ def _segmenters(fold: Fold, trained: Trained) -> dict[str, Segmenter]:
     return found
 
 
-def _cases(fold: Fold, scans: Scans, real: tuple[RealCt, ...]) -> list[tuple[Case, bool]]:
+def _cases(fold: Fold, scans: Scans, real: tuple[RealCt, ...]) -> list[tuple[ReferenceCase, bool]]:
     """Return what a fold is tested on: real vertebrae of the people left out, synthetic ones made of theirs."""
-    cases: list[tuple[Case, bool]] = []
+    cases: list[tuple[ReferenceCase, bool]] = []
     for source in real:
         if source.person in fold.without:
             ct, mask = source.read()
@@ -162,19 +161,19 @@ def _cases(fold: Fold, scans: Scans, real: tuple[RealCt, ...]) -> list[tuple[Cas
                 centre, _ = body_centre(truth, mask.affine)
                 name = f"{source.person} {level}"
                 reference = Volume(truth.astype(np.uint8), mask.affine)
-                cases.append((Case(name, ct, reference, centre, neighbours_of(level, bodies)), True))
-    synthetic: list[tuple[Case, bool]] = []
+                cases.append((ReferenceCase(name, ct, reference, centre, neighbouring_centres(level, bodies)), True))
+    synthetic: list[tuple[ReferenceCase, bool]] = []
     for path in scans.crops:
         if len(synthetic) < SYNTHETIC and path.stem.endswith("_0"):
             crop = read_crop(path)
             if crop.people[0] in fold.without:
-                synthetic.append((case_of(crop, f"{path.stem} {crop.level}"), False))
+                synthetic.append((case_of_crop(crop, f"{path.stem} {crop.level}"), False))
     return cases + synthetic
 
 
-def _stress(engine: Engine, found: Volume, case: Case) -> StressChange | None:
+def _stress(engine: Engine, found: Volume, case: ReferenceCase) -> StressChange | None:
     try:
-        return stress_change(engine, found, case.truth)
+        return stress_change(engine, found, case.reference)
     except Exception as error:  # what cannot be morphed is told in the table
         print(f"{case.name}: {type(error).__name__}")
         return None

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from training.segmentation.data.reference_cases import Case
+from training.segmentation.data.reference_cases import ReferenceCase
 from training.segmentation.data.scans import CropScan, TrunkScan
 from training.segmentation.evaluation.overlap import on_grid
 from workers.imaging.resampling import CROP_STEP_MM
@@ -46,18 +46,18 @@ def generator(path: Path, trunks: list[TrunkScan], crops: list[CropScan]) -> Non
     figure.savefig(path, dpi=80)
 
 
-def overlays(path: Path, shown: list[tuple[Case, Volume]]) -> None:
+def overlays(path: Path, shown: list[tuple[ReferenceCase, Volume]]) -> None:
     """Draw the reference (green) and the segmentation (red) of each case, one at least: axial, sagittal, coronal."""
     figure = Figure(figsize=(2.4 * len(shown), 6.6), layout="constrained")
     grid = figure.subplots(3, len(shown), squeeze=False)
     for i, (case, found) in enumerate(shown):
-        ours = on_grid(Volume(found.voxels.astype(np.float32), found.affine), case.truth) > 0.5
+        ours = on_grid(Volume(found.voxels.astype(np.float32), found.affine), case.reference) > 0.5
         truth, ct = (
-            case.truth.voxels > 0,
-            on_grid(Volume(case.ct.voxels.astype(np.float32), case.ct.affine), case.truth),
+            case.reference.voxels > 0,
+            on_grid(Volume(case.ct.voxels.astype(np.float32), case.ct.affine), case.reference),
         )
-        index = np.linalg.inv(case.truth.affine) @ np.append(case.centre, 1.0)
-        spacing = case.truth.spacing
+        index = np.linalg.inv(case.reference.affine) @ np.append(case.centre, 1.0)
+        spacing = case.reference.spacing
         box = tuple(
             slice(int(max(c - 60.0 / s, 0)), int(min(c + 60.0 / s, n)))
             for c, s, n in zip(index[:3], spacing, truth.shape, strict=True)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from training.segmentation.data.landmark_batches import LandmarkBatches
 from training.segmentation.fitting.training_loop import Score, fit
-from training.segmentation.networks.landmark_net import WIDTHS, LandmarkNet
+from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet
 from workers.locate.landmark_network import SACRAL
 
 STEPS = {"paper": 6_000, "shipped": 2_400, "tiny": 4}
@@ -33,7 +33,7 @@ def fit_landmarks(
     The curves have the shares of views with, and without, a rib, and of each of `SACRAL`, that are seen as such.
     """
     torch.manual_seed(0)
-    model = LandmarkNet(WIDTHS[profile])
+    model = LandmarkNet(LANDMARK_WIDTHS[profile])
 
     def step(model: nn.Module, number: int) -> Tensor:
         views, ribs, sacral = batches.batch(number)

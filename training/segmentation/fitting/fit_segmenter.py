@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.segmentation.data.crop_batches import CropBatches
-from training.segmentation.data.reference_cases import Case, TorchSession
+from training.segmentation.data.reference_cases import ReferenceCase
 from training.segmentation.fitting.training_loop import Score, fit
-from training.segmentation.networks.unets import WIDTHS, Kind, build
+from training.segmentation.networks.torch_session import TorchSession
+from training.segmentation.networks.unets import UNET_WIDTHS, Kind, build
 from workers.imaging.network_input import CHANNELS
 from workers.imaging.resampling import CROP_STEP_MM, sample
 from workers.locate.segmenter import WINDOW_SHAPE, Segmenter
@@ -40,7 +41,7 @@ def fit_segmenter(
     kind: Kind,
     profile: str,
     batches: CropBatches,
-    held_out: list[Case],
+    held_out: list[ReferenceCase],
     work: Path,
     *,
     steps: int | None = None,
@@ -50,8 +51,8 @@ def fit_segmenter(
 ) -> nn.Module:
     """Train; checkpoint and curves (training loss, F1 on scans of people held out) are kept in `work`."""
     torch.manual_seed(0)
-    layout = torch.channels_last if WIDTHS[profile] >= LEAST_CHANNELS_LAST else torch.contiguous_format
-    model = build(kind, CHANNELS, WIDTHS[profile]).to(memory_format=layout)
+    layout = torch.channels_last if UNET_WIDTHS[profile] >= LEAST_CHANNELS_LAST else torch.contiguous_format
+    model = build(kind, CHANNELS, UNET_WIDTHS[profile]).to(memory_format=layout)
 
     def step(model: nn.Module, number: int) -> Tensor:
         image, target = batches.batch(number)
@@ -73,14 +74,14 @@ def fit_segmenter(
     )
 
 
-def f1(model: nn.Module, cases: list[Case]) -> float:
+def f1(model: nn.Module, cases: list[ReferenceCase]) -> float:
     """Return the mean F1 score (Dice) over cases, before any cleaning."""
     scores = []
     segmenter = Segmenter(TorchSession(model))
     for case in cases:
         with torch.autocast("cpu", torch.bfloat16):
             p = segmenter.probability(case.ct, case.centre)
-        truth = sample(case.truth, p.affine[:3, 3], CROP_STEP_MM, WINDOW_SHAPE, 0.0).voxels > 0.5
+        truth = sample(case.reference, p.affine[:3, 3], CROP_STEP_MM, WINDOW_SHAPE, 0.0).voxels > 0.5
         found = p.voxels > 0.5
         scores.append(2.0 * (found & truth).sum() / max(found.sum() + truth.sum(), 1))
     return float(np.mean(scores))

@@ -17,7 +17,7 @@ from torch import nn
 from training.files import claim
 from training.segmentation.data.crop_batches import CropBatches
 from training.segmentation.data.landmark_batches import LandmarkBatches
-from training.segmentation.data.reference_cases import case_of
+from training.segmentation.data.reference_cases import case_of_crop
 from training.segmentation.data.scans import GENERATOR, SCANNED, read_crop, ready
 from training.segmentation.data.trunk_batches import TrunkBatches
 from training.segmentation.fitting.fit_landmarks import STEPS as LANDMARK_STEPS
@@ -78,7 +78,7 @@ def train_segmenter(
         seen, held = _split(scans.crops, fold.without, fold.without or SCANNED[:1])
         real = ready(scans.real_crops, fold.without) if fold.real else []
         chosen = held[:: max(1, len(held) // HELD_OUT)][:HELD_OUT]
-        validation = [case_of(read_crop(path), path.stem) for path in chosen]
+        validation = [case_of_crop(read_crop(path), path.stem) for path in chosen]
         return fit_segmenter(kind, profile, CropBatches(seen, real, _share(real)), validation, folder, **course)
 
     return _train(f"{kind}-{profile}", fold, fit_fold, work, len(scans.crops), steps or SEGMENTER_STEPS[profile])

@@ -1,4 +1,4 @@
-"""A small 3-D network that tells a rib from a transverse process, and the last lumbar vertebra from the sacrum."""
+"""The landmark network: tells ribs from transverse processes, and the last lumbar vertebra from the sacrum."""
 
 from __future__ import annotations
 
@@ -7,39 +7,50 @@ from torch.nn import functional
 
 from workers.locate.landmark_network import LOGITS, SIDE_SHAPE
 
-WIDTHS = {"paper": 16, "shipped": 16, "tiny": 2}
-LEVELS = 4
+LANDMARK_WIDTHS = {"paper": 16, "shipped": 16, "tiny": 2}
+"""Channels of the first resolution of a profile. The paper has no such network."""
+LANDMARK_DEPTH = 4
+"""Resolutions: voxels of 2 x 2 x 1.5 mm, then halved three times."""
+FIRST_POOL = (2, 2, 1)
+"""Voxels of `CROP_STEP_MM` (1 x 1 x 1.5 mm) averaged into one of the first resolution."""
+MOST_WIDENING = 4
+"""The channels double from one resolution to the next, up to so many times the first's."""
+DROPOUT = 0.3
+"""Share of the features set to zero in training: the head has most of the weights, and real CTs are few."""
 
 
 class LandmarkNet(nn.Module):
-    """From one side of a body (b, 1, *SIDE_SHAPE), normalised HU, to logits (b, LOGITS): a rib, then each of `SACRAL`.
+    """Three-dimensional convolutions at `LANDMARK_DEPTH` resolutions, then two fully connected layers.
 
-    Convolutions on 2 x 2 x 1.5 mm, halved `LEVELS` - 1 times; what is left is weighed place by place, for a rib is told
-    by where it starts.
+    The fully connected layers keep the position of each feature. Where a structure starts, at the body or at the
+    process, is what separates a rib from a transverse process.
     """
 
-    def __init__(self, width: int = WIDTHS["shipped"]) -> None:
+    def __init__(self, width: int = LANDMARK_WIDTHS["shipped"]) -> None:
         super().__init__()
         self.steps = nn.ModuleList()
         inputs = 1
-        for level in range(LEVELS):
-            outputs = width * min(2**level, 4)
+        for depth in range(LANDMARK_DEPTH):
+            outputs = width * min(2**depth, MOST_WIDENING)
             self.steps.append(
                 nn.Sequential(nn.Conv3d(inputs, outputs, 3, padding=1, bias=False), nn.BatchNorm3d(outputs), nn.ReLU())
             )
             inputs = outputs
-        places = (SIDE_SHAPE[0] // 2**LEVELS) * (SIDE_SHAPE[1] // 2**LEVELS) * (SIDE_SHAPE[2] // 2 ** (LEVELS - 1))
+        halvings = LANDMARK_DEPTH - 1
+        positions = 1
+        for side, pool in zip(SIDE_SHAPE, FIRST_POOL, strict=True):
+            positions *= side // (pool * 2**halvings)
         self.head = nn.Sequential(
             nn.Flatten(),
-            nn.Dropout(0.3),
-            nn.Linear(inputs * places, 2 * width),
+            nn.Dropout(DROPOUT),
+            nn.Linear(inputs * positions, 2 * width),
             nn.ReLU(),
             nn.Linear(2 * width, LOGITS),
         )
 
     def forward(self, sides: Tensor) -> Tensor:
-        """Return the logits."""
-        x = functional.avg_pool3d(sides, (2, 2, 1))
-        for level, step in enumerate(self.steps):
-            x = step(x if level == 0 else functional.max_pool3d(x, 2))
+        """Return logits (b, LOGITS), of a rib and then of each `SACRAL`, from sides (b, 1, *SIDE_SHAPE), normalised."""
+        x = functional.avg_pool3d(sides, FIRST_POOL)
+        for depth, step in enumerate(self.steps):
+            x = step(x if depth == 0 else functional.max_pool3d(x, 2))
         return self.head(x)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.segmentation.data.reference_cases import case_of
+from training.segmentation.data.reference_cases import case_of_crop
 from training.segmentation.data.scans import CropScan
 from training.segmentation.evaluation.overlap import overlap
 from workers.imaging.resampling import CROP_STEP_MM
@@ -61,9 +61,9 @@ def test_a_case_keeps_the_places_of_its_crop():
     inside[5:9, 6:10, 7:12] = 255
     inside[9, 6:10, 7:12] = 100
     centre = np.array([6.5, 7.5, 9.0], np.float32)
-    case = case_of(
+    case = case_of_crop(
         CropScan(np.zeros(inside.shape, np.int16), inside, centre, "L1", centre[None], ("L1",), ("nobody",)), "x"
     )
-    np.testing.assert_array_equal(case.truth.voxels, inside > 127)
-    middle = np.argwhere(case.truth.voxels).mean(axis=0) * CROP_STEP_MM
+    np.testing.assert_array_equal(case.reference.voxels, inside > 127)
+    middle = np.argwhere(case.reference.voxels).mean(axis=0) * CROP_STEP_MM
     np.testing.assert_allclose(case.centre, middle)

@@ -1,4 +1,4 @@
-"""The exported graphs say what the torch networks say, at any size that the workers ask for."""
+"""The exported graphs return what the torch networks return, at any size that the workers use."""
 
 from __future__ import annotations
 
@@ -19,14 +19,12 @@ from onnx import TensorProto  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
 
-from training.segmentation.data.reference_cases import TorchSession  # noqa: E402
 from training.segmentation.fitting.onnx_export import export_landmarks, export_locator, export_segmenter  # noqa: E402
-from training.segmentation.networks.landmark_net import WIDTHS as LANDMARK_WIDTHS  # noqa: E402
-from training.segmentation.networks.landmark_net import LandmarkNet  # noqa: E402
-from training.segmentation.networks.locator_net import WIDTHS as LOCATOR_WIDTHS  # noqa: E402
-from training.segmentation.networks.locator_net import LocatorNet  # noqa: E402
-from training.segmentation.networks.unets import WIDTHS, build  # noqa: E402
-from training.surrogates.paper.export import HALF_FROM  # noqa: E402
+from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet  # noqa: E402
+from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet  # noqa: E402
+from training.segmentation.networks.torch_session import TorchSession  # noqa: E402
+from training.segmentation.networks.unets import UNET_WIDTHS, build  # noqa: E402
+from training.surrogates.paper.export_artifacts import HALF_FROM  # noqa: E402
 from workers.imaging.network_input import CHANNELS  # noqa: E402
 from workers.locate.landmark_network import LOGITS, SIDE_SHAPE  # noqa: E402
 from workers.locate.locator import CLASSES  # noqa: E402
@@ -35,8 +33,8 @@ SLICES = [(1, 112, 112), (3, 64, 96), (8, 32, 160)]
 VOLUMES = [(32, 48, 64), (16, 64, 112), (48, 16, 32)]
 
 
-def lived_in(network: nn.Module, *shape: int) -> nn.Module:
-    """With statistics and scales as after training, not the ones and zeros of a new network."""
+def trained(network: nn.Module, *shape: int) -> nn.Module:
+    """Give a network statistics and scales as after training, in place of the ones and zeros of a new one."""
     torch.manual_seed(1)
     with torch.no_grad():
         for module in network.modules():
@@ -50,13 +48,13 @@ def lived_in(network: nn.Module, *shape: int) -> nn.Module:
 
 
 def seeded(make: Callable[[], nn.Module]) -> nn.Module:
-    """A new network, the same one every time."""
+    """Return a new network with the same weights every time."""
     torch.manual_seed(0)
     return make()
 
 
-def stored(network: nn.Module) -> nn.Module:
-    """A copy with the weights that the graph holds: normalisation folded into convolutions, then large ones rounded."""
+def rounded(network: nn.Module) -> nn.Module:
+    """Return a copy with the weights that the graph has: normalisation folded into convolutions, large ones rounded."""
     network = copy.deepcopy(network)
     for module in list(network.modules()):
         if isinstance(module, nn.Sequential) and isinstance(module[0], nn.Conv2d):
@@ -69,7 +67,7 @@ def stored(network: nn.Module) -> nn.Module:
 
 
 class Exported:
-    """A network, what the exporter left of it, its graph and a session of that."""
+    """A network before and after its export, its graph and a session of that graph."""
 
     def __init__(self, network: nn.Module, write: Callable[[nn.Module, Path], None], path: Path) -> None:
         self.network, self.after, self.path = copy.deepcopy(network), network, path
@@ -79,13 +77,13 @@ class Exported:
 
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory) -> Exported:
-    network = lived_in(seeded(lambda: build("bifusion", CHANNELS, WIDTHS["tiny"])), 2, CHANNELS, 64, 64)
+    network = trained(seeded(lambda: build("bifusion", CHANNELS, UNET_WIDTHS["tiny"])), 2, CHANNELS, 64, 64)
     return Exported(network, export_segmenter, tmp_path_factory.mktemp("segmenter") / "segmenter.onnx")
 
 
 @pytest.fixture(scope="module")
 def locator(tmp_path_factory) -> Exported:
-    network = lived_in(seeded(lambda: LocatorNet(LOCATOR_WIDTHS["tiny"])), 1, 1, 32, 32, 32)
+    network = trained(seeded(lambda: LocatorNet(LOCATOR_WIDTHS["tiny"])), 1, 1, 32, 32, 32)
     return Exported(network, export_locator, tmp_path_factory.mktemp("locator") / "locator.onnx")
 
 
@@ -95,7 +93,7 @@ def test_the_segmenters_graph_is_the_network(segmenter, batch, height, width):
     (found,) = segmenter.session.run(["probability"], {"slices": slices})
     assert found.shape == (batch, 1, height, width)
     assert found.std() > 0.01
-    (expected,) = TorchSession(stored(segmenter.network)).run(["probability"], {"slices": slices})
+    (expected,) = TorchSession(rounded(segmenter.network)).run(["probability"], {"slices": slices})
     np.testing.assert_allclose(found, expected, atol=1e-3, rtol=0)  # a weight between two halves goes either way
     assert np.abs(found - expected).mean() < 5e-5
     (unrounded,) = TorchSession(segmenter.network).run(["probability"], {"slices": slices})
@@ -110,16 +108,16 @@ def test_the_locators_graph_is_the_network(locator, shape):
     assert mark.shape == (1, 1, *shape)
     np.testing.assert_allclose(classes.sum(axis=1), 1.0, atol=1e-5)
     assert classes.std(axis=(2, 3, 4)).min() > 1e-3
-    for network, tolerance in ((locator.network, 1e-3), (stored(locator.network), 1e-5)):
+    for network, tolerance in ((locator.network, 1e-3), (rounded(locator.network), 1e-5)):
         expected = TorchSession(network).run(["classes", "mark"], {"volume": volume})
         np.testing.assert_allclose(classes, expected[0], atol=tolerance, rtol=0)
         np.testing.assert_allclose(mark, expected[1], atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
-def test_the_junction_networks_graph_is_the_network(batch, tmp_path):
-    network = lived_in(seeded(lambda: LandmarkNet(LANDMARK_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE)
-    exported = Exported(network, export_landmarks, tmp_path / "junctions.onnx")
+def test_the_landmark_networks_graph_is_the_network(batch, tmp_path):
+    network = trained(seeded(lambda: LandmarkNet(LANDMARK_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE)
+    exported = Exported(network, export_landmarks, tmp_path / "landmarks.onnx")
     sides = np.random.default_rng(batch).standard_normal((batch, 1, *SIDE_SHAPE)).astype(np.float32)
     (found,) = exported.session.run(["logits"], {"sides": sides})
     (expected,) = TorchSession(exported.network).run(["logits"], {"sides": sides})
