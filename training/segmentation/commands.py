@@ -8,8 +8,8 @@ from pathlib import Path
 from models.bundle import LANDMARKS, LOCATOR, SEGMENTER, Bundle
 from training.bundle_writer import write_manifest
 from training.segmentation.data.real_cts import RealCt, real_cts, verse_cts, write_real
-from training.segmentation.data.scans import make_crops, make_landmark_scans, make_trunks
 from training.segmentation.data.source_spines import read_spines
+from training.segmentation.data.synthetic_scans import make_crops, make_landmark_scans, make_trunks
 from training.segmentation.fitting.folds import Scans
 
 

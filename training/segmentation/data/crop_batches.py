@@ -13,7 +13,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from models.types import Bytes, Floats, Singles
-from training.segmentation.data.scans import CropScan, read_crop
+from training.segmentation.data.synthetic_scans import CropScan, read_crop
 from workers.imaging.network_input import CHANNELS, NEIGHBOURS, marks, normalise
 from workers.imaging.resampling import AIR_HU, CROP_STEP_MM
 from workers.locate.segmenter import WINDOW_LOW, WINDOW_SHAPE

@@ -13,7 +13,7 @@ from torch.nn import functional
 from models.types import Floats
 from synthetic_ct.bone_labels import THORACOLUMBAR_LEVELS
 from training.segmentation.data.crop_batches import intensities
-from training.segmentation.data.scans import read_crop
+from training.segmentation.data.synthetic_scans import read_crop
 from workers.imaging.network_input import normalise
 from workers.imaging.resampling import AIR_HU, CROP_STEP_MM
 from workers.locate.landmark_network import SACRAL, SIDE_LOW, SIDE_SHAPE, Sacral

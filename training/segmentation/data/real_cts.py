@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from models.types import Floats
 from synthetic_ct.bone_labels import SACRUM, THORACOLUMBAR_LEVELS, UNKNOWN
-from training.segmentation.data.scans import CROP_HIGH, CROP_LOW, SACRAL_BODIES, CropScan, TrunkScan
+from training.segmentation.data.synthetic_scans import CROP_HIGH, CROP_LOW, SACRAL_BODIES, CropScan, TrunkScan
 from workers.imaging.resampling import CROP_STEP_MM, coarse, crop, sample
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.locate.segmenter import body_centre

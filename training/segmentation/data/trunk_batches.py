@@ -13,7 +13,7 @@ from torch import Tensor
 from models.types import Bytes, Reals, Singles
 from synthetic_ct.bone_labels import CERVICAL, PELVIS, RIB, SACRUM, THORACOLUMBAR_LEVELS, UNKNOWN
 from synthetic_ct.rotation import rotation_matrix
-from training.segmentation.data.scans import TrunkScan, read_trunk
+from training.segmentation.data.synthetic_scans import TrunkScan, read_trunk
 from workers.imaging.network_input import normalise
 from workers.imaging.resampling import AIR_HU
 from workers.locate.locator import CLASSES, DIVISOR

@@ -10,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from training.segmentation.data.landmark_batches import CENTRE_ERROR_MM
-from training.segmentation.data.scans import CropScan, read_crop
+from training.segmentation.data.synthetic_scans import CropScan, read_crop
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.imaging.volume import Volume
 from workers.locate.landmark_network import SACRAL, SIDE_LOW, SIDE_SHAPE, LandmarkNetwork, Landmarks

@@ -17,13 +17,13 @@ from models.bundle import Bundle
 from synthetic_ct.vertebra import Spine
 from training.segmentation.data.real_cts import RealCt, centres
 from training.segmentation.data.reference_cases import ReferenceCase, case_of_crop, neighbouring_centres
-from training.segmentation.data.scans import read_crop, read_trunk, ready
+from training.segmentation.data.synthetic_scans import read_crop, read_trunk, ready
 from training.segmentation.evaluation import report_pictures as pictures
 from training.segmentation.evaluation.baselines import bone_about, placed, template_mask
-from training.segmentation.evaluation.end_to_end import Answer, ask_changed, ask_real, ask_synthetic
 from training.segmentation.evaluation.landmark_rates import LandmarkRate, landmark_rates
 from training.segmentation.evaluation.overlap import StressChange, overlap, segment, stress_change
 from training.segmentation.evaluation.report_text import COLUMNS, NAMES, Row, document
+from training.segmentation.evaluation.whole_ct_outcomes import Answer, ask_changed, ask_real, ask_synthetic
 from training.segmentation.fitting.folds import ALL, BASE, GROUPS, Fold, Scans, folds
 from training.segmentation.fitting.training_loop import load
 from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from training.segmentation.data.reference_cases import ReferenceCase
-from training.segmentation.data.scans import CropScan, TrunkScan
+from training.segmentation.data.synthetic_scans import CropScan, TrunkScan
 from training.segmentation.evaluation.overlap import on_grid
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.imaging.volume import Volume

@@ -7,9 +7,9 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-from training.segmentation.evaluation.end_to_end import VERDICTS, Answer
 from training.segmentation.evaluation.landmark_rates import LandmarkRate
 from training.segmentation.evaluation.overlap import Overlap, StressChange
+from training.segmentation.evaluation.whole_ct_outcomes import VERDICTS, Answer
 
 NAMES = {
     "bifusion": "BiFusion-UNet",

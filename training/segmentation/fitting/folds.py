@@ -18,7 +18,7 @@ from training.files import claim
 from training.segmentation.data.crop_batches import CropBatches
 from training.segmentation.data.landmark_batches import LandmarkBatches
 from training.segmentation.data.reference_cases import case_of_crop
-from training.segmentation.data.scans import GENERATOR, SCANNED, read_crop, ready
+from training.segmentation.data.synthetic_scans import GENERATOR, SCANNED, read_crop, ready
 from training.segmentation.data.trunk_batches import TrunkBatches
 from training.segmentation.fitting.fit_landmarks import STEPS as LANDMARK_STEPS
 from training.segmentation.fitting.fit_landmarks import fit_landmarks

@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (make traini
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
 from training.segmentation.data.crop_batches import SCANS, SLICES, CropBatches, draw_slices  # noqa: E402
-from training.segmentation.data.scans import CropScan, read_crop  # noqa: E402
+from training.segmentation.data.synthetic_scans import CropScan, read_crop  # noqa: E402
 from workers.imaging.network_input import CHANNELS, HEIGHT_MM, NEIGHBOURS, normalise  # noqa: E402
 from workers.imaging.resampling import CROP_STEP_MM  # noqa: E402
 from workers.locate.segmenter import WINDOW_SHAPE  # noqa: E402

@@ -9,7 +9,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed (make traini
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
 from training.segmentation.data.landmark_batches import SCANS, VIEWS, LandmarkBatches, draw_view, has_ribs, sacral_of  # noqa: E402
-from training.segmentation.data.scans import CropScan  # noqa: E402
+from training.segmentation.data.synthetic_scans import CropScan  # noqa: E402
 from workers.imaging.resampling import AIR_HU, CROP_STEP_MM  # noqa: E402
 from workers.imaging.volume import Volume  # noqa: E402
 from workers.locate.landmark_network import SACRAL, SIDE_SHAPE, both_sides  # noqa: E402

@@ -20,7 +20,7 @@ from training.segmentation.data.real_cts import (
     verse_cts,
     write_real,
 )
-from training.segmentation.data.scans import CROP_HIGH, CROP_LOW, SCANNED, CropScan, TrunkScan, ready
+from training.segmentation.data.synthetic_scans import CROP_HIGH, CROP_LOW, SCANNED, CropScan, TrunkScan, ready
 from workers.imaging.resampling import COARSE_MM, CROP_STEP_MM
 
 LUMBAR = tuple(f"L{i}" for i in range(1, 6))

@@ -18,7 +18,7 @@ from synthetic_ct.bone_labels import (  # noqa: E402
     THORACOLUMBAR_LEVELS,
     UNKNOWN,
 )
-from training.segmentation.data.scans import TrunkScan, read_trunk  # noqa: E402
+from training.segmentation.data.synthetic_scans import TrunkScan, read_trunk  # noqa: E402
 from training.segmentation.data.trunk_batches import (  # noqa: E402
     HEAT_SD,
     MOST,

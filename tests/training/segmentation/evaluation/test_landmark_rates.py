@@ -8,7 +8,7 @@ import pytest
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 pytest.importorskip("torch", reason="torch is not installed (make training)")
 
-from training.segmentation.data.scans import CropScan
+from training.segmentation.data.synthetic_scans import CropScan
 from training.segmentation.evaluation.landmark_rates import LandmarkRate, landmark_rates
 from training.segmentation.evaluation.report_text import document
 from workers.locate.landmark_network import Landmarks

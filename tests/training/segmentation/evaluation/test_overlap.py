@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from training.segmentation.data.reference_cases import case_of_crop
-from training.segmentation.data.scans import CropScan
+from training.segmentation.data.synthetic_scans import CropScan
 from training.segmentation.evaluation.overlap import overlap
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.imaging.volume import Volume

@@ -14,7 +14,7 @@ from synthetic_ct.spine import make_template_spine
 from synthetic_ct.whole_ct import SyntheticCt, make_lumbar_ct, write_ct
 from training.__main__ import main
 from training.segmentation.data.real_cts import verse_cts, write_real
-from training.segmentation.data.scans import read_crop, read_trunk
+from training.segmentation.data.synthetic_scans import read_crop, read_trunk
 
 
 @pytest.fixture(scope="module")

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.segmentation.evaluation.changed_ct import NARROW_MM, PROPORTION, SIZE, changed
-from training.segmentation.evaluation.end_to_end import ask_changed
+from training.segmentation.evaluation.altered_ct import NARROW_MM, PROPORTION, SIZE, changed
+from training.segmentation.evaluation.whole_ct_outcomes import ask_changed
 from workers.imaging.volume import Volume
 
 HEIGHTS = (150.0, 115.0, 80.0, 45.0)

@@ -17,7 +17,7 @@ from synthetic_ct.spine import make_spine
 from synthetic_ct.vertebra import Spine
 from synthetic_ct.whole_ct import SyntheticCt, scan_person
 from training.segmentation.data.real_cts import RealCt, centres
-from training.segmentation.evaluation.changed_ct import changed
+from training.segmentation.evaluation.altered_ct import changed
 from training.segmentation.evaluation.overlap import on_grid
 from workers.imaging.volume import Volume
 from workers.locate.segmenter import LEAST_BODY_MM, body_centre

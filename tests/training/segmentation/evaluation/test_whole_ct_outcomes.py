@@ -10,8 +10,8 @@ import pytest
 from app.contract.errors import VertebraNotFound
 from synthetic_ct.bone_labels import THORACOLUMBAR_LEVELS
 from synthetic_ct.spine import make_template_spine
-from training.segmentation.evaluation.end_to_end import BOTTOMS, TOPS, ask, cut_mm2, random_ct, whole_vertebra
 from training.segmentation.evaluation.report_text import document
+from training.segmentation.evaluation.whole_ct_outcomes import BOTTOMS, TOPS, ask, cut_mm2, random_ct, whole_vertebra
 from workers.imaging.volume import Volume
 from workers.mask.cleaning import clean_mask
 
