@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,23 +14,26 @@ import numpy as np
 
 from app.contract.errors import MorphFailed, SolveFailed
 from app.contract.params import JobParams
-from app.contract.report import Agreement, Equilibrium, Inputs, Prediction, Segmentation, SurfaceFit
+from app.contract.report import Agreement, Equilibrium, Prediction, Segmentation
 from workers.engine import engine
 from workers.fem.field import StressField
 from workers.geometry.triangles import Surface
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.locate.vertebra_finder import unlike_a_vertebra
 from workers.mask.cleaning import CleanMask, clean_mask
-from workers.mask.conventions import level_names
 from workers.mask.ct_grid import onto_ct_grid
 from workers.mask.label_choice import select_label
 from workers.mask.plausibility import check_field_of_view, check_on_bone, check_vertebra, misfit
 from workers.mesh.mask_surface import extract_surface
 from workers.mesh.subject_mesh import SubjectMesh
 from workers.results.agreement import agreement, solution_arrays
-from workers.results.build_report import build_report, force_balance
-from workers.results.captions import ExtraArray
+from workers.results.build_report import ReportSections, build_report
+from workers.results.force_balance import force_balance
+from workers.results.mesh_summary import summarise_fit
+from workers.results.provenance import describe_inputs, describe_software
 from workers.results.publish import ResultFile, publish
+from workers.results.report_warnings import report_warnings
+from workers.results.stressed_mesh import NodalArray, StressedMesh
 
 Progress = Callable[[str, float], None]
 """Called with a stage's name and the percentage of the whole job that is done when it starts."""
@@ -49,10 +51,6 @@ STAGES = {
 }
 """Stages and the share of the whole job that is done when each starts, percent. A job takes a mask, or localises and
 segments; it predicts, or solves, or both."""
-LOOSE_FIT_MM = 0.6
-TURNED_DEG = 60.0
-LEADING_MODES, UNUSUAL_SHAPE = 20, 1.0
-"""Root mean square of the leading coefficients: 0.14 to 0.91 on 33 whole vertebrae, 1.1 on an S1."""
 
 
 @dataclass(frozen=True)
@@ -119,40 +117,23 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
         mesh = morph(vertebra, surface, params if segmentation else None)
     stress = stress_field(mesh.points, params, clock)
     with clock.stage("write"):
-        report = build_report(
-            template,
-            mesh.points,
-            stress.field,
-            params=params,
-            inputs=Inputs(
-                ct_sha256=_sha256(ct),
-                mask_sha256=_sha256(mask) if mask else None,
-                mask_label=vertebra.label if mask else None,
-            ),
-            bundle_version=engine().bundle.version,
+        stressed = StressedMesh(template, mesh.points, stress.field, stress.extra)
+        warnings = report_warnings(mesh, vertebra, params.vertebra, None if mask else volume)
+        sections = ReportSections(
+            params,
+            inputs=describe_inputs(ct, mask, vertebra.label),
+            software=describe_software(engine().bundle.version),
             fidelity=stress.fidelity,
             prediction=stress.prediction,
             agreement=stress.agreement,
-            segmentation=segmentation,
-            fit=SurfaceFit(
-                mean_mm=float(mesh.distance_mm.mean()),
-                p95_mm=float(np.quantile(mesh.distance_mm, 0.95)),
-                max_mm=float(mesh.distance_mm.max()),
-            ),
             equilibrium=stress.equilibrium,
+            segmentation=segmentation,
+            fit=summarise_fit(mesh.distance_mm),
             timings_s=clock.timings,
-            warnings=[*cautions(mesh, vertebra, params, volume if mask is None else None), *stress.warnings],
+            warnings=[*warnings, *stress.warnings],
         )
-        files = publish(
-            out_dir,
-            template=template,
-            points=mesh.points,
-            field=stress.field,
-            extra=stress.extra,
-            report=report,
-            mask=onto_ct_grid(vertebra, volume),
-            affine=volume.affine,
-        )
+        report = build_report(stressed, sections)
+        files = publish(out_dir, stressed, report, onto_ct_grid(vertebra, volume), volume.affine)
     return PipelineResult(files, clock.timings, engine().bundle.version)
 
 
@@ -192,19 +173,35 @@ def morph(vertebra: CleanMask, surface: Surface, segmented: JobParams | None = N
 
 
 @dataclass(frozen=True)
-class Stress:
-    """The stress field of a job, what it is, and what is known about it."""
+class StressOutcome:
+    """The stress field of a job, and what the report says about it.
+
+    Attributes
+    ----------
+    field
+        Nodal stress, MPa.
+    fidelity
+        What `field` is: a prediction or a solution.
+    prediction, agreement
+        Expected quality of the prediction; its comparison with a solution.
+    equilibrium
+        Force balance of the solution.
+    extra
+        Further nodal arrays for the VTK files.
+    warnings
+        Sentences for the reader.
+    """
 
     field: StressField
     fidelity: Literal["surrogate", "fe"]
     prediction: Prediction | None = None
     agreement: Agreement | None = None
     equilibrium: Equilibrium | None = None
-    extra: dict[str, ExtraArray] = default(default_factory=dict)
+    extra: dict[str, NodalArray] = default(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
 
-def stress_field(points: np.ndarray, params: JobParams, clock: _Clock) -> Stress:
+def stress_field(points: np.ndarray, params: JobParams, clock: _Clock) -> StressOutcome:
     """Predict the stress of a subject's mesh (n, 3) mm, or solve for it, or both, as the job asks."""
     if params.fidelity == "fe":
         return _solved(points, params, clock)
@@ -223,7 +220,7 @@ def stress_field(points: np.ndarray, params: JobParams, clock: _Clock) -> Stress
         )
     if params.fidelity == "both":
         solved = _solved(points, params, clock)
-        return Stress(
+        return StressOutcome(
             predicted,
             "surrogate",
             trust,
@@ -235,42 +232,10 @@ def stress_field(points: np.ndarray, params: JobParams, clock: _Clock) -> Stress
     if trust.out_of_distribution and params.on_out_of_distribution == "fe":
         told = "The shape is outside what the surrogate predicts well: the stress was solved with finite elements."
         return replace(_solved(points, params, clock), prediction=trust, warnings=(told,))
-    return Stress(predicted, "surrogate", trust, warnings=unusual)
+    return StressOutcome(predicted, "surrogate", trust, warnings=unusual)
 
 
-def _solved(points: np.ndarray, params: JobParams, clock: _Clock) -> Stress:
+def _solved(points: np.ndarray, params: JobParams, clock: _Clock) -> StressOutcome:
     with clock.stage("solve"):
         solution, force = engine().solve(points, params.load_newton)
-    return Stress(solution.field, "fe", equilibrium=force_balance(solution.reaction, force.sum(axis=0)))
-
-
-def cautions(mesh: SubjectMesh, vertebra: CleanMask, params: JobParams, segmented: Volume | None = None) -> list[str]:
-    """Return sentences on what a reader should know before using the numbers; `segmented`: the CT, if no mask came."""
-    told: list[str] = []
-    mean = float(mesh.distance_mm.mean())
-    if mean > LOOSE_FIT_MM:
-        told.append(f"The mesh lies {mean:.2f} mm from the mask's surface on average (usually 0.05 to 0.2 mm).")
-    turn = np.degrees(np.arccos(np.clip((np.trace(mesh.fit.pose.rotation) - 1.0) / 2.0, -1.0, 1.0)))
-    if turn > TURNED_DEG:
-        told.append(
-            f"The vertebra lies turned by {turn:.0f}° in the scan's RAS frame: check the orientation of the image."
-        )
-    voxel = float((vertebra if segmented is None else segmented).spacing.max())
-    if voxel > 2.5:
-        whose = "mask" if segmented is None else "CT"
-        told.append(f"The {whose}'s voxels measure up to {voxel:.1f} mm: detail finer than that is interpolated.")
-    shape = float(np.sqrt(np.square(mesh.fit.coefficients[:LEADING_MODES]).mean()))
-    if shape > UNUSUAL_SHAPE:
-        told.append(f"The shape is unusual: {shape:.1f} standard deviations (whole vertebrae T11 to L5: 0.1 to 0.9).")
-    named = level_names(vertebra.label)
-    if named and params.vertebra not in named.values():
-        names = " and ".join(f"{level} in {scheme} numbering" for scheme, level in named.items())
-        told.append(f"Label {vertebra.label} is {names}, but the job says {params.vertebra}: check the level.")
-    if params.vertebra != "L1":
-        told.append(f"The template is an L1; {params.vertebra} was fitted with it.")
-    return told
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+    return StressOutcome(solution.field, "fe", equilibrium=force_balance(solution.reaction, force.sum(axis=0)))

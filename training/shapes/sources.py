@@ -16,6 +16,7 @@ import pyvista as pv
 from workers.geometry.triangles import Surface
 from workers.imaging.volume import Volume, read_mask
 from workers.mask.cleaning import clean_mask
+from workers.mask.conventions import VERSE_LABELS
 from workers.mesh.mask_surface import extract_surface
 
 
@@ -67,8 +68,6 @@ def _sources() -> Iterable[Source]:
 
 SOURCES = tuple(_sources())
 """The 33 whole vertebrae of the data folder, of 7 people (one of them the mean of 87)."""
-
-VERSE_LABELS = {f"T{i}": 7 + i for i in range(1, 13)} | {f"L{i}": 19 + i for i in range(1, 6)}
 
 
 def verse_sources(folder: Path, level: str = "L1") -> tuple[Source, ...]:

@@ -16,8 +16,9 @@ from scipy import ndimage
 
 from app.contract.errors import GridMismatch, InputError, MorphFailed, NotAVertebra, VertebraeFused, VertebraTruncated
 from models.types import Bools, Floats
+from workers.imaging.binary_mask import label_box
 from workers.imaging.volume import Volume
-from workers.mask.cleaning import CleanMask, label_box
+from workers.mask.cleaning import CleanMask
 
 MAX_CUT_MM2 = 25.0
 MAX_CUT_VOXELS = 3
