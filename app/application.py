@@ -1,4 +1,4 @@
-"""The gateway application."""
+"""The gateway: the FastAPI application that joins the API and the pages."""
 
 from __future__ import annotations
 
@@ -11,27 +11,28 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.api import bundles, health, jobs, metrics, problem_details, problem_types, results
+from app.api import bundles, health, jobs, metrics, problem_types, results, submission
+from app.api.error_handlers import install_error_handlers
 from app.api.middleware import MeasureRequests, SecurityHeaders
 from app.api.services import Services
 from app.jobs.settings import Settings
 from app.pages import routes as pages
 
-DESCRIPTION = """Finite-element stress of a vertebra from a CT and a mask.
+DESCRIPTION = """Stress in a vertebra from a CT, and optionally a mask of the vertebra.
 
 Submit with `POST /v1/jobs`, poll `GET /v1/jobs/{id}`, fetch `GET /v1/jobs/{id}/results`. World coordinates are
 NIfTI RAS+ in millimetres (mm), stress is in megapascal (MPa), force in newton (N), intensities in Hounsfield units
-(HU). Every error is an RFC 9457 problem; its `type` answers with a description. Research software, not for diagnosis.
+(HU). Every error is an RFC 9457 problem; `GET` its `type` for a description. Research software, not for diagnosis.
 """
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
-    """Return the gateway; its services are opened when it starts serving.
+    """Return the gateway. It opens its services when it starts to serve.
 
     Parameters
     ----------
     settings
-        Read from the environment when absent (``uvicorn --factory app.application:create_app``).
+        Without them the gateway reads the environment (``uvicorn --factory app.application:create_app``).
     """
     if settings is None:
         settings = Settings()
@@ -53,18 +54,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         description=DESCRIPTION,
         license_info={"name": "Apache-2.0", "identifier": "Apache-2.0"},
         lifespan=lifespan,
-        docs_url=None,  # the bundled pages load scripts from a CDN; hospitals are offline
+        docs_url=None,  # the framework's pages load scripts from a CDN, and hospitals are offline
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    problem_details.install(app)
+    install_error_handlers(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(MeasureRequests)
-    for module in (jobs, results, bundles, health, metrics, problem_types, pages):
+    for module in (submission, jobs, results, bundles, health, metrics, problem_types, pages):
         app.include_router(module.router)
     return app
 
 
 def _operation_id(route: APIRoute) -> str:
+    """Return the name of the route's function; the HEAD route of a result shares the function of GET."""
     method = "head_" if route.methods == {"HEAD"} else ""
     return method + route.name

@@ -14,10 +14,9 @@ from pathlib import Path
 import httpx
 
 from app.broker import EmbeddedBroker, free_port
-from app.jobs.database import open_database
 from app.jobs.row_maintenance import release_all
 from app.jobs.settings import QUEUE_NAME, Settings, SettingsError
-from app.jobs.store import JobStore
+from app.jobs.store import open_store
 from app.supervisor import Child, Supervisor
 
 log = logging.getLogger(__name__)
@@ -100,7 +99,7 @@ def _environment(settings: Settings, port: int, embedded: EmbeddedBroker | None)
 
 def _release_left_over(settings: Settings) -> None:
     """Let jobs that the last run left unfinished start at once: no worker of it can be alive."""
-    store = JobStore(open_database(settings.database))
+    store = open_store(settings)
     released = release_all(store)
     store.engine.dispose()
     if released:

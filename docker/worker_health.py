@@ -9,15 +9,14 @@ import socket
 import sys
 
 from app.jobs import worker_registry
-from app.jobs.database import open_database
 from app.jobs.settings import Settings
-from app.jobs.store import JobStore
+from app.jobs.store import open_store
 
 
 def main() -> int:
     """Look for this host among the workers that the job database has seen."""
     settings = Settings()
-    store = JobStore(open_database(settings.database))
+    store = open_store(settings)
     names = [row.name for row in worker_registry.list_alive(store, settings.worker_seen_within_s)]
     store.engine.dispose()
     return 0 if any(name.rpartition(":")[0] == socket.gethostname() for name in names) else 1

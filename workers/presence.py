@@ -16,9 +16,8 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.jobs import worker_registry
 from app.jobs.blobs import BlobStore
-from app.jobs.database import open_database
 from app.jobs.settings import Settings
-from app.jobs.store import JobStore
+from app.jobs.store import JobStore, open_store
 from workers.scratch import remove_left_behind
 
 log = logging.getLogger(__name__)
@@ -31,13 +30,7 @@ _stop = threading.Event()
 @cache
 def job_store() -> JobStore:
     """Return this process's job store (opened after the fork: connections must not cross it)."""
-    settings = Settings()
-    return JobStore(
-        open_database(settings.database),
-        max_attempts=settings.max_attempts,
-        stale_after_s=settings.stale_after_s,
-        deadline_s=settings.job_deadline_s,
-    )
+    return open_store(Settings())
 
 
 @cache

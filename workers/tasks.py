@@ -19,8 +19,9 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import DeadlineExceeded, InternalError, StorageUnavailable, VertebraError
 from app.contract.params import JobParams
-from app.jobs.rows import Json, input_key, results_prefix
+from app.jobs.rows import Json
 from app.jobs.settings import TASK_NAME, Settings
+from app.jobs.storage_keys import input_key, results_prefix
 from app.jobs.store import Claim, JobStore
 from workers.celery_app import app
 from workers.presence import blob_store, job_store, worker_name

@@ -1,4 +1,4 @@
-"""Who asks: an API key names a tenant; without configured keys everybody is the one local tenant."""
+"""Authentication: an API key names a tenant. While no key is set, every request is the local tenant's."""
 
 from __future__ import annotations
 
@@ -21,22 +21,22 @@ def get_tenant(
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
 ) -> str:
-    """Return the tenant of the request; raise `Unauthorized` without a known key."""
+    """Return the tenant of the request. Raise `Unauthorized` if it has no known key."""
     keys = services.settings.api_keys
     if not keys:
         return LOCAL_TENANT
-    given = (bearer.credentials if bearer else header) or ""
-    found = None
-    for key, tenant in keys.items():  # every key is compared, so that timing tells nothing
-        if hmac.compare_digest(key.get_secret_value().encode(), given.encode()):
-            found = tenant
-    if found is None:
+    sent_key = (bearer.credentials if bearer else header) or ""
+    sender = None
+    for key, tenant in keys.items():  # compares every key, so that the time reveals nothing about them
+        if hmac.compare_digest(key.get_secret_value().encode(), sent_key.encode()):
+            sender = tenant
+    if sender is None:
         raise Unauthorized(
             "Send the API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`.",
             expected="a known API key",
-            got="an unknown one" if given else "none",
+            got="an unknown key" if sent_key else "no key",
         )
-    return found
+    return sender
 
 
 TenantDep = Annotated[str, Depends(get_tenant)]

@@ -1,4 +1,4 @@
-"""``/v1/models``: which model bundles this installation has (their manifests, read as plain JSON)."""
+"""``/v1/models``: the model bundles of this installation, from their manifests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
 from app.api.auth import TenantDep
-from app.api.problem_details import documented
+from app.api.problem_details import error_responses
 from app.api.services import ServicesDep
 from app.contract.errors import Unauthorized
 
@@ -19,22 +19,22 @@ router = APIRouter(prefix="/v1/models", tags=["models"])
 
 
 class ModelBundle(BaseModel):
-    """A model bundle."""
+    """A model bundle: the artifacts that a worker loads."""
 
     name: str = Field(description="Name of the bundle.", examples=["l1"])
     version: str | None = Field(description="Version of the bundle.")
     manifest: dict[str, Any] = Field(
-        description="The bundle's manifest: its files, their SHA-256 and where they came from."
+        description="Manifest of the bundle: its artifacts, their SHA-256 and their origin."
     )
 
 
 class ModelList(BaseModel):
     """The model bundles of this installation."""
 
-    models: list[ModelBundle] = Field(description="The bundles; empty when none is installed.")
+    models: list[ModelBundle] = Field(description="The bundles; an empty list if none is installed.")
 
 
-@router.get("", summary="List model bundles", responses=documented(Unauthorized))
+@router.get("", summary="List model bundles", responses=error_responses(Unauthorized))
 def list_models(services: ServicesDep, _tenant: TenantDep) -> ModelList:
     """Return the manifest of every model bundle."""
     bundles = []
@@ -42,7 +42,7 @@ def list_models(services: ServicesDep, _tenant: TenantDep) -> ModelList:
         try:
             manifest = json.loads(path.read_text(encoding="utf-8"))
         except (OSError, ValueError):
-            log.warning("unreadable manifest %s", path)
+            log.warning("cannot read the manifest %s", path)
             continue
         version = manifest.get("version")
         bundles.append(

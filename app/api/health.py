@@ -1,4 +1,4 @@
-"""``/health``: is the process alive, and can the service do its work."""
+"""``/health``: whether the process is alive, and whether the service can do its work."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.api.problem_details import documented
+from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.contract.errors import NotReady, VertebraError
 from app.jobs import worker_registry
@@ -27,38 +27,38 @@ class Live(BaseModel):
 class Component(BaseModel):
     """State of one thing the service needs."""
 
-    ok: bool = Field(description="Whether it answers.")
+    ok: bool = Field(description="Whether the component works.")
     detail: str = Field(description="What is wrong, or `ok`.")
 
 
 class WorkerState(BaseModel):
-    """A worker process that takes jobs."""
+    """A pool process that runs jobs."""
 
-    name: str = Field(description="Host and process.")
+    name: str = Field(description="Host and process id.")
     bundle_version: str = Field(description="Version of its model bundle.")
     software: dict[str, str] = Field(description="Versions of its software.")
-    last_seen: datetime = Field(description="When it last reported, UTC.")
+    last_seen: datetime = Field(description="Time of its last report, UTC.")
 
 
 class Ready(BaseModel):
     """The service can take and run jobs."""
 
-    status: Literal["ok"] = Field(default="ok", description="Always `ok`; a 503 otherwise.")
+    status: Literal["ok"] = Field(default="ok", description="Always `ok`; otherwise the response is a 503.")
     components: dict[str, Component] = Field(description="`database`, `storage`, `broker`, `workers`.")
-    workers: list[WorkerState] = Field(description="Workers that reported recently.")
+    workers: list[WorkerState] = Field(description="Workers with a recent report.")
 
 
 @router.head("/live", include_in_schema=False)  # some load balancers probe with HEAD
 @router.get("/live", summary="Liveness")
 def live() -> Live:
-    """Answer as long as the process runs; touches nothing else."""
+    """Answer as long as the process runs. This route checks nothing else."""
     return Live()
 
 
 @router.head("/ready", include_in_schema=False)
-@router.get("/ready", summary="Readiness", responses=documented(NotReady))
+@router.get("/ready", summary="Readiness", responses=error_responses(NotReady))
 def ready(services: ServicesDep) -> Ready:
-    """Check database, storage and queue, and that a worker has reported recently."""
+    """Check the database, the storage and the queue, and that a worker has reported recently."""
     workers: list[WorkerState] = []
     components = {
         "database": _check(services.store.ping),
@@ -72,9 +72,9 @@ def ready(services: ServicesDep) -> Ready:
     missing = [name for name, component in components.items() if not component.ok]
     if missing:
         raise NotReady(
-            f"Not ready: {', '.join(missing)}. See `components`.",
+            f"The service is not ready. Not working: {', '.join(missing)}. See `components`.",
             expected="database, storage, broker and at least one worker",
-            got=f"without {', '.join(missing)}",
+            got=f"not working: {', '.join(missing)}",
             components={name: component.model_dump() for name, component in components.items()},
         )
     return Ready(components=components, workers=workers)

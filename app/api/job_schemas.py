@@ -1,4 +1,4 @@
-"""What a client sees of a job."""
+"""The JSON of a job, as a client receives it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JOBS_PATH = "/v1/jobs"
 
 
 class InputFile(BaseModel):
-    """An uploaded file as it arrived."""
+    """An uploaded file, unchanged."""
 
     size: int = Field(description="Size in bytes.", examples=[18_223_104])
     sha256: str = Field(description="SHA-256 of the bytes, hex.", examples=["9f86d081884c7d65" * 4])
@@ -28,15 +28,15 @@ class JobInput(BaseModel):
     """The uploaded files of a job."""
 
     ct: InputFile = Field(description="The CT volume.")
-    mask: InputFile | None = Field(description="The vertebra mask, where one was sent.")
+    mask: InputFile | None = Field(description="The vertebra mask; null if the client sent none.")
 
 
 class JobLinks(BaseModel):
-    """Where to go next; paths on this server."""
+    """Paths on this server that belong to the job."""
 
     self: str = Field(description="This job.", examples=[f"{JOBS_PATH}/{EXAMPLE_ID}"])
-    results: str | None = Field(description="Its results, once it has succeeded.")
-    page: str = Field(description="A page for a person to watch.", examples=[f"/jobs/{EXAMPLE_ID}"])
+    results: str | None = Field(description="The results; null until the job has succeeded.")
+    page: str = Field(description="Web page of the job, for a person.", examples=[f"/jobs/{EXAMPLE_ID}"])
 
 
 class Job(BaseModel):
@@ -44,31 +44,31 @@ class Job(BaseModel):
 
     id: str = Field(description="Identifier, 32 hex digits.", examples=[EXAMPLE_ID])
     state: JobState = Field(description="`queued` -> `running` -> `succeeded` or `failed`.")
-    stage: str | None = Field(description="What a running job is doing, e.g. `morph`.", examples=["solve"])
-    percent: float = Field(ge=0, le=100, description="How much of the whole job is done, percent (%).")
-    attempt: int = Field(description="How often the job was started (a dead worker's job is started again).")
-    max_attempts: int = Field(description="Starts after which the job fails as `attempts_exhausted`.")
-    created_at: datetime = Field(description="When the job was accepted, UTC.")
+    stage: str | None = Field(description="Current stage of a running job, e.g. `morph`.", examples=["solve"])
+    percent: float = Field(ge=0, le=100, description="Progress of the whole job, percent (%).")
+    attempt: int = Field(description="Number of attempts so far. The job of a dead worker gets a new attempt.")
+    max_attempts: int = Field(description="Attempts after which the job fails with `attempts_exhausted`.")
+    created_at: datetime = Field(description="When the gateway accepted the job, UTC.")
     started_at: datetime | None = Field(description="When the current or last attempt began, UTC.")
     finished_at: datetime | None = Field(description="When the job succeeded or failed, UTC.")
-    params: JobParams = Field(description="The parameters, defaults filled in.")
-    input: JobInput = Field(description="The files, by size and hash.")
-    timings: dict[str, float] = Field(description="Seconds (s) each stage took; filled when the job has succeeded.")
+    params: JobParams = Field(description="The parameters, including defaults.")
+    input: JobInput = Field(description="Size and hash of the uploaded files.")
+    timings: dict[str, float] = Field(description="Time of each stage, seconds (s); empty until the job has succeeded.")
     bundle_version: str | None = Field(description="Version of the model bundle that computed the results.")
     error: Problem | None = Field(description="Why the job failed, as RFC 9457 problem details.")
-    links: JobLinks = Field(description="Where to go next.")
+    links: JobLinks = Field(description="Paths that belong to the job.")
 
 
 class JobPage(BaseModel):
     """A page of jobs, newest first."""
 
     jobs: list[Job] = Field(description="The jobs.")
-    next_cursor: str | None = Field(description="Pass as `cursor` for the next page; null on the last one.")
+    next_cursor: str | None = Field(description="Value of `cursor` for the next page; null on the last page.")
 
 
-def job_view(row: JobRow, max_attempts: int) -> Job:
-    """Return what a client sees of a row."""
-    own = f"{JOBS_PATH}/{row.id}"
+def job_from_row(row: JobRow, max_attempts: int) -> Job:
+    """Return the JSON of a job from its row."""
+    path = f"{JOBS_PATH}/{row.id}"
     mask = None
     if row.mask_sha256 is not None and row.mask_size is not None:
         mask = InputFile(size=row.mask_size, sha256=row.mask_sha256)
@@ -89,7 +89,7 @@ def job_view(row: JobRow, max_attempts: int) -> Job:
             "bundle_version": row.bundle_version,
             "error": row.error,
             "links": JobLinks(
-                self=own, results=f"{own}/results" if row.state == "succeeded" else None, page=f"/jobs/{row.id}"
+                self=path, results=f"{path}/results" if row.state == "succeeded" else None, page=f"/jobs/{row.id}"
             ),
         }
     )

@@ -1,4 +1,4 @@
-"""``/metrics``: what Prometheus scrapes. Job figures are read from the job rows, so every gateway says the same."""
+"""``/metrics`` for Prometheus. Job figures come from the job rows, so every gateway reports the same."""
 
 from __future__ import annotations
 
@@ -11,24 +11,25 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric, SummaryMet
 from prometheus_client.registry import Collector
 
 from app.jobs.rows import VISIBLE_STATES
+from app.jobs.statistics import count_by_state, run_time_by_state
 from app.jobs.store import JobStore
 
 router = APIRouter()
 
 
 class JobCollector(Collector):
-    """Jobs by state and their run times, read from the rows at each scrape."""
+    """Reads the number of jobs in each state and their run times from the rows, at each scrape."""
 
     def __init__(self, store: JobStore) -> None:
         self._store = store
 
     def describe(self) -> Iterable[Metric]:
-        """Return no samples: registering must not touch the database."""
+        """Return no samples, because registration must not query the database."""
         return []
 
     def collect(self) -> Iterable[Metric]:
         """Yield the metric families."""
-        counts = self._store.counts()
+        counts = count_by_state(self._store)
         jobs = GaugeMetricFamily("vertebra_jobs", "Jobs kept, by state.", labels=["state"])
         for visible in VISIBLE_STATES:
             jobs.add_metric([visible], counts.get(visible, 0))
@@ -36,13 +37,13 @@ class JobCollector(Collector):
         spans = SummaryMetricFamily(
             "vertebra_job_run_seconds", "Run time of the last attempt of finished jobs, seconds.", labels=["state"]
         )
-        for state, (count, total) in sorted(self._store.run_seconds().items()):
+        for state, (count, total) in sorted(run_time_by_state(self._store).items()):
             spans.add_metric([state], count_value=count, sum_value=total)
         yield spans
 
 
 class RequestMetrics:
-    """Counters that this gateway process keeps itself."""
+    """Counters of this gateway process."""
 
     def __init__(self, registry: CollectorRegistry, store: JobStore) -> None:
         registry.register(JobCollector(store))
@@ -64,6 +65,6 @@ class RequestMetrics:
     responses={200: {"description": "Prometheus text format.", "content": {"text/plain": {}}}},
 )
 def metrics(request: Request) -> Response:
-    """Jobs by state, run times, upload bytes and request counts, in the Prometheus text format."""
+    """Return jobs by state, run times, upload bytes and request counts in the Prometheus text format."""
     registry: CollectorRegistry = request.app.state.services.registry
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

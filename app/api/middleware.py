@@ -1,4 +1,4 @@
-"""Around every request: security headers and request metrics (plain ASGI, so that bodies stream through)."""
+"""Security headers and metrics of every request. Plain ASGI middleware lets bodies stream through."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SECURITY_HEADERS = {
 
 
 class SecurityHeaders:
-    """Adds `SECURITY_HEADERS` unless the route has set its own."""
+    """Adds `SECURITY_HEADERS` unless the route has set its own values."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

@@ -1,4 +1,4 @@
-"""``/problems``: what each problem type means, taken from the exception tree itself."""
+"""``/problems``: what each problem type means, from the docstrings of the error classes."""
 
 from __future__ import annotations
 
@@ -7,43 +7,43 @@ from typing import Annotated
 from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
-from app.api.problem_details import documented
+from app.api.problem_details import describe_error, error_responses
 from app.contract.errors import PROBLEM_BASE, InvalidParameters, NotFound, VertebraError, all_errors
 
 router = APIRouter(prefix=PROBLEM_BASE.rstrip("/"), tags=["problems"])
 
 
 class ProblemType(BaseModel):
-    """A kind of problem."""
+    """A type of problem."""
 
-    type: str = Field(description="The URI that problem details carry as `type`.", examples=["/problems/bad_spacing"])
-    slug: str = Field(description="Its last part.", examples=["bad_spacing"])
-    title: str = Field(description="The title that problem details carry.")
+    type: str = Field(description="The `type` in problem details, a URI.", examples=["/problems/bad_spacing"])
+    slug: str = Field(description="Last part of the URI.", examples=["bad_spacing"])
+    title: str = Field(description="The title in problem details.")
     status: int = Field(description="HTTP status code.")
     description: str = Field(description="When it happens.")
 
 
 class ProblemTypes(BaseModel):
-    """Every kind of problem."""
+    """Every type of problem."""
 
-    problems: list[ProblemType] = Field(description="In the order of the exception tree.")
+    problems: list[ProblemType] = Field(description="The types, in the order of the error tree.")
 
 
 @router.get("", summary="List problem types")
 def list_problem_types() -> ProblemTypes:
-    """Return every problem type this server can answer with."""
+    """Return every problem type that this server can report."""
     return ProblemTypes(problems=[_describe(error) for error in all_errors()])
 
 
-@router.get("/{slug}", summary="Describe a problem type", responses=documented(NotFound, InvalidParameters))
+@router.get("/{slug}", summary="Describe a problem type", responses=error_responses(NotFound, InvalidParameters))
 def get_problem_type(
-    slug: Annotated[str, Path(description="Last part of the type.", examples=["bad_spacing"])],
+    slug: Annotated[str, Path(description="Last part of the type's URI.", examples=["bad_spacing"])],
 ) -> ProblemType:
     """Return what a problem type means."""
     for error in all_errors():
         if error.slug == slug:
             return _describe(error)
-    raise NotFound("There is no such problem type. All of them are at /problems.", got=slug[:60])
+    raise NotFound("There is no such problem type. /problems lists all of them.", got=slug[:60])
 
 
 def _describe(error: type[VertebraError]) -> ProblemType:
@@ -52,5 +52,5 @@ def _describe(error: type[VertebraError]) -> ProblemType:
         slug=error.slug,
         title=error.title,
         status=error.status,
-        description=" ".join((error.__doc__ or "").split()),
+        description=describe_error(error),
     )

@@ -1,4 +1,4 @@
-"""What a client sees of a job's results."""
+"""The JSON of a job's results, as a client receives it."""
 
 from __future__ import annotations
 

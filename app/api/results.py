@@ -1,4 +1,4 @@
-"""``/v1/jobs/{id}/results``: the files a job has published."""
+"""``/v1/jobs/{id}/results``: the files that a job has published."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from fastapi.responses import StreamingResponse
 from app.api.auth import TenantDep
 from app.api.job_schemas import JOBS_PATH
 from app.api.jobs import JobId, find_job
-from app.api.problem_details import documented
+from app.api.problem_details import error_responses
 from app.api.result_schemas import Result, ResultList
-from app.api.services import ServicesDep
+from app.api.services import Services, ServicesDep
 from app.contract.errors import (
     InvalidParameters,
     JobNotFinished,
@@ -24,35 +24,41 @@ from app.contract.errors import (
     StorageUnavailable,
     Unauthorized,
 )
-from app.jobs.rows import JobRow, Json, results_prefix
+from app.jobs.rows import JobRow, Json
+from app.jobs.storage_keys import results_prefix
 
 router = APIRouter(prefix=JOBS_PATH, tags=["results"])
 
 INLINE_TYPES = ("image/png", "text/html", "application/json")
-# A result page runs its own scripts, without this server's origin and without a network.
+"""Media types that a browser shows; it downloads the others."""
+
 HTML_POLICY = (
     "sandbox allow-scripts; default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; "
     "img-src data: blob:; frame-ancestors 'self'"
 )
+"""A result page may run its own scripts, but it does not get this server's origin or the network."""
+
 RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
 
-NOT_YET = (Unauthorized, JobNotFound, JobNotFinished, InvalidParameters)
+LIST_ERRORS = (Unauthorized, JobNotFound, JobNotFinished, InvalidParameters)
 BINARY = {"type": "string", "format": "binary"}
 FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file.", "content": {"application/octet-stream": {"schema": BINARY}}},
-    206: {"description": "The range of the file that was asked for."},
+    206: {"description": "The requested range of the file."},
     304: {"description": "Unchanged: `If-None-Match` holds the current ETag."},
-    **documented(*NOT_YET, ResultNotFound, RangeNotSatisfiable),
+    **error_responses(*LIST_ERRORS, ResultNotFound, RangeNotSatisfiable),
 }
 
 
-@router.get("/{job_id}/results", summary="List results", responses=documented(*NOT_YET))
+@router.get("/{job_id}/results", summary="List results", responses=error_responses(*LIST_ERRORS))
 def list_results(job_id: JobId, services: ServicesDep, tenant: TenantDep) -> ResultList:
     """Return name, media type, size, hash and URL of every result of a succeeded job."""
     row = find_job(services, tenant, job_id)
     return ResultList(
         job_id=row.id,
-        results=[Result(**entry, url=f"{JOBS_PATH}/{row.id}/results/{entry['name']}") for entry in _manifest(row)],
+        results=[
+            Result(**entry, url=f"{JOBS_PATH}/{row.id}/results/{entry['name']}") for entry in _published_files(row)
+        ],
     )
 
 
@@ -64,46 +70,56 @@ def get_result(
     request: Request,
     services: ServicesDep,
     tenant: TenantDep,
-    if_none_match: Annotated[str | None, Header(description="ETags the client has.")] = None,
+    if_none_match: Annotated[str | None, Header(description="ETags that the client has.")] = None,
     range_: Annotated[str | None, Header(alias="Range", description="One byte range, `bytes=first-last`.")] = None,
-    if_range: Annotated[str | None, Header(description="Honour `Range` only if this is the current ETag.")] = None,
+    if_range: Annotated[str | None, Header(description="Use `Range` only if this is the current ETag.")] = None,
 ) -> Response:
     """Return a result file, or one byte range of it. The ETag is the file's SHA-256."""
     row = find_job(services, tenant, job_id)
-    entry = next((entry for entry in _manifest(row) if entry["name"] == name), None)
-    if entry is None:
-        names = ", ".join(entry["name"] for entry in _manifest(row))
-        raise ResultNotFound("The job has no result of this name.", expected=f"one of {names}", got=name[:100])
+    entry = _find_file(row, name)
     headers = _headers(entry)
     if _matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     size = int(entry["size"])
-    span = None
+    requested = None
     if range_ is not None and if_range in (None, headers["ETag"]):
-        span = parse_range(range_, size)
-    start, length = span or (0, size)
+        requested = parse_range(range_, size)
+    start, length = requested or (0, size)
     headers["Content-Length"] = str(length)
-    if span:
+    if requested:
         headers["Content-Range"] = f"bytes {start}-{start + length - 1}/{size}"
-    status = 206 if span else 200
+    status = 206 if requested else 200
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=entry["media_type"])
-    key = f"{results_prefix(row.id, row.token)}/{name}"
-    try:
-        services.blobs.size(key)  # an error must come before the first byte
-    except FileNotFoundError as error:
-        raise StorageUnavailable("The file is listed but not on storage; the operator must look.") from error
-    body: Iterator[bytes] = services.blobs.read(key, start, length)
+    body = _read(services, f"{results_prefix(row.id, row.token)}/{name}", start, length)
     return StreamingResponse(body, status, headers=headers, media_type=entry["media_type"])
 
 
 def parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """Return start and length (bytes) of a single range; ``None`` when the header is to be ignored (RFC 9110)."""
+    """Return start and length (bytes) of a byte range.
+
+    Parameters
+    ----------
+    header
+        The ``Range`` header.
+    size
+        Size of the file, bytes.
+
+    Returns
+    -------
+    tuple or None
+        ``None`` means that the server ignores the header, as RFC 9110 demands for a header that it does not support.
+
+    Raises
+    ------
+    RangeNotSatisfiable
+        The range lies outside the file.
+    """
     match = RANGE.match(header.replace(" ", ""))
     if match is None or match.groups() == ("", ""):
         return None
     first, last = match.groups()
-    if first == "":
+    if first == "":  # the last bytes of the file
         start, stop = max(size - int(last), 0), size
     else:
         start, stop = int(first), min(int(last) + 1, size) if last else size
@@ -116,24 +132,44 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
     return start, stop - start
 
 
-def _manifest(row: JobRow) -> list[Json]:
+def _published_files(row: JobRow) -> list[Json]:
     if row.state != "succeeded" or row.results is None:
         raise JobNotFinished(
-            "Results exist once the job has succeeded. Watch its state.", expected="succeeded", got=row.state
+            "A job has results once it has succeeded. Watch its state.", expected="succeeded", got=row.state
         )
     return row.results
 
 
+def _find_file(row: JobRow, name: str) -> Json:
+    files = {entry["name"]: entry for entry in _published_files(row)}
+    if name not in files:
+        raise ResultNotFound(
+            "The job has no result of this name.", expected=f"one of {', '.join(files)}", got=name[:100]
+        )
+    return files[name]
+
+
+def _read(services: Services, key: str, start: int, length: int) -> Iterator[bytes]:
+    """Return the bytes of a file. Raise `StorageUnavailable` before the first byte if the file is absent."""
+    try:
+        services.blobs.size(key)
+    except FileNotFoundError as error:
+        raise StorageUnavailable(
+            "The job lists this file, but the storage does not have it. The operator must look for the cause."
+        ) from error
+    return services.blobs.read(key, start, length)
+
+
 def _headers(entry: Json) -> dict[str, str]:
-    kind = entry["media_type"].partition(";")[0]
-    disposition = "inline" if kind in INLINE_TYPES else "attachment"
+    media_type = entry["media_type"].partition(";")[0]
+    disposition = "inline" if media_type in INLINE_TYPES else "attachment"
     headers = {
         "ETag": f'"{entry["sha256"]}"',
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
         "Content-Disposition": f'{disposition}; filename="{entry["name"]}"',
     }
-    if kind == "text/html":
+    if media_type == "text/html":
         headers["Content-Security-Policy"] = HTML_POLICY
     return headers
 

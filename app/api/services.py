@@ -1,4 +1,4 @@
-"""What the routes work with, built once a process and reached as a dependency."""
+"""The services that the routes use. A process opens them once, and routes receive them as a dependency."""
 
 from __future__ import annotations
 
@@ -10,16 +10,15 @@ from prometheus_client import CollectorRegistry
 
 from app.api.metrics import RequestMetrics
 from app.jobs.blobs import BlobStore
-from app.jobs.database import open_database
 from app.jobs.queue import JobQueue
 from app.jobs.reconciler import Reconciler
 from app.jobs.settings import Settings
-from app.jobs.store import JobStore
+from app.jobs.store import JobStore, open_store
 
 
 @dataclass(frozen=True)
 class Services:
-    """The gateway's collaborators."""
+    """The services of a gateway process."""
 
     settings: Settings
     store: JobStore
@@ -31,13 +30,8 @@ class Services:
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
-        """Connect to database, storage and queue."""
-        store = JobStore(
-            open_database(settings.database),
-            max_attempts=settings.max_attempts,
-            stale_after_s=settings.stale_after_s,
-            deadline_s=settings.job_deadline_s,
-        )
+        """Connect to the database, the storage and the queue."""
+        store = open_store(settings)
         blobs = BlobStore(settings.storage)
         queue = JobQueue(settings)
         registry = CollectorRegistry()

@@ -1,4 +1,4 @@
-"""Streams a multipart upload straight into blob storage: each byte is written once and memory stays flat."""
+"""Streams a multipart upload to blob storage. It writes each byte once and keeps little in memory."""
 
 from __future__ import annotations
 
@@ -9,100 +9,84 @@ from dataclasses import dataclass
 
 from fastapi import Request
 from pydantic import ValidationError
-from python_multipart.exceptions import FormParserError
-from python_multipart.multipart import MultipartParser, parse_options_header
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from app.api.problem_details import invalid
+from app.api.multipart import Event, FormParser, unreadable_form
+from app.api.problem_details import validation_problem
 from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
 from app.contract.params import JobParams
 from app.jobs.blobs import BlobInfo, BlobStore, BlobWriter
-from app.jobs.rows import input_key
+from app.jobs.storage_keys import input_key
 
 FILE_PARTS = ("ct", "mask")
 PARAMS_PART = "params"
 MAX_PARAMS_BYTES = 64 * 1024
+"""Largest JSON of the parameters; a complete one has less than 1 kB."""
+
 FORM_OVERHEAD_BYTES = 1 << 20
+"""Allowance for parameters, headers and boundaries in the limit of the whole form."""
+
 BUFFER_BYTES = 1 << 20
+"""Bytes collected before one write to storage."""
+
 DRAIN_BYTES = 64 << 20
 DRAIN_SECONDS = 10.0
-
-Event = tuple[str, bytes]
+"""Limits of what the server still reads after it has refused an upload."""
 
 
 @dataclass(frozen=True)
 class Upload:
-    """A complete upload: its files are on storage."""
+    """A complete upload: its files are in storage."""
 
     params: JobParams
     ct: BlobInfo
     mask: BlobInfo | None
 
 
-class FormParser:
-    """Turns body bytes into events: ``(begin, part name)``, ``(data, bytes)``, ``(end, b"")``, ``(close, b"")``."""
+async def receive(
+    request: Request, blobs: BlobStore, job_id: str, max_file_bytes: int, count: Callable[[int], None]
+) -> Upload:
+    """Stream the form of a request to storage under the job's input keys.
 
-    def __init__(self, content_type: str | None) -> None:
-        kind, options = parse_options_header(content_type)
-        if kind != b"multipart/form-data" or b"boundary" not in options:
-            raise MalformedRequest(
-                "Send a multipart form with the file part `ct`, optionally `mask`, and the JSON field `params`.",
-                expected="Content-Type: multipart/form-data with a boundary",
-                got=kind.decode("latin-1")[:100] or "no Content-Type",
-            )
-        self._events: list[Event] = []
-        self._header, self._value, self._disposition = b"", b"", b""
-        try:
-            self._parser = MultipartParser(
-                options[b"boundary"],
-                {
-                    "on_part_begin": self._part_begin,
-                    "on_header_field": self._header_field,
-                    "on_header_value": self._header_value,
-                    "on_header_end": self._header_end,
-                    "on_headers_finished": self._headers_finished,
-                    "on_part_data": self._part_data,
-                    "on_part_end": lambda: self._events.append(("end", b"")),
-                    "on_end": lambda: self._events.append(("close", b"")),
-                },
-            )
-        except FormParserError as error:
-            raise _unreadable(str(error)) from error
+    Parameters
+    ----------
+    request
+        Request whose body nobody has read.
+    blobs, job_id
+        Where the files go. On any error the caller removes the job's folder.
+    max_file_bytes
+        Limit of each file part, bytes.
+    count
+        Called with the number of bytes of each chunk that arrives.
 
-    def feed(self, chunk: bytes) -> list[Event]:
-        """Return the events that the next bytes of the body complete."""
-        self._events.clear()
-        try:
-            self._parser.write(chunk)
-        except FormParserError as error:
-            raise _unreadable(str(error)) from error
-        return self._events
-
-    def _part_begin(self) -> None:
-        self._header, self._value, self._disposition = b"", b"", b""
-
-    def _header_field(self, data: bytes, start: int, end: int) -> None:
-        self._header += data[start:end]
-
-    def _header_value(self, data: bytes, start: int, end: int) -> None:
-        self._value += data[start:end]
-
-    def _header_end(self) -> None:
-        if self._header.lower() == b"content-disposition":
-            self._disposition = self._value
-        self._header, self._value = b"", b""
-
-    def _headers_finished(self) -> None:
-        _, options = parse_options_header(self._disposition)
-        self._events.append(("begin", options.get(b"name", b"")))
-
-    def _part_data(self, data: bytes, start: int, end: int) -> None:
-        self._events.append(("data", data[start:end]))
+    Raises
+    ------
+    RequestError
+        The form, a file or a parameter is not acceptable.
+    StorageUnavailable
+        The storage failed.
+    """
+    form_limit = len(FILE_PARTS) * max_file_bytes + FORM_OVERHEAD_BYTES
+    receiver = _FormReceiver(blobs, job_id, max_file_bytes)
+    try:
+        parser = FormParser(request.headers.get("content-type"))
+        if int(request.headers.get("content-length") or 0) > form_limit:
+            raise upload_too_large("the form", form_limit)
+        async for chunk in request.stream():
+            count(len(chunk))
+            for event in parser.feed(chunk):
+                await receiver.handle(event)
+        return receiver.result()
+    except RequestError:
+        await _drain(request)
+        raise
+    finally:
+        await receiver.abort()
 
 
-class _Receiver:
-    """Takes the events of one form: files go to storage, the parameters are checked."""
+class _FormReceiver:
+    """Handles the events of one form: writes the files to storage and checks the parameters."""
 
     def __init__(self, blobs: BlobStore, job_id: str, max_file_bytes: int) -> None:
         self._blobs = blobs
@@ -121,31 +105,22 @@ class _Receiver:
         if kind == "begin":
             await self._begin(data.decode("utf-8", "replace")[:60])
         elif kind == "data":
-            await self._data(data)
+            await self._add(data)
         elif kind == "end":
             await self._end()
         else:
             self._closed = True
 
     def result(self) -> Upload:
+        """Return the upload once the body has ended. Raise an error if a part is missing or contradicts another."""
         if not self._closed:
-            raise _unreadable("the body ends before its closing boundary")
+            raise unreadable_form("the body ends before its closing boundary")
         if "ct" not in self._files:
-            raise MalformedRequest("The CT is missing.", expected="a file part `ct`", got=_names(self._seen))
-        mask = self._files.get("mask")
-        if mask is not None and self._params.seed_ras_mm is not None:
-            raise InvalidParameters(
-                "A mask says where the vertebra is: send either a mask or a seed.",
-                expected="`seed_ras_mm` only without `mask`",
-                got="both",
-            )
-        if mask is None and self._params.mask_label is not None:
-            raise InvalidParameters(
-                "`mask_label` names a label of a mask, but no mask was sent.",
-                expected="a file part `mask`, or no `mask_label`",
-                got="`mask_label` alone",
-            )
-        return Upload(self._params, self._files["ct"], mask)
+            parts = ", ".join(sorted(self._seen)) or "no part"
+            raise MalformedRequest("The CT is missing.", expected="a file part `ct`", got=parts)
+        upload = Upload(self._params, self._files["ct"], self._files.get("mask"))
+        _check_mask_params(upload)
+        return upload
 
     async def abort(self) -> None:
         if self._writer is not None:
@@ -155,13 +130,13 @@ class _Receiver:
         if part not in (*FILE_PARTS, PARAMS_PART):
             raise MalformedRequest("The form has an unknown part.", expected="ct, mask, params", got=part or "no name")
         if part in self._seen:
-            raise MalformedRequest("A part of the form was sent twice.", expected=f"one `{part}`", got="two")
+            raise MalformedRequest("The form has a part twice.", expected=f"one `{part}`", got="two")
         self._seen.add(part)
         self._part = part
         if part in FILE_PARTS:
             self._writer = await run_in_threadpool(self._blobs.writer, input_key(self._job_id, part))
 
-    async def _data(self, data: bytes) -> None:
+    async def _add(self, data: bytes) -> None:
         self._buffer += data
         if self._writer is None:
             if len(self._buffer) > MAX_PARAMS_BYTES:
@@ -170,7 +145,7 @@ class _Receiver:
                 )
             return
         if self._writer.size + len(self._buffer) > self._max_file_bytes:
-            raise too_large(self._part, self._max_file_bytes)
+            raise upload_too_large(self._part, self._max_file_bytes)
         if len(self._buffer) >= BUFFER_BYTES:
             await self._flush(self._writer)
 
@@ -191,49 +166,15 @@ class _Receiver:
         await run_in_threadpool(writer.write, data)
 
 
-async def receive(
-    request: Request, blobs: BlobStore, job_id: str, max_file_bytes: int, count: Callable[[int], None]
-) -> Upload:
-    """Stream the form of a request to storage under the job's input keys.
-
-    Parameters
-    ----------
-    request
-        Its body must not have been read.
-    blobs, job_id
-        Where the files go. On any error the caller removes the job's folder.
-    max_file_bytes
-        Limit of each file part, bytes.
-    count
-        Called with the number of bytes of each chunk received.
-    """
-    limit = len(FILE_PARTS) * max_file_bytes + FORM_OVERHEAD_BYTES
-    receiver = _Receiver(blobs, job_id, max_file_bytes)
-    try:
-        parser = FormParser(request.headers.get("content-type"))
-        if int(request.headers.get("content-length") or 0) > limit:
-            raise too_large("the form", limit)
-        async for chunk in request.stream():
-            count(len(chunk))
-            for event in parser.feed(chunk):
-                await receiver.handle(event)
-        return receiver.result()
-    except RequestError:
-        await _drain(request)
-        raise
-    finally:
-        await receiver.abort()
-
-
 def parse_params(text: bytes) -> JobParams:
-    """Return the parameters of a job from their JSON."""
+    """Return the parameters of a job from their JSON. Raise `InvalidParameters` if a field is not acceptable."""
     try:
         return JobParams.model_validate_json(text or b"{}")
     except ValidationError as error:
-        raise invalid(error, "params") from error
+        raise validation_problem(error, "params") from error
 
 
-def too_large(what: str, limit: int) -> UploadTooLarge:
+def upload_too_large(what: str, limit: int) -> UploadTooLarge:
     """Return the error of an upload over the limit (bytes)."""
     return UploadTooLarge(
         f"`{what}` is larger than this server accepts. Crop the CT around the spine, or compress it (.nii.gz).",
@@ -242,8 +183,23 @@ def too_large(what: str, limit: int) -> UploadTooLarge:
     )
 
 
+def _check_mask_params(upload: Upload) -> None:
+    if upload.mask is not None and upload.params.seed_ras_mm is not None:
+        raise InvalidParameters(
+            "Send either a mask or a seed: both say where the vertebra is.",
+            expected="`seed_ras_mm` only without `mask`",
+            got="both",
+        )
+    if upload.mask is None and upload.params.mask_label is not None:
+        raise InvalidParameters(
+            "`mask_label` names a label of a mask, but the form has no mask.",
+            expected="a file part `mask`, or no `mask_label`",
+            got="`mask_label` alone",
+        )
+
+
 async def _drain(request: Request) -> None:
-    """Read a little of what the client still sends, so that it gets to read the answer."""
+    """Read some of what the client still sends: many clients read the response only after they have sent the body."""
     left = DRAIN_BYTES
     with contextlib.suppress(ClientDisconnect, RuntimeError, TimeoutError):
         async with asyncio.timeout(DRAIN_SECONDS):
@@ -251,13 +207,3 @@ async def _drain(request: Request) -> None:
                 left -= len(chunk)
                 if left < 0:
                     return
-
-
-def _unreadable(reason: str) -> MalformedRequest:
-    return MalformedRequest(
-        "The multipart form cannot be read.", expected="a complete multipart form", got=reason[:200]
-    )
-
-
-def _names(parts: set[str]) -> str:
-    return ", ".join(sorted(parts)) or "no part"

@@ -1,9 +1,9 @@
-"""Every error the service tells a client about, as one tree.
+"""Every error that the service reports to a client, as one tree.
 
 ::
 
-    VertebraError                      slug, title, HTTP status
-    ├── RequestError                   the request itself (answered at once)
+    VertebraError                      HTTP status and slug
+    ├── RequestError                   the request is wrong (the gateway answers at once)
     │   ├── MalformedRequest           400 malformed_request
     │   ├── InvalidParameters          422 invalid_parameters
     │   ├── EmptyUpload                400 empty_upload
@@ -16,7 +16,7 @@
     │   ├── JobNotFinished             409 job_not_finished
     │   ├── IdempotencyConflict        409 idempotency_conflict
     │   └── RangeNotSatisfiable        416 range_not_satisfiable
-    ├── InputError                     the CT or the mask (ends the job as failed)
+    ├── InputError                     the CT or the mask cannot be used (the job fails)
     │   ├── NotNifti                   422 not_nifti
     │   ├── CorruptFile                422 corrupt_file
     │   ├── DecompressionBomb          413 decompression_bomb
@@ -35,20 +35,20 @@
     │   ├── VertebraTruncated          422 vertebra_truncated
     │   ├── VertebraeFused             422 vertebrae_fused
     │   └── NotAVertebra               422 not_a_vertebra
-    ├── ProcessingError                the computation (ends the job as failed)
+    ├── ProcessingError                the computation failed (the job fails)
     │   ├── MorphFailed                500 morph_failed
     │   ├── MeshQualityError           500 mesh_quality
     │   ├── SolveFailed                500 solve_failed
     │   ├── DeadlineExceeded           504 deadline_exceeded
     │   ├── AttemptsExhausted          500 attempts_exhausted
     │   └── InternalError              500 internal_error
-    └── Unavailable                    try again later
+    └── Unavailable                    a part of the service is down (try again later)
         ├── BrokerUnavailable          503 broker_unavailable
         ├── StorageUnavailable         503 storage_unavailable
         └── NotReady                   503 not_ready
 
-One place maps it to HTTP (``app.api.problem_details``) and one to a failed job (``workers.tasks``); both write the same
-RFC 9457 problem details, see `VertebraError.problem`.
+`app.api.error_handlers` maps these errors to HTTP responses, and `workers.tasks` to failed jobs. Both write the same
+RFC 9457 problem details: see `VertebraError.problem`. ``GET /problems`` serves the docstring of each class.
 """
 
 from __future__ import annotations
@@ -56,19 +56,20 @@ from __future__ import annotations
 from typing import Any, ClassVar
 
 PROBLEM_BASE = "/problems/"
+"""Path before the slug; together they are the ``type`` of a problem."""
 
 
 class VertebraError(Exception):
-    """Base of every error a client is told about.
+    """Base class of every error that the service reports to a client.
 
     Parameters
     ----------
     detail
-        What happened in this case and what to do next, for a person. Never patient data.
+        Text for a person: what happened and what to do next. It never holds patient data.
     expected, got
-        The condition that was checked and the value that was found.
+        The condition that the service checked, and the value that it found.
     extra
-        Further members of the problem details object (JSON values), e.g. ``labels_present``.
+        More members of the problem details object (JSON values), e.g. ``labels_present``.
     """
 
     slug: ClassVar[str] = "internal_error"
@@ -83,7 +84,7 @@ class VertebraError(Exception):
         self.extra = extra
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Pickle with keyword arguments kept (billiard sends exceptions between processes)."""
+        """Pickle the keyword arguments too, because Celery sends exceptions between processes."""
         return _rebuild, (type(self), self.detail, self.expected, self.got, self.extra)
 
     def problem(self, instance: str | None = None) -> dict[str, Any]:
@@ -110,7 +111,7 @@ def _rebuild(
 
 
 class RequestError(VertebraError):
-    """The request itself is wrong; answered at once."""
+    """The request is wrong; the gateway answers at once."""
 
     slug, title, status = "bad_request", "Bad request", 400
 
@@ -140,13 +141,13 @@ class UploadTooLarge(RequestError):
 
 
 class Unauthorized(RequestError):
-    """No API key, or one the server does not know."""
+    """The request has no API key, or one that the server does not know."""
 
     slug, title, status = "unauthorized", "An API key is required", 401
 
 
 class JobNotFound(RequestError):
-    """No such job for this client (also another tenant's job, so that existence does not leak)."""
+    """The client has no such job. Another tenant's job gets the same answer, so that its existence does not leak."""
 
     slug, title, status = "job_not_found", "No such job", 404
 
@@ -158,37 +159,37 @@ class ResultNotFound(RequestError):
 
 
 class NotFound(RequestError):
-    """Nothing answers at this path."""
+    """The server has no resource at this path."""
 
     slug, title, status = "not_found", "No such resource", 404
 
 
 class MethodNotAllowed(RequestError):
-    """The resource exists, the method does not."""
+    """The resource exists, but does not support this method."""
 
     slug, title, status = "method_not_allowed", "Method not allowed", 405
 
 
 class JobNotFinished(RequestError):
-    """Results were asked for before the job succeeded."""
+    """The client asked for results before the job succeeded."""
 
     slug, title, status = "job_not_finished", "The job has no results yet", 409
 
 
 class IdempotencyConflict(RequestError):
-    """The ``Idempotency-Key`` was used before, with other files or parameters."""
+    """The client used this ``Idempotency-Key`` before, with other files or parameters."""
 
     slug, title, status = "idempotency_conflict", "The idempotency key belongs to another request", 409
 
 
 class RangeNotSatisfiable(RequestError):
-    """The byte range lies outside the file."""
+    """The requested byte range lies outside the file."""
 
     slug, title, status = "range_not_satisfiable", "Range not satisfiable", 416
 
 
 class InputError(VertebraError):
-    """The CT or the mask cannot be used; the job ends as failed and is not tried again."""
+    """The CT or the mask cannot be used; the job fails and no worker starts it again."""
 
     slug, title, status = "bad_input", "The input cannot be used", 422
 
@@ -200,13 +201,13 @@ class NotNifti(InputError):
 
 
 class CorruptFile(InputError):
-    """Truncated or damaged: the gzip stream or the voxel data do not read to their end."""
+    """The file is truncated or damaged: the gzip stream or the voxel data cannot be read to the end."""
 
     slug, title = "corrupt_file", "The file is damaged or incomplete"
 
 
 class DecompressionBomb(InputError):
-    """The file expands beyond the size or ratio limit."""
+    """The file expands beyond the limit of size or of compression ratio."""
 
     slug, title, status = "decompression_bomb", "The file expands beyond the limit", 413
 
@@ -260,31 +261,34 @@ class GridMismatch(InputError):
 
 
 class LabelAbsent(InputError):
-    """The mask has no voxel of the label asked for; ``labels_present`` lists those it has."""
+    """The mask has no voxel of the requested label; ``labels_present`` lists the labels that it has."""
 
     slug, title = "label_absent", "The label is not in the mask"
 
 
 class LabelAmbiguous(InputError):
-    """The mask has several labels and the request does not say which; ``labels_present`` lists them."""
+    """The mask has several labels and the request does not choose one; ``labels_present`` lists them."""
 
     slug, title = "label_ambiguous", "Which label of the mask is the vertebra?"
 
 
 class MaskRequired(InputError):
-    """The server's model bundle has no segmentation networks, so a mask must come with the CT."""
+    """The server's model bundle has no segmentation networks, so the client must send a mask with the CT."""
 
     slug, title = "mask_required", "A vertebra mask is required"
 
 
 class VertebraNotFound(InputError):
-    """The vertebra is not in the scan, or which one it is cannot be told with confidence; `got` says what was seen."""
+    """The vertebra is not in the scan, or its level is too uncertain; ``got`` says what the networks found.
+
+    ``levels_seen`` lists the levels in the scan and ``alternatives`` the bodies that may be the vertebra.
+    """
 
     slug, title = "vertebra_not_found", "The vertebra was not found"
 
 
 class VertebraTruncated(InputError):
-    """The vertebra is cut by the field of view."""
+    """The edge of the field of view cuts the vertebra."""
 
     slug, title = "vertebra_truncated", "The vertebra is cut by the field of view"
 
@@ -302,19 +306,19 @@ class NotAVertebra(InputError):
 
 
 class ProcessingError(VertebraError):
-    """The computation failed; the job ends as failed."""
+    """The computation failed, and with it the job."""
 
     slug, title, status = "processing_error", "Processing failed", 500
 
 
 class MorphFailed(ProcessingError):
-    """The template could not be fitted to the surface within tolerance."""
+    """The template does not fit the surface of the mask within the tolerance."""
 
     slug, title = "morph_failed", "The template does not fit the surface"
 
 
 class MeshQualityError(ProcessingError):
-    """The morphed mesh has inverted or degenerate elements."""
+    """The subject mesh has inverted or degenerate elements."""
 
     slug, title = "mesh_quality", "The mesh is not good enough to solve on"
 
@@ -326,48 +330,48 @@ class SolveFailed(ProcessingError):
 
 
 class DeadlineExceeded(ProcessingError):
-    """The job ran past its time limit."""
+    """The job ran longer than its time limit."""
 
     slug, title, status = "deadline_exceeded", "The job ran out of time", 504
 
 
 class AttemptsExhausted(ProcessingError):
-    """The job was started as often as is allowed and never finished."""
+    """Workers started the job as often as the limit allows, and no attempt finished."""
 
     slug, title = "attempts_exhausted", "The job failed repeatedly"
 
 
 class InternalError(ProcessingError):
-    """Anything unforeseen; the log has the traceback under the job id."""
+    """An unexpected error; the log has the traceback, for a job under the job's id."""
 
     slug, title = "internal_error", "Internal error"
 
 
 class Unavailable(VertebraError):
-    """A part of the service is away; try again after ``Retry-After`` seconds."""
+    """A part of the service is down; try again after ``Retry-After`` seconds."""
 
     slug, title, status = "unavailable", "Temporarily unavailable", 503
 
 
 class BrokerUnavailable(Unavailable):
-    """The queue does not answer; the job is kept and will be enqueued when it does."""
+    """The queue does not answer; the gateway keeps the job and enqueues it when the queue answers again."""
 
     slug, title = "broker_unavailable", "The queue is temporarily unavailable"
 
 
 class StorageUnavailable(Unavailable):
-    """Storage or database does not answer."""
+    """The file storage or the database does not answer."""
 
     slug, title = "storage_unavailable", "Storage is temporarily unavailable"
 
 
 class NotReady(Unavailable):
-    """A part the service needs (database, storage, queue, a worker) is missing; ``components`` says which."""
+    """The database, the storage, the queue or a worker is missing; ``components`` says which."""
 
     slug, title = "not_ready", "The service is not ready"
 
 
 def all_errors(base: type[VertebraError] = VertebraError) -> list[type[VertebraError]]:
-    """Return every concrete (leaf) error class of the tree, in definition order."""
+    """Return the leaf classes of the tree, in the order of their definition."""
     subs = base.__subclasses__()
     return [base] if not subs else [leaf for sub in subs for leaf in all_errors(sub)]

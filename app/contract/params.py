@@ -1,4 +1,4 @@
-"""What a client may ask of a job."""
+"""The parameters of a job: what a client may request."""
 
 from __future__ import annotations
 
@@ -11,29 +11,32 @@ Fidelity = Literal["surrogate", "fe", "both"]
 Surrogate = Literal["tangent", "paper"]
 OnOutOfDistribution = Literal["flag", "fe"]
 
-Coordinate = Annotated[float, Field(ge=-1e5, le=1e5, allow_inf_nan=False)]
+LARGEST_COORDINATE_MM = 1e5
+"""No scanner's world coordinate comes near 100 m, so a larger one is a mistake in the unit."""
+
+Coordinate = Annotated[float, Field(ge=-LARGEST_COORDINATE_MM, le=LARGEST_COORDINATE_MM, allow_inf_nan=False)]
 
 
 class JobParams(BaseModel):
-    """Parameters of a job, sent as the JSON form field ``params``."""
+    """Parameters of a job. The client sends them as the JSON form field ``params``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
     vertebra: Vertebra = Field(
         default="L1",
-        description="Level to analyse. The template is an L1; levels T11 to L5 are fitted with the same template.",
+        description="Level to analyse. One template, an L1, is fitted to every level from T11 to L5.",
     )
     mask_label: int | None = Field(
         default=None,
         ge=1,
         le=65535,
         description="Label value of the vertebra in `mask` (VerSe: T11..L5 = 18..24, L1 = 20; TotalSegmentator: "
-        "L5..L1 = 27..31, T12 = 32, T11 = 33). May be left out when the mask holds a single label.",
+        "L5..L1 = 27..31, T12 = 32, T11 = 33). Not needed when the mask holds a single label.",
     )
     seed_ras_mm: Annotated[list[Coordinate], Field(min_length=3, max_length=3)] | None = Field(
         default=None,
-        description="A point in the vertebra, world RAS+ in mm, without a mask: the vertebra around it is segmented "
-        "and taken for `vertebra`, instead of looking for it.",
+        description="A point in the vertebra, world RAS+ in mm, instead of a mask. The service segments the vertebra "
+        "around this point and takes it for `vertebra`, without a search.",
     )
     load_newton: float = Field(
         default=500.0,
@@ -45,16 +48,16 @@ class JobParams(BaseModel):
     fidelity: Fidelity = Field(
         default="surrogate",
         description="How the stress is computed: `surrogate` predicts it in well under a second, `fe` solves the "
-        "finite-element problem, `both` does both and adds the solution (`von_mises_fe`, `s1_fe` …) and "
-        "`von_mises_error` to the VTK files and their agreement to the report.",
+        "finite-element problem, `both` does both. `both` adds the solution (`von_mises_fe`, `s1_fe` …) and "
+        "`von_mises_error` to the VTK files, and the agreement to the report.",
     )
     surrogate: Surrogate = Field(
         default="tangent",
-        description="Which surrogate predicts: `tangent` (the more accurate by far) or `paper` (PointNet, random "
+        description="Surrogate that predicts the stress: `tangent` (far more accurate) or `paper` (PointNet, random "
         "forests and decoders, as published).",
     )
     on_out_of_distribution: OnOutOfDistribution = Field(
         default="flag",
-        description="What to do when the shape is unlike those the surrogate is known to predict well: `flag` says so "
-        "in the report, `fe` solves instead. With fidelity `both` the solution is there anyway.",
+        description="What to do when the shape is out of distribution, i.e. the expected error is above the limit: "
+        "`flag` says so in the report, `fe` solves instead. Fidelity `both` solves anyway.",
     )

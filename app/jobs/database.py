@@ -1,4 +1,4 @@
-"""The database engine: SQLite in a file, or PostgreSQL, behind the same code."""
+"""The database engine: SQLite in a file, or PostgreSQL. The rest of the code is the same for both."""
 
 from __future__ import annotations
 
@@ -13,15 +13,19 @@ from sqlalchemy.exc import SQLAlchemyError
 from app.jobs.rows import Base
 
 BUSY_TIMEOUT_S = 30
+"""SQLite waits this long for another process's write before it raises an error."""
+
+CREATE_TRIES = 5
+CREATE_PAUSE_S = 0.2
 
 
 def open_database(url: str) -> Engine:
-    """Connect, and create the tables where they are missing.
+    """Connect to the database and create the missing tables.
 
     Parameters
     ----------
     url
-        SQLAlchemy URL. ``postgresql://`` uses psycopg 3.
+        SQLAlchemy URL; ``postgresql://`` means psycopg 3.
     """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
@@ -45,19 +49,19 @@ def _open_sqlite(database: str, url: str) -> Engine:
         cursor = connection.cursor()
         cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
         cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=FULL")  # a 202 is a promise, also across a power cut
+        cursor.execute("PRAGMA synchronous=FULL")  # a job that got a 202 must survive a power cut
         cursor.close()
 
     return engine
 
 
-def _create_tables(engine: Engine, tries: int = 5) -> None:
-    """Create missing tables; processes that start together race for it, so try again."""
-    for left in reversed(range(tries)):
+def _create_tables(engine: Engine) -> None:
+    """Create the missing tables. Try again when another process creates them at the same time."""
+    for tries_left in reversed(range(CREATE_TRIES)):
         try:
             Base.metadata.create_all(engine)
             return
         except SQLAlchemyError:
-            if not left:
+            if not tries_left:
                 raise
-            time.sleep(0.2)
+            time.sleep(CREATE_PAUSE_S)

@@ -1,4 +1,4 @@
-"""A child process must not outlive its parent, even one killed without warning."""
+"""A child process ends when its parent ends, even if somebody kills the parent without warning."""
 
 from __future__ import annotations
 
@@ -8,17 +8,18 @@ import signal
 import sys
 
 PR_SET_PDEATHSIG = 1
+"""Option of ``prctl`` in ``<linux/prctl.h>``: the signal that a process gets when its parent ends."""
 
 
 def die_with_parent(parent: int, signum: int = signal.SIGKILL) -> None:
-    """Ask the kernel to signal this process when its parent ends (Linux; elsewhere nothing happens).
+    """Ask the kernel to signal this process when its parent ends. On systems other than Linux, do nothing.
 
     Parameters
     ----------
     parent
-        The parent's process id as the parent knows it: if it is gone already, this process ends at once.
+        Process id of the parent, from the parent itself. If that process has ended already, this one ends at once.
     signum
-        The signal to receive.
+        Signal that this process receives.
     """
     if not sys.platform.startswith("linux"):
         return

@@ -1,8 +1,8 @@
-"""The reconciler: makes the promise of a 202 true whatever died in between.
+"""The reconciler: keeps the promise of a 202 after any process has died.
 
-Every few seconds it ends overdue jobs, gives jobs of silent workers back, sends ids the queue may have lost, and
-purges what retention no longer keeps; more rarely it sweeps storage for files that belong to nobody. Every step is
-one conditional UPDATE or an idempotent deletion, so any number of gateways may run it at once.
+Every few seconds it fails overdue jobs, queues the jobs of silent workers again, sends ids that the queue may have
+lost, and purges jobs whose retention has ended. Less often it removes files that belong to no job. Each step is one
+conditional UPDATE or a deletion that may be repeated, so many gateways may run it at the same time.
 """
 
 from __future__ import annotations
@@ -17,17 +17,18 @@ from app.contract.errors import Unavailable
 from app.jobs import row_maintenance, worker_registry
 from app.jobs.blobs import BlobStore
 from app.jobs.queue import JobQueue
-from app.jobs.rows import job_prefix
 from app.jobs.settings import Settings
+from app.jobs.storage_keys import JOBS_PREFIX, RESULTS_FOLDER, job_prefix
 from app.jobs.store import JobStore
 
 log = logging.getLogger(__name__)
 
 FORGET_WORKERS_AFTER_S = 24 * 3600.0
+"""Age at which the row of a worker that ended without notice is removed; readiness ignores it much earlier."""
 
 
 class Reconciler:
-    """Runs `tick` and `sweep` in a background thread."""
+    """Runs `check_rows` and `sweep_storage` in a background thread."""
 
     def __init__(self, settings: Settings, store: JobStore, blobs: BlobStore, queue: JobQueue) -> None:
         self._settings = settings
@@ -48,12 +49,12 @@ class Reconciler:
         if self._thread is not None:
             self._thread.join(timeout_s)
 
-    def tick(self) -> None:
-        """One round over the rows."""
+    def check_rows(self) -> None:
+        """Do one round over the rows."""
         for job_id in row_maintenance.end_overdue(self._store):
-            log.warning("job %s ended: past its deadline", job_id)
+            log.warning("job %s failed: it ran past its deadline", job_id)
         for job_id in row_maintenance.release_stale(self._store):
-            log.warning("job %s taken from a silent worker", job_id)
+            log.warning("job %s taken from a worker that is silent", job_id)
         self._send_waiting()
         for job_id in row_maintenance.list_expired(self._store, self._settings.retention_hours * 3600):
             row_maintenance.purge(self._store, job_id)
@@ -61,16 +62,16 @@ class Reconciler:
             log.info("job %s purged", job_id)
         worker_registry.forget_silent(self._store, FORGET_WORKERS_AFTER_S)
 
-    def sweep(self) -> None:
-        """Remove files of crashed uploads and of attempts that were fenced out."""
-        job_ids = self._blobs.folders("jobs")
+    def sweep_storage(self) -> None:
+        """Remove the files of uploads that crashed and of attempts that were fenced out."""
+        job_ids = self._blobs.folders(JOBS_PREFIX)
         current = row_maintenance.current_tokens(self._store, job_ids)
         for job_id in job_ids:
             if job_id in current:
-                self._drop_old_attempts(job_id, current[job_id])
+                self._remove_old_attempts(job_id, current[job_id])
             elif self._blobs.last_change(job_prefix(job_id)) < time.time() - self._settings.orphan_after_s:
                 self._blobs.delete_tree(job_prefix(job_id))
-                log.info("job %s has files but no row: files removed", job_id)
+                log.info("job %s had files but no row: its files are removed", job_id)
 
     def _send_waiting(self) -> None:
         for item in row_maintenance.list_waiting(self._store, self._settings.requeue_after_s):
@@ -79,13 +80,13 @@ class Reconciler:
             try:
                 self._queue.send(item.job_id)
             except Unavailable:
-                self._store.not_enqueued(item.job_id)
+                self._store.mark_not_enqueued(item.job_id)
                 raise
             log.info("job %s enqueued", item.job_id)
 
-    def _drop_old_attempts(self, job_id: str, token: int) -> None:
+    def _remove_old_attempts(self, job_id: str, token: int) -> None:
         for folder in self._blobs.folders(job_prefix(job_id)):
-            _, is_results, suffix = folder.partition("results-")
+            _, is_results, suffix = folder.partition(RESULTS_FOLDER)
             if is_results and suffix.isdigit() and int(suffix) < token:
                 self._blobs.delete_tree(f"{job_prefix(job_id)}/{folder}")
 
@@ -93,12 +94,12 @@ class Reconciler:
         next_sweep = 0.0
         while not self._stop.is_set():
             try:
-                self.tick()
+                self.check_rows()
                 if time.monotonic() >= next_sweep:
-                    self.sweep()
+                    self.sweep_storage()
                     next_sweep = time.monotonic() + self._settings.sweep_every_s
             except (Unavailable, SQLAlchemyError) as error:
-                log.warning("reconciler waits: %s", type(error).__name__)
+                log.warning("the reconciler waits for the next round: %s", type(error).__name__)
             except Exception:
-                log.exception("reconciler round failed")
+                log.exception("a round of the reconciler failed")
             self._stop.wait(self._settings.reconcile_every_s)

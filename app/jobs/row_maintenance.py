@@ -1,4 +1,4 @@
-"""What the reconciler asks of the job rows; each function is safe to run in many gateways at once."""
+"""What the reconciler does with the job rows. Many gateways may run each function at the same time."""
 
 from __future__ import annotations
 
@@ -9,14 +9,19 @@ from sqlalchemy import delete, or_, select, update
 
 from app.contract.errors import DeadlineExceeded
 from app.jobs.rows import OPEN_STATES, JobRow
-from app.jobs.store import JobStore, ended, exhausted_problem, requeued
+from app.jobs.store import JobStore
+from app.jobs.transitions import attempts_exhausted_problem, failure_values, requeue_values
 
-MAX_BACKOFF_DOUBLINGS = 6
+MAX_PAUSE_DOUBLINGS = 6
+"""The pause between two sendings of an id stops growing at 2⁶ times its start, about an hour."""
+
+BATCH_SIZE = 500
+"""Most jobs that one round takes from the database; the next round takes the rest."""
 
 
 @dataclass(frozen=True)
 class WaitingJob:
-    """A queued job whose id should be sent again."""
+    """A queued job whose id the reconciler should send."""
 
     job_id: str
     enqueued_at: float | None
@@ -26,40 +31,46 @@ def end_overdue(store: JobStore) -> list[str]:
     """Fail running jobs past their deadline; return their ids."""
     now = store.clock()
     problem = DeadlineExceeded(
-        "The job ran past its time limit and was stopped. Try a smaller field of view, or ask the operator to raise "
-        "VERTEBRA_JOB_DEADLINE_S.",
+        "The job ran longer than its time limit, so the service stopped it. Try a smaller field of view, or ask the "
+        "operator to raise VERTEBRA_JOB_DEADLINE_S.",
         expected=f"at most {store.deadline_s:g} s",
         got="a longer run",
     ).problem()
     with store.sessions.begin() as session:
         statement = update(JobRow).where(JobRow.state == "running", JobRow.deadline < now)
-        return list(session.scalars(statement.values(**ended(problem, now)).returning(JobRow.id)))
+        return list(session.scalars(statement.values(**failure_values(problem, now)).returning(JobRow.id)))
 
 
 def release_stale(store: JobStore) -> list[str]:
-    """Put running jobs whose worker fell silent back to waiting, or fail those out of attempts."""
+    """Queue running jobs of silent workers again, or fail them if they have no attempts left; return their ids."""
     now = store.clock()
     silent = update(JobRow).where(JobRow.state == "running", JobRow.heartbeat < now - store.stale_after_s)
     with store.sessions.begin() as session:
-        spent = silent.where(JobRow.attempt >= store.max_attempts)
-        ids = list(
-            session.scalars(spent.values(**ended(exhausted_problem(store.max_attempts), now)).returning(JobRow.id))
-        )
-        ids += session.scalars(silent.values(**requeued()).returning(JobRow.id))
+        exhausted = silent.where(JobRow.attempt >= store.max_attempts)
+        failure = failure_values(attempts_exhausted_problem(store.max_attempts), now)
+        ids = list(session.scalars(exhausted.values(**failure).returning(JobRow.id)))
+        ids += session.scalars(silent.values(**requeue_values()).returning(JobRow.id))
     return ids
 
 
 def release_all(store: JobStore) -> int:
-    """Put every running job back to waiting: for a start at which no worker can be alive."""
+    """Queue every running job again, at a start when no worker can be alive; return their number."""
     with store.sessions.begin() as session:
-        statement = update(JobRow).where(JobRow.state == "running").values(**requeued())
+        statement = update(JobRow).where(JobRow.state == "running").values(**requeue_values())
         return len(session.scalars(statement.returning(JobRow.id)).all())
 
 
-def list_waiting(store: JobStore, requeue_after_s: float, limit: int = 500) -> list[WaitingJob]:
-    """Return queued jobs not enqueued yet, or so long ago that the message may be lost.
+def list_waiting(store: JobStore, requeue_after_s: float, limit: int = BATCH_SIZE) -> list[WaitingJob]:
+    """Return queued jobs whose id was never sent, or was sent so long ago that the queue may have lost it.
 
-    The pause doubles with every sending, so that a long queue does not fill with duplicates.
+    Parameters
+    ----------
+    store
+        The job rows.
+    requeue_after_s
+        Pause after the first sending, seconds. It doubles with every sending, so that duplicates do not fill the queue.
+    limit
+        Most rows to look at, oldest first.
     """
     now = store.clock()
     query = (
@@ -81,11 +92,11 @@ def list_waiting(store: JobStore, requeue_after_s: float, limit: int = 500) -> l
 
 
 def _pause(count: int, base_s: float) -> float:
-    return base_s * float(2 ** min(max(count - 1, 0), MAX_BACKOFF_DOUBLINGS))
+    return base_s * float(2 ** min(max(count - 1, 0), MAX_PAUSE_DOUBLINGS))
 
 
 def reserve_sending(store: JobStore, item: WaitingJob) -> bool:
-    """Win the right to send a waiting job's id (of all gateways that saw it, one does)."""
+    """Return whether this gateway may send the job's id; of all gateways that ask, one may."""
     same = JobRow.enqueued_at.is_(None) if item.enqueued_at is None else JobRow.enqueued_at == item.enqueued_at
     statement = (
         update(JobRow)
@@ -97,27 +108,30 @@ def reserve_sending(store: JobStore, item: WaitingJob) -> bool:
 
 
 def list_expired(store: JobStore, retention_s: float) -> list[str]:
-    """Return ids to purge: finished longer ago than the retention, or deleted and surely no longer worked on."""
+    """Return the ids of jobs to purge.
+
+    These are jobs that finished longer ago than the retention, and deleted jobs whose attempt must have ended.
+    """
     now = store.clock()
-    settled = now - store.deadline_s
+    last_attempt_ended = now - store.deadline_s
     query = select(JobRow.id).where(
         or_(
             JobRow.state.not_in(OPEN_STATES) & (JobRow.finished_at < now - retention_s),
-            (JobRow.state == "cancelled") & (JobRow.finished_at < settled),
+            (JobRow.state == "cancelled") & (JobRow.finished_at < last_attempt_ended),
         )
     )
     with store.sessions() as session:
-        return list(session.scalars(query.limit(500)))
+        return list(session.scalars(query.limit(BATCH_SIZE)))
 
 
 def purge(store: JobStore, job_id: str) -> None:
-    """Remove a finished or deleted row for good."""
+    """Remove the row of a finished or deleted job."""
     with store.sessions.begin() as session:
         session.execute(delete(JobRow).where(JobRow.id == job_id, JobRow.state.not_in(OPEN_STATES)))
 
 
 def current_tokens(store: JobStore, job_ids: Iterable[str]) -> dict[str, int]:
-    """Return the current fencing token of those jobs that have a row."""
+    """Return the current fencing token of each job that has a row."""
     with store.sessions() as session:
         rows = session.execute(select(JobRow.id, JobRow.token).where(JobRow.id.in_(list(job_ids))))
         return {job_id: token for job_id, token in rows}

@@ -1,4 +1,4 @@
-"""The durable job row: the only truth about a job (the queue carries ids, nothing else)."""
+"""The database rows. The job row is the truth about a job; the queue carries only its id."""
 
 from __future__ import annotations
 
@@ -13,11 +13,14 @@ OPEN_STATES: tuple[State, ...] = ("queued", "running")
 
 Json = dict[str, Any]
 
+STAGE_LENGTH = 64
+"""Longest name of a stage that the row holds, characters."""
+
 
 class Base(DeclarativeBase):
-    """Tables of the service. Times are seconds since the Unix epoch (UTC)."""
+    """Base class of the tables. Every time is in seconds since the Unix epoch (UTC)."""
 
-    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads it as is
+    type_annotation_map = {  # noqa: RUF012 - SQLAlchemy reads this attribute of the class
         float: Double,
         Json: JSON(none_as_null=True),
         list[Json]: JSON(none_as_null=True),
@@ -27,9 +30,9 @@ class Base(DeclarativeBase):
 class JobRow(Base):
     """One job.
 
-    ``token`` is the fencing token: it grows with every claim, release and deletion, and only the attempt that
-    holds the current one may write to the row. Results lie under ``jobs/{id}/results-{token}/`` and become visible
-    by the one UPDATE that sets ``state`` to succeeded.
+    ``token`` is the fencing token. It grows with every claim, release and deletion, and only the attempt that holds
+    the current token may write to the row. Results lie under ``jobs/{id}/results-{token}/``. The UPDATE that sets
+    ``state`` to ``succeeded`` makes them visible.
     """
 
     __tablename__ = "jobs"
@@ -43,7 +46,7 @@ class JobRow(Base):
     tenant: Mapped[str] = mapped_column(String(128))
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     state: Mapped[str] = mapped_column(String(16), default="queued")
-    stage: Mapped[str | None] = mapped_column(String(64))
+    stage: Mapped[str | None] = mapped_column(String(STAGE_LENGTH))
     percent: Mapped[float] = mapped_column(default=0.0)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     token: Mapped[int] = mapped_column(Integer, default=0)
@@ -67,7 +70,7 @@ class JobRow(Base):
 
 
 class WorkerRow(Base):
-    """A pool process that takes jobs, and when it last said so."""
+    """A pool process that runs jobs, and the time of its last report."""
 
     __tablename__ = "workers"
 
@@ -76,18 +79,3 @@ class WorkerRow(Base):
     software: Mapped[Json]
     started_at: Mapped[float]
     last_seen: Mapped[float]
-
-
-def input_key(job_id: str, part: str) -> str:
-    """Return the storage key of an input, ``part`` being ``ct`` or ``mask``."""
-    return f"jobs/{job_id}/input/{part}"
-
-
-def results_prefix(job_id: str, token: int) -> str:
-    """Return the storage folder of the results of the attempt that holds ``token``."""
-    return f"jobs/{job_id}/results-{token}"
-
-
-def job_prefix(job_id: str) -> str:
-    """Return the storage folder of everything a job owns."""
-    return f"jobs/{job_id}"

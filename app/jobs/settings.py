@@ -11,27 +11,40 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOCAL_TENANT = "local"
+"""Tenant of every request while no API key is set."""
+
 TASK_NAME = "workers.tasks.run_job"
 QUEUE_NAME = "vertebra-jobs"
-HARD_LIMIT_GRACE_S = 60
-VISIBILITY_GRACE_S = 360
 MODELS_DIR = Path(__file__).resolve().parents[2] / "models"
+
+HARD_LIMIT_GRACE_S = 60
+"""A pool process that ignores the deadline is killed this much later, seconds."""
+
+VISIBILITY_GRACE_S = 360
+"""The queue redelivers a message this long after the deadline, seconds.
+
+It is later than the kill, so that the queue does not redeliver the message of a running job.
+"""
+
+SHORTEST_SEEN_S = 15.0
+MISSED_REPORTS = 3
+"""A worker counts as alive until it misses this many reports, and for at least `SHORTEST_SEEN_S` seconds."""
 
 
 class SettingsError(ValueError):
-    """A setting is missing or unsafe; the message says which and what to do."""
+    """A setting is missing or unsafe; the message says which one, and what to do."""
 
 
 class Settings(BaseSettings):
-    """Where things are and how long they may take.
+    """Addresses, limits and times of the service.
 
-    Without any variable set, everything lives in ``./var`` on this machine and one local tenant needs no key.
+    If no variable is set, everything lies in ``./var`` on this machine, and the one local tenant needs no key.
     """
 
     model_config = SettingsConfigDict(env_prefix="VERTEBRA_", extra="ignore", frozen=True)
 
     data_dir: Path = Field(default=Path("var"), description="Folder of the embedded database, blobs and broker.")
-    broker_url: SecretStr | None = Field(default=None, description="Valkey/Redis URL; unset = embedded (`serve`).")
+    broker_url: SecretStr | None = Field(default=None, description="Valkey or Redis URL; unset = embedded (`serve`).")
     database_url: SecretStr | None = Field(default=None, description="SQLAlchemy URL; unset = SQLite in data_dir.")
     storage_url: str | None = Field(default=None, description="Folder or `s3://bucket/prefix`; unset = data_dir.")
     models_dir: Path = Field(default=MODELS_DIR, description="Folder of the model bundles (`l1/manifest.json`).")
@@ -46,15 +59,15 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(default=1 << 30, gt=0, description="Largest accepted file part, bytes.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
 
-    retention_hours: float = Field(default=72.0, gt=0, description="Finished jobs and their files live this long.")
+    retention_hours: float = Field(default=72.0, gt=0, description="Finished jobs and their files stay this long.")
     job_deadline_s: int = Field(default=540, gt=0, description="Longest run of one attempt, seconds.")
-    max_attempts: int = Field(default=3, ge=1, description="Starts of a job before it is given up.")
-    heartbeat_s: float = Field(default=5.0, gt=0, description="A running job and a worker report this often.")
-    stale_after_s: float = Field(default=45.0, gt=0, description="No report for this long = the attempt is dead.")
+    max_attempts: int = Field(default=3, ge=1, description="Attempts before a job fails.")
+    heartbeat_s: float = Field(default=5.0, gt=0, description="Pause between two reports of a running job or a worker.")
+    stale_after_s: float = Field(default=45.0, gt=0, description="Age of its last report at which an attempt is dead.")
     reconcile_every_s: float = Field(default=5.0, gt=0, description="Pause between two runs of the reconciler.")
-    requeue_after_s: float = Field(default=60.0, gt=0, description="A waiting job is enqueued again after this.")
+    requeue_after_s: float = Field(default=60.0, gt=0, description="Pause before a waiting job is sent again.")
     sweep_every_s: float = Field(default=600.0, gt=0, description="Pause between two sweeps of storage.")
-    orphan_after_s: float = Field(default=3600.0, gt=0, description="Age at which files of no job are removed.")
+    orphan_after_s: float = Field(default=3600.0, gt=0, description="Age at which files without a job are removed.")
     worker_concurrency: int = Field(default=1, ge=1, description="Pool processes of a worker.")
 
     @field_validator("api_keys", mode="before")
@@ -71,7 +84,7 @@ class Settings(BaseSettings):
         return {key: tenant for key, _, tenant in pairs}
 
     @model_validator(mode="after")
-    def _consistent(self) -> Self:
+    def _check_heartbeat(self) -> Self:
         if self.stale_after_s < 2 * self.heartbeat_s:
             raise ValueError(
                 f"stale_after_s must be at least twice heartbeat_s, got {self.stale_after_s} and {self.heartbeat_s}"
@@ -95,38 +108,38 @@ class Settings(BaseSettings):
         """URL of the queue."""
         if self.broker_url is None:
             raise SettingsError(
-                "VERTEBRA_BROKER_URL is not set. Use `vertebra-stress serve` for an embedded queue, or point it at a "
-                "Valkey or Redis server, e.g. redis://:password@host:6379/0."
+                "VERTEBRA_BROKER_URL is not set. Run `vertebra-stress serve`, which has an embedded queue, or set the "
+                "variable to the URL of a Valkey or Redis server, e.g. redis://:password@host:6379/0."
             )
         return self.broker_url.get_secret_value()
 
     def require_broker(self) -> None:
-        """Raise `SettingsError` when no queue is set."""
+        """Raise `SettingsError` if no queue is set."""
         _ = self.broker
 
     @property
     def hard_limit_s(self) -> int:
-        """Seconds after which a pool process is killed."""
+        """Seconds after which Celery kills the pool process of an attempt."""
         return self.job_deadline_s + HARD_LIMIT_GRACE_S
 
     @property
     def visibility_timeout_s(self) -> int:
-        """Seconds after which the queue redelivers a message that was not acknowledged."""
+        """Seconds after which the queue redelivers a message that no worker acknowledged."""
         return self.job_deadline_s + VISIBILITY_GRACE_S
 
     @property
     def worker_seen_within_s(self) -> float:
-        """A worker counts as alive when it reported this recently."""
-        return max(15.0, 3 * self.heartbeat_s)
+        """A worker counts as alive while its last report is at most this old, seconds."""
+        return max(SHORTEST_SEEN_S, MISSED_REPORTS * self.heartbeat_s)
 
     def check_bind(self) -> None:
-        """Refuse to serve other machines without authentication."""
+        """Raise `SettingsError` if the gateway would serve other machines without authentication."""
         if self.api_keys or self.allow_anonymous or _is_loopback(self.host):
             return
         raise SettingsError(
-            f"Refusing to listen on {self.host}: other machines could read and submit patient data without a key. "
-            'Set VERTEBRA_API_KEYS=\'{"<key>": "<tenant>"}\', or listen on 127.0.0.1, or set '
-            "VERTEBRA_ALLOW_ANONYMOUS=1 if something in front of this server authenticates."
+            f"The gateway refuses to listen on {self.host}, because other machines could read and submit patient data "
+            'without a key. Set VERTEBRA_API_KEYS=\'{"<key>": "<tenant>"}\', or listen on 127.0.0.1. If a proxy in '
+            "front of the gateway authenticates the clients, set VERTEBRA_ALLOW_ANONYMOUS=1."
         )
 
 

@@ -1,4 +1,4 @@
-"""Which workers are alive: each pool process reports itself to the ``workers`` table."""
+"""The workers that are alive. Each pool process reports itself to the ``workers`` table."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from app.jobs.store import JobStore
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What a pool process says about itself."""
+    """What a pool process reports about itself."""
 
     name: str
     bundle_version: str
@@ -21,7 +21,7 @@ class WorkerReport:
 
 
 def register(store: JobStore, worker: WorkerReport) -> None:
-    """Record that the worker lives."""
+    """Record that the worker is alive."""
     software: Json = dict(worker.software)
     row = WorkerRow(
         name=worker.name,
@@ -35,19 +35,19 @@ def register(store: JobStore, worker: WorkerReport) -> None:
 
 
 def unregister(store: JobStore, name: str) -> None:
-    """Remove a worker that stops in good order."""
+    """Remove a worker that stops normally."""
     with store.sessions.begin() as session:
         session.execute(delete(WorkerRow).where(WorkerRow.name == name))
 
 
 def list_alive(store: JobStore, within_s: float) -> list[WorkerRow]:
-    """Return the workers that reported within the last ``within_s`` seconds."""
+    """Return the workers whose last report is at most ``within_s`` seconds old."""
     with store.sessions() as session:
         query = select(WorkerRow).where(WorkerRow.last_seen > store.clock() - within_s)
         return list(session.scalars(query.order_by(WorkerRow.name)))
 
 
 def forget_silent(store: JobStore, older_than_s: float) -> None:
-    """Drop workers that have long been silent."""
+    """Remove the workers whose last report is older than ``older_than_s`` seconds."""
     with store.sessions.begin() as session:
         session.execute(delete(WorkerRow).where(WorkerRow.last_seen < store.clock() - older_than_s))

@@ -21,11 +21,10 @@ import uvicorn
 from app.application import create_app
 from app.broker import EmbeddedBroker
 from app.jobs.blobs import BlobStore
-from app.jobs.database import open_database
 from app.jobs.parent_death import die_with_parent
 from app.jobs.rows import JobRow
 from app.jobs.settings import QUEUE_NAME, Settings
-from app.jobs.store import JobStore
+from app.jobs.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"key-a": "tenant-a", "key-b": "tenant-b"}
@@ -123,15 +122,6 @@ def environment(settings: Settings) -> dict[str, str]:
             value = json.dumps({key.get_secret_value(): tenant for key, tenant in value.items()})
         values[f"VERTEBRA_{name.upper()}"] = str(value)
     return os.environ | values | {"PYTHONPATH": str(ROOT)}
-
-
-def open_store(settings: Settings) -> JobStore:
-    return JobStore(
-        open_database(settings.database),
-        max_attempts=settings.max_attempts,
-        stale_after_s=settings.stale_after_s,
-        deadline_s=settings.job_deadline_s,
-    )
 
 
 def post(

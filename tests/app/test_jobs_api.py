@@ -11,7 +11,8 @@ import httpx
 import pytest
 
 from app.jobs.settings import Settings
-from tests.app.harness import check_problem, fail, open_store, post, stored_jobs, wait_for
+from app.jobs.store import open_store
+from tests.app.harness import check_problem, fail, post, stored_jobs, wait_for
 
 
 def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Client, settings: Settings) -> None:

@@ -11,8 +11,8 @@ from app.jobs.blobs import BlobStore
 from app.jobs.queue import JobQueue
 from app.jobs.reconciler import Reconciler
 from app.jobs.settings import Settings
-from app.jobs.store import JobStore
-from tests.app.harness import FAST, Broker, new_row, open_store
+from app.jobs.store import JobStore, open_store
+from tests.app.harness import FAST, Broker, new_row
 
 
 @pytest.fixture
@@ -45,8 +45,8 @@ def test_retention_purges_rows_and_files(settings: Settings, store: JobStore, bl
     assert store.fail("a" * 32, claim.token, {"title": "t"})
     time.sleep(0.5)
     reconciler = Reconciler(settings, store, blobs, JobQueue(settings))
-    reconciler.tick()
-    reconciler.tick()
+    reconciler.check_rows()
+    reconciler.check_rows()
     assert store.get("local", "a" * 32) is None
     assert not path.parent.parent.exists()
 
@@ -66,7 +66,7 @@ def test_sweep_removes_orphans_and_old_attempts(settings: Settings, store: JobSt
     put(blobs, f"jobs/{known}/results-1/x")
     put(blobs, f"jobs/{known}/results-3/x")
     put(blobs, f"jobs/{known}/input/ct")
-    Reconciler(settings, store, blobs, JobQueue(settings)).sweep()
+    Reconciler(settings, store, blobs, JobQueue(settings)).sweep_storage()
     assert blobs.folders("jobs") == [young, known]
     assert blobs.folders(f"jobs/{known}") == ["input", "results-3"]
 
@@ -74,15 +74,15 @@ def test_sweep_removes_orphans_and_old_attempts(settings: Settings, store: JobSt
 def test_an_unreachable_queue_keeps_the_job_waiting(settings: Settings, store: JobStore, blobs: BlobStore) -> None:
     away = settings.model_copy(update={"broker_url": Settings(broker_url="redis://127.0.0.1:1/0").broker_url})
     store.create(new_row("b" * 32))
-    store.not_enqueued("b" * 32)
+    store.mark_not_enqueued("b" * 32)
     begin = time.perf_counter()
     with pytest.raises(BrokerUnavailable):
-        Reconciler(away, store, blobs, JobQueue(away)).tick()
+        Reconciler(away, store, blobs, JobQueue(away)).check_rows()
     assert time.perf_counter() - begin < 5
     row = store.get("local", "b" * 32)
     assert row is not None
     assert row.enqueued_at is None
-    Reconciler(settings, store, blobs, JobQueue(settings)).tick()
+    Reconciler(settings, store, blobs, JobQueue(settings)).check_rows()
     row = store.get("local", "b" * 32)
     assert row is not None
     assert row.enqueued_at is not None

@@ -12,7 +12,8 @@ from app.application import create_app
 from app.contract.errors import VertebraError, all_errors
 from app.jobs import worker_registry
 from app.jobs.settings import Settings
-from tests.app.harness import KEYS, check_problem, open_store, post
+from app.jobs.store import open_store
+from tests.app.harness import KEYS, check_problem, post
 
 
 def test_live(nobody: httpx.Client) -> None:
@@ -142,8 +143,8 @@ def test_openapi_is_complete(nobody: httpx.Client) -> None:
 def test_an_unforeseen_error_is_a_problem(settings: Settings) -> None:
     from fastapi import Request
 
-    from app.api.problem_details import respond
+    from app.api.problem_details import problem_response
 
-    response = respond(Request({"type": "http", "path": "/x", "headers": []}), VertebraError("boom"))
+    response = problem_response(Request({"type": "http", "path": "/x", "headers": []}), VertebraError("boom"))
     assert response.status_code == 500
     assert create_app(settings.model_copy(update={"api_keys": KEYS}))

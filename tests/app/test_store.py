@@ -16,6 +16,7 @@ from sqlalchemy import Engine, delete
 from app.jobs import row_maintenance, worker_registry
 from app.jobs.database import open_database
 from app.jobs.rows import JobRow, WorkerRow
+from app.jobs.statistics import count_by_state, run_time_by_state
 from app.jobs.store import JobStore
 from tests.app.harness import new_row
 
@@ -114,8 +115,8 @@ def test_the_life_of_a_job(store: JobStore) -> None:
     assert (row.state, row.results, row.error) == ("succeeded", results, None)
     assert not store.fail(job_id, claim.token, {})
     assert store.claim(job_id, "w2") is None
-    assert store.run_seconds() == {"succeeded": (1, 0.0)}
-    assert store.counts() == {"succeeded": 1}
+    assert run_time_by_state(store) == {"succeeded": (1, 0.0)}
+    assert count_by_state(store) == {"succeeded": 1}
 
 
 def test_a_stale_attempt_is_taken_over_and_fenced_out(store: JobStore, clock: Clock) -> None:
@@ -177,8 +178,8 @@ def test_tenants_are_apart(store: JobStore) -> None:
     job_id = create(store, "a")
     assert store.get("b", job_id) is None
     assert not store.delete("b", job_id)
-    assert store.page("b") == []
-    assert [row.id for row in store.page("a")] == [job_id]
+    assert store.list_page("b") == []
+    assert [row.id for row in store.list_page("a")] == [job_id]
 
 
 def test_idempotency_keys_are_a_tenants_own(store: JobStore) -> None:
@@ -227,7 +228,7 @@ def test_sweep_ends_a_stale_job_out_of_attempts(store: JobStore, clock: Clock) -
 def test_waiting_jobs_are_sent_once_and_ever_more_rarely(store: JobStore, clock: Clock) -> None:
     job_id = create(store)
     assert row_maintenance.list_waiting(store, 60) == []
-    store.not_enqueued(job_id)
+    store.mark_not_enqueued(job_id)
     (item,) = row_maintenance.list_waiting(store, 60)
     assert row_maintenance.reserve_sending(store, item)
     assert not row_maintenance.reserve_sending(store, item)  # another gateway saw it, too

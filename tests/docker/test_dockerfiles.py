@@ -10,9 +10,8 @@ from pathlib import Path
 import pytest
 
 from app.jobs import worker_registry
-from app.jobs.database import open_database
 from app.jobs.settings import Settings
-from app.jobs.store import JobStore
+from app.jobs.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -78,7 +77,7 @@ def test_ignore_file_lets_through_exactly_what_is_copied(dockerfile):
 def test_worker_health_looks_for_this_host(tmp_path, monkeypatch, name, status):
     monkeypatch.setenv("VERTEBRA_DATA_DIR", str(tmp_path))
     monkeypatch.delenv("VERTEBRA_DATABASE_URL", raising=False)
-    store = JobStore(open_database(Settings().database))
+    store = open_store(Settings())
     if name:
         worker_registry.register(store, worker_registry.WorkerReport(name, "l1-1", {}, 0.0))
     store.engine.dispose()

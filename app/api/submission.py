@@ -1,0 +1,176 @@
+"""``POST /v1/jobs``: store the upload and the job's row, then queue the job."""
+
+from __future__ import annotations
+
+import logging
+import uuid
+from typing import Annotated, Any
+
+import anyio
+from fastapi import APIRouter, Header, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from app.api.auth import TenantDep
+from app.api.job_schemas import JOBS_PATH, Job, job_from_row
+from app.api.problem_details import error_responses
+from app.api.services import Services, ServicesDep
+from app.api.uploads import Upload, receive
+from app.contract.errors import (
+    BrokerUnavailable,
+    EmptyUpload,
+    IdempotencyConflict,
+    InvalidParameters,
+    MalformedRequest,
+    Unauthorized,
+    UploadTooLarge,
+)
+from app.contract.params import JobParams
+from app.jobs.rows import JobRow
+from app.jobs.storage_keys import job_prefix
+
+log = logging.getLogger(__name__)
+router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
+
+FORM_PARTS: dict[str, Any] = {
+    "ct": {
+        "type": "string",
+        "format": "binary",
+        "description": "CT volume, NIfTI (.nii or .nii.gz), in Hounsfield units (HU).",
+    },
+    "mask": {
+        "type": "string",
+        "format": "binary",
+        "description": "Label map of the vertebra, NIfTI, overlapping the CT in world space (mm). Required if the "
+        "server's model bundle has no segmentation networks.",
+    },
+    "params": JobParams.model_json_schema() | {"description": "JSON text; every field is optional."},
+}
+FORM_EXAMPLE = {
+    "summary": "L1 of a TotalSegmentator mask under 500 N",
+    "value": {"ct": "(ct.nii.gz)", "mask": "(mask.nii.gz)", "params": '{"mask_label": 31}'},
+}
+SUBMIT_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["ct"],
+                    "additionalProperties": False,
+                    "properties": FORM_PARTS,
+                },
+                "encoding": {"params": {"contentType": "application/json"}},
+                "examples": {"totalsegmentator": FORM_EXAMPLE},
+            }
+        },
+    }
+}
+"""The form in the API description: the framework cannot derive it, because the route reads the body itself."""
+
+LOCATION_HEADER = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
+
+IdempotencyKey = Annotated[
+    str | None,
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=200,
+        description="Any text that is unique to this submission. A retry with the same key, files and parameters "
+        "returns the job of the first request and makes no second job.",
+    ),
+]
+
+
+@router.post(
+    "",
+    status_code=202,
+    summary="Submit a CT",
+    openapi_extra=SUBMIT_BODY,
+    responses={
+        202: {"description": "The gateway has stored the job, and it will run.", "headers": LOCATION_HEADER},
+        **error_responses(
+            MalformedRequest,
+            EmptyUpload,
+            Unauthorized,
+            UploadTooLarge,
+            InvalidParameters,
+            IdempotencyConflict,
+            BrokerUnavailable,
+        ),
+    },
+)
+async def submit(
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    tenant: TenantDep,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """Stream a CT, and optionally a mask of the vertebra, to storage and queue a job.
+
+    A 503 `broker_unavailable` has a `job_id` and a `Location`. That job is stored and runs as soon as the queue
+    answers again, so watch it and do not submit it again.
+    """
+    job_id = uuid.uuid4().hex
+    is_new = False
+    try:
+        upload = await receive(
+            request, services.blobs, job_id, services.settings.max_upload_bytes, services.metrics.upload_bytes.inc
+        )
+        row = await run_in_threadpool(services.store.create, _new_row(job_id, tenant, idempotency_key, upload))
+        is_new = row.id == job_id
+    finally:
+        if not is_new:  # an error, or an earlier job with this key: the files of this request belong to no job
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(services.blobs.delete_tree, job_prefix(job_id))
+    response.headers["Location"] = f"{JOBS_PATH}/{row.id}"
+    if is_new:
+        await run_in_threadpool(_enqueue, services, row)
+    else:
+        _check_same_request(row, upload)
+    return job_from_row(row, services.settings.max_attempts)
+
+
+def _new_row(job_id: str, tenant: str, idempotency_key: str | None, upload: Upload) -> JobRow:
+    return JobRow(
+        id=job_id,
+        tenant=tenant,
+        idempotency_key=idempotency_key,
+        state="queued",
+        percent=0.0,
+        attempt=0,
+        token=0,
+        params=upload.params.model_dump(mode="json"),
+        ct_sha256=upload.ct.sha256,
+        ct_size=upload.ct.size,
+        mask_sha256=upload.mask.sha256 if upload.mask else None,
+        mask_size=upload.mask.size if upload.mask else None,
+    )
+
+
+def _enqueue(services: Services, row: JobRow) -> None:
+    try:
+        services.queue.send(row.id)
+    except BrokerUnavailable as error:
+        services.store.mark_not_enqueued(row.id)
+        log.warning("job %s stays in the database until the queue answers", row.id)
+        raise BrokerUnavailable(
+            "The queue does not answer, but the job is stored and will run when the queue answers again. Do not submit "
+            "it again: watch the job at `location`.",
+            job_id=row.id,
+            location=f"{JOBS_PATH}/{row.id}",
+        ) from error
+    log.info("job %s accepted", row.id)
+
+
+def _check_same_request(row: JobRow, upload: Upload) -> None:
+    """Raise `IdempotencyConflict` if the job of the idempotency key has other files or parameters."""
+    mask = upload.mask.sha256 if upload.mask else None
+    params = upload.params.model_dump(mode="json")
+    if (row.ct_sha256, row.mask_sha256, row.params) != (upload.ct.sha256, mask, params):
+        raise IdempotencyConflict(
+            "Another job with other files or parameters has this Idempotency-Key. Use a new key.",
+            expected="the same files and parameters as before",
+            got="different files or parameters",
+        )

@@ -1,0 +1,22 @@
+"""Keys of a job's files in blob storage. Everything that a job owns lies under one prefix."""
+
+from __future__ import annotations
+
+JOBS_PREFIX = "jobs"
+RESULTS_FOLDER = "results-"
+"""Start of the name of a results folder; the fencing token of the attempt follows."""
+
+
+def job_prefix(job_id: str) -> str:
+    """Return the prefix of everything that a job owns."""
+    return f"{JOBS_PREFIX}/{job_id}"
+
+
+def input_key(job_id: str, part: str) -> str:
+    """Return the key of an input file; ``part`` is ``ct`` or ``mask``."""
+    return f"{job_prefix(job_id)}/input/{part}"
+
+
+def results_prefix(job_id: str, token: int) -> str:
+    """Return the prefix of the results of the attempt that holds ``token``."""
+    return f"{job_prefix(job_id)}/{RESULTS_FOLDER}{token}"

@@ -1,0 +1,55 @@
+"""Column values that a transition of a job sets, shared by the job store and the reconciler."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from app.contract.errors import AttemptsExhausted
+from app.jobs.rows import JobRow, Json
+
+DEADLINE_GRACE_S = 30.0
+"""The row's deadline is this much later than the worker's own limit, so that the worker can report the timeout."""
+
+
+def running_values(worker: str, now: float, deadline_s: float) -> dict[str, Any]:
+    """Return the values that start an attempt; the new token fences out every earlier attempt."""
+    return {
+        "state": "running",
+        "attempt": JobRow.attempt + 1,
+        "token": JobRow.token + 1,
+        "worker": worker,
+        "stage": None,
+        "percent": 0.0,
+        "heartbeat": now,
+        "deadline": now + deadline_s + DEADLINE_GRACE_S,
+        "started_at": now,
+    }
+
+
+def requeue_values() -> dict[str, Any]:
+    """Return the values that put a running job back into the queue; the reconciler sends its id at once."""
+    return {
+        "state": "queued",
+        "stage": None,
+        "percent": 0.0,
+        "token": JobRow.token + 1,
+        "heartbeat": None,
+        "deadline": None,
+        "enqueued_at": None,
+        "enqueue_count": 0,
+    }
+
+
+def failure_values(problem: Json, now: float) -> dict[str, Any]:
+    """Return the values that fail a job from outside its attempt; the new token fences that attempt out."""
+    return {"state": "failed", "error": problem, "token": JobRow.token + 1, "finished_at": now}
+
+
+def attempts_exhausted_problem(max_attempts: int) -> Json:
+    """Return the problem details of a job whose ``max_attempts`` attempts all ended without a result."""
+    return AttemptsExhausted(
+        f"Workers started the job {max_attempts} times and no attempt finished (the worker process died, or the "
+        "storage was down). Submit the job again. If it fails again, the operator finds the cause in the worker's log.",
+        expected=f"an attempt that finishes, within {max_attempts} attempts",
+        got=f"{max_attempts} attempts, none of which finished",
+    ).problem()
