@@ -40,7 +40,7 @@ class Distribution(Section):
     max_mpa: Positive = Field(description="Largest nodal value, MPa.")
 
 
-class Stress(Section):
+class StressSummary(Section):
     """The stress field in numbers."""
 
     peak_von_mises: Peak = Field(description="Largest nodal von Mises stress of the whole vertebra.")
@@ -189,7 +189,7 @@ class Report(Section):
     )
     agreement: Agreement | None = Field(default=None, description="Null unless the job's fidelity is `both`.")
     frame: str = Field(description="World frame and unit of every position.")
-    stress: Stress
+    stress: StressSummary
     geometry: Geometry
     segmentation: Segmentation | None = Field(default=None, description="Null where a mask was sent.")
     fit: SurfaceFit | None = Field(description="Fit of the template to the mask; null where nothing was fitted.")

@@ -7,7 +7,7 @@ import numpy as np
 from app.contract.report import Agreement
 from models.types import Floats
 from workers.fem.field import StressField
-from workers.results.captions import ExtraArray
+from workers.results.stressed_mesh import NodalArray
 
 
 def agreement(points: Floats, predicted: StressField, solved: StressField) -> Agreement:
@@ -24,9 +24,9 @@ def agreement(points: Floats, predicted: StressField, solved: StressField) -> Ag
     )
 
 
-def solution_arrays(predicted: StressField, solved: StressField) -> dict[str, ExtraArray]:
+def solution_arrays(predicted: StressField, solved: StressField) -> dict[str, NodalArray]:
     """Return the solution and the prediction's error as further nodal arrays of the VTK files, MPa and mm."""
     arrays = {"von_mises_fe": solved.von_mises, "von_mises_error": predicted.von_mises - solved.von_mises}
     arrays |= {f"s{i + 1}_fe": solved.principal[:, i] for i in range(3)}
-    extra = {name: ExtraArray(values, "MPa") for name, values in arrays.items()}
-    return extra if solved.displacement is None else extra | {"displacement_fe": ExtraArray(solved.displacement, "mm")}
+    extra = {name: NodalArray(values, "MPa") for name, values in arrays.items()}
+    return extra if solved.displacement is None else extra | {"displacement_fe": NodalArray(solved.displacement, "mm")}

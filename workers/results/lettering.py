@@ -1,129 +1,87 @@
-"""The lettering of ``preview.png``: title, orientation letters, colour bar, scale bar, peak mark (Pillow).
-
-Positions and sizes are in pixels of the finished picture; everything is drawn `SCALE` times larger and then halved.
-"""
+"""The lettering of ``preview.png``: headline, names of the views, orientation letters, peak marks, scale bar."""
 
 from __future__ import annotations
 
-from functools import cache
-from pathlib import Path
+from workers.results.captions import RESEARCH_NOTE, Caption, software_and_version
+from workers.results.panels import ABOVE, BELOW, Panel
+from workers.results.pen import INK, MUTED, RED, Pen, Point, TextStyle
+from workers.results.views import direction_letters
 
-import matplotlib
-import numpy as np
-from PIL import Image, ImageDraw, ImageFont
+MARGIN = 32
+"""Room left free at the sides of the picture, pixels, as all positions and sizes here."""
+TITLE_ROW, NOTE_ROW, SUBTITLE_ROW, RULE_ROW = 20, 24, 58, 94
+"""Rows of the headline; the note is smaller than the title beside it, so it starts lower."""
+TITLE = TextStyle(30, bold=True)
+SUBTITLE = TextStyle(18, MUTED)
+NOTE = TextStyle(20, RED, bold=True)
+SMALL = TextStyle(16, MUTED)
 
-from models.types import Bytes, Floats
-from workers.results.captions import COLOUR_PERCENTILE, RESEARCH_NOTE, SOFTWARE, Caption, software_version
-from workers.results.rasteriser import View
+VIEW_NAME = TextStyle(18, bold=True)
+VIEW_NAME_ROW, UPPER_LETTER_ROW, LOWER_LETTER = 14, 52, 14
+"""From the top of the panel to the view's name and to the middle of the letter below it; from its bottom to the middle
+of the lowest letter. Both letters lie in the room that `workers.results.panels` keeps free."""
+LETTER = TextStyle(20, MUTED, bold=True)
+LETTER_INSET = 24
+"""From the sides of a panel to the middle of a letter: half of `workers.results.panels.SIDE`."""
 
-SCALE = 2
-INK, MUTED, LINE = "#16202c", "#5d6b7a", "#d5dbe2"
-RED = "#b3261e"
-ORIENTATION = (("R", "L"), ("A", "P"), ("S", "I"))
-"""Letters of the (+, -) ends of the axes: RAS+ runs to the patient's right, anterior and superior."""
+PEAK_NAME = TextStyle(15, bold=True, halo=True)
+PEAK_RADIUS = 13
+PEAK_RINGS = (("white", 5), (INK, 2.2))
+"""Colour and width of the two rings around a peak: the white one keeps the dark one readable on dark colours."""
+PEAK_NAME_OFFSET = (19, -15)
+"""From the centre of the ring to the start of its name: just outside, up and to the right."""
+DASH_DEG, DASH_PERIOD_DEG = 26, 45
+"""Eight dashes around a hidden peak, each a little longer than the gap."""
 
-
-@cache
-def font(size: float, bold: bool = False) -> ImageFont.FreeTypeFont:
-    """Return DejaVu Sans (it comes with matplotlib, so every machine has the same) at `size` pixels."""
-    name = "DejaVuSans-Bold.ttf" if bold else "DejaVuSans.ttf"
-    return ImageFont.truetype(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / name, size * SCALE)
-
-
-def text(
-    draw: ImageDraw.ImageDraw,
-    at: tuple[float, float],
-    words: str,
-    size: float = 16,
-    *,
-    colour: str = INK,
-    anchor: str = "la",
-    bold: bool = False,
-    halo: bool = False,
-) -> None:
-    """Write `words` at `at`; with `halo` a white rim keeps them readable on the bone."""
-    xy = (at[0] * SCALE, at[1] * SCALE)
-    rim = 2 * SCALE if halo else 0
-    draw.text(xy, words, colour, font(size, bold), anchor, stroke_width=rim, stroke_fill="white")
+SCALE_BAR_MM = 20
+SCALE_BAR_END = 5
+"""Half the height of the strokes at both ends of the scale bar."""
+SCALE_BAR_TEXT = TextStyle(15)
+SCALE_BAR_TEXT_GAP = 12
 
 
-def line(draw: ImageDraw.ImageDraw, points: list[tuple[float, float]], colour: str = LINE, width: float = 1) -> None:
-    """Draw a polyline."""
-    draw.line([(x * SCALE, y * SCALE) for x, y in points], fill=colour, width=round(width * SCALE))
+def write_headline(pen: Pen, caption: Caption, width: int) -> None:
+    """Write the title, the research note at its right, and a rule below, over a picture of this width."""
+    right = width - MARGIN
+    pen.write((MARGIN, TITLE_ROW), "Von Mises stress", TITLE)
+    pen.write((MARGIN, SUBTITLE_ROW), caption.title, SUBTITLE)
+    pen.write((right, NOTE_ROW), RESEARCH_NOTE.upper(), NOTE, anchor="ra")
+    pen.write((right, SUBTITLE_ROW), f"Not a medical device · {software_and_version()}", SMALL, anchor="ra")
+    pen.line([(MARGIN, RULE_ROW), (right, RULE_ROW)])
 
 
-def headline(draw: ImageDraw.ImageDraw, meta: Caption, width: int) -> None:
-    """Write the title, the research note at its right and a rule below."""
-    text(draw, (32, 20), "Von Mises stress", 30, bold=True)
-    text(draw, (32, 58), meta.title, 18, colour=MUTED)
-    text(draw, (width - 32, 24), RESEARCH_NOTE.upper(), 20, colour=RED, anchor="ra", bold=True)
-    software = f"Not a medical device · {SOFTWARE} {software_version()}"
-    text(draw, (width - 32, 58), software, 16, colour=MUTED, anchor="ra")
-    line(draw, [(32, 94), (width - 32, 94)])
-
-
-def letters(direction: Floats) -> str:
-    """Name a direction by its main axes, e.g. ``"A"`` or, between two, ``"SA"`` (largest first)."""
-    order = np.argsort(-np.abs(direction), kind="stable")
-    return "".join(ORIENTATION[k][0 if direction[k] > 0 else 1] for k in order if abs(direction[k]) > 0.45)
-
-
-def compass(
-    draw: ImageDraw.ImageDraw, name: str, view: View, left: float, top: float, width: float, height: float
-) -> None:
+def letter_panel(pen: Pen, panel: Panel) -> None:
     """Write the name of a view and the four orientation letters at the edges of its panel."""
-    text(draw, (left + width / 2, top + 14), name, 18, anchor="ma", bold=True)
-    middle = top + height / 2 + 20
+    left, top, width, height = panel.box
+    centre = left + width / 2
+    middle = top + height / 2 + (ABOVE - BELOW) / 2
+    pen.write((centre, top + VIEW_NAME_ROW), panel.name, VIEW_NAME, anchor="ma")
     for at, direction in (
-        ((left + 24, middle), -view.right),
-        ((left + width - 24, middle), view.right),
-        ((left + width / 2, top + 52), view.up),
-        ((left + width / 2, top + height - 14), -view.up),
+        ((left + LETTER_INSET, middle), -panel.view.right),
+        ((left + width - LETTER_INSET, middle), panel.view.right),
+        ((centre, top + UPPER_LETTER_ROW), panel.view.up),
+        ((centre, top + height - LOWER_LETTER), -panel.view.up),
     ):
-        text(draw, at, letters(direction), 20, colour=MUTED, anchor="mm", bold=True)
+        pen.write(at, direction_letters(direction), LETTER, anchor="mm")
     if left > 0:
-        line(draw, [(left, top + 24), (left, top + height - 24)])
+        pen.line([(left, top + LETTER_INSET), (left, top + height - LETTER_INSET)])
 
 
-def peak_mark(draw: ImageDraw.ImageDraw, column: float, row: float, *, hidden: bool) -> None:
-    """Mark the peak at a drawing pixel: a full ring where it is seen, a dashed one where bone covers it."""
-    x, y = column / SCALE, row / SCALE
-    for radius, colour, width in ((13, "white", 5), (13, INK, 2.2)):
-        box = [(v + r * radius) * SCALE for r in (-1, 1) for v in (x, y)]
-        for start in range(0, 360, 45) if hidden else (0,):
-            end = start + 26 if hidden else 360
-            draw.arc(box, start, end, fill=colour, width=round(width * SCALE))
-    text(draw, (x + 19, y - 15), "peak (behind)" if hidden else "peak", 15, anchor="lm", bold=True, halo=True)
+def mark_peak(pen: Pen, at: Point, *, hidden: bool) -> None:
+    """Mark the peak: a full ring where it is seen, a dashed one where bone covers it."""
+    starts, length = (range(0, 360, DASH_PERIOD_DEG), DASH_DEG) if hidden else ((0,), 360)
+    for colour, width in PEAK_RINGS:
+        for start in starts:
+            pen.arc(at, PEAK_RADIUS, (start, start + length), colour, width)
+    name_at = (at[0] + PEAK_NAME_OFFSET[0], at[1] + PEAK_NAME_OFFSET[1])
+    pen.write(name_at, "peak (behind)" if hidden else "peak", PEAK_NAME, anchor="lm")
 
 
-def scale_bar(draw: ImageDraw.ImageDraw, x: float, y: float, pixels_per_mm: float) -> None:
-    """Draw 20 mm."""
-    end = x + 20 * pixels_per_mm
-    line(draw, [(x, y - 5), (x, y + 5)], INK, 2)
-    line(draw, [(end, y - 5), (end, y + 5)], INK, 2)
-    line(draw, [(x, y), (end, y)], INK, 2)
-    text(draw, ((x + end) / 2, y + 12), "20 mm", 15, anchor="ma")
-
-
-def nice_ticks(limit: float, most: int = 6) -> list[float]:
-    """Return round values from 0 up to `limit`, at most `most` + 1 of them."""
-    power = 10.0 ** np.floor(np.log10(limit / most))
-    step = next(power * m for m in (1, 2, 2.5, 5, 10, 20) if limit / (power * m) <= most)
-    return [float(step * k) for k in range(int(limit / step * (1 + 1e-9)) + 1)]
-
-
-def colour_bar(canvas: Image.Image, table: Bytes, limit: float, x: float, y: float, width: float) -> None:
-    """Paste the colour scale (0 to `limit` MPa) with its title and ticks; the arrow says that it goes on."""
-    draw = ImageDraw.Draw(canvas)
-    size = (round(width * SCALE), 20 * SCALE)
-    strip = Image.fromarray(np.ascontiguousarray(np.broadcast_to(table, (1, *table.shape))))
-    canvas.paste(strip.resize(size, Image.Resampling.BILINEAR), (round(x * SCALE), round(y * SCALE)))
-    tip = [((x + width) * SCALE, y * SCALE), ((x + width + 14) * SCALE, (y + 10) * SCALE)]
-    draw.polygon([*tip, ((x + width) * SCALE, (y + 20) * SCALE)], fill=tuple(int(v) for v in table[-1]))
-    title = f"von Mises stress (MPa), scale ends at the {COLOUR_PERCENTILE:g}th percentile of the surface"
-    text(draw, (x + width / 2, y - 10), title, 15, colour=MUTED, anchor="mb")
-    ticks = nice_ticks(limit)
-    for tick in ticks:
-        at = x + width * tick / limit
-        line(draw, [(at, y + 20), (at, y + 26)], INK)
-        text(draw, (at, y + 30), f"{tick:.4g}", 16, anchor="ma")
+def draw_scale_bar(pen: Pen, at: Point, pixels_per_mm: float) -> None:
+    """Draw a bar of `SCALE_BAR_MM` to the right of `at`, with its length below."""
+    x, y = at
+    end = x + SCALE_BAR_MM * pixels_per_mm
+    for stroke in (x, end):
+        pen.line([(stroke, y - SCALE_BAR_END), (stroke, y + SCALE_BAR_END)], INK, 2)
+    pen.line([(x, y), (end, y)], INK, 2)
+    pen.write(((x + end) / 2, y + SCALE_BAR_TEXT_GAP), f"{SCALE_BAR_MM} mm", SCALE_BAR_TEXT, anchor="ma")

@@ -15,34 +15,12 @@ from numpy.typing import NDArray
 from models.types import Floats, Ints, Reals, Singles
 
 CHUNK = 2_000_000
-"""Candidate pixels looked at in one go (bounds the memory to some tens of MB)."""
-
-
-@dataclass(frozen=True)
-class View:
-    """An orthographic camera.
-
-    Attributes
-    ----------
-    right, up, toward
-        (3,) float64 unit vectors in world axes: to the right of the picture, to its top, and to the viewer.
-    """
-
-    right: Floats
-    up: Floats
-    toward: Floats
-
-    @classmethod
-    def looking_from(cls, toward: tuple[float, float, float], up: tuple[float, float, float] = (0, 0, 1)) -> View:
-        """Build the view of a viewer who stands at `toward` (RAS+ direction), with `up` upright."""
-        d = np.asarray(toward, np.float64) / np.linalg.norm(toward)
-        right = np.cross(np.asarray(up, np.float64), d)
-        right /= np.linalg.norm(right)
-        return cls(right, np.cross(d, right), d)
-
-    def project(self, vectors: Floats) -> Floats:
-        """Express (n, 3) world vectors in (right, up, toward) coordinates."""
-        return vectors @ np.stack([self.right, self.up, self.toward], axis=1)
+"""Candidate pixels that are tested in one go (bounds the memory to some tens of MB)."""
+LEAST_AREA = 1e-9
+"""Twice the area, square pixels, below which a triangle is seen edge-on and covers no pixel."""
+WINDOW_SIDES = (0, 2, 3, 4, 6, 8, 11, 16, 23, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192)
+"""Triangles are grouped by the square window that holds them, pixels. Steps of about √2 up to 32, where most triangles
+are, keep the pixels that are tested in vain few; the last is beyond any picture."""
 
 
 @dataclass(frozen=True)
@@ -70,11 +48,35 @@ class Hits:
         return np.einsum("pc,pc...->p...", self.weights, corners)
 
 
+@dataclass(frozen=True)
+class _Facing:
+    """The triangles that face the viewer, from back to front.
+
+    Attributes
+    ----------
+    faces
+        (f,) int64 ids.
+    xy
+        (f, 3, 2) float32: column and row of each corner.
+    low
+        (f, 2) int32: first column and row of the window around each.
+    """
+
+    faces: NDArray[np.int64]
+    xy: Singles
+    low: Ints
+
+    @property
+    def sides(self) -> Ints:
+        """(f,) int32: side of the smallest square window that holds each triangle, pixels."""
+        return (np.floor(self.xy.max(axis=1)).astype(np.int32) - self.low + 1).max(axis=1)
+
+
 def rasterise(screen: Floats, triangles: Ints, height: int, width: int) -> Hits:
     """Find the triangle seen at each pixel.
 
     Triangles are ranked by the depth of their centroid, which is exact enough for a surface whose triangles are small
-    and do not cross; those that face away or reach beyond the picture are dropped.
+    and do not cross. Those that face away or reach beyond the picture are dropped.
 
     Parameters
     ----------
@@ -85,54 +87,53 @@ def rasterise(screen: Floats, triangles: Ints, height: int, width: int) -> Hits:
     height, width
         Size of the picture, pixels.
     """
+    facing = _facing_triangles(screen, triangles, height, width)
+    nearest = np.full((height, width), -1, np.int32)
+    sides = facing.sides
+    for below, side in pairwise(WINDOW_SIDES):
+        members = np.flatnonzero((sides > below) & (sides <= side))
+        step = max(1, CHUNK // side**2)
+        for start in range(0, len(members), step):
+            _cover(nearest, facing, members[start : start + step], side)
+    pixels = np.flatnonzero(nearest >= 0)
+    rank = nearest.ravel()[pixels]
+    rows, cols = np.divmod(pixels, width)
+    (v0, vx, vy), (w0, wx, wy) = _barycentric(facing.xy - facing.low[:, None].astype(np.float32))
+    x, y = (cols - facing.low[rank, 0]).astype(np.float32), (rows - facing.low[rank, 1]).astype(np.float32)
+    v, w = v0[rank] + vx[rank] * x + vy[rank] * y, w0[rank] + wx[rank] * x + wy[rank] * y
+    return Hits(rows, cols, facing.faces[rank], np.stack([1 - v - w, v, w], axis=1))
+
+
+def _facing_triangles(screen: Floats, triangles: Ints, height: int, width: int) -> _Facing:
     xy = screen[:, :2].astype(np.float32)[triangles]
     area = _cross(xy[:, 1] - xy[:, 0], xy[:, 2] - xy[:, 0])
-    framed = ((xy >= 0) & (xy <= (width - 1, height - 1))).all(axis=(1, 2))
-    front = np.flatnonzero((area < -1e-9) & framed)  # rows run downward, so facing the viewer is clockwise
-    front = front[np.argsort(screen[:, 2][triangles[front]].sum(axis=1), kind="stable")]
-    xy = xy[front]
-    nearest = np.full(height * width, -1, np.int32)
-    low = np.ceil(xy.min(axis=1)).astype(np.int32)
-    side = (np.floor(xy.max(axis=1)).astype(np.int32) - low + 1).max(axis=1)
-    edges = [0, 2, 3, 4, 6, 8, 11, 16, 23, 32, 64, 128, 256, 512, 1024, 2048, 4096, 8192]
-    for below, size in pairwise(edges):
-        members = np.flatnonzero((side > below) & (side <= size))
-        step = max(1, CHUNK // size**2)
-        for start in range(0, len(members), step):
-            _splat(nearest, xy, low, members[start : start + step], size, width)
-    pixels = np.flatnonzero(nearest >= 0)
-    rank = nearest[pixels]
-    rows, cols = np.divmod(pixels, width)
-    (v0, vx, vy), (w0, wx, wy) = _affine(xy - low[:, None].astype(np.float32))
-    x, y = (cols - low[rank, 0]).astype(np.float32), (rows - low[rank, 1]).astype(np.float32)
-    v, w = v0[rank] + vx[rank] * x + vy[rank] * y, w0[rank] + wx[rank] * x + wy[rank] * y
-    return Hits(rows, cols, front[rank], np.stack([1 - v - w, v, w], axis=1))
+    inside = ((xy >= 0) & (xy <= (width - 1, height - 1))).all(axis=(1, 2))
+    faces = np.flatnonzero((area < -LEAST_AREA) & inside)  # rows run downward, so facing the viewer is clockwise
+    faces = faces[np.argsort(screen[:, 2][triangles[faces]].sum(axis=1), kind="stable")]
+    return _Facing(faces, xy[faces], np.ceil(xy[faces].min(axis=1)).astype(np.int32))
 
 
-def _splat(
-    nearest: Ints,
-    xy: Singles,
-    low: Ints,
-    members: NDArray[np.int64],
-    size: int,
-    width: int,
-) -> None:
-    """Write the ranks `members` into `nearest` wherever their triangle covers a pixel and is in front.
+def _cover(nearest: Ints, facing: _Facing, members: NDArray[np.int64], side: int) -> None:
+    """Write the ranks `members` into `nearest` (height, width) wherever their triangle covers a pixel and is in front.
 
-    The barycentric coordinates are affine in column and row: evaluated on a window of `size` x `size` pixels each.
+    Each triangle is tested on a window of `side` x `side` pixels.
     """
-    corner = low[members]
-    (v0, vx, vy), (w0, wx, wy) = _affine(xy[members] - corner[:, None].astype(np.float32))
-    step = np.arange(size, dtype=np.float32)
+    low = facing.low[members]
+    (v0, vx, vy), (w0, wx, wy) = _barycentric(facing.xy[members] - low[:, None].astype(np.float32))
+    step = np.arange(side, dtype=np.float32)
     v = (v0[:, None] + vy[:, None] * step)[:, :, None] + (vx[:, None] * step)[:, None, :]
     w = (w0[:, None] + wy[:, None] * step)[:, :, None] + (wx[:, None] * step)[:, None, :]
     owner, row, col = np.nonzero((v >= 0) & (w >= 0) & (v + w <= 1))
-    first = corner[:, 1].astype(np.int64) * width + corner[:, 0]
-    np.maximum.at(nearest, first[owner] + row * width + col, members[owner].astype(np.int32))
+    width = nearest.shape[1]
+    first = low[:, 1].astype(np.int64) * width + low[:, 0]
+    np.maximum.at(nearest.reshape(-1), first[owner] + row * width + col, members[owner].astype(np.int32))
 
 
-def _affine(xy: Singles) -> tuple[tuple[Singles, ...], tuple[Singles, ...]]:
-    """Coefficients (constant, per column, per row) of the barycentric coordinates of corners 1 and 2 of (t, 3, 2)."""
+def _barycentric(xy: Singles) -> tuple[tuple[Singles, ...], tuple[Singles, ...]]:
+    """Return coefficients (constant, per column, per row) of the barycentric coordinates of corners 1 and 2.
+
+    `xy` (t, 3, 2) has column and row of each corner; the coordinates are affine in both.
+    """
     a, ab, ac = xy[:, 0], xy[:, 1] - xy[:, 0], xy[:, 2] - xy[:, 0]
     scale = np.reciprocal(_cross(ab, ac))
     vx, vy = ac[:, 1] * scale, -ac[:, 0] * scale

@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import html
 import json
-from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -17,72 +16,74 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.template import REGIONS, Template
+from models.template import REGIONS
 from models.types import Floats
-from workers.fem.field import StressField
-from workers.results.captions import COLOUR_PERCENTILE, RESEARCH_NOTE, SOFTWARE, Caption, software_version
-from workers.results.preview import colour_table
+from workers.results.captions import RESEARCH_NOTE, Caption, software_and_version
+from workers.results.colour_scale import PERCENTILE, colour_table
+from workers.results.stressed_mesh import StressedMesh
 
 DEFORM_MM = 8.0
-"""Largest displacement shown when the deformation slider is at its end, mm."""
+"""Largest displacement shown when the deformation slider is at its end: about a sixth of a vertebral body's width."""
+LEAST_DISPLACEMENT_MM = 1e-9
+"""Keeps a mesh that does not move from being magnified without bound."""
 
 
-def write_viewer(path: Path, template: Template, points: Floats, field: StressField, meta: Caption) -> None:
-    """Write the page.
-
-    Parameters
-    ----------
-    path
-        HTML file to write.
-    template
-        Topology and regions; its first nodes are the surface.
-    points
-        (n, 3) float64, mm, RAS+.
-    field
-        Nodal stress, MPa; displacement, mm, or None.
-    meta
-        Level, load and model for the title.
-    """
+def write_viewer(path: Path, mesh: StressedMesh, caption: Caption) -> None:
+    """Write the page as HTML."""
     page = resources.files("workers.results").joinpath("viewer_page.html").read_text("utf-8")
-    data = json.dumps(_data(template, points, field), separators=(",", ":"), allow_nan=False)
+    data = json.dumps(_page_data(mesh), separators=(",", ":"), allow_nan=False)
     for key, value in {
-        "TITLE": html.escape(meta.title),
-        "VERTEBRA": html.escape(meta.vertebra),
+        "TITLE": html.escape(caption.title),
+        "VERTEBRA": html.escape(caption.vertebra),
         "NOTE": html.escape(RESEARCH_NOTE.upper()),
-        "SOFTWARE": html.escape(f"{SOFTWARE} {software_version()}"),
-        "PERCENTILE": f"{COLOUR_PERCENTILE:g}",
+        "SOFTWARE": html.escape(software_and_version()),
+        "PERCENTILE": f"{PERCENTILE:g}",
         "DATA": data.replace("<", "\\u003c"),
     }.items():
         page = page.replace(f"@{key}@", value)
     path.write_text(page, "utf-8")
 
 
-def _data(template: Template, points: Floats, field: StressField) -> Mapping[str, Any]:
+def _page_data(mesh: StressedMesh) -> dict[str, Any]:
     """Return what the page draws: float32 arrays as base64, coordinates in mm relative to `origin` (RAS+)."""
-    n = template.n_surface
-    surface = points[:n]
-    origin = (surface.min(axis=0) + surface.max(axis=0)) / 2
+    n = mesh.template.n_surface
+    vertices = mesh.surface.vertices
+    origin = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
+    return _displacement(mesh) | {
+        "origin": [round(float(v), 4) for v in origin],
+        "points": _base64((vertices - origin).astype("<f4")),
+        "triangles": _base64(mesh.template.triangles.astype("<u4")),
+        "region": _base64(mesh.template.region[:n].astype("u1")),
+        "regions": [name.replace("_", " ") for name in REGIONS],
+        "table": _base64(colour_table()),
+        "quantities": _quantities(mesh),
+    }
+
+
+def _displacement(mesh: StressedMesh) -> dict[str, Any]:
+    """Return the displacement and how many times the slider magnifies it; nothing where it was not solved for."""
+    if mesh.field.displacement is None:
+        return {}
+    displacement = mesh.field.displacement[: mesh.template.n_surface]
+    largest = float(np.linalg.norm(displacement, axis=1).max())
+    return {
+        "displacement": _base64(displacement.astype("<f4")),
+        "deform": DEFORM_MM / max(largest, LEAST_DISPLACEMENT_MM),
+    }
+
+
+def _quantities(mesh: StressedMesh) -> list[dict[str, Any]]:
+    """Return what the surface can be coloured by."""
+    n, field = mesh.template.n_surface, mesh.field
     quantities = [
-        _quantity("von Mises stress", "MPa", field.von_mises[:n], low=0),
+        _quantity("von Mises stress", "MPa", mesh.surface_von_mises, low=0),
         _quantity("s1, largest principal stress", "MPa", field.principal[:n, 0]),
         _quantity("s3, smallest principal stress", "MPa", field.principal[:n, 2]),
     ]
-    data: dict[str, Any] = {}
     if field.displacement is not None:
-        shift = field.displacement[:n]
-        length = np.linalg.norm(shift, axis=1)
+        length = np.linalg.norm(field.displacement[:n], axis=1)
         quantities.append(_quantity("displacement", "mm", length, low=0))
-        data["displacement"] = _base64(shift.astype("<f4"))
-        data["deform"] = DEFORM_MM / max(float(length.max()), 1e-9)
-    return data | {
-        "origin": [round(float(v), 4) for v in origin],
-        "points": _base64((surface - origin).astype("<f4")),
-        "triangles": _base64(template.triangles.astype("<u4")),
-        "region": _base64(template.region[:n].astype("u1")),
-        "regions": [name.replace("_", " ") for name in REGIONS],
-        "table": _base64(colour_table()),
-        "quantities": quantities,
-    }
+    return quantities
 
 
 def _quantity(label: str, unit: str, values: Floats, low: float | None = None) -> dict[str, Any]:

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
 from models.template import Template
 from workers.fem.field import StressField
+from workers.results.stressed_mesh import StressedMesh
 
 SIZE = (24.0, 18.0, 12.0)
 ORIGIN = np.array([-110.0, 35.0, 640.0])
-
-
-@dataclass(frozen=True)
-class Case:
-    template: Template
-    points: NDArray[np.float64]
-    field: StressField
 
 
 def box_template() -> Template:
@@ -64,3 +56,8 @@ def stress_of(von_mises: NDArray[np.float64], displacement: NDArray[np.float64] 
     tensor = np.zeros((n, 6))
     tensor[:, 2] = -von_mises
     return StressField(tensor, principal, von_mises, displacement)
+
+
+def stressed_box(field: StressField) -> StressedMesh:
+    template = box_template()
+    return StressedMesh(template, template.nodes + ORIGIN, field)

@@ -3,26 +3,24 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.workers.results.box import ORIGIN, SIZE, Case, box_template, stress_of
+from tests.workers.results.box import SIZE, box_template, stress_of, stressed_box
+from workers.results.stressed_mesh import StressedMesh
 
 
 @pytest.fixture(scope="session")
-def case() -> Case:
-    template = box_template()
-    x, y, z = template.nodes.T
-    shift = np.stack([0.001 * x, 0 * y, -0.01 * z], axis=1)
-    return Case(template, template.nodes + ORIGIN, stress_of(1 + 0.1 * z + 0.01 * x + 0.001 * y, shift))
+def box() -> StressedMesh:
+    x, y, z = box_template().nodes.T
+    displacement = np.stack([0.001 * x, 0 * y, -0.01 * z], axis=1)
+    return stressed_box(stress_of(1 + 0.1 * z + 0.01 * x + 0.001 * y, displacement))
 
 
 @pytest.fixture(scope="session")
-def sideways() -> Case:
+def sideways() -> StressedMesh:
     """Stress that grows towards the patient's left (-x) only, to tell a mirrored picture."""
-    template = box_template()
-    return Case(template, template.nodes + ORIGIN, stress_of(SIZE[0] - template.nodes[:, 0]))
+    return stressed_box(stress_of(SIZE[0] - box_template().nodes[:, 0]))
 
 
 @pytest.fixture(scope="session")
-def upright() -> Case:
+def upright() -> StressedMesh:
     """Stress that grows upward only."""
-    template = box_template()
-    return Case(template, template.nodes + ORIGIN, stress_of(template.nodes[:, 2].copy()))
+    return stressed_box(stress_of(box_template().nodes[:, 2].copy()))

@@ -12,15 +12,17 @@ import pyvista as pv
 from PIL import Image
 
 from workers.results.captions import Caption
-from workers.results.lettering import letters, nice_ticks
-from workers.results.preview import VIEWS, write_preview
-from workers.results.rasteriser import View, rasterise
+from workers.results.colour_bar import round_ticks
+from workers.results.panels import PANELS
+from workers.results.preview import write_preview
+from workers.results.rasteriser import rasterise
+from workers.results.views import View, direction_letters
 
-META = Caption("L1", 500.0, "fe")
+CAPTION = Caption("L1", 500.0, "fe")
 
 
-def drawn(case, path):
-    write_preview(path, case.template, case.points, case.field, META)
+def drawn(mesh, path):
+    write_preview(path, mesh, CAPTION)
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB")).astype(int)
 
@@ -30,8 +32,8 @@ def bone(panel):
     return panel.max(axis=2) - panel.min(axis=2) > 90
 
 
-def test_png_has_its_size_and_is_not_blank(case, tmp_path):
-    pixels = drawn(case, tmp_path / "preview.png")
+def test_png_has_its_size_and_is_not_blank(box, tmp_path):
+    pixels = drawn(box, tmp_path / "preview.png")
     assert pixels.shape == (760, 1680, 3)
     for k in range(3):
         panel = pixels[160:620, 560 * k : 560 * (k + 1)]
@@ -41,9 +43,9 @@ def test_png_has_its_size_and_is_not_blank(case, tmp_path):
     assert 0.3 < white < 0.9
 
 
-def test_same_field_same_bytes(case, tmp_path):
-    drawn(case, tmp_path / "a.png")
-    drawn(case, tmp_path / "b.png")
+def test_same_field_same_bytes(box, tmp_path):
+    drawn(box, tmp_path / "a.png")
+    drawn(box, tmp_path / "b.png")
     assert (tmp_path / "a.png").read_bytes() == (tmp_path / "b.png").read_bytes()
 
 
@@ -66,7 +68,8 @@ def test_patient_left_is_at_the_right_of_the_anterior_view(sideways, tmp_path):
 
 
 def test_letters_follow_the_views():
-    names = {name: (letters(-v.right), letters(v.right), letters(v.up)) for name, v in VIEWS}
+    views = {panel.name: panel.view for panel in PANELS}
+    names = {name: tuple(map(direction_letters, (-v.right, v.right, v.up))) for name, v in views.items()}
     assert names["Anterior"] == ("R", "L", "S")
     assert names["Left lateral"] == ("A", "P", "S")
     assert names["Superior-posterior"] == ("L", "R", "SA")
@@ -74,7 +77,7 @@ def test_letters_follow_the_views():
 
 @pytest.mark.parametrize("limit", [3e-4, 0.7, 0.99, 1.36, 12.0, 950.0])
 def test_ticks_are_round_and_reach_far(limit):
-    ticks = nice_ticks(limit)
+    ticks = round_ticks(limit)
     assert ticks[0] == 0
     assert 3 <= len(ticks) <= 7
     assert 0.55 * limit <= ticks[-1] <= limit * (1 + 1e-9)
@@ -118,15 +121,14 @@ def test_works_without_display_in_a_forked_child(tmp_path):
         import os, sys
         sys.path.insert(0, {str(Path(__file__).parents[3])!r})
         from pathlib import Path
-        from tests.workers.results import box
+        from tests.workers.results.box import box_template, stress_of, stressed_box
         from workers.results.captions import Caption
         from workers.results.preview import write_preview
-        template = box.box_template()
+        template = box_template()
         child = os.fork()
         if child == 0:
-            field = box.stress_of(1 + template.nodes[:, 2])
-            path = Path({str(tmp_path / "child.png")!r})
-            write_preview(path, template, template.nodes, field, Caption("L1", 500, "fe"))
+            mesh = stressed_box(stress_of(1 + template.nodes[:, 2]))
+            write_preview(Path({str(tmp_path / "child.png")!r}), mesh, Caption("L1", 500, "fe"))
             os._exit(0)
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """

@@ -10,8 +10,10 @@ from PIL import Image
 
 from app.contract.params import JobParams
 from app.contract.report import Inputs, Report
-from workers.results.build_report import build_report
-from workers.results.publish import publish, write_mask
+from workers.results.build_report import ReportSections, build_report
+from workers.results.mask_file import write_mask
+from workers.results.provenance import describe_software
+from workers.results.publish import publish
 
 MASK = np.zeros((20, 24, 16), np.int16)
 MASK[5:15, 4:20, 3:12] = 31
@@ -19,33 +21,18 @@ LEFT_HANDED = np.array([[-0.7, 0.0, 0.0, 90.0], [0.0, 0.6, -0.8, -40.0], [0.0, 0
 SHEARED = np.array([[1.0, 0.3, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0], [0, 0, 0, 1.0]])
 
 
-def test_all_six_files_open(case, tmp_path):
-    report = build_report(
-        case.template,
-        case.points,
-        case.field,
-        params=JobParams(),
-        inputs=Inputs(ct_sha256="0" * 64, mask_sha256=None),
-        bundle_version="l1-1",
-        timings_s={"read": 1.0},
-    )
-    files = publish(
-        tmp_path / "out",
-        template=case.template,
-        points=case.points,
-        field=case.field,
-        report=report,
-        mask=MASK,
-        affine=LEFT_HANDED,
-    )
+def test_all_six_files_open(box, tmp_path):
+    inputs = Inputs(ct_sha256="0" * 64, mask_sha256=None)
+    sections = ReportSections(JobParams(), inputs, describe_software("l1-1"), "fe", timings_s={"read": 1.0})
+    files = publish(tmp_path / "out", box, build_report(box, sections), MASK, LEFT_HANDED)
     by_name = {file.name: file for file in files}
     assert list(by_name) == [
         "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html",
     ]  # fmt: skip
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(by_name)
     assert all(file.path.stat().st_size > 0 for file in files)
-    assert pv.read(by_name["stress.vtu"].path).n_cells == len(case.template.tets)
-    assert pv.read(by_name["surface.vtp"].path).n_cells == len(case.template.triangles)
+    assert pv.read(by_name["stress.vtu"].path).n_cells == len(box.template.tets)
+    assert pv.read(by_name["surface.vtp"].path).n_cells == len(box.template.triangles)
     assert nib.load(by_name["mask.nii.gz"].path).shape == MASK.shape
     with Image.open(by_name["preview.png"].path) as image:
         image.verify()

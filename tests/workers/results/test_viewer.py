@@ -12,13 +12,13 @@ import pytest
 from workers.results.captions import Caption
 from workers.results.viewer import write_viewer
 
-META = Caption("L1", 500.0, "fe")
+CAPTION = Caption("L1", 500.0, "fe")
 
 
 @pytest.fixture
-def page(case, tmp_path):
+def page(box, tmp_path):
     path = tmp_path / "viewer.html"
-    write_viewer(path, case.template, case.points, case.field, META)
+    write_viewer(path, box, CAPTION)
     return path
 
 
@@ -44,27 +44,27 @@ def test_page_says_what_it_shows(page):
     assert "MPa" in text
 
 
-def test_data_is_the_surface_and_its_field(case, page):
-    data, n = data_of(page), case.template.n_surface
+def test_data_is_the_surface_and_its_field(box, page):
+    data, n = data_of(page), box.template.n_surface
     points = array(data["points"], "<f4").reshape(-1, 3) + np.array(data["origin"])
-    np.testing.assert_allclose(points, case.points[:n], atol=1e-4)
-    np.testing.assert_array_equal(array(data["triangles"], "<u4").reshape(-1, 3), case.template.triangles)
+    np.testing.assert_allclose(points, box.points[:n], atol=1e-4)
+    np.testing.assert_array_equal(array(data["triangles"], "<u4").reshape(-1, 3), box.template.triangles)
     von_mises = data["quantities"][0]
     assert von_mises["unit"] == "MPa"
-    np.testing.assert_allclose(array(von_mises["values"], "<f4"), case.field.von_mises[:n], rtol=1e-6)
-    assert von_mises["peak"] == int(np.argmax(case.field.von_mises[:n]))
+    np.testing.assert_allclose(array(von_mises["values"], "<f4"), box.field.von_mises[:n], rtol=1e-6)
+    assert von_mises["peak"] == int(np.argmax(box.field.von_mises[:n]))
     assert [q["unit"] for q in data["quantities"]] == ["MPa", "MPa", "MPa", "mm"]
 
 
 def test_no_deformation_where_none_was_solved(sideways, tmp_path):
-    write_viewer(tmp_path / "v.html", sideways.template, sideways.points, sideways.field, META)
+    write_viewer(tmp_path / "v.html", sideways, CAPTION)
     data = data_of(tmp_path / "v.html")
     assert "displacement" not in data
     assert len(data["quantities"]) == 3
 
 
-def test_title_is_escaped(case, tmp_path):
-    write_viewer(tmp_path / "v.html", case.template, case.points, case.field, Caption("<b>", 500.0, "</script>"))
+def test_title_is_escaped(box, tmp_path):
+    write_viewer(tmp_path / "v.html", box, Caption("<b>", 500.0, "</script>"))
     text = (tmp_path / "v.html").read_text()
     assert "<b> ·" not in text
     assert text.count("</script>") == 2

@@ -1,22 +1,25 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import pyvista as pv
 
-from workers.results.captions import Caption, ExtraArray, nodal_arrays
+from workers.results.captions import Caption
+from workers.results.nodal_arrays import nodal_arrays
+from workers.results.stressed_mesh import NodalArray
 from workers.results.vtk_files import write_stress_vtu, write_surface_vtp
 
-META = Caption("L1", 500.0, "fe")
+CAPTION = Caption("L1", 500.0, "fe")
 NAMES = ["von_mises", "s1", "s2", "s3", "displacement", "region", "is_surface", "is_fixed", "is_loaded"]
 
 
 @pytest.fixture
-def grid(case, tmp_path):
+def grid(box, tmp_path):
     path = tmp_path / "stress.vtu"
-    write_stress_vtu(path, case.template, case.points, case.field, META)
+    write_stress_vtu(path, box, CAPTION)
     return pv.read(path)
 
 
@@ -24,9 +27,9 @@ def text(mesh, name):
     return [str(value) for value in mesh.field_data[name]]
 
 
-def test_vtu_holds_mesh_and_arrays(case, grid):
-    np.testing.assert_allclose(grid.points, case.points, rtol=1e-6)
-    np.testing.assert_array_equal(grid.cells_dict[int(pv.CellType.TETRA)], case.template.tets)
+def test_vtu_holds_mesh_and_arrays(box, grid):
+    np.testing.assert_allclose(grid.points, box.points, rtol=1e-6)
+    np.testing.assert_array_equal(grid.cells_dict[int(pv.CellType.TETRA)], box.template.tets)
     assert grid.point_data.keys() == NAMES
     assert grid.point_data.active_scalars_name == "von_mises"
     for name in ("von_mises", "s1", "s2", "s3", "displacement"):
@@ -35,15 +38,15 @@ def test_vtu_holds_mesh_and_arrays(case, grid):
         assert grid[name].dtype == np.uint8
 
 
-def test_vtu_values_are_the_field_at_its_own_positions(case, grid):
+def test_vtu_values_are_the_field_at_its_own_positions(box, grid):
     x, y, z = (np.asarray(grid.points, np.float64) - (-110.0, 35.0, 640.0)).T
     np.testing.assert_allclose(grid["von_mises"], 1 + 0.1 * z + 0.01 * x + 0.001 * y, atol=2e-5)
     np.testing.assert_allclose(grid["s3"], -grid["von_mises"])
     np.testing.assert_allclose(grid["displacement"][:, 2], -0.01 * z, atol=2e-6)
     assert (grid["is_loaded"] == (np.abs(z - 12) < 1e-3)).all()
     assert (grid["is_fixed"] == (np.abs(z) < 1e-3)).all()
-    assert grid["is_surface"].sum() == case.template.n_surface
-    assert grid["is_surface"][: case.template.n_surface].all()
+    assert grid["is_surface"].sum() == box.template.n_surface
+    assert grid["is_surface"][: box.template.n_surface].all()
 
 
 def test_vtu_says_units_frame_and_software(grid):
@@ -59,8 +62,8 @@ def test_vtu_says_units_frame_and_software(grid):
     assert text(grid, "load") == ["500 N"]
 
 
-def test_vtu_stays_readable_by_older_paraview(case, tmp_path):
-    write_stress_vtu(tmp_path / "a.vtu", case.template, case.points, case.field, META)
+def test_vtu_stays_readable_by_older_paraview(box, tmp_path):
+    write_stress_vtu(tmp_path / "a.vtu", box, CAPTION)
     head = (tmp_path / "a.vtu").read_bytes()[:200].decode("latin-1")
     assert 'version="0.1"' in head
     assert 'compressor="vtkZLibDataCompressor"' in head
@@ -68,23 +71,22 @@ def test_vtu_stays_readable_by_older_paraview(case, tmp_path):
     assert re.search(r'type="Int32" Name="connectivity" format="appended"', body)
 
 
-def test_surface_is_closed_outward_and_carries_the_same_arrays(case, tmp_path):
+def test_surface_is_closed_outward_and_carries_the_same_arrays(box, tmp_path):
     path = tmp_path / "surface.vtp"
-    write_surface_vtp(path, case.template, case.points, case.field, META)
+    write_surface_vtp(path, box, CAPTION)
     surface = pv.read(path)
     assert surface.point_data.keys() == NAMES
     assert surface.is_manifold
     assert surface.n_open_edges == 0
     assert surface.volume == pytest.approx(24 * 18 * 12, rel=1e-5)
-    np.testing.assert_allclose(surface["von_mises"], case.field.von_mises[: surface.n_points], rtol=1e-6)
+    np.testing.assert_allclose(surface["von_mises"], box.field.von_mises[: surface.n_points], rtol=1e-6)
     assert (surface["is_surface"] == 1).all()
 
 
-def test_extra_arrays_come_with_their_unit(case, tmp_path):
-    error = np.linspace(0, 1, len(case.points))
-    write_stress_vtu(
-        tmp_path / "a.vtu", case.template, case.points, case.field, META, {"von_mises_error": ExtraArray(error, "MPa")}
-    )
+def test_extra_arrays_come_with_their_unit(box, tmp_path):
+    error = np.linspace(0, 1, len(box.points))
+    mesh = replace(box, extra={"von_mises_error": NodalArray(error, "MPa")})
+    write_stress_vtu(tmp_path / "a.vtu", mesh, CAPTION)
     grid = pv.read(tmp_path / "a.vtu")
     np.testing.assert_allclose(grid["von_mises_error"], error, atol=1e-7)
     assert grid["von_mises_error"].dtype == np.float32
@@ -92,20 +94,20 @@ def test_extra_arrays_come_with_their_unit(case, tmp_path):
 
 
 @pytest.mark.parametrize(("name", "length"), [("s1", None), ("error", 3)])
-def test_extra_arrays_that_clash_are_refused(case, name, length):
-    values = np.zeros(length or len(case.points))
+def test_extra_arrays_that_clash_are_refused(box, name, length):
+    values = np.zeros(length or len(box.points))
     with pytest.raises(ValueError, match=name):
-        nodal_arrays(case.template, case.field, {name: ExtraArray(values, "MPa")})
+        nodal_arrays(replace(box, extra={name: NodalArray(values, "MPa")}))
 
 
 def test_no_displacement_where_none_was_solved(sideways, tmp_path):
-    write_stress_vtu(tmp_path / "a.vtu", sideways.template, sideways.points, sideways.field, META)
+    write_stress_vtu(tmp_path / "a.vtu", sideways, CAPTION)
     grid = pv.read(tmp_path / "a.vtu")
     assert "displacement" not in grid.point_data
     assert "displacement" not in text(grid, "units")[0]
     assert grid.point_data.active_scalars_name == "von_mises"
 
 
-def test_unwritable_path_is_an_error(case, tmp_path):
+def test_unwritable_path_is_an_error(box, tmp_path):
     with pytest.raises(OSError, match="stress"):
-        write_stress_vtu(tmp_path / "no" / "stress.vtu", case.template, case.points, case.field, META)
+        write_stress_vtu(tmp_path / "no" / "stress.vtu", box, CAPTION)

@@ -19,8 +19,9 @@ from models.types import Floats, Singles
 from training.surrogates.evaluation.accuracy_tables import Rows, pick
 from training.surrogates.evaluation.scoring import FIRST_ORDER, MEAN, PAPER, SHIPPED
 from training.surrogates.paper.dataset import COMPONENTS
-from workers.results.preview import colour_table
-from workers.results.rasteriser import View, rasterise
+from workers.results.colour_scale import colour_table
+from workers.results.rasteriser import rasterise
+from workers.results.views import View
 
 VIEW = View.looking_from((0.35, 0.85, -0.4))
 PIXELS_PER_MM = 3.2

@@ -1,0 +1,69 @@
+"""The colours of the surface in ``preview.png``: von Mises stress, lit so that the form of the bone shows."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import gaussian_filter
+
+from models.types import Bytes, Floats, Singles
+from workers.results.colour_scale import COLOURS, colour_table
+from workers.results.panels import PANEL_HEIGHT, PANEL_WIDTH, Projection
+from workers.results.pen import SCALE
+from workers.results.rasteriser import Hits
+
+LAMP = np.array([-0.35, 0.55, 0.76])
+"""Unit vector to the lamp in (right, up, toward) coordinates: over the viewer's left shoulder."""
+AMBIENT, DIFFUSE, FACING = 0.62, 0.28, 0.13
+"""Light from everywhere, from the lamp, and on what faces the viewer. Together just above 1, so a face lit by all keeps
+the colour of the scale."""
+GLOSS, GLOSS_EXPONENT = 26, 12
+"""Strength (of 255) and sharpness of the highlight (Phong): a faint one, so that it does not pass for high stress."""
+SHADOW_SIGMA, SHADOW_TRUNCATE = 12, 2
+"""Gaussian blur of the depth for shadows, drawing pixels (about 1 mm of bone), cut off at 2 sigma for speed."""
+SHADOW_DEPTH_MM, SHADOW_PER_MM = 6, 0.075
+"""A pixel is darkened in proportion to how far it lies behind its surroundings, up to 45 % at 6 mm."""
+LEAST_NORMAL = 1e-12
+"""Keeps a normal that interpolates to nothing from dividing by zero."""
+
+
+def shade(hits: Hits, projection: Projection, von_mises: Floats, scale_end: float) -> Bytes:
+    """Return the colours (p, 3) uint8 of the hit pixels.
+
+    Parameters
+    ----------
+    hits
+        The p pixels that show the surface.
+    projection
+        The surface on its panel.
+    von_mises
+        (n,) of the surface nodes, MPa.
+    scale_end
+        Where the colour scale ends, MPa.
+    """
+    stress = hits.interpolate(projection.surface.triangles, von_mises)
+    normals = _normals(hits, projection)
+    lamp = np.clip(normals @ LAMP.astype(np.float32), 0, 1)
+    light = (AMBIENT + DIFFUSE * lamp + FACING * np.clip(normals[:, 2], 0, 1)) * _shadow(hits, projection)
+    highlight = GLOSS * np.clip(2 * lamp * normals[:, 2] - LAMP[2], 0, 1) ** GLOSS_EXPONENT
+    last = COLOURS - 1
+    index = np.clip(stress / scale_end * last + 0.5, 0, last).astype(np.int64)
+    base = colour_table()[index].astype(np.float32)
+    return np.clip(base * light[:, None] + highlight[:, None], 0, 255).astype(np.uint8)
+
+
+def _normals(hits: Hits, projection: Projection) -> Singles:
+    """Return the unit normals (p, 3) float32 in (right, up, toward) coordinates."""
+    surface, view = projection.surface, projection.panel.view
+    normals = hits.interpolate(surface.triangles, view.project(surface.normals))
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), LEAST_NORMAL)
+    return normals
+
+
+def _shadow(hits: Hits, projection: Projection) -> Singles:
+    """Return the share of light (p,) float32 that is left to each pixel by the surface around it."""
+    depth_mm = projection.nodes[:, 2] / projection.pixels_per_mm
+    depth = np.full((PANEL_HEIGHT * SCALE, PANEL_WIDTH * SCALE), depth_mm.min(), np.float32)
+    depth[hits.rows, hits.cols] = hits.interpolate(projection.surface.triangles, depth_mm)
+    surroundings = gaussian_filter(depth, SHADOW_SIGMA, truncate=SHADOW_TRUNCATE)
+    behind = np.clip(surroundings - depth, 0, SHADOW_DEPTH_MM)[hits.rows, hits.cols]
+    return 1 - SHADOW_PER_MM * behind

@@ -1,0 +1,72 @@
+"""The subject mesh with everything computed at its nodes: what every result file shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from dataclasses import field as default
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.template import REGIONS, Template
+from models.types import Floats
+from workers.fem.field import StressField
+from workers.geometry.surface import Surface
+from workers.geometry.tetrahedra import nodal_volumes
+
+
+@dataclass(frozen=True)
+class NodalArray:
+    """A nodal array of the VTK files: values (n,) or (n, k), and their unit."""
+
+    values: NDArray[Any]
+    unit: str
+
+
+@dataclass(frozen=True)
+class StressedMesh:
+    """A subject mesh and its stress.
+
+    Attributes
+    ----------
+    template
+        Topology, regions and node sets; its first `n_surface` nodes are the surface.
+    points
+        (n, 3) float64, mm, RAS+: the subject's nodes.
+    field
+        Nodal stress, MPa; displacement, mm, where it was solved for.
+    extra
+        Further nodal arrays for the VTK files, by name.
+    """
+
+    template: Template
+    points: Floats
+    field: StressField
+    extra: Mapping[str, NodalArray] = default(default_factory=dict)
+
+    @cached_property
+    def surface(self) -> Surface:
+        """The outer surface, vertices (n_surface, 3) in mm."""
+        return Surface(self.points[: self.template.n_surface], self.template.triangles)
+
+    @property
+    def surface_von_mises(self) -> Floats:
+        """(n_surface,) float64, MPa."""
+        return self.field.von_mises[: self.template.n_surface]
+
+    @cached_property
+    def volumes(self) -> Floats:
+        """(n,) float64, mm³: the volume each node stands for, a quarter of every tetrahedron around it."""
+        return nodal_volumes(self.points, self.template.tets)
+
+    @property
+    def peak_node(self) -> int:
+        """The node of largest von Mises stress; the first, where several share it."""
+        return int(np.argmax(self.field.von_mises))
+
+    def region_of(self, node: int) -> str:
+        """Return the anatomical region of a node."""
+        return REGIONS[int(self.template.region[node])]
