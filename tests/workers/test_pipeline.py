@@ -18,9 +18,7 @@ from app.contract import errors
 from app.contract.params import JobParams
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.mesh.mask_surface import extract_surface
-from workers.mesh.subject_mesh import SubjectMesh
-from workers.mesh.surface_fit import Fit, Similarity
-from workers.pipeline import STAGES, PipelineResult, cautions, isolate, run_pipeline
+from workers.pipeline import STAGES, PipelineResult, isolate, run_pipeline
 from workers.results.publish import MEDIA_TYPES
 
 ORIENTATIONS = [
@@ -383,15 +381,3 @@ def test_a_stopped_job_leaves_nothing(inputs, tmp_path):
     with pytest.raises(StopHereError):
         run_pipeline(*inputs, L1, tmp_path, stop)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_a_label_that_names_another_level_is_called_out(volumes):
-    ct, mask = volumes
-    pose = Similarity(1.0, np.eye(3), np.zeros(3))
-    mesh = SubjectMesh(np.zeros((4, 3)), Fit(np.zeros((600, 3)), pose), np.zeros(2), 0)
-    params = JobParams(mask_label=29)
-    vertebra = isolate(mask, ct, params)
-    said = "Label 29 is L3 in TotalSegmentator numbering, but the job says L1: check the level."
-    assert said in cautions(mesh, vertebra, params)
-    right = cautions(mesh, vertebra, JobParams(mask_label=29, vertebra="L3"))
-    assert not any("Label 29" in sentence for sentence in right)
