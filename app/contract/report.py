@@ -25,13 +25,13 @@ class Peak(Section):
     value_mpa: Number = Field(description="Stress at the node, MPa.")
     position_ras_mm: Position = Field(description="Position of the node, NIfTI RAS+ world, mm.")
     region: str = Field(description="Anatomical region of the node.")
-    node_id: int = Field(ge=0, description="Node id, the same anatomical place in every report of this bundle.")
+    node_id: int = Field(ge=0, description="Node id: the same anatomical place in every report of one bundle.")
 
 
 class Distribution(Section):
-    """Von Mises stress over a volume. Nodes are weighted by the volume they stand for (a quarter of each tet)."""
+    """Von Mises stress over a volume. A node weighs as much as a quarter of the tetrahedra around it."""
 
-    volume_mm3: Positive = Field(description="Volume of the region (lumped to nodes), mm³.")
+    volume_mm3: Positive = Field(description="Volume of the region, lumped to its nodes, mm³.")
     mean_mpa: Positive = Field(description="Volume-weighted mean, MPa.")
     p5_mpa: Positive = Field(description="Volume-weighted 5th percentile, MPa.")
     p50_mpa: Positive = Field(description="Volume-weighted median, MPa.")
@@ -46,24 +46,24 @@ class StressSummary(Section):
     peak_von_mises: Peak = Field(description="Largest nodal von Mises stress of the whole vertebra.")
     peak_away_from_endplates: Peak | None = Field(
         description="Largest nodal von Mises stress more than 3 mm from the loaded and the clamped endplate. Nearer "
-        "than that the idealised support rules: at the rim of a clamp the exact stress is infinite, so the overall "
-        "peak depends on the mesh. Null when every node is that near."
+        "nodes show the idealised support: at the rim of a clamp the exact stress is infinite, so the overall peak "
+        "depends on the mesh. Null where every node is nearer."
     )
-    largest_principal: Peak = Field(description="Largest s1 (most tensile), MPa; tension is positive.")
-    smallest_principal: Peak = Field(description="Smallest s3 (most compressive), MPa; compression is negative.")
+    largest_principal: Peak = Field(description="Largest s1 (most tensile); tension is positive.")
+    smallest_principal: Peak = Field(description="Smallest s3 (most compressive); compression is negative.")
     overall: Distribution = Field(description="Von Mises stress of the whole vertebra.")
     regions: dict[str, Distribution] = Field(description="Von Mises stress by anatomical region.")
 
 
 class Geometry(Section):
-    """Size of the fitted vertebra."""
+    """Size of the subject mesh."""
 
     volume_mm3: Positive = Field(description="Volume of the finite-element mesh, mm³.")
     surface_area_mm2: Positive = Field(description="Area of the outer surface, mm².")
 
 
 class SurfaceFit(Section):
-    """Distance between the fitted surface and the surface of the mask, both ways."""
+    """Distance between the mesh's surface and the mask's, sampled on both."""
 
     mean_mm: Positive = Field(description="Mean surface distance, mm.")
     p95_mm: Positive = Field(description="95th percentile of the surface distance, mm.")
@@ -71,12 +71,14 @@ class SurfaceFit(Section):
 
 
 class MeshQuality(Section):
-    """Size and shape quality of the mesh."""
+    """Size and shape quality of the subject mesh."""
 
     nodes: int = Field(ge=1, description="Number of nodes.")
     surface_nodes: int = Field(ge=1, description="Number of nodes on the outer surface.")
     tets: int = Field(ge=1, description="Number of linear tetrahedra.")
-    mean_ratio_min: Number = Field(description="Smallest mean ratio of a tetrahedron; 1 regular, 0 flat, < 0 inverted.")
+    mean_ratio_min: Number = Field(
+        description="Smallest mean ratio of a tetrahedron: 1 regular, 0 flat, below 0 inverted."
+    )
     mean_ratio_p1: Number = Field(description="1st percentile of the mean ratio.")
     mean_ratio_median: Number = Field(description="Median of the mean ratio.")
     min_dihedral_deg: Positive = Field(description="Smallest dihedral angle, degrees.")
@@ -84,87 +86,92 @@ class MeshQuality(Section):
 
 
 class Equilibrium(Section):
-    """Check of the solution: the support must carry the load."""
+    """A check of the solution: the support must carry the load."""
 
     reaction_ras_newton: Position = Field(description="Total reaction at the clamped endplate, N, RAS+ axes.")
     relative_residual: Positive = Field(
-        description="|total reaction + total applied load| / |applied load|, no unit; 0 is perfect equilibrium."
+        description="|total reaction + total load| / |total load|, no unit; 0 is perfect equilibrium."
     )
 
 
 class Prediction(Section):
-    """What is known about the quality of the surrogate's answer."""
+    """How good the surrogate's prediction is expected to be."""
 
-    surrogate: Surrogate = Field(description="Which surrogate predicted.")
+    surrogate: Surrogate = Field(description="The surrogate that predicted.")
     shape_distance_mm: Positive = Field(
-        description="Root-mean-square distance of the surface nodes from the template's, after pose and size, mm."
+        description="Root-mean-square distance of the surface nodes from the template's, mm, with pose and size "
+        "removed."
     )
     shape_deviation: Positive = Field(
         description="Root mean square of the shape coefficients, in standard deviations of the shape model."
     )
     equilibrium_residual: Positive | None = Field(
-        description="Forces that the predicted stress leaves unbalanced, over the load; no unit. Null where the "
+        description="Forces that the predicted stress leaves unbalanced, over the load, no unit. Null where the "
         "surrogate predicts no stress tensor."
     )
     expected_nmae_percent: Positive = Field(
-        description="Expected mean absolute error of the von Mises stress against a finite-element solution on the "
-        "same mesh, as a percentage of its peak; from the deviation and (where there is one) the residual, calibrated "
-        "on simulated shapes of people the surrogate was not trained on."
+        description="Expected mean absolute error of the von Mises stress, percent of the peak, against a "
+        "finite-element solution on the same mesh. Computed from the shape deviation and, where there is one, the "
+        "equilibrium residual; calibrated on simulated shapes of people that the surrogate was not trained on."
     )
     out_of_distribution: bool = Field(
-        description="The shape lies outside what the surrogate is known to predict well: use `fe`."
+        description="The expected error is above the limit that the bundle sets: use fidelity `fe`."
     )
 
 
 class Agreement(Section):
-    """The surrogate against the finite-element solution on the same mesh, von Mises stress (fidelity `both`)."""
+    """How the prediction compares with the solution on the same mesh, von Mises stress (fidelity `both`)."""
 
     mae_mpa: Positive = Field(description="Mean absolute error over the nodes, MPa.")
-    nmae_percent: Positive = Field(description="MAE over the peak of the solution, percent (paper eq. 12).")
+    nmae_percent: Positive = Field(description="Mean absolute error over the solution's peak, percent (paper eq. 12).")
     r2: Number = Field(description="Coefficient of determination over the nodes (paper eq. 10).")
-    peak_error_percent: Number = Field(description="Predicted over solved peak, minus 1, percent.")
+    peak_error_percent: Number = Field(description="Predicted peak over solved peak, minus 1, percent.")
     peak_distance_mm: Positive = Field(description="Distance between the predicted and the solved peak node, mm.")
 
 
 class Alternative(Section):
-    """Another vertebra that may be the one asked for."""
+    """Another vertebra that may be the level asked for."""
 
-    centre_ras_mm: Position = Field(description="Centre of its body, RAS+ mm: send it as `seed_ras_mm` to choose it.")
+    centre_ras_mm: Position = Field(
+        description="Its body centre, RAS+ mm: send it as `seed_ras_mm` to choose this vertebra."
+    )
     probability: Positive = Field(le=1.0, description="Probability that it is the level asked for.")
 
 
 class Segmentation(Section):
-    """How the vertebra was found and segmented, where no mask was sent."""
+    """How the networks found and segmented the vertebra, where no mask was sent."""
 
-    centre_ras_mm: Position = Field(description="Centre of the vertebral body, RAS+ mm.")
+    centre_ras_mm: Position = Field(description="Body centre, RAS+ mm.")
     confidence: Positive | None = Field(
-        le=1.0, description="Probability that this is the level asked for; null where the client said where it is."
+        le=1.0, description="Probability that this is the level asked for; null where the client sent a seed."
     )
-    alternatives: list[Alternative] = Field(description="Other vertebrae that may be that level, likeliest first.")
-    levels_seen: list[str] = Field(description="Levels in the scan from top to bottom, as numbered.")
+    alternatives: list[Alternative] = Field(description="Other vertebrae that may be that level, most probable first.")
+    levels_seen: list[str] = Field(description="The level of each body of the row, from top to bottom.")
     level_by_ribs: str | None = Field(
-        description="Level of this vertebra counted from the lowest rib; null where no end of the ribs is seen."
+        description="Level of this vertebra, counted down from the lowest rib; null where the scan does not show "
+        "where the ribs end."
     )
     level_by_sacrum: str | None = Field(
-        description="Level of this vertebra counted from the sacrum; null where it is not seen."
+        description="Level of this vertebra, counted up from the sacrum; null where the scan does not show it."
     )
     unsure_share: Positive = Field(
-        description="Voxels of 10 to 90 % probability, over the volume of the mask: how blurred its surface is."
+        description="Volume of the voxels with a probability of 10 to 90 %, over the volume of the mask: how blurred "
+        "its surface is."
     )
 
 
 class Software(Section):
-    """What computed the report."""
+    """The software that computed the report."""
 
     name: str = Field(description="Name of the software.")
     version: str = Field(description="Version of the software.")
     python: str = Field(description="Version of Python.")
     platform: str = Field(description="Operating system and processor.")
-    bundle_version: str = Field(description="Version of the model bundle (template and models).")
+    bundle_version: str = Field(description="Version of the bundle (template and models).")
 
 
 class Inputs(Section):
-    """What the job was computed from."""
+    """The files that the job read."""
 
     mask_label: int | None = Field(default=None, description="Label of the vertebra in the mask; null without a mask.")
     ct_sha256: str = Field(pattern="^[0-9a-f]{64}$", description="SHA-256 of the CT file as uploaded, hex.")
@@ -177,24 +184,24 @@ class Report(Section):
     """``report.json``: one finished job in numbers."""
 
     schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
-    vertebra: Vertebra = Field(description="Level that was analysed.")
+    vertebra: Vertebra = Field(description="Level asked for.")
     load_newton: float = Field(gt=0.0, allow_inf_nan=False, description="Compressive load on the superior endplate, N.")
     fidelity: Literal["surrogate", "fe"] = Field(
         description="What the stress in this report is: a surrogate's prediction or a finite-element solution."
     )
     prediction: Prediction | None = Field(
         default=None,
-        description="Of the surrogate that was asked, also where its field was then replaced by a solution because the "
-        "shape is out of distribution; null where none was asked.",
+        description="Quality of the surrogate's prediction, also where a solution replaced it because the shape is out "
+        "of distribution. Null where no surrogate predicted.",
     )
-    agreement: Agreement | None = Field(default=None, description="Null unless the job's fidelity is `both`.")
-    frame: str = Field(description="World frame and unit of every position.")
+    agreement: Agreement | None = Field(default=None, description="Null unless the job asked for fidelity `both`.")
+    frame: str = Field(description="World frame and unit of all positions.")
     stress: StressSummary
     geometry: Geometry
     segmentation: Segmentation | None = Field(default=None, description="Null where a mask was sent.")
-    fit: SurfaceFit | None = Field(description="Fit of the template to the mask; null where nothing was fitted.")
+    fit: SurfaceFit | None = Field(description="Fit of the template to the mask; null where none was made.")
     mesh: MeshQuality
-    equilibrium: Equilibrium | None = Field(description="Force balance of the solution; null where nothing was solved.")
+    equilibrium: Equilibrium | None = Field(description="Force balance of the solution; null for a prediction alone.")
     timings_s: dict[str, Positive] = Field(description="Wall-clock time of each stage, s.")
     inputs: Inputs
     software: Software
