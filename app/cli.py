@@ -9,44 +9,48 @@ import os
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import Any, get_args
 
 import httpx
 from pydantic import ValidationError
 
-from app.client import Client, ProblemError, Request
-from app.contract.params import JobParams
+from app.client import Client, ProblemError
 from app.demo import DemoError, service, synthetic_ct
+from app.job_arguments import add_job_arguments, job_request
 from app.jobs.settings import Settings, SettingsError
 from app.report_text import summary
 from app.serve import ROOT, gateway_command, serve, worker_command
 
 Run = Callable[[argparse.Namespace], int]
 
+PROGRAM = "vertebra-stress"
 DEFAULT_URL = "http://127.0.0.1:8000"
+INTERRUPTED = 130
+"""Exit status of a shell command that Ctrl-C ended: 128 + SIGINT."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command line and return the exit status."""
+    """Run the command line and return its exit status."""
     arguments = _parser().parse_args(argv)
     try:
         status: int = arguments.run(arguments)
         return status
     except ProblemError as error:
-        return _complain(error.text())
+        return _print_error(error.text())
     except ValidationError as error:
-        return _complain(_settings_text(error))
+        return _print_error(_settings_text(error))
     except (SettingsError, DemoError) as error:
-        return _complain(str(error))
+        return _print_error(str(error))
     except httpx.TransportError as error:
-        return _complain(f"The service at {arguments.url} does not answer: {error}")
+        return _print_error(f"The service at {arguments.url} does not answer: {error}")
     except KeyboardInterrupt:
-        return 130
+        return INTERRUPTED
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="vertebra-stress", description="Stress in a vertebra, as a service.")
+    parser = argparse.ArgumentParser(prog=PROGRAM, description="Predict the stress in a vertebra from a CT.")
+    parser.add_argument("--version", action="version", version=f"{PROGRAM} {version(PROGRAM)}")
     commands = parser.add_subparsers(required=True, metavar="command")
     processes: tuple[tuple[str, Run, str], ...] = (
         ("serve", _serve, "run queue, worker and gateway on this machine"),
@@ -54,51 +58,38 @@ def _parser() -> argparse.ArgumentParser:
         ("worker", _worker, "run only a worker"),
     )
     for name, run, text in processes:
-        command = commands.add_parser(name, help=text, description=f"{text}. Settings: VERTEBRA_* variables.")
+        description = f"{_sentence(text)} The VERTEBRA_* environment variables are the settings."
+        command = commands.add_parser(name, help=text, description=description)
         command.set_defaults(run=run, url=DEFAULT_URL)
     jobs: tuple[tuple[str, Run, str], ...] = (
-        ("submit", _submit, "send a CT to a running service and fetch the results"),
-        ("demo", _demo, "the same, with a temporary service where none runs and a synthetic CT unless --ct is given"),
+        ("submit", _submit, "send a CT to a running service and download the results"),
+        ("demo", _demo, "submit a CT or a synthetic one, and start a temporary service if none runs"),
     )
     for name, run, text in jobs:
-        command = commands.add_parser(name, help=text, description=text)
-        _add_job_arguments(command, needs_ct=run is _submit)
+        command = commands.add_parser(name, help=text, description=_sentence(text))
+        add_job_arguments(command, needs_ct=run is _submit)
+        _add_service_arguments(command)
         command.set_defaults(run=run)
     return parser
 
 
-def _add_job_arguments(command: argparse.ArgumentParser, needs_ct: bool) -> None:
-    fields = JobParams.model_fields
-    command.add_argument("--ct", type=Path, required=needs_ct, help="CT volume, NIfTI, in HU")
-    command.add_argument("--mask", type=Path, help="vertebra mask, NIfTI; without one the vertebra is segmented")
-    command.add_argument("--label", type=int, help="label of the vertebra in the mask")
-    command.add_argument(
-        "--seed",
-        type=float,
-        nargs=3,
-        metavar=("X", "Y", "Z"),
-        help="a point in the vertebra, RAS+ mm, instead of a mask",
-    )
-    command.add_argument(
-        "--vertebra", default=fields["vertebra"].default, help="level, T11 to L5 (default %(default)s)"
-    )
-    command.add_argument(
-        "--load", type=float, default=fields["load_newton"].default, help="load, N (default %(default)s)"
-    )
-    for name in ("fidelity", "surrogate", "on_out_of_distribution"):
-        flag = "--" + name.replace("_", "-")
-        choices = get_args(fields[name].annotation)
-        command.add_argument(flag, default=fields[name].default, choices=choices, help="default %(default)s")
+def _sentence(text: str) -> str:
+    return f"{text[0].upper()}{text[1:]}."
+
+
+def _add_service_arguments(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--out", type=Path, default=Path("demo-output"), help="folder for the results (default %(default)s)"
     )
-    command.add_argument("--url", default=DEFAULT_URL, help="the service (default %(default)s)")
-    command.add_argument("--api-key", default=os.environ.get("VERTEBRA_API_KEY"), help="or set VERTEBRA_API_KEY")
+    command.add_argument("--url", default=DEFAULT_URL, help="URL of the service (default %(default)s)")
+    command.add_argument(
+        "--api-key", default=os.environ.get("VERTEBRA_API_KEY"), help="API key (default $VERTEBRA_API_KEY)"
+    )
 
 
 def _serve(_: argparse.Namespace) -> int:
     settings = _settings()
-    serve(settings, lambda url: print(f"vertebra-stress is ready at {url}", flush=True))
+    serve(settings, lambda url: print(f"{PROGRAM} is ready at {url}", flush=True))
     return 0
 
 
@@ -106,22 +97,22 @@ def _gateway(_: argparse.Namespace) -> int:
     settings = _settings()
     settings.check_bind()
     settings.require_broker()
-    return _become(gateway_command(settings, settings.port))
+    return _replace_process(gateway_command(settings, settings.port))
 
 
 def _worker(_: argparse.Namespace) -> int:
     settings = _settings()
     settings.require_broker()
-    return _become(worker_command(settings))
+    return _replace_process(worker_command(settings))
 
 
 def _submit(arguments: argparse.Namespace) -> int:
-    request = _request(arguments)
+    request = job_request(arguments)
     with Client(arguments.url, arguments.api_key) as client:
         path = client.submit(request)
         print(f"job: {client.absolute(path)}")
         client.watch(path)
-        _fetch(client, path, arguments.out)
+        _download_all(client, path, arguments.out)
     return 0
 
 
@@ -130,37 +121,19 @@ def _demo(arguments: argparse.Namespace) -> int:
         if arguments.ct is None:
             print("generating a synthetic lumbar CT ...", flush=True)
             arguments.ct = synthetic_ct(Path(folder))
-        _request(arguments)  # complain before a service is started
-        print("starting the service (the first time compiles the numerical kernels, about a minute) ...", flush=True)
+        job_request(arguments)  # report a missing file before a service starts
+        print("starting the service (the first start compiles the numerical kernels, about a minute) ...", flush=True)
         with service(arguments.url) as url:
-            own = url != arguments.url
+            is_temporary = url != arguments.url
             arguments.url = url
             status = _submit(arguments)
-        if own:
-            print("the demo's service has stopped; `vertebra-stress serve` (make serve) keeps one running")
+        if is_temporary:
+            print("the temporary service has stopped; `vertebra-stress serve` (make serve) keeps a service running")
         return status
 
 
-def _request(arguments: argparse.Namespace) -> Request:
-    for path in (arguments.ct, arguments.mask):
-        if path is not None and not path.is_file():
-            raise SettingsError(f"There is no file {path}.")
-    params: dict[str, Any] = {
-        "vertebra": arguments.vertebra,
-        "load_newton": arguments.load,
-        "fidelity": arguments.fidelity,
-        "surrogate": arguments.surrogate,
-        "on_out_of_distribution": arguments.on_out_of_distribution,
-    }
-    if arguments.label is not None:
-        params["mask_label"] = arguments.label
-    if arguments.seed is not None:
-        params["seed_ras_mm"] = arguments.seed
-    return Request(arguments.ct, arguments.mask, params)
-
-
-def _fetch(client: Client, path: str, folder: Path) -> None:
-    """Download every result, print the report and where everything is."""
+def _download_all(client: Client, path: str, folder: Path) -> None:
+    """Download every result, print the report and the place of each file."""
     folder.mkdir(parents=True, exist_ok=True)
     results = client.results(path)
     saved = {result["name"]: client.download(result, folder) for result in results}
@@ -177,7 +150,7 @@ def _report(path: Path) -> str:
     report = json.loads(path.read_text(encoding="utf-8"))
     try:
         return summary(report)
-    except (KeyError, TypeError):  # the service is of another version than this client
+    except (KeyError, TypeError):  # the service has another version than this client
         return json.dumps(report, indent=2)
 
 
@@ -188,18 +161,18 @@ def _settings() -> Settings:
     return settings
 
 
-def _become(command: list[str]) -> int:
-    """Replace this process, so that signals reach the server itself."""
+def _replace_process(command: list[str]) -> int:
+    """Replace this process with a server, so that signals reach the server itself."""
     os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     os.execv(command[0], command)
 
 
 def _settings_text(error: ValidationError) -> str:
     lines = [f"  VERTEBRA_{'_'.join(map(str, fault['loc'])).upper()}: {fault['msg']}" for fault in error.errors()]
-    return "\n".join(["A setting is not acceptable:", *lines])
+    return "\n".join(["These settings are not acceptable:", *lines])
 
 
-def _complain(text: str) -> int:
+def _print_error(text: str) -> int:
     print(text, file=sys.stderr)
     return 1
 

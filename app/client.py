@@ -1,4 +1,4 @@
-"""The command-line client: submit a CT, watch the job, fetch every result."""
+"""A client of the service: submit a CT, watch the job, download every result."""
 
 from __future__ import annotations
 
@@ -19,18 +19,21 @@ Json = dict[str, Any]
 
 POLL_S = 0.5
 TRIES = 5
+"""Requests before the client gives up on a service that does not answer or is temporarily unavailable."""
+
+RETRY_PAUSE_S = 1.0
 TIMEOUT = httpx.Timeout(60.0, connect=10.0)
 
 
 class ProblemError(Exception):
-    """The service answered with a problem, or the job failed with one."""
+    """The service reported a problem, or the job failed with one."""
 
     def __init__(self, problem: Json) -> None:
         super().__init__(str(problem.get("title", "Unknown problem")))
         self.problem = problem
 
     def text(self) -> str:
-        """Return the problem for a person."""
+        """Return the problem as text for a person."""
         lines = [f"{self.problem.get('title', 'Error')} ({self.problem.get('type', 'unknown')})"]
         lines.append(f"  {self.problem.get('detail', '')}")
         known = {"type", "title", "status", "detail", "instance"}
@@ -40,7 +43,7 @@ class ProblemError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """What to submit."""
+    """A job to submit: the files and the parameters."""
 
     ct: Path
     mask: Path | None
@@ -48,14 +51,14 @@ class Request:
 
 
 class Client:
-    """Talks to one service.
+    """A connection to one service.
 
     Parameters
     ----------
     url
-        Where the service is.
+        URL of the service.
     api_key
-        Sent as a bearer token.
+        API key; the client sends it as a bearer token.
     """
 
     def __init__(self, url: str, api_key: str | None = None) -> None:
@@ -69,27 +72,27 @@ class Client:
         self._http.close()
 
     def submit(self, request: Request) -> str:
-        """Upload and return the path of the job; a retry after a lost connection makes no second job."""
+        """Upload the files and return the path of the job. A retry after a lost connection makes no second job."""
         key = uuid.uuid4().hex
-        for left in reversed(range(TRIES)):
+        for tries_left in reversed(range(TRIES)):
             try:
                 response = self._upload(request, key)
             except httpx.TransportError:
-                if not left:
+                if not tries_left:
                     raise
-                time.sleep(1.0)
+                time.sleep(RETRY_PAUSE_S)
                 continue
             location = response.headers.get("Location")
-            if location:  # accepted, or kept while the queue is away
+            if location:  # accepted, or stored until the queue answers
                 return str(location)
-            if response.status_code == 503 and left:
-                time.sleep(float(response.headers.get("Retry-After", 1)))
+            if response.status_code == 503 and tries_left:
+                time.sleep(float(response.headers.get("Retry-After", RETRY_PAUSE_S)))
                 continue
             raise ProblemError(_problem(response))
         raise AssertionError("unreachable")
 
     def watch(self, path: str) -> Json:
-        """Follow a job to its end and return it; raise `ProblemError` when it failed."""
+        """Show the progress of a job to its end and return the job. Raise `ProblemError` if it fails."""
         with tqdm(total=100.0, bar_format="{desc:<28} {bar:30} {percentage:3.0f} % {elapsed}") as bar:
             while True:
                 job = self._get(path)
@@ -108,7 +111,7 @@ class Client:
         return results
 
     def download(self, result: Json, folder: Path) -> Path:
-        """Save one result file."""
+        """Save one result file in a folder and return its path."""
         target = folder / Path(result["name"]).name
         with self._http.stream("GET", result["url"]) as response, target.open("wb") as out:
             if response.status_code != 200:
@@ -139,25 +142,25 @@ class Client:
             )
 
     def _get(self, path: str) -> Json:
-        for left in reversed(range(TRIES)):
+        for tries_left in reversed(range(TRIES)):
             try:
                 response = self._http.get(path)
             except httpx.TransportError:
-                if not left:
+                if not tries_left:
                     raise
-                time.sleep(1.0)
+                time.sleep(RETRY_PAUSE_S)
                 continue
             if response.status_code == 200:
                 body: Json = response.json()
                 return body
-            if response.status_code < 500 or not left:
+            if response.status_code < 500 or not tries_left:
                 raise ProblemError(_problem(response))
-            time.sleep(1.0)
+            time.sleep(RETRY_PAUSE_S)
         raise AssertionError("unreachable")
 
 
 class _Tracked(io.FileIO):
-    """A file that tells how much of it was read."""
+    """A file that reports how many bytes were read."""
 
     def __init__(self, path: Path, update: Callable[[int], object]) -> None:
         super().__init__(path, "rb")

@@ -1,4 +1,4 @@
-"""`vertebra-stress demo`: a service of its own for one job, unless one is running."""
+"""`vertebra-stress demo`: start a temporary service for one job, unless a service runs already."""
 
 from __future__ import annotations
 
@@ -18,17 +18,23 @@ from app.jobs.parent_death import die_with_parent
 from app.serve import ROOT, is_ready
 
 START_WITHIN_S = 180.0
+"""The first start compiles the numerical kernels, which takes about a minute."""
+
 STOP_WITHIN_S = 40.0
+POLL_S = 0.3
+LOG_TAIL = 3000
+"""Characters of a log that an error shows."""
+
 SYNTHETIC_SEED = "1"
 
 
 class DemoError(Exception):
-    """The demo's service did not come up; the message holds the end of its log."""
+    """The temporary service or the synthetic CT failed; the message has the end of the log."""
 
 
 @contextmanager
 def service(url: str) -> Iterator[str]:
-    """Yield the URL of a ready service: the running one at ``url``, or a temporary one."""
+    """Yield the URL of a ready service: the one at ``url`` if it runs, or else a temporary one."""
     if is_ready(url):
         yield url
         return
@@ -37,9 +43,9 @@ def service(url: str) -> Iterator[str]:
         log = Path(folder) / "serve.log"
         process = _start(Path(folder), port, log)
         try:
-            own = f"http://127.0.0.1:{port}"
-            _wait(process, own, log)
-            yield own
+            temporary_url = f"http://127.0.0.1:{port}"
+            _wait_until_ready(process, temporary_url, log)
+            yield temporary_url
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -54,7 +60,7 @@ def synthetic_ct(folder: Path) -> Path:
     command = [sys.executable, "-m", "synthetic_ct", "--out", str(folder), "--seed", SYNTHETIC_SEED]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
     if done.returncode:
-        raise DemoError(f"The CT could not be generated:\n{done.stderr[-3000:]}")
+        raise DemoError(f"The CT could not be generated:\n{done.stderr[-LOG_TAIL:]}")
     return folder / "ct.nii.gz"
 
 
@@ -75,10 +81,10 @@ def _start(folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
     end = time.monotonic() + START_WITHIN_S
     while not is_ready(url):
         if process.poll() is not None or time.monotonic() > end:
-            tail = log.read_text(errors="replace")[-3000:]
-            raise DemoError(f"The service did not become ready within {START_WITHIN_S:g} s. Its log ends:\n{tail}")
-        time.sleep(0.3)
+            tail = log.read_text(errors="replace")[-LOG_TAIL:]
+            raise DemoError(f"The service was not ready within {START_WITHIN_S:g} s. The end of its log:\n{tail}")
+        time.sleep(POLL_S)

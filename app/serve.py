@@ -1,4 +1,4 @@
-"""`vertebra-stress serve`: broker, worker and gateway on this machine, as supervised child processes."""
+"""`vertebra-stress serve`: broker, worker and gateway as supervised child processes on this machine."""
 
 from __future__ import annotations
 
@@ -22,29 +22,39 @@ from app.supervisor import Child, Supervisor
 log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[1]
+"""Folder that holds the packages ``app`` and ``workers``."""
+
+READY_TIMEOUT_S = 5.0
+GRACEFUL_SHUTDOWN_S = 5
+"""How long a gateway that stops lets running requests finish, seconds."""
 
 
 def serve(settings: Settings, announce: Callable[[str], None]) -> None:
-    """Run everything until SIGTERM or SIGINT.
+    """Run the whole service until SIGTERM or SIGINT.
 
     Parameters
     ----------
     settings
-        Unset broker, database and storage are embedded under ``data_dir``. Port 0 chooses a free one.
+        If broker, database or storage is not set, the service embeds it under ``data_dir``. Port 0 means a free port.
     announce
-        Called with the service's URL once it answers.
+        Called with the URL of the service when it is ready.
+
+    Raises
+    ------
+    SettingsError
+        A setting is unsafe, or another `serve` uses the data folder.
     """
     settings.check_bind()
-    with _locked(settings.data_dir):
+    with _lock(settings.data_dir):
         port = settings.port or free_port(settings.host)
         embedded = EmbeddedBroker.prepare(settings.data_dir / "broker") if settings.broker_url is None else None
         environment = _environment(settings, port, embedded)
         if embedded is not None and settings.database_url is None:
-            _release_left_over(settings)
+            _release_unfinished(settings)
         supervisor = Supervisor(_children(settings, port, embedded, environment))
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, supervisor.end)
-        url = f"http://{_reachable(settings.host)}:{port}"
+        url = f"http://{_reachable_host(settings.host)}:{port}"
         supervisor.run(lambda: is_ready(url), lambda: announce(url))
 
 
@@ -53,12 +63,12 @@ def gateway_command(settings: Settings, port: int) -> list[str]:
     return [
         sys.executable, "-m", "uvicorn", "--factory", "app.application:create_app",
         "--host", settings.host, "--port", str(port), "--log-level", settings.log_level.lower(),
-        "--no-access-log", "--timeout-graceful-shutdown", "5", "--no-server-header",
+        "--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SHUTDOWN_S), "--no-server-header",
     ]  # fmt: skip
 
 
 def worker_command(settings: Settings) -> list[str]:
-    """Return the command line of a worker (by name: the gateway's code never imports the workers')."""
+    """Return the command line of a worker. It names the workers' module, which the gateway must not import."""
     return [
         sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker", "--queues", QUEUE_NAME,
         "--pool", "prefork", "--concurrency", str(settings.worker_concurrency), "--loglevel", settings.log_level,
@@ -67,9 +77,9 @@ def worker_command(settings: Settings) -> list[str]:
 
 
 def is_ready(url: str) -> bool:
-    """Return whether the service at a URL can take and run jobs."""
+    """Return whether the service at a URL can accept and run jobs."""
     try:
-        return httpx.get(f"{url}/health/ready", timeout=5.0).status_code == 200
+        return httpx.get(f"{url}/health/ready", timeout=READY_TIMEOUT_S).status_code == 200
     except httpx.HTTPError:
         return False
 
@@ -86,7 +96,7 @@ def _children(
 
 
 def _environment(settings: Settings, port: int, embedded: EmbeddedBroker | None) -> dict[str, str]:
-    """Return the children's environment: this process's, with what was decided here made explicit."""
+    """Return the environment of the child processes: that of this process, with the settings that `serve` chose."""
     environment = dict(os.environ)
     environment["VERTEBRA_DATA_DIR"] = str(settings.data_dir.resolve())
     environment["VERTEBRA_HOST"] = settings.host
@@ -97,8 +107,8 @@ def _environment(settings: Settings, port: int, embedded: EmbeddedBroker | None)
     return environment
 
 
-def _release_left_over(settings: Settings) -> None:
-    """Let jobs that the last run left unfinished start at once: no worker of it can be alive."""
+def _release_unfinished(settings: Settings) -> None:
+    """Queue the jobs that the last run left unfinished; none of its workers can be alive."""
     store = open_store(settings)
     released = release_all(store)
     store.engine.dispose()
@@ -107,8 +117,8 @@ def _release_left_over(settings: Settings) -> None:
 
 
 @contextmanager
-def _locked(data_dir: Path) -> Iterator[None]:
-    """Refuse to share a data folder with another `serve`."""
+def _lock(data_dir: Path) -> Iterator[None]:
+    """Hold the lock of a data folder. Raise `SettingsError` if another `serve` holds it."""
     data_dir.mkdir(parents=True, exist_ok=True)
     with (data_dir / "serve.lock").open("w") as lock:
         try:
@@ -120,7 +130,8 @@ def _locked(data_dir: Path) -> Iterator[None]:
         yield
 
 
-def _reachable(host: str) -> str:
+def _reachable_host(host: str) -> str:
+    """Return the host part of a URL that reaches a server bound to an address."""
     if host in ("0.0.0.0", ""):
         return "127.0.0.1"
     if host == "::":

@@ -1,4 +1,4 @@
-"""Keeps child processes running, and takes every one of them down again."""
+"""Keeps child processes running, and stops all of them at the end."""
 
 from __future__ import annotations
 
@@ -15,27 +15,30 @@ from app.jobs.parent_death import die_with_parent
 
 log = logging.getLogger(__name__)
 
-FIRST_BACKOFF_S = 1.0
-LONGEST_BACKOFF_S = 30.0
+FIRST_PAUSE_S = 1.0
+LONGEST_PAUSE_S = 30.0
+"""Pauses before a process starts again; the pause doubles while the process keeps dying."""
+
 HEALTHY_AFTER_S = 60.0
+"""A process that ran for this long was healthy, so its next pause is the first one again."""
 
 
 @dataclass
 class Child:
-    """A process to keep alive.
+    """A process that the supervisor keeps alive.
 
     Parameters
     ----------
     name
-        For the log.
+        Name in the log.
     command, environment
-        What to start.
+        Command line and environment of the process.
     stop_signal, stop_within_s
-        How to ask it to end, and how long to wait before killing its whole process group.
+        Signal that asks the process to end, and seconds to wait before the supervisor kills its whole process group.
     orphan_signal
-        What the kernel sends it when the supervisor dies without a word.
+        Signal that the kernel sends to the process when the supervisor itself is killed.
     wait_for
-        Start only once this is true.
+        The process starts only when this function returns true.
     """
 
     name: str
@@ -47,11 +50,11 @@ class Child:
     wait_for: Callable[[], bool] = lambda: True
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)
-    backoff_s: float = field(default=FIRST_BACKOFF_S, init=False)
+    pause_s: float = field(default=FIRST_PAUSE_S, init=False)
     start_after: float = field(default=0.0, init=False)
 
     def start(self) -> None:
-        """Start the process in a process group of its own (so that Ctrl-C reaches only the supervisor)."""
+        """Start the process in a process group of its own, so that Ctrl-C reaches only the supervisor."""
         self.process = subprocess.Popen(
             self.command,
             env=dict(self.environment),
@@ -63,20 +66,20 @@ class Child:
         log.info("%s started, process %d", self.name, self.process.pid)
 
     def watch(self) -> None:
-        """Start the process again when it has died; wait longer after each quick death."""
+        """Start the process again if it has died. The pause before the start doubles after each quick death."""
         now = time.monotonic()
         if self.process is not None and self.process.poll() is not None:
             log.error("%s died with status %d", self.name, self.process.returncode)
             self._kill_group()
             self.process = None
             healthy = now - self.started_at > HEALTHY_AFTER_S
-            self.backoff_s = FIRST_BACKOFF_S if healthy else min(2 * self.backoff_s, LONGEST_BACKOFF_S)
-            self.start_after = now + self.backoff_s
+            self.pause_s = FIRST_PAUSE_S if healthy else min(2 * self.pause_s, LONGEST_PAUSE_S)
+            self.start_after = now + self.pause_s
         elif self.process is None and now >= self.start_after and self.wait_for():
             self.start()
 
     def stop(self) -> None:
-        """End the process, kindly first, and whatever it left in its group."""
+        """Ask the process to end, then kill what is left of its process group."""
         if self.process is None:
             return
         if self.process.poll() is None:
@@ -84,7 +87,7 @@ class Child:
             try:
                 self.process.wait(self.stop_within_s)
             except subprocess.TimeoutExpired:
-                log.warning("%s did not end within %g s: killed", self.name, self.stop_within_s)
+                log.warning("%s did not end within %g s; it is killed", self.name, self.stop_within_s)
         self._kill_group()
         self.process.wait()
         self.process = None
@@ -99,7 +102,7 @@ class Child:
 
 
 class Supervisor:
-    """Starts children in order, watches them, stops them in reverse order."""
+    """Starts child processes in order, watches them, and stops them in reverse order."""
 
     def __init__(self, children: list[Child], poll_s: float = 0.2) -> None:
         self._children = children
@@ -107,26 +110,26 @@ class Supervisor:
         self._ending = False
 
     def end(self, *_: object) -> None:
-        """Ask `run` to return (a signal handler)."""
+        """Ask `run` to return. This method is a signal handler."""
         self._ending = True
 
     def run(self, ready: Callable[[], bool], on_ready: Callable[[], None]) -> None:
-        """Run until `end` is called.
+        """Run the child processes until `end` is called.
 
         Parameters
         ----------
         ready
-            Whether the whole answers; asked until it first does.
+            Returns whether the service answers. It is called until it first returns true.
         on_ready
-            Called once, then.
+            Called once, when ``ready`` first returns true.
         """
-        announced = False
+        is_ready = False
         try:
             while not self._ending:
                 for child in self._children:
                     child.watch()
-                if not announced and ready():
-                    announced = True
+                if not is_ready and ready():
+                    is_ready = True
                     on_ready()
                 time.sleep(self._poll_s)
         finally:

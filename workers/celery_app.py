@@ -1,6 +1,6 @@
-"""Celery configuration: which queue, how many processes, how long, and what a fresh pool process does first.
+"""Celery configuration: the queue, the processes, the time limits, and what a new pool process does first.
 
-Why each value is as it is stands in DESIGN section 3 (measured on Celery 5.7 with redis-py 8.1).
+``docs/decisions/0002-celery-settings.md`` gives the reasons for the values (measured on Celery 5.7 with redis-py 8.1).
 """
 
 from __future__ import annotations
@@ -19,17 +19,17 @@ settings = Settings()
 
 app = Celery("vertebra-workers", broker=settings.broker, include=["workers.tasks"])
 app.conf.update(
-    task_ignore_result=True,  # the job row is the truth
+    task_ignore_result=True,  # the job row holds the result
     task_default_queue=QUEUE_NAME,
     task_acks_late=True,
-    task_reject_on_worker_lost=False,  # the reconciler and the attempt count decide, not the broker
+    task_reject_on_worker_lost=False,  # the job row counts attempts; the broker counts none
     task_track_started=False,
-    worker_pool="prefork",  # time limits are silently ignored by the other pools
+    worker_pool="prefork",  # the other pools ignore time limits without a warning
     worker_concurrency=settings.worker_concurrency,
     worker_prefetch_multiplier=1,
     worker_max_tasks_per_child=50,
-    worker_proc_alive_timeout=120.0,
-    worker_cancel_long_running_tasks_on_connection_loss=False,  # the fencing token makes duplicates harmless
+    worker_proc_alive_timeout=120.0,  # loading the models takes longer than the default of 4 s
+    worker_cancel_long_running_tasks_on_connection_loss=False,  # the fencing token makes a duplicate harmless
     worker_send_task_events=False,
     worker_enable_remote_control=False,
     task_soft_time_limit=settings.job_deadline_s,
@@ -44,9 +44,9 @@ app.conf.update(
 
 @worker_process_init.connect
 def prepare_process(**_: Any) -> None:
-    """Load models and compile kernels after the fork, then report as alive."""
+    """Load the models and compile the kernels after the fork, then start to report."""
     die_with_parent(os.getppid())
-    from workers import engine, presence  # heavy: in the pool process only
+    from workers import engine, presence  # heavy, so only the pool process imports them
 
     engine.warm_up()
     presence.start()
@@ -54,7 +54,7 @@ def prepare_process(**_: Any) -> None:
 
 @worker_process_shutdown.connect
 def leave_process(**_: Any) -> None:
-    """Sign off."""
+    """Remove this process from the list of workers."""
     from workers import presence
 
     presence.stop()

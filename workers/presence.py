@@ -1,4 +1,4 @@
-"""A pool process reports that it lives and what software it runs (`/health/ready` shows it)."""
+"""A pool process reports that it is alive and which software it runs. ``/health/ready`` shows these reports."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ _stop = threading.Event()
 
 @cache
 def job_store() -> JobStore:
-    """Return this process's job store (opened after the fork: connections must not cross it)."""
+    """Return this process's job store. It must open after the fork, because processes must not share connections."""
     return open_store(Settings())
 
 
@@ -40,24 +40,24 @@ def blob_store() -> BlobStore:
 
 
 def worker_name() -> str:
-    """Return host and process id."""
+    """Return the name of this process: host and process id."""
     return f"{socket.gethostname()}:{os.getpid()}"
 
 
 def start() -> None:
-    """Report now and every few seconds, and clean up after killed neighbours."""
+    """Report now and every few seconds, and remove the folders of killed processes."""
     report = worker_registry.WorkerReport(worker_name(), _bundle_version(), _software(), time.time())
     _stop.clear()
     threading.Thread(target=_keep_reporting, args=(report,), name="presence", daemon=True).start()
 
 
 def stop() -> None:
-    """Stop reporting and sign off."""
+    """Stop the reports, and remove this process from the list of workers."""
     _stop.set()
     try:
         worker_registry.unregister(job_store(), worker_name())
     except SQLAlchemyError:
-        log.warning("could not sign off: the database does not answer")
+        log.warning("cannot leave the list of workers: the database does not answer")
 
 
 def _keep_reporting(report: worker_registry.WorkerReport) -> None:
@@ -66,7 +66,7 @@ def _keep_reporting(report: worker_registry.WorkerReport) -> None:
         try:
             worker_registry.register(job_store(), report)
         except SQLAlchemyError as error:
-            log.warning("could not report: %s", type(error).__name__)
+            log.warning("cannot report to the list of workers: %s", type(error).__name__)
         remove_left_behind(longest)
         if _stop.wait(pause):
             return

@@ -1,4 +1,4 @@
-"""Where an attempt keeps its files: patient data, so that nothing may stay behind even when the process is killed."""
+"""The folder of an attempt's files. It holds patient data, so it must go even if somebody kills the process."""
 
 from __future__ import annotations
 
@@ -15,11 +15,12 @@ from pathlib import Path
 log = logging.getLogger(__name__)
 
 PREFIX = "vertebra-job-"
+"""Start of a folder's name; process id and host follow."""
 
 
 @contextmanager
 def scratch_folder() -> Iterator[Path]:
-    """Yield a fresh folder under ``TMPDIR``, named after this process; it is removed afterwards."""
+    """Yield a new folder under ``TMPDIR`` that carries this process's id and host. Remove it afterwards."""
     with tempfile.TemporaryDirectory(prefix=f"{PREFIX}{os.getpid()}-{socket.gethostname()}-") as folder:
         yield Path(folder)
 
@@ -30,8 +31,8 @@ def remove_left_behind(longest_run_s: float) -> None:
     Parameters
     ----------
     longest_run_s
-        No attempt runs longer (seconds); a folder older than twice that is removed also when another host made it
-        (containers that share a scratch volume change their names).
+        Longest run of an attempt, seconds. A folder of twice that age goes even if another host made it, because
+        containers that share a scratch volume change their host names.
     """
     for folder in Path(tempfile.gettempdir()).glob(f"{PREFIX}*"):
         if _is_dead(folder.name) or _age_s(folder) > 2 * longest_run_s:
@@ -40,7 +41,7 @@ def remove_left_behind(longest_run_s: float) -> None:
 
 
 def _is_dead(name: str) -> bool:
-    """Return whether the process that made a folder was on this host and is gone."""
+    """Return whether the process that made a folder ran on this host and has ended."""
     pid, _, rest = name.removeprefix(PREFIX).partition("-")
     if not pid.isdigit() or not rest.startswith(f"{socket.gethostname()}-"):
         return False

@@ -1,7 +1,7 @@
-"""The one task: run the pipeline for a job id.
+"""The only Celery task: run the pipeline for a job id.
 
-Delivery is at least once and workers die, so the job row decides: `claim` starts an attempt and hands out a fencing
-token, and whatever this process writes afterwards counts only while that token is current.
+The queue may deliver an id twice, and workers may die, so the job row decides. `JobStore.claim` starts an attempt and
+returns a fencing token. The row accepts what this process writes only while that token is current.
 """
 
 from __future__ import annotations
@@ -33,10 +33,11 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PROGRESS_EVERY_S = 0.25
+"""Shortest time between two updates of the row within one stage."""
 
 
 class _FencedOut(Exception):
-    """The attempt is no longer the current one: cancelled, overdue, or taken for dead."""
+    """The attempt no longer holds the current token: the job was deleted, was overdue, or went to another worker."""
 
 
 @app.task(name=TASK_NAME)
@@ -46,39 +47,39 @@ def run_job(job_id: str) -> None:
     Parameters
     ----------
     job_id
-        The job; everything else is in its row.
+        Id of the job; its row has everything else.
     """
     claim = job_store().claim(job_id, worker_name())
     if claim is None:
-        log.info("job %s: nothing to start", job_id)
+        log.info("job %s: the job must not start", job_id)
         return
-    log.info("job %s: attempt %d", job_id, claim.attempt)
+    log.info("job %s: attempt %d starts", job_id, claim.attempt)
     begin = time.perf_counter()
     try:
         with scratch_folder() as folder, _heartbeat(claim) as fenced:
             _attempt(claim, folder, fenced)
     except _FencedOut:
-        log.info("job %s: attempt %d is no longer wanted", job_id, claim.attempt)
+        log.info("job %s: attempt %d is fenced out", job_id, claim.attempt)
         _discard(claim)
     except (StorageUnavailable, SQLAlchemyError):
-        log.exception("job %s: storage or database went away", job_id)
+        log.exception("job %s: the storage or the database failed", job_id)
         _release(claim)
     except SoftTimeLimitExceeded:
         _fail(claim, _too_slow(Settings().job_deadline_s))
     except VertebraError as error:
-        log.info("job %s: %s", job_id, error.slug)
+        log.info("job %s fails: %s", job_id, error.slug)
         _fail(claim, error)
     except Exception:
-        log.exception("job %s: unforeseen", job_id)
+        log.exception("job %s: unexpected error", job_id)
         _fail(
-            claim, InternalError("Something unforeseen happened. The operator finds it in the log under the job's id.")
+            claim, InternalError("An unexpected error happened. The operator finds it in the log under the job's id.")
         )
     log.info("job %s: attempt %d ended after %.1f s", job_id, claim.attempt, time.perf_counter() - begin)
 
 
 def _attempt(claim: Claim, folder: Path, fenced: threading.Event) -> None:
-    """Fetch the input, compute, and publish."""
-    from workers import pipeline  # heavy: loaded by the pool process, not by the one that supervises it
+    """Download the input, run the pipeline, and publish the results."""
+    from workers import pipeline  # heavy, so only the pool process imports it
 
     store = job_store()
     progress = _Progress(claim, store, fenced)
@@ -92,9 +93,9 @@ def _attempt(claim: Claim, folder: Path, fenced: threading.Event) -> None:
 
 
 class _Progress:
-    """The callback of the pipeline: records stage and percent, and raises once the attempt is fenced out.
+    """The callback of the pipeline: records stage and percent, and raises `_FencedOut` once the attempt is fenced out.
 
-    Cheap enough to call in a loop: within a stage the row is written a few times a second at most.
+    It is cheap enough for a loop: within a stage it writes the row at most once in `PROGRESS_EVERY_S`.
     """
 
     def __init__(self, claim: Claim, store: JobStore, fenced: threading.Event) -> None:
@@ -105,7 +106,7 @@ class _Progress:
         self._written = 0.0
 
     def __call__(self, stage: str, percent: float) -> None:
-        """Report that ``stage`` is under way and ``percent`` of the whole job is done."""
+        """Record the current stage and the progress of the whole job in percent."""
         if self._fenced.is_set():
             raise _FencedOut
         now = time.monotonic()
@@ -127,7 +128,7 @@ def _fetch(claim: Claim, folder: Path) -> tuple[Path, Path | None]:
 
 
 def _publish(claim: Claim, store: JobStore, result: PipelineResult) -> None:
-    """Upload aside, then make everything visible by one UPDATE that holds the token."""
+    """Upload the files, then make all of them visible by one UPDATE that checks the token."""
     prefix = results_prefix(claim.job_id, claim.token)
     manifest: list[Json] = []
     begin = time.perf_counter()
@@ -146,7 +147,7 @@ def _publish(claim: Claim, store: JobStore, result: PipelineResult) -> None:
 
 @contextmanager
 def _heartbeat(claim: Claim) -> Iterator[threading.Event]:
-    """Keep the row's heartbeat fresh; the event is set once the attempt is fenced out."""
+    """Update the row's heartbeat in a thread. Set the event once the attempt is fenced out."""
     fenced, done = threading.Event(), threading.Event()
 
     def beat() -> None:
@@ -156,7 +157,7 @@ def _heartbeat(claim: Claim) -> Iterator[threading.Event]:
                     fenced.set()
                     return
             except SQLAlchemyError as error:
-                log.warning("job %s: no heartbeat (%s)", claim.job_id, type(error).__name__)
+                log.warning("job %s: cannot write the heartbeat (%s)", claim.job_id, type(error).__name__)
 
     thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
     thread.start()
@@ -168,33 +169,33 @@ def _heartbeat(claim: Claim) -> Iterator[threading.Event]:
 
 
 def _fail(claim: Claim, error: VertebraError) -> None:
-    """Say why the job ended; when the database is away the reconciler will start it again."""
+    """Record why the job failed. If the database does not answer, the reconciler starts the job again later."""
     try:
         if not job_store().fail(claim.job_id, claim.token, error.problem()):
-            log.info("job %s: attempt %d is no longer wanted", claim.job_id, claim.attempt)
+            log.info("job %s: attempt %d is fenced out", claim.job_id, claim.attempt)
         _discard(claim)
     except SQLAlchemyError:
-        log.exception("job %s: could not record its end", claim.job_id)
+        log.exception("job %s: cannot record that it failed", claim.job_id)
 
 
 def _release(claim: Claim) -> None:
     try:
         job_store().release(claim.job_id, claim.token)
     except SQLAlchemyError:
-        log.warning("job %s: left to the reconciler", claim.job_id)
+        log.warning("job %s: cannot queue it again; the reconciler will", claim.job_id)
 
 
 def _discard(claim: Claim) -> None:
-    """Remove what this attempt uploaded."""
+    """Remove the files that this attempt uploaded."""
     try:
         blob_store().delete_tree(results_prefix(claim.job_id, claim.token))
     except StorageUnavailable:
-        log.warning("job %s: files of attempt %d left to the sweep", claim.job_id, claim.attempt)
+        log.warning("job %s: cannot remove the files of attempt %d; the reconciler will", claim.job_id, claim.attempt)
 
 
 def _too_slow(limit_s: int) -> DeadlineExceeded:
     return DeadlineExceeded(
-        "The computation took too long and was stopped. Try a smaller field of view.",
+        "The computation took too long, so the worker stopped it. Try a smaller field of view.",
         expected=f"at most {limit_s} s",
         got="a longer run",
     )

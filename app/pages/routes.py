@@ -1,4 +1,4 @@
-"""What a clinician sees: two pages that read the JSON API; no outside assets."""
+"""The two web pages for clinicians. They read the JSON API and load nothing from other servers."""
 
 from __future__ import annotations
 
@@ -17,11 +17,15 @@ from app.contract.params import JobParams
 router = APIRouter(include_in_schema=False)
 
 FOLDER = Path(__file__).parent
+LONGEST_ID = 64
+"""Characters of a path that the page of a job repeats."""
+
+NONCE_BYTES = 16
 
 
 @router.get("/")
 def home(services: ServicesDep) -> HTMLResponse:
-    """Upload form and recent jobs."""
+    """Return the page with the upload form and the recent jobs."""
     schema = JobParams.model_json_schema()["properties"]
     return _render(
         "home.html",
@@ -35,12 +39,13 @@ def home(services: ServicesDep) -> HTMLResponse:
 
 @router.get("/jobs/{job_id}")
 def job(job_id: str, services: ServicesDep) -> HTMLResponse:
-    """State, error or results of one job (the data comes from the API, with the viewer's own key)."""
-    return _render("job.html", needs_key=bool(services.settings.api_keys), job_id=job_id[:64])
+    """Return the page of one job. Its script reads the data from the API with the key of the person who looks at it."""
+    return _render("job.html", needs_key=bool(services.settings.api_keys), job_id=job_id[:LONGEST_ID])
 
 
 def _render(template: str, **values: object) -> HTMLResponse:
-    nonce = secrets.token_urlsafe(16)
+    """Return a page. Its security policy allows only the style and the script of this response."""
+    nonce = secrets.token_urlsafe(NONCE_BYTES)
     html = _templates().get_template(template).render(nonce=nonce, css=_css(), **values)
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "

@@ -1,0 +1,73 @@
+"""Command-line arguments that describe a job, and the job that they describe."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any, get_args
+
+from app.client import Request
+from app.contract.params import JobParams
+from app.jobs.settings import SettingsError
+
+
+def add_job_arguments(command: argparse.ArgumentParser, needs_ct: bool) -> None:
+    """Add the files and the parameters of a job to a command; ``needs_ct`` makes the CT a required argument."""
+    _add_files(command, needs_ct)
+    _add_params(command)
+
+
+def job_request(arguments: argparse.Namespace) -> Request:
+    """Return the job that the arguments describe. Raise `SettingsError` if a file is missing."""
+    for path in (arguments.ct, arguments.mask):
+        if path is not None and not path.is_file():
+            raise SettingsError(f"There is no file {path}.")
+    params: dict[str, Any] = {
+        "vertebra": arguments.vertebra,
+        "load_newton": arguments.load,
+        "fidelity": arguments.fidelity,
+        "surrogate": arguments.surrogate,
+        "on_out_of_distribution": arguments.on_out_of_distribution,
+    }
+    if arguments.label is not None:
+        params["mask_label"] = arguments.label
+    if arguments.seed is not None:
+        params["seed_ras_mm"] = arguments.seed
+    return Request(arguments.ct, arguments.mask, params)
+
+
+def _add_files(command: argparse.ArgumentParser, needs_ct: bool) -> None:
+    command.add_argument("--ct", type=Path, required=needs_ct, help="CT volume, NIfTI, in HU")
+    command.add_argument(
+        "--mask", type=Path, help="vertebra mask, NIfTI; without a mask the service finds and segments the vertebra"
+    )
+    command.add_argument("--label", type=int, help="label of the vertebra in the mask")
+    command.add_argument(
+        "--seed",
+        type=float,
+        nargs=3,
+        metavar=("X", "Y", "Z"),
+        help="a point in the vertebra, RAS+ mm, instead of a mask",
+    )
+
+
+def _add_params(command: argparse.ArgumentParser) -> None:
+    fields = JobParams.model_fields
+    command.add_argument(
+        "--vertebra", default=fields["vertebra"].default, help="level, T11 to L5 (default %(default)s)"
+    )
+    command.add_argument(
+        "--load", type=float, default=fields["load_newton"].default, help="load, N (default %(default)s)"
+    )
+    choices = {
+        "fidelity": "how to compute the stress",
+        "surrogate": "surrogate that predicts the stress",
+        "on_out_of_distribution": "what to do when the expected error is above the limit",
+    }
+    for name, text in choices.items():
+        command.add_argument(
+            "--" + name.replace("_", "-"),
+            default=fields[name].default,
+            choices=get_args(fields[name].annotation),
+            help=f"{text} (default %(default)s)",
+        )
