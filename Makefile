@@ -1,4 +1,4 @@
-# Two commands do all the set-up on a fresh machine with Python 3.11+, git and make: `make demo` and `make test`.
+# `make demo` and `make test` set up everything on a machine that has Python 3.11+, git and make.
 SHELL := /bin/bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -8,7 +8,7 @@ PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do \
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
-# make demo CT=… [MASK=… [LABEL=…] | SEED="x y z"] [FIDELITY=…] [VERTEBRA=…] [LOAD=…] [OUT=…]; with no CT one is generated
+# make demo CT=… [MASK=… [LABEL=…] | SEED="x y z"] [FIDELITY=…] [VERTEBRA=…] [LOAD=…] [OUT=…]; without CT it makes one
 CT ?=
 MASK ?=
 LABEL ?=
@@ -18,7 +18,7 @@ VERTEBRA ?=
 LOAD ?=
 OUT ?= demo-output
 
-# pinned by hand: they cannot be installed beside the others (onnxruntime), or need not be (torch)
+# pinned by hand: onnxruntime-gpu cannot be installed beside the CPU build, and the other pins do not depend on torch
 PINNED_APART := onnxruntime-gpu==1.31.1 torch==2.13.0
 
 .PHONY: help demo serve test check fix bench training template constraints clean
@@ -46,15 +46,15 @@ demo: .venv/installed ## start the service, run one CT, print the report, downlo
 		$(if $(LABEL),--label $(LABEL)) $(if $(SEED),--seed $(SEED)) $(if $(FIDELITY),--fidelity $(FIDELITY)) \
 		$(if $(VERTEBRA),--vertebra $(VERTEBRA)) $(if $(LOAD),--load $(LOAD))
 
-serve: .venv/installed ## run broker, worker and gateway on this machine
+serve: .venv/installed ## run queue, worker and gateway on this machine
 	@$(BIN)/vertebra-stress serve
 
-test: .venv/installed-dev ## run every test (servers the tests use are installed where apt-get can)
+test: .venv/installed-dev ## run every test (installs the servers that tests use, where apt-get works)
 	@tests/install_servers.sh
 	@tests/install_torch.sh
 	@$(BIN)/python -m pytest $(ARGS)
 
-check: .venv/installed-dev ## lint, format and types, without changing anything
+check: .venv/installed-dev ## check lint, format and types; changes nothing
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -63,18 +63,18 @@ fix: .venv/installed-dev ## repair what lint and format can repair
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/installed-dev ## measure beside the peers; writes bench-output/bench.json
+bench: .venv/installed-dev ## measure speed and accuracy, also of other programs; writes bench-output/bench.json
 	@tests/install_servers.sh
 	@$(BIN)/python -m bench
 
-training: .venv/bin/python ## install everything `python -m training` needs (torch, meshers)
+training: .venv/bin/python ## install what `python -m training` needs (torch, meshers)
 	@$(PIP) --editable ".[cpu,training]"
 
-template: .venv/bin/python ## rebuild models/l1 from the source shapes (offline meshers are installed)
+template: .venv/bin/python ## rebuild models/l1 from the source shapes (installs the meshers)
 	@$(PIP) --editable ".[mesh]"
 	@$(BIN)/python -m training template
 
-constraints: ## resolve every extra anew and write the pins
+constraints: ## resolve every extra again and write the pins
 	@rm -rf .venv-pins && $(PYTHON) -m venv .venv-pins
 	@.venv-pins/bin/python -m pip install --quiet --editable ".[cpu,server,mesh,offline,dev]"
 	@.venv-pins/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt

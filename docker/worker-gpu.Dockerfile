@@ -1,9 +1,9 @@
-# The worker on an NVIDIA GPU (ONNX Runtime GPU, which cannot share an environment with the CPU build).
-# The CUDA major version of the base must be the one that the pinned onnxruntime-gpu was built for (13).
+# The worker on an NVIDIA GPU. ONNX Runtime for GPUs cannot share an environment with the CPU build.
+# The base must have the CUDA major version that the pinned onnxruntime-gpu was built for (13).
 # Build from the repository root:
 #   docker build -f docker/worker-gpu.Dockerfile -t vertebra-stress-worker-gpu .
 FROM nvidia/cuda:13.0.1-cudnn-runtime-ubuntu24.04 AS base
-# The distribution's security updates are wanted, so these two are not pinned.
+# Not pinned, so that the image gets the security updates of the distribution.
 # hadolint ignore=DL3008
 RUN apt-get update \
     && apt-get install --yes --no-install-recommends python3.12 python3.12-venv \

@@ -14,7 +14,7 @@ RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin vertebra \
     && install -d -o vertebra -g vertebra /data /data/blobs /scratch /var/cache/vertebra
 COPY --from=build /opt/venv /opt/venv
 COPY docker/worker_health.py /opt/vertebra/worker_health.py
-# Compiled kernels go to a volume: the first start on a machine compiles, the next ones load.
+# Compiled kernels go to a volume: the first start on a machine compiles them, later starts load them.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \
     PYTHONDONTWRITEBYTECODE=1 \

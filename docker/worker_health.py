@@ -1,6 +1,6 @@
-"""Health check of a worker container: exit status 0 when one of its pool processes reported recently.
+"""Health check of a worker container: exit status 0 if one of its pool processes has reported recently.
 
-Celery's own ``inspect ping`` needs remote control, which is off, and would say nothing about the pool process.
+Celery's own ``inspect ping`` needs remote control, which is off, and does not check the pool process.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from app.jobs.store import open_store
 
 
 def main() -> int:
-    """Look for this host among the workers that the job database has seen."""
+    """Look for this host among the workers that have reported to the job database; return the exit status."""
     settings = Settings()
     store = open_store(settings)
     names = [row.name for row in worker_registry.list_alive(store, settings.worker_seen_within_s)]

@@ -37,20 +37,20 @@ def gateway(settings: Settings) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def client(gateway: str) -> Iterator[httpx.Client]:
-    """Tenant a."""
+    """Return a client with the key of tenant a."""
     with httpx.Client(base_url=gateway, headers={"Authorization": "Bearer key-a"}, timeout=30) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def stranger(gateway: str) -> Iterator[httpx.Client]:
-    """Tenant b."""
+    """Return a client with the key of tenant b."""
     with httpx.Client(base_url=gateway, headers={"X-API-Key": "key-b"}, timeout=30) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def nobody(gateway: str) -> Iterator[httpx.Client]:
-    """No key."""
+    """Return a client without a key."""
     with httpx.Client(base_url=gateway, timeout=30) as client:
         yield client

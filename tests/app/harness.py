@@ -1,4 +1,4 @@
-"""Real pieces for tests: a Valkey server, a gateway in a thread, workers in processes."""
+"""What tests of the service share: a real Valkey server, a gateway in a thread, workers in processes, assertions."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ FAST = {"heartbeat_s": 0.3, "stale_after_s": 1.5, "reconcile_every_s": 0.3, "job
 
 
 class Broker:
-    """A real Valkey server that can be stopped and started again on its port."""
+    """A real Valkey server that a test can stop and start again on the same port."""
 
     def __init__(self, folder: Path) -> None:
         self._embedded = EmbeddedBroker.prepare(folder)
@@ -66,7 +66,7 @@ def running_broker(folder: Path) -> Iterator[Broker]:
 
 @contextmanager
 def running_gateway(settings: Settings) -> Iterator[str]:
-    """Serve in a thread of this process and yield the URL."""
+    """Run a gateway in a thread of this process and yield its URL."""
     config = uvicorn.Config(
         create_app(settings), host="127.0.0.1", port=0, log_level="warning", lifespan="on", ws="none"
     )
@@ -84,7 +84,7 @@ def running_gateway(settings: Settings) -> Iterator[str]:
 
 @contextmanager
 def running_worker(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """Run a Celery worker whose pipeline is ``tests.workers.fake_worker``'s."""
+    """Run a Celery worker with the pipeline of ``tests.workers.fake_worker``."""
     command = [sys.executable, "-m", "celery", "-A", "tests.workers.fake_worker", "worker", "--queues", QUEUE_NAME]
     scratch = settings.data_dir / "scratch"
     scratch.mkdir(exist_ok=True)
@@ -112,7 +112,7 @@ def kill_group(process: subprocess.Popen[bytes]) -> None:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """Return the environment that makes a child process see the same settings."""
+    """Return the environment that gives a child process the same settings."""
     values: dict[str, str] = {}
     for name in settings.model_fields_set:
         value: Any = getattr(settings, name)
@@ -152,7 +152,7 @@ def stored_jobs(settings: Settings) -> list[str]:
 
 
 def finish(settings: Settings, job_id: str, files: dict[str, tuple[bytes, str]]) -> None:
-    """Do what a worker does: claim, publish, succeed."""
+    """Finish a job as a worker does: claim it, publish the files, record the success."""
     store, blobs = open_store(settings), BlobStore(settings.storage)
     claim = store.claim(job_id, "test")
     assert claim is not None

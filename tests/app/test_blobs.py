@@ -15,7 +15,7 @@ from app.jobs.blobs import BlobStore
 
 @pytest.fixture(params=["folder", "memory"])
 def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
-    """A folder, and fsspec's memory system for the branch that S3 takes."""
+    """Return a store in a folder, or in fsspec's memory, which runs the same branch as S3."""
     if request.param == "folder":
         yield BlobStore(str(tmp_path / "blobs"))
         return

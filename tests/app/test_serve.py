@@ -1,4 +1,4 @@
-"""`serve` as a whole: starts, restarts what dies, stops, and leaves no process."""
+"""`serve` as a whole: it starts, restarts processes that die, stops, and leaves no process."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from app import cli
 from app.jobs.parent_death import die_with_parent
 from tests.app.harness import ROOT, kill_group, wait_for
 
-# The fake pipeline takes the place of the real one in `serve`'s worker: only the module Celery loads differs.
+# The worker of `serve` runs the fake pipeline: Celery loads another module, and nothing else differs.
 START = """
 import sys
 import app.serve as serve

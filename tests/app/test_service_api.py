@@ -1,4 +1,4 @@
-"""Health, metrics, models, problem types, pages, errors of the framework, OpenAPI."""
+"""Health, metrics, bundles, problem types, pages, errors of the framework, OpenAPI."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def test_health_answers_head(nobody: httpx.Client) -> None:
     assert nobody.head("/health/ready").status_code == nobody.get("/health/ready").status_code
 
 
-def test_a_wrong_method_is_told_the_right_ones(client: httpx.Client) -> None:
+def test_a_wrong_method_gets_the_right_ones(client: httpx.Client) -> None:
     for path, allowed in (("/v1/jobs", "GET, POST"), ("/v1/jobs/x", "DELETE, GET")):
         response = client.put(path)
         assert check_problem(response, 405, "method_not_allowed")["expected"] == allowed
@@ -140,7 +140,7 @@ def test_openapi_is_complete(nobody: httpx.Client) -> None:
     assert "mask" in submit["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
 
 
-def test_an_unforeseen_error_is_a_problem(settings: Settings) -> None:
+def test_an_unexpected_error_is_a_problem(settings: Settings) -> None:
     from fastapi import Request
 
     from app.api.problem_details import problem_response

@@ -39,7 +39,7 @@ def test_other_hosts_need_a_key(host: str) -> None:
 
 
 @pytest.mark.parametrize("command", ["serve", "gateway"])
-def test_the_commands_refuse_too(
+def test_the_commands_refuse_other_hosts_too(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("VERTEBRA_HOST", "0.0.0.0")
@@ -48,7 +48,7 @@ def test_the_commands_refuse_too(
 
 
 @pytest.mark.parametrize("command", ["gateway", "worker"])
-def test_alone_they_need_a_broker(
+def test_gateway_and_worker_need_a_broker(
     command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("VERTEBRA_BROKER_URL", raising=False)

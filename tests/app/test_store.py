@@ -32,7 +32,7 @@ class Clock:
 
 
 def postgres_command(folder: Path, *command: str) -> list[str]:
-    """Run as ``nobody`` when root: the server refuses root."""
+    """Return a command that runs as ``nobody`` if this process is root, because the server refuses root."""
     if os.geteuid() != 0:
         return list(command)
     return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
@@ -45,7 +45,7 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     if os.geteuid() == 0 and shutil.which("setpriv") is None:
         pytest.skip("PostgreSQL does not run as root and there is no setpriv")
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    folder = Path("/tmp") / f"vertebra-pg-{uuid.uuid4().hex[:8]}"  # nobody cannot enter pytest's own folders
+    folder = Path("/tmp") / f"vertebra-pg-{uuid.uuid4().hex[:8]}"  # the user nobody cannot enter pytest's folders
     folder.mkdir(mode=0o700)
     if os.geteuid() == 0:
         os.chown(folder, 65534, 65534)
@@ -191,7 +191,7 @@ def test_idempotency_keys_are_a_tenants_own(store: JobStore) -> None:
     assert create(store, "a", "key") != first
 
 
-def test_sweeps_end_overdue_and_release_stale(store: JobStore, clock: Clock) -> None:
+def test_maintenance_fails_overdue_jobs_and_releases_stale_ones(store: JobStore, clock: Clock) -> None:
     overdue, stale, spent, fresh = (create(store) for _ in range(4))
     for _ in range(2):
         assert store.claim(spent, "w")
@@ -216,7 +216,7 @@ def test_sweeps_end_overdue_and_release_stale(store: JobStore, clock: Clock) -> 
     assert get(store, fresh).state == "queued"
 
 
-def test_sweep_ends_a_stale_job_out_of_attempts(store: JobStore, clock: Clock) -> None:
+def test_maintenance_fails_a_stale_job_without_attempts_left(store: JobStore, clock: Clock) -> None:
     job_id = create(store)
     for _ in range(3):
         assert store.claim(job_id, "w")
@@ -231,7 +231,7 @@ def test_waiting_jobs_are_sent_once_and_ever_more_rarely(store: JobStore, clock:
     store.mark_not_enqueued(job_id)
     (item,) = row_maintenance.list_waiting(store, 60)
     assert row_maintenance.reserve_sending(store, item)
-    assert not row_maintenance.reserve_sending(store, item)  # another gateway saw it, too
+    assert not row_maintenance.reserve_sending(store, item)  # another gateway asks for the same job
     sent = 0
     for _ in range(3600 * 10 // 30):
         clock.now += 30
@@ -259,7 +259,7 @@ def test_retention(store: JobStore, clock: Clock) -> None:
     assert row_maintenance.current_tokens(store, [done, open_job]) == {open_job: 0}
 
 
-def test_fleet(store: JobStore, clock: Clock) -> None:
+def test_worker_registry(store: JobStore, clock: Clock) -> None:
     report = worker_registry.WorkerReport("h:1", "1", {"numpy": "2"}, clock.now)
     worker_registry.register(store, report)
     clock.now += 10

@@ -1,4 +1,4 @@
-"""A 300 MB upload must not show in the gateway's memory."""
+"""A 300 MB upload must not raise the gateway's memory."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def test_memory_stays_flat(gateway: tuple[str, int]) -> None:
     url, pid = gateway
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
     with httpx.Client(base_url=url, timeout=120) as client:
-        assert client.post("/v1/jobs", content=body(1_000_000), headers=headers).status_code == 202  # warm
+        assert client.post("/v1/jobs", content=body(1_000_000), headers=headers).status_code == 202  # warm up
         before = psutil.Process(pid).memory_info().rss
         with Watch(pid) as watch:
             response = client.post("/v1/jobs", content=body(SIZE), headers=headers)

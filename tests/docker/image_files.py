@@ -1,4 +1,4 @@
-"""What the Dockerfiles say, read with a small parser: enough for this project's own files."""
+"""A small parser of Dockerfiles; it reads what this project's own files use."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class Dockerfile:
         return [rest for name, rest in self.instructions if name == keyword]
 
     def pip_lines(self) -> list[list[str]]:
-        """Arguments of every ``pip install``, without the program."""
+        """Return the arguments of every ``pip install``, without the program."""
         commands = [part.strip() for run in self.of("RUN") for part in run.split("&&")]
         words = [shlex.split(command) for command in commands]
         return [line[1:] for line in words if Path(line[0]).name == "pip" and line[1] == "install"]
 
     def build_context(self, into: Path) -> None:
-        """Copy what the build stage copies, as it copies it, into a folder."""
+        """Copy into a folder what the build stage copies, as it copies it."""
         for rest in self.of("COPY"):
             *sources, target = rest.split()
             if rest.startswith("--from") or Path(target).is_absolute():

@@ -20,7 +20,7 @@ class MissingVariableError(Exception):
 
 
 def interpolate(text, values):
-    """Compose's own rules for ``${X}``, ``${X:-default}`` and ``${X:?message}``."""
+    """Replace ``${X}``, ``${X:-default}`` and ``${X:?message}`` as compose does."""
 
     def value(match):
         name, rule = match.group(1), match.group(2) or ""

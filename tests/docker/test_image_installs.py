@@ -1,7 +1,7 @@
-"""The install steps of the images, run in fresh virtual environments: true without a container engine.
+"""The install steps of the images in new virtual environments, which needs no container engine.
 
-Gateway and CPU worker are installed in full, side by side. The GPU worker is resolved to exact versions for the Python
-of its base image but not downloaded: its onnxruntime-gpu wheel alone has 255 MB.
+The tests install gateway and CPU worker in full, at the same time. They resolve the GPU worker to exact versions for
+the Python of its base image, but do not download it: its onnxruntime-gpu wheel alone has 255 MB.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ def run(command, cwd, **env):
 
 
 def prepared(dockerfile, tmp_path):
-    """Return the folder that the build stage works in and pip's arguments (which keeps its cache here)."""
+    """Return the working folder of the build stage and pip's arguments, with the cache of this machine."""
     context = tmp_path / "src"
     context.mkdir()
     dockerfile.build_context(context)
@@ -53,7 +53,7 @@ def prepared(dockerfile, tmp_path):
 
 
 def pip_into(venv, tmp_path):
-    """Make an empty environment and return the command of a pip that works on it (no copy of pip: seconds saved)."""
+    """Make an environment without a pip, which saves seconds; return the command of a pip that works on it."""
     run([sys.executable, "-m", "venv", "--without-pip", venv], tmp_path)
     return [sys.executable, "-m", "pip", "--python", venv / "bin" / "python"]
 
