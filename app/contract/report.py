@@ -146,7 +146,9 @@ class Segmentation(Section):
         le=1.0, description="Probability that this is the level asked for; null where the client sent a seed."
     )
     alternatives: list[Alternative] = Field(description="Other vertebrae that may be that level, most probable first.")
-    levels_seen: list[str] = Field(description="The level of each body of the row, from top to bottom.")
+    levels_seen: list[str] = Field(
+        description="Level of each body of the row, from top to bottom; empty where the client sent a seed."
+    )
     level_by_ribs: str | None = Field(
         description="Level of this vertebra, counted down from the lowest rib; null where the scan does not show "
         "where the ribs end."

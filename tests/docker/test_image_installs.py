@@ -114,7 +114,8 @@ def test_cpu_worker_installs_and_starts(images, tmp_path):
     check = (
         "import importlib.resources as r, importlib.util as u, onnxruntime, workers.celery_app, workers.tasks;"
         "import workers.results.publish;"
-        "assert r.files('workers.results').joinpath('viewer_page.html').is_file(), 'package-data: viewer_page.html';"
+        "pages = [r.files('workers.results').joinpath(f'viewer_page.{kind}') for kind in ('html', 'js')];"
+        "assert all(page.is_file() for page in pages), 'package-data: viewer_page.html, viewer_page.js';"
         "assert not u.find_spec('training')"
     )
     run([bin_ / "python", "-c", check], tmp_path, VERTEBRA_BROKER_URL="redis://:x@127.0.0.1:1/0")

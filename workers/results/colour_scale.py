@@ -16,7 +16,7 @@ COLOUR_MAP = "turbo"
 MAP_RANGE = (0.07, 0.98)
 """The part of the map that is used: its ends are too dark to show the form of the bone."""
 COLOURS = 256
-"""Entries of the table; `viewer_page.html` counts on as many."""
+"""Entries of the table; `viewer_page.js` counts on as many."""
 
 
 def colour_table() -> Bytes:

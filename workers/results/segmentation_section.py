@@ -1,0 +1,40 @@
+"""The report's section on how the vertebra was found, for a CT alone."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.contract.report import Segmentation
+from workers.imaging.volume import Volume
+from workers.locate.refusals import rounded
+from workers.locate.vertebra_finder import VertebraLocation
+from workers.mask.cleaning import CleanMask
+
+UNSURE_PROBABILITY = (0.1, 0.9)
+"""Between these probabilities the segmenter does not decide whether a voxel is bone."""
+
+
+def segmentation_section(location: VertebraLocation, probability: Volume, vertebra: CleanMask) -> Segmentation:
+    """Return the section.
+
+    Parameters
+    ----------
+    location
+        Where the vertebra was located, and how.
+    probability
+        Of the segmenter, (i, j, k).
+    vertebra
+        The clean mask made from it.
+    """
+    low, high = UNSURE_PROBABILITY
+    blurred = float(((probability.voxels > low) & (probability.voxels < high)).sum() * np.prod(probability.spacing))
+    decision = location.decision
+    return Segmentation(
+        centre_ras_mm=rounded(location.centre),
+        confidence=None if decision is None else round(decision.confidence, 4),
+        alternatives=[] if decision is None else [option.for_report() for option in decision.alternatives],
+        levels_seen=[] if decision is None else list(decision.levels),
+        level_by_ribs=None if decision is None else decision.by_ribs,
+        level_by_sacrum=None if decision is None else decision.by_sacrum,
+        unsure_share=round(blurred / vertebra.volume_mm3, 3),
+    )
