@@ -2,7 +2,13 @@
 
 import json
 import re
+import subprocess
+import sys
+import tomllib
 from pathlib import Path
+
+import pytest
+import yaml
 
 from app.contract.errors import all_errors
 from models.bundle import Bundle
@@ -46,3 +52,26 @@ def test_evaluation_document_shows_the_shipped_metrics() -> None:
     assert shipped["skill"] > max(metrics["paper: forest"]["skill"], metrics["mean field"]["skill"])
     for figure in re.findall(r"\((fig\d+\.png)\)", text):
         assert (ROOT / "docs" / "evaluation" / figure).stat().st_size > 1000
+
+
+def test_citation_and_changelog_have_the_version_of_the_project() -> None:
+    version = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    citation = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    changelog = (ROOT / "CHANGELOG.md").read_text()
+    newest, *_ = re.findall(r"^## \[([\d.]+)\] - (\d{4}-\d{2}-\d{2})$", changelog, re.MULTILINE)
+    assert (citation["version"], citation["date-released"]) == newest
+    assert newest[0] == version
+
+
+@pytest.mark.parametrize(
+    ("path", "schema"),
+    [
+        ("CITATION.cff", "vendor.citation-file-format"),
+        (".github/ISSUE_TEMPLATE/config.yml", "vendor.github-issue-config"),
+    ],
+)
+def test_follows_its_schema(path: str, schema: str) -> None:
+    tool = Path(sys.executable).with_name("check-jsonschema")
+    command = [str(tool), "--builtin-schema", schema, str(ROOT / path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr

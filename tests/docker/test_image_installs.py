@@ -100,6 +100,7 @@ def test_gateway_installs_and_starts(images, tmp_path):
     check = (
         "import importlib.util as u, app.application, app.pages, importlib.resources as r;"
         "assert r.files('app.pages').joinpath('style.css').is_file();"
+        "assert r.files('app').joinpath('py.typed').is_file();"
         "assert not u.find_spec('workers') and not u.find_spec('training')"
     )
     run([bin_ / "python", "-c", check], tmp_path)
