@@ -17,8 +17,9 @@ import numpy as np  # isort: skip
 from models.bundle import Bundle
 from training.__main__ import data_folder
 from training.shapes.sources import SOURCES, read_surface
+from workers.geometry.closest_point import surface_distance
+from workers.geometry.surface import Surface
 from workers.geometry.tetrahedra import mean_ratio
-from workers.geometry.triangles import Surface, surface_distance
 from workers.mesh.subject_mesh import MeshMorpher
 
 

@@ -15,7 +15,7 @@ from workers.fem.field import StressField
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.residual import equilibrium_residual
 from workers.fem.solve import Plan, Solution, solve
-from workers.geometry.triangles import Surface
+from workers.geometry.surface import Surface
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
 from workers.locate.segmenter import Segmenter
@@ -57,8 +57,8 @@ class Engine:
                 expected="a file part `mask`",
                 got="a CT alone",
             )
-        locator, segmenter, junctions = (self.bundle.session(name, keep_memory=False) for name in NETWORKS)
-        return VertebraFinder(Locator(locator), Segmenter(segmenter), LandmarkNetwork(junctions))
+        locator, segmenter, landmarks = (self.bundle.session(name, keep_memory=False) for name in NETWORKS)
+        return VertebraFinder(Locator(locator), Segmenter(segmenter), LandmarkNetwork(landmarks))
 
     @cached_property
     def plan(self) -> Plan:
@@ -83,7 +83,7 @@ class Engine:
 
     def coefficients(self, points: np.ndarray) -> np.ndarray:
         """Return the shape coefficients (m, 3) of a subject's mesh (n, 3) mm."""
-        return self.tangent.coefficients(normalising_pose(points, self.template).invert(points))
+        return self.tangent.coefficients(normalising_pose(points, self.template).apply_inverse(points))
 
     def residual(self, points: np.ndarray, predicted: StressField, load_newton: float) -> float | None:
         """Return how far a prediction is out of balance (`equilibrium_residual`); None where it has no tensor."""

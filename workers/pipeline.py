@@ -17,7 +17,7 @@ from app.contract.params import JobParams
 from app.contract.report import Agreement, Equilibrium, Prediction, Segmentation
 from workers.engine import engine
 from workers.fem.field import StressField
-from workers.geometry.triangles import Surface
+from workers.geometry.surface import Surface
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.locate.vertebra_finder import unlike_a_vertebra
 from workers.mask.cleaning import CleanMask, clean_mask

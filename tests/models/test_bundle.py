@@ -25,8 +25,9 @@ from models.bundle import (
 from models.shape_model import AMPLITUDES_MM, LENGTH_MM, ShapeModel, kernel
 from models.tangent import TangentModel
 from models.template import REGIONS
+from workers.geometry.closest_point import surface_distance
+from workers.geometry.surface import Surface
 from workers.geometry.tetrahedra import mean_ratio
-from workers.geometry.triangles import Surface, surface_distance
 
 
 @pytest.fixture(scope="module")
@@ -249,7 +250,7 @@ def test_regions(template):
 
 def test_left_and_right_mirror_each_other(template, surface):
     """The mean is of every shape and its mirror image."""
-    mirrored = Surface(surface.vertices * [-1.0, 1.0, 1.0], surface.triangles).outward()
+    mirrored = Surface(surface.vertices * [-1.0, 1.0, 1.0], surface.triangles).orient_outward()
     assert surface_distance(surface, mirrored, 4000).mean() < 0.1  # mm
 
 

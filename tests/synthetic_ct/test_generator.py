@@ -6,21 +6,21 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from synthetic_ct.pelvis import Sacrum
+from synthetic_ct.wear import collapsed, worn
 
 from synthetic_ct.anatomy import Anatomy, draw_anatomy
 from synthetic_ct.bone_labels import PELVIS, RIB, SACRUM, THORACOLUMBAR_LEVELS
 from synthetic_ct.deformity import DEFORMITIES
 from synthetic_ct.grid import Grid, solid
-from synthetic_ct.pelvis import Sacrum
 from synthetic_ct.person import Person
 from synthetic_ct.scanner import Protocol
 from synthetic_ct.skeleton import Skeleton, make_skeleton, make_torso
 from synthetic_ct.soft_tissue import Tissue
 from synthetic_ct.spine import make_spine, make_template_spine
 from synthetic_ct.vertebra import Spine, Vertebra
-from synthetic_ct.wear import collapsed, worn
 from synthetic_ct.whole_ct import SyntheticCt, scan_person, write_ct
-from workers.geometry.triangles import Surface
+from workers.geometry.surface import Surface
 from workers.imaging.volume import read_ct, read_mask
 from workers.mask.conventions import VERSE_LABELS
 
@@ -49,7 +49,7 @@ def drawn(person) -> Anatomy:
 
 
 def surface(vertebra: Vertebra) -> Surface:
-    return Surface(vertebra.points, vertebra.skin.triangles).outward()
+    return Surface(vertebra.points, vertebra.skin.triangles).orient_outward()
 
 
 def at(anatomy: Anatomy, point: np.ndarray) -> tuple[int, ...]:

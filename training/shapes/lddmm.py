@@ -14,7 +14,7 @@ import numpy as np
 import torch
 
 from models.types import Floats, Singles
-from workers.mesh.surface_fit import farthest_points
+from workers.geometry.farthest_points import farthest_points
 
 KERNEL_MM = 12.0
 N_CONTROL, N_TARGET = 300, 3000

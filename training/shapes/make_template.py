@@ -21,9 +21,13 @@ from models.shape_model import ShapeModel
 from models.template import REGIONS, Template
 from models.types import Floats, Ints
 from training.shapes.sources import SOURCES, Source, read_surface
-from workers.geometry.tetrahedra import Incidence, mean_ratio, relax
-from workers.geometry.triangles import Surface
-from workers.mesh.surface_fit import Similarity, SurfaceFitter, farthest_points
+from workers.geometry.farthest_points import farthest_points
+from workers.geometry.incidence import Incidence
+from workers.geometry.relaxation import relax
+from workers.geometry.similarity import Similarity
+from workers.geometry.surface import Surface
+from workers.geometry.tetrahedra import mean_ratio
+from workers.mesh.surface_fit import SurfaceFitter
 
 N_SURFACE = 23_528
 """Surface nodes of the paper's reference model."""
@@ -70,7 +74,7 @@ def _mean_shape(data: Path) -> Surface:
     for name, weight in tqdm(MEAN_WEIGHTS.items(), desc="registering sources"):
         target, voxel = read_surface(by_name[name], data)
         for mirror in (1.0, -1.0):
-            mirrored = Surface(target.vertices * [mirror, 1.0, 1.0], target.triangles).outward()
+            mirrored = Surface(target.vertices * [mirror, 1.0, 1.0], target.triangles).orient_outward()
             fit = morpher.fit(mirrored, voxel)
             shapes.append(fit.pose.apply(morpher.displaced(fit.coefficients)))
             weights.append(weight)
@@ -106,7 +110,7 @@ def _upright(surface: Surface) -> Surface:
         axis /= np.linalg.norm(axis)
     c, s = axis[2], axis[1]
     rotation = np.array([[1.0, 0.0, 0.0], [0.0, c, -s], [0.0, s, c]])
-    turned = surface.transformed(rotation, np.zeros(3))
+    turned = surface.transform(rotation, np.zeros(3))
     up, down = _endplate_triangles(turned, np.array([0.0, 0.0, 1.0]))
     centroids = turned.vertices[turned.triangles].mean(axis=1)
     centre = 0.5 * (centroids[up].mean(axis=0) + centroids[down].mean(axis=0))
@@ -154,7 +158,7 @@ def _remesh(surface: Surface) -> Surface:
     if mesh.n_points != N_SURFACE or not mesh.is_manifold or mesh.n_open_edges:
         raise RuntimeError(f"remeshing gave {mesh.n_points} vertices, {mesh.n_open_edges} open edges")
     triangles = mesh.faces.reshape(-1, 4)[:, 1:].astype(np.int32)
-    return Surface(np.asarray(mesh.points, np.float64), triangles).outward()
+    return Surface(np.asarray(mesh.points, np.float64), triangles).orient_outward()
 
 
 def _fill(surface: Surface) -> tuple[Floats, Ints]:

@@ -14,8 +14,8 @@ import numpy as np
 from models.types import Floats
 from synthetic_ct.deformity import DEFORMITIES, MAX_HEIGHT_LOSS, BodyFrame
 from training.shapes.registration import RegisteredVertebra, mode_spread
+from workers.geometry.similarity import Similarity
 from workers.mesh.subject_mesh import MeshMorpher
-from workers.mesh.surface_fit import Similarity
 
 if TYPE_CHECKING:
     from training.shapes.lddmm import Geodesic

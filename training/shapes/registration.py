@@ -87,9 +87,9 @@ def register(sources: tuple[Source, ...], data: Path, work: Path, mirrored: bool
 def _register_one(morpher: MeshMorpher, source: Source, data: Path, mirror: bool, path: Path) -> None:
     surface, voxel = read_surface(source, data)
     if mirror:
-        surface = Surface(surface.vertices * [-1.0, 1.0, 1.0], surface.triangles).outward()
+        surface = Surface(surface.vertices * [-1.0, 1.0, 1.0], surface.triangles).orient_outward()
     mesh = morpher.mesh(surface, voxel)
-    points = mesh.fit.pose.invert(mesh.points).astype(np.float32)
+    points = mesh.fit.pose.apply_inverse(mesh.points).astype(np.float32)
     save_npz(path, points=points, coefficients=mesh.fit.coefficients, scale=mesh.fit.pose.scale)
 
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pyvista as pv
 
-from workers.geometry.triangles import Surface
+from workers.geometry.surface import Surface
 from workers.imaging.volume import Volume, read_mask
 from workers.mask.cleaning import clean_mask
 from workers.mask.conventions import VERSE_LABELS
@@ -101,7 +101,7 @@ def read_surface(source: Source, data: Path) -> tuple[Surface, float]:
     if not source.labels:
         mesh = pv.read(path).triangulate()
         triangles = mesh.faces.reshape(-1, 4)[:, 1:].astype(np.int32)
-        return Surface(np.asarray(mesh.points, np.float64), triangles).outward(), 0.0
+        return Surface(np.asarray(mesh.points, np.float64), triangles).orient_outward(), 0.0
     labels = read_mask(path)
     chosen = labels.voxels > 0 if source.labels == (-1,) else np.isin(labels.voxels, source.labels)
     clean = clean_mask(Volume(chosen.astype(np.uint8), labels.affine), 1)

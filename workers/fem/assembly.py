@@ -13,7 +13,7 @@ import numpy as np
 import scipy.sparse
 
 from models.types import Floats, Ints
-from workers.geometry.tetrahedra import Incidence
+from workers.geometry.incidence import Incidence
 
 
 @dataclass(frozen=True)

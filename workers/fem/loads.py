@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from models.types import Floats, Ints
-from workers.geometry.triangles import Surface
+from workers.geometry.surface import Surface
 
 REFERENCE_LOAD_NEWTON = 500.0
 """Total load, N, of the paper's load case (section II.A): every stress in the bundle belongs to it."""

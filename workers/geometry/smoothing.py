@@ -1,4 +1,4 @@
-"""Surface-constrained Laplacian smoothing of a nodal field (paper section II.E, eqs. 4 and 5)."""
+"""Laplacian smoothing of a nodal field with the surface nodes held fixed (paper section II.E, eqs. 4 and 5)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ from scipy.spatial import cKDTree
 
 from models.types import Ints, Reals, Singles
 
-NEIGHBOURS, ITERATIONS = 10, 50
+N_NEAREST = 10
+"""Neighbours a node, K of eq. 4."""
+N_ITERATIONS = 50
+"""Iterations of eq. 5."""
 
 
-def nearest_neighbours(points: Reals, n_surface: int, k: int = NEIGHBOURS) -> Ints:
-    """Return (m, k) int32: the k nodes nearest to each internal node, itself not among them.
+def nearest_neighbours(points: Reals, n_surface: int, k: int = N_NEAREST) -> Ints:
+    """Return the ids (m, k) int32 of the `k` nodes nearest to each of the m internal nodes, itself left out.
 
     Parameters
     ----------
@@ -29,7 +32,7 @@ def nearest_neighbours(points: Reals, n_surface: int, k: int = NEIGHBOURS) -> In
 
 @nb.njit(parallel=True, fastmath=True, cache=True)
 def _weights(points, neighbours, n_surface):  # type: ignore[no-untyped-def]
-    """Weights of eq. 4, normalised; sigma is the mean distance of the node's own neighbourhood."""
+    """Weights (m, k) of eq. 4, each row of sum 1; sigma is the mean distance of a node from its neighbours."""
     m, k = neighbours.shape
     weights = np.empty((m, k), np.float32)
     for i in nb.prange(m):
@@ -51,6 +54,7 @@ def _weights(points, neighbours, n_surface):  # type: ignore[no-untyped-def]
 
 @nb.njit(parallel=True, fastmath=True, cache=True)
 def _iterate(values, weights, neighbours, n_surface, iterations):  # type: ignore[no-untyped-def]
+    """Replace each internal node's values by the weighted mean over its neighbours, `iterations` times (eq. 5)."""
     old, new = values.copy(), values.copy()
     m, k = neighbours.shape
     for _ in range(iterations):
@@ -64,7 +68,7 @@ def _iterate(values, weights, neighbours, n_surface, iterations):  # type: ignor
     return old
 
 
-def smooth(values: Reals, points: Reals, neighbours: Ints, iterations: int = ITERATIONS) -> Singles:
+def smooth(values: Reals, points: Reals, neighbours: Ints, iterations: int = N_ITERATIONS) -> Singles:
     """Return the smoothed field (n, c) float32; surface nodes keep their values.
 
     Parameters
@@ -74,9 +78,10 @@ def smooth(values: Reals, points: Reals, neighbours: Ints, iterations: int = ITE
     points
         (n, 3) mm, surface nodes first.
     neighbours
-        From `nearest_neighbours`; those of the template serve every subject, whose distances give the weights.
+        (m, k) int32 from `nearest_neighbours`. The template's neighbours serve every subject; the subject's own
+        distances give the weights.
     iterations
-        Of eq. 5.
+        Number of iterations of eq. 5.
     """
     n_surface = len(points) - len(neighbours)
     weights = _weights(np.asarray(points, np.float32), neighbours, n_surface)

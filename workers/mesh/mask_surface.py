@@ -6,7 +6,7 @@ import numpy as np
 import pyvista as pv
 
 from models.types import Bools, Floats
-from workers.geometry.triangles import Surface
+from workers.geometry.surface import Surface
 
 SMOOTHING_ITERATIONS = 25
 PASS_BAND = 0.06
@@ -37,7 +37,7 @@ def extract_surface(mask: Bools, affine: Floats) -> Surface:
     )
     index = np.asarray(mesh.points, np.float64) / spacing - 2.0
     triangles = mesh.faces.reshape(-1, 4)[:, 1:].astype(np.int32)
-    surface = Surface(index @ affine[:3, :3].T + affine[:3, 3], np.ascontiguousarray(triangles)).outward()
+    surface = Surface(index @ affine[:3, :3].T + affine[:3, 3], np.ascontiguousarray(triangles)).orient_outward()
     return with_volume(surface, float(mask.sum() * abs(np.linalg.det(affine[:3, :3]))))
 
 

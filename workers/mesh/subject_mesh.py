@@ -10,8 +10,11 @@ from app.contract.errors import MeshQualityError, MorphFailed
 from models.shape_model import ShapeModel
 from models.template import Template
 from models.types import Bools, Floats
-from workers.geometry.tetrahedra import Incidence, mean_ratio, relax
-from workers.geometry.triangles import Surface, surface_distance
+from workers.geometry.closest_point import surface_distance
+from workers.geometry.incidence import Incidence
+from workers.geometry.relaxation import relax
+from workers.geometry.surface import Surface
+from workers.geometry.tetrahedra import mean_ratio
 from workers.mesh.surface_fit import Fit, SurfaceFitter
 
 POOR_QUALITY = 0.2
@@ -136,7 +139,7 @@ class MeshMorpher:
             touched[tets[touched[tets].any(axis=1)]] = True
         nodes = np.flatnonzero(touched).astype(np.int32)
         limit = np.where(nodes < self.template.n_surface, SURFACE_SLACK_MM, INTERNAL_SLACK_MM)
-        relax(points, tets, self.incidence, nodes, limit, softness=softness)
+        relax(points, tets, self.incidence, nodes, limit, regularisation=softness)
 
 
 def check_fold(volume: Floats) -> None:

@@ -14,8 +14,11 @@ import scipy.linalg
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from models.types import Floats, Reals, Singles
-from workers.geometry.triangles import ClosestPoint, Surface
+from models.types import Floats, Singles
+from workers.geometry.closest_point import ClosestPoint
+from workers.geometry.farthest_points import farthest_points
+from workers.geometry.similarity import Similarity
+from workers.geometry.surface import Surface
 
 SCHEDULE = ((40, 4.0, 4), (40, 2.0, 3), (100, 1.0, 5), (300, 0.5, 2), (300, 0.3, 2))
 """Modes used, noise in mm, iterations: coarse to fine."""
@@ -28,34 +31,6 @@ POLISH_ITERATIONS = 4
 """Last steps, with every mode of the model and every surface node."""
 POLISH_NOISE_MM = 0.25
 _TILTS_DEG = (-25.0, 0.0, 25.0)
-
-
-@dataclass(frozen=True)
-class Similarity:
-    """x -> scale * rotation @ x + translation (mm)."""
-
-    scale: float
-    rotation: Floats
-    translation: Floats
-
-    def apply(self, points: Floats) -> Floats:
-        """Map (n, 3) points."""
-        return self.scale * points @ self.rotation.T + self.translation
-
-    def invert(self, points: Floats) -> Floats:
-        """Map (n, 3) points back."""
-        return (points - self.translation) @ self.rotation / self.scale
-
-    @classmethod
-    def between(cls, x: Floats, y: Floats, weights: Reals | None = None) -> Similarity:
-        """Return the least-squares similarity from x to y, both (n, 3) (Umeyama, IEEE TPAMI 13(4), 1991)."""
-        w = np.full(len(x), 1.0 / len(x)) if weights is None else weights / weights.sum()
-        mean_x, mean_y = w @ x, w @ y
-        u, d, vt = np.linalg.svd((y - mean_y).T @ ((x - mean_x) * w[:, None]))
-        sign = np.array([1.0, 1.0, np.sign(np.linalg.det(u @ vt))])
-        rotation = (u * sign) @ vt
-        scale = float((d * sign).sum() / (w @ np.square(x - mean_x).sum(axis=1)))
-        return cls(scale, rotation, mean_y - scale * rotation @ mean_x)
 
 
 @dataclass(frozen=True)
@@ -72,17 +47,6 @@ class Fit:
 
     coefficients: Floats
     pose: Similarity
-
-
-def farthest_points(points: Floats, n: int) -> NDArray[np.intp]:
-    """Return the ids of `n` of the (p, 3) points by farthest-point sampling, starting from the first."""
-    n = min(n, len(points))
-    chosen = np.zeros(n, np.intp)
-    squared = np.full(len(points), np.inf)
-    for i in range(1, n):
-        np.minimum(squared, np.square(points - points[chosen[i - 1]]).sum(axis=1), out=squared)
-        chosen[i] = squared.argmax()
-    return chosen
 
 
 class SurfaceFitter:
@@ -105,7 +69,7 @@ class SurfaceFitter:
     def fit(self, target: Surface, voxel_mm: float) -> Fit:
         """Fit the template to `target` (world frame, mm) that came from voxels of `voxel_mm` (0 for a smooth mesh)."""
         pose = self._align(target)
-        local = Surface(pose.invert(target.vertices), target.triangles)
+        local = Surface(pose.apply_inverse(target.vertices), target.triangles)
         floor = NOISE_PER_VOXEL * voxel_mm / pose.scale
         coefficients = np.zeros((self.basis.shape[1], 3))
         pairs = _Pairs(self, local)

@@ -46,7 +46,7 @@ def shape_distance(points: Floats, template: Template) -> float:
     The paper's Fig. 19 (Euclidean distance in the space of shapes), per node.
     """
     n = template.n_surface
-    local = normalising_pose(points, template).invert(points[:n])
+    local = normalising_pose(points, template).apply_inverse(points[:n])
     return float(np.sqrt(np.square(local - template.nodes[:n]).sum(axis=1).mean()))
 
 

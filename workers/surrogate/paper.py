@@ -48,7 +48,7 @@ class PaperSurrogate:
         Pose, size and load are taken out before and put back after, exactly.
         """
         pose = normalising_pose(points, self.template)
-        stress = self.components(pose.invert(points)).astype(np.float64)
+        stress = self.components(pose.apply_inverse(points)).astype(np.float64)
         stress *= load_newton / REFERENCE_LOAD_NEWTON / pose.scale**2
         principal = np.sort(stress[:, :3], axis=1)[:, ::-1]  # decoded one by one, so their order is not given
         return StressField(None, np.ascontiguousarray(principal), np.maximum(stress[:, 3], 0.0), None)

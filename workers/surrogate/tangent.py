@@ -23,7 +23,7 @@ from workers.fem.coarse import CoarseProblem
 from workers.fem.field import StressField
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.stress import principal_stresses, von_mises
-from workers.mesh.surface_fit import Similarity
+from workers.geometry.similarity import Similarity
 
 PROJECTION_NOISE_MM = 0.1
 """Noise of the surface nodes when their displacement is expressed in shape coefficients."""
@@ -135,7 +135,7 @@ class TangentSurrogate:
             The coarse problem did not converge.
         """
         pose = normalising_pose(points, self.template)
-        tensor = self.tensor(pose.invert(points)) * (load_newton / REFERENCE_LOAD_NEWTON / pose.scale**2)
+        tensor = self.tensor(pose.apply_inverse(points)) * (load_newton / REFERENCE_LOAD_NEWTON / pose.scale**2)
         return StressField(rotate(tensor, pose.rotation), principal_stresses(tensor), von_mises(tensor), None)
 
 

@@ -11,12 +11,13 @@ from scipy.spatial.transform import Rotation
 
 from app.contract.errors import MeshQualityError, MorphFailed
 from training.shapes.sources import SOURCES, read_surface
+from workers.geometry.closest_point import surface_distance
+from workers.geometry.similarity import Similarity
+from workers.geometry.surface import Surface
 from workers.geometry.tetrahedra import mean_ratio
-from workers.geometry.triangles import Surface, surface_distance
 from workers.imaging.volume import read_mask
 from workers.mask.cleaning import clean_mask
 from workers.mesh.subject_mesh import SURFACE_SLACK_MM, check_fit, check_fold
-from workers.mesh.surface_fit import Similarity, farthest_points
 
 BY_NAME = {source.name: source for source in SOURCES}
 MEAN_MM, P95_MM = 0.2, 0.6
@@ -51,38 +52,6 @@ def fitted(engine, data_dir):
 
 def surface_of(morpher, points):
     return Surface(points[: morpher.template.n_surface], morpher.template.triangles)
-
-
-# --- pieces
-
-
-@pytest.mark.parametrize("weighted", [False, True])
-def test_similarity_is_recovered_exactly(weighted):
-    rng = np.random.default_rng(0)
-    x = rng.standard_normal((50, 3)) * [30, 20, 10]
-    truth = Similarity(0.83, Rotation.from_rotvec([2.0, -1.0, 0.7]).as_matrix(), np.array([-120.0, 40.0, 900.0]))
-    y = truth.apply(x)
-    weights = None
-    if weighted:
-        weights = np.ones(50)
-        y[0], weights[0] = 1e3, 0.0  # an outlier that does not count
-    found = Similarity.between(x, y, weights)
-    assert found.scale == pytest.approx(0.83, rel=1e-10)
-    np.testing.assert_allclose(found.rotation, truth.rotation, atol=1e-10)
-    np.testing.assert_allclose(found.translation, truth.translation, atol=1e-8)
-    np.testing.assert_allclose(truth.invert(truth.apply(x)), x, atol=1e-10)
-
-
-def test_similarity_never_mirrors():
-    x = np.random.default_rng(1).standard_normal((50, 3))
-    found = Similarity.between(x, x * [-1.0, 1.0, 1.0])
-    assert np.linalg.det(found.rotation) == pytest.approx(1.0, abs=1e-12)
-
-
-def test_farthest_points_spread():
-    line = np.column_stack([np.linspace(0.0, 1.0, 101), np.zeros(101), np.zeros(101)])
-    np.testing.assert_array_equal(farthest_points(line, 5), [0, 100, 50, 25, 75])
-    assert len(farthest_points(line, 500)) == 101
 
 
 # --- known answers
@@ -125,7 +94,7 @@ def test_the_fit_turns_with_the_vertebra(morpher, fitted, turn_deg):
     reference, target, voxel_mm = fitted("verse005_L1")
     turn = Rotation.from_rotvec(np.deg2rad(turn_deg)).as_matrix()
     shift = np.array([105.0, -206.0, 70.0])
-    turned = morpher.mesh(target.transformed(turn, shift), voxel_mm)
+    turned = morpher.mesh(target.transform(turn, shift), voxel_mm)
     error = np.linalg.norm((turned.points - shift) @ turn - reference.points, axis=1)
     # The first pose differs a little with the start it came from, so nodes slide along the surface: 0.01 to 0.21 mm.
     assert error.mean() <= 0.3
@@ -203,7 +172,7 @@ def unsmoothed(clean):
     mesh = image.contour([0.5], scalars="mask", method="flying_edges", compute_normals=False).clean()
     index = np.asarray(mesh.points, float) / clean.spacing - 2.0
     world = index @ clean.affine[:3, :3].T + clean.affine[:3, 3]
-    return Surface(world, mesh.regular_faces.astype(np.int32)).outward()
+    return Surface(world, mesh.regular_faces.astype(np.int32)).orient_outward()
 
 
 # --- refusals
@@ -238,7 +207,7 @@ def test_limit_of_folding():
 
 def as_surface(mesh):
     mesh = mesh.triangulate()
-    return Surface(np.asarray(mesh.points, float), mesh.regular_faces.astype(np.int32)).outward()
+    return Surface(np.asarray(mesh.points, float), mesh.regular_faces.astype(np.int32)).orient_outward()
 
 
 def ball(template_surface):

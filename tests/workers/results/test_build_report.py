@@ -81,20 +81,6 @@ def test_percentiles_do_not_follow_mesh_density(box):
     assert np.median(z) > 8.9
 
 
-def test_equal_weights_are_hazen_percentiles():
-    rng = np.random.default_rng(3)
-    values = rng.normal(size=41)
-    q = np.linspace(5, 95, 19)
-    expected = np.percentile(values, q, method="hazen")
-    np.testing.assert_allclose(weighted_percentiles(values, np.full(41, 0.3), q), expected, rtol=1e-12)
-
-
-def test_percentile_of_three_weighted_values():
-    # shares 1/2, 1/4, 1/4: middles at 25, 62.5 and 87.5 percent
-    got = weighted_percentiles(np.array([30.0, 10.0, 20.0]), np.array([1.0, 2.0, 1.0]), (0, 25, 62.5, 75, 100))
-    np.testing.assert_allclose(got, (10, 10, 20, 25, 30))
-
-
 def test_mesh_quality_of_a_regular_and_an_inverted_tet(box):
     tets = np.array([[0, 1, 2, 3]], np.int32)
     assert min_dihedral_degrees(REGULAR, tets) == pytest.approx(np.degrees(np.arccos(1 / 3)))

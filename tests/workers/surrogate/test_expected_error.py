@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from app.contract.params import JobParams
-from training.surrogates.calibration import Evidence, calibrate, spread
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.fem.residual import equilibrium_residual
 from workers.results.agreement import agreement
@@ -17,24 +16,6 @@ def test_expected_error_is_a_power_law():
     c = Calibration(2.0, 1.0, 0.5, least_residual=0.1, least_deviation=0.04, limit=0.8)
     assert c.expected_nmae(0.5, 0.25) == pytest.approx(0.5)
     assert c.expected_nmae(0.0, 0.0) == c.expected_nmae(0.1, 0.04) == pytest.approx(0.04)  # not believed below
-
-
-def test_calibration_finds_the_law_it_was_drawn_from():
-    random = np.random.default_rng(0)
-    residual, deviation = random.uniform(0.3, 1.5, 200), random.uniform(0.2, 0.8, 200)
-    nmae = 0.9 * residual**0.8 * deviation**0.4
-    found = calibrate(Evidence(residual, deviation, nmae))
-    assert (found.scale, found.residual_power, found.deviation_power) == pytest.approx((0.9, 0.8, 0.4))
-    noisy = Evidence(residual, deviation, nmae * np.exp(0.2 * random.standard_normal(200)))
-    assert spread(noisy, calibrate(noisy)) == pytest.approx(0.2, rel=0.2)
-
-
-def test_a_surrogate_without_a_tensor_is_calibrated_on_the_shape_alone():
-    deviation = np.array([0.2, 0.4, 0.8])
-    found = calibrate(Evidence(np.ones(3), deviation, 2.0 * deviation))
-    assert found.residual_power == 0.0
-    assert found.expected_nmae(1.0, 0.3) == pytest.approx(0.6)
-    assert found.limit == pytest.approx(np.quantile(2.0 * deviation, 0.8))
 
 
 def test_shape_distance_and_deviation(engine):

@@ -9,7 +9,7 @@ from scipy.spatial.transform import Rotation
 from models.bundle import DEFAULT_BUNDLE
 from training.shapes.sources import SOURCES, read_surface
 from training.surrogates.evaluation.metrics import score
-from training.surrogates.tangent.shape_derivative import Anchor
+from training.surrogates.tangent.shape_derivative import SolvedMesh
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.fem.stress import von_mises
@@ -23,7 +23,7 @@ def smooth_direction(points):
 
 @pytest.fixture(scope="module")
 def anchor(engine: Engine):
-    return Anchor(engine.template.nodes, engine.template, engine.plan)
+    return SolvedMesh(engine.template.nodes, engine.template, engine.plan)
 
 
 def test_at_the_template_it_is_the_solution(engine, anchor):

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from workers.geometry.triangles import surface_distance
 
 from models.types import Singles
 from training.segmentation.data.reference_cases import ReferenceCase
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
+from workers.geometry.closest_point import surface_distance
 from workers.imaging.volume import Volume
 from workers.locate.segmenter import Segmenter, as_mask
 from workers.mask.cleaning import clean_mask

@@ -11,7 +11,7 @@ from training.shapes.registration import RegisteredVertebra
 from training.surrogates.tangent.shape_derivative import Anchor
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
-from workers.mesh.surface_fit import Similarity
+from workers.geometry.similarity import Similarity
 from workers.surrogate.tangent import stress_ratio
 
 STEP = 0.05
@@ -66,7 +66,7 @@ class ExactTangent:
         """Predict a mesh (n, 3), mm, in the template's frame and size."""
         n = self.engine.template.n_surface
         pose = Similarity.between(self.points[:n], points[:n])
-        d = pose.invert(points) - self.points
+        d = pose.apply_inverse(points) - self.points
         fine = self.anchor.derivative(d)[1]
         coarse = (self._coarse(self.points + STEP * d) - self._coarse(self.points - STEP * d)) / (2.0 * STEP)
         change = self.ratio * (self._coarse(self.points + d) - self.at_anchor)

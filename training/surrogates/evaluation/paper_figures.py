@@ -12,13 +12,13 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from workers.geometry.triangles import Surface
 
 from models.template import Template
 from models.types import Floats, Singles
 from training.surrogates.evaluation.accuracy_tables import Rows, pick
 from training.surrogates.evaluation.scoring import FIRST_ORDER, MEAN, PAPER, SHIPPED
 from training.surrogates.paper.dataset import COMPONENTS
+from workers.geometry.surface import Surface
 from workers.results.colour_scale import colour_table
 from workers.results.rasteriser import rasterise
 from workers.results.views import View

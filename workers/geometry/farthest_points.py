@@ -1,0 +1,22 @@
+"""Farthest-point sampling: points spread evenly over a cloud."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from models.types import Floats
+
+
+def farthest_points(points: Floats, n: int) -> NDArray[np.intp]:
+    """Return the ids (n,) of `n` of the points (p, 3): the first, then always the one farthest from those chosen.
+
+    Returns p ids where p < `n`.
+    """
+    n = min(n, len(points))
+    chosen = np.zeros(n, np.intp)
+    squared = np.full(len(points), np.inf)
+    for i in range(1, n):
+        np.minimum(squared, np.square(points - points[chosen[i - 1]]).sum(axis=1), out=squared)
+        chosen[i] = squared.argmax()
+    return chosen
