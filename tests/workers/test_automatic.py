@@ -17,10 +17,12 @@ from app.contract.report import Segmentation
 from models.bundle import DEFAULT_BUNDLE, NETWORKS, Bundle
 from workers.engine import Engine, engine
 from workers.imaging.volume import Volume, read_ct, read_mask
+from workers.locate.body_centre import body_centre
 from workers.locate.landmark_network import Landmarks
-from workers.locate.segmenter import body_centre
 from workers.mask.cleaning import CleanMask
+from workers.mask.segmentation_checks import accept_segmentation
 from workers.pipeline import run_pipeline
+from workers.results.segmentation_section import segmentation_section
 
 L1 = JobParams()
 LABELS = {"L1": 31, "L2": 30, "L3": 29, "L4": 28, "L5": 27}
@@ -28,7 +30,10 @@ LABELS = {"L1": 31, "L2": 30, "L3": 29, "L4": 28, "L5": 27}
 
 def find(ct: Volume, params: JobParams = L1) -> tuple[CleanMask, Segmentation]:
     finder = engine().finder
-    return finder.mask(ct, finder.place(ct, params), params)
+    location = finder.locate(ct, params.vertebra, params.seed_ras_mm)
+    probability = finder.segment(ct, location)
+    vertebra = accept_segmentation(probability, location, ct)
+    return vertebra, segmentation_section(location, probability, vertebra)
 
 
 def dice(found: CleanMask, labels: Volume, label: int) -> float:
@@ -83,13 +88,13 @@ def test_l1_of_a_real_ct(real, reference):
 
 
 def test_ribs_are_seen_at_the_chest_s_vertebrae_and_the_sacrum_at_the_last(real, lumbar):
-    junctions = engine().finder.junctions
+    landmarks = engine().finder.landmarks
     for level in LABELS:
         body, _ = body_centre(real.labels.voxels == LABELS[level], real.labels.affine)
-        assert junctions.at(real.ct, body) == Landmarks(False, "on" if level == "L5" else "above"), level
+        assert landmarks.at(real.ct, body) == Landmarks(False, "on" if level == "L5" else "above"), level
     for level in ("T11", "T12", "L1", "L2", "L3", "L4", "L5"):
         expected = Landmarks(level.startswith("T"), "on" if level == "L5" else "above")
-        assert junctions.at(lumbar.ct, lumbar.centre(level)) == expected, level
+        assert landmarks.at(lumbar.ct, lumbar.centre(level)) == expected, level
 
 
 def test_every_lumbar_level_is_found_as_itself(real):

@@ -1,4 +1,4 @@
-"""What the segmentation network sees of a slice: its neighbours, and where the vertebra's centre is (II.B).
+"""The input of the networks: normalised HU, neighbouring slices, and where the body centre is (paper section II.B).
 
 Training and inference build the channels with the same code.
 """
@@ -10,13 +10,17 @@ import numpy as np
 from models.types import Singles
 
 NEIGHBOURS = (-4, -2, -1, 0, 1, 2, 4)
-"""Slices shown beside each other, in steps of `CROP_STEP_MM` (1.5 mm)."""
+"""Slices shown as channels, relative to the slice that is segmented, in steps of `CROP_STEP_MM` (1.5 mm)."""
 CHANNELS = len(NEIGHBOURS) + 2
+"""The neighbouring slices, and the two of `centre_channels`."""
 CENTRE_MM = 12.0
-"""Standard deviation of the centre's mark."""
-HEIGHT_MM = 40.0
+"""Standard deviation of the Gaussian that marks the body centre in every slice."""
+HEIGHT_MM, MOST_HEIGHTS = 40.0, 2.0
+"""Unit of a slice's height over the body centre, about a pitch, and how many units it may have at most."""
 LOW_HU, HIGH_HU = -250.0, 1250.0
+"""HU are clipped to this range: below lies air and lung, above metal and dense cortex."""
 MIDDLE_HU, SCALE_HU = 150.0, 300.0
+"""HU of the networks' 0, and of their unit: soft tissue to bone."""
 
 
 def normalise(hu: Singles) -> Singles:
@@ -24,8 +28,8 @@ def normalise(hu: Singles) -> Singles:
     return np.asarray((np.clip(hu, LOW_HU, HIGH_HU) - MIDDLE_HU) / SCALE_HU, np.float32)
 
 
-def marks(x: Singles, y: Singles, z: Singles) -> tuple[Singles, Singles]:
-    """Return the two channels that say where the centre is.
+def centre_channels(x: Singles, y: Singles, z: Singles) -> tuple[Singles, Singles]:
+    """Return the two channels that say where the body centre is.
 
     Parameters
     ----------
@@ -37,7 +41,7 @@ def marks(x: Singles, y: Singles, z: Singles) -> tuple[Singles, Singles]:
     A Gaussian about the centre in the slice, and the slice's height over it (in `HEIGHT_MM`), both of the full shape.
     """
     mark = np.exp(-(x**2 + y**2) / (2.0 * CENTRE_MM**2))
-    height = np.clip(z / HEIGHT_MM, -2.0, 2.0)
+    height = np.clip(z / HEIGHT_MM, -MOST_HEIGHTS, MOST_HEIGHTS)
     shape = np.broadcast_shapes(mark.shape, height.shape)
     return (
         np.ascontiguousarray(np.broadcast_to(mark, shape), np.float32),

@@ -1,65 +1,82 @@
-"""Counting vertebrae from the lowest rib and from the sacrum, and whether these and the looks of the row agree."""
+"""Count vertebrae from the lowest rib and from the sacrum, and compare the counts with the appearance of the row."""
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
-from workers.locate.level_model import L5, LEVELS, S1, T12, Body, LevelPosterior
-from workers.locate.level_model import number as number_bodies
+from workers.locate.evidence import BodyEvidence
+from workers.locate.level_model import LevelPosterior, infer_levels
+from workers.locate.levels import L5, S1, T12, level_name
 
 
-def count(bodies: list[Body], numbering: LevelPosterior, chosen: int) -> tuple[str | None, str | None]:
-    """Return the level of a body by counting down from the lowest rib, and up from the sacrum."""
-    place = {i: level for i, level in numbering.path}
+@dataclass(frozen=True)
+class LevelCounts:
+    """The level of one body by three independent ways; None where a way does not apply.
 
-    def off(landmark: int) -> int:
-        """How many levels the chosen body is below the landmark; one that is not in the row is counted as it lies."""
-        return place[chosen] - place[landmark] if {chosen, landmark} <= place.keys() else chosen - landmark
+    Attributes
+    ----------
+    ribs, sacrum
+        Counted down from the lowest rib; counted up from the sacrum.
+    appearance
+        By the appearance of all bodies of the row, without landmarks.
+    """
+
+    ribs: str | None
+    sacrum: str | None
+    appearance: str | None
+
+
+def count_level(bodies: list[BodyEvidence], posterior: LevelPosterior, chosen: int) -> LevelCounts:
+    """Return the level of the body `chosen` by each way."""
+    by_ribs, by_sacrum = count_from_landmarks(bodies, posterior, chosen)
+    return LevelCounts(by_ribs, by_sacrum, _level_by_appearance(bodies, chosen))
+
+
+def count_from_landmarks(
+    bodies: list[BodyEvidence], posterior: LevelPosterior, chosen: int
+) -> tuple[str | None, str | None]:
+    """Return the level of a body counted down from the lowest rib, and counted up from the sacrum."""
+    level_of = dict(posterior.path)
+
+    def levels_below(landmark: int) -> int:
+        """Return how many levels the chosen body is below the landmark; a body outside the row counts as it lies."""
+        in_row = {chosen, landmark} <= level_of.keys()
+        return level_of[chosen] - level_of[landmark] if in_row else chosen - landmark
 
     lowest, last = lowest_rib(bodies), on_sacrum(bodies)
-    if lowest is not None and _missed_below(lowest, numbering):
-        lowest = None  # that one may have ribs too
-    if last is not None and bodies[last].sacrum is None and (place.get(last), place.get(last + 1)) != (L5, S1):
-        last = None  # another may have been missed between it and the sacrum
-    by_ribs = None if lowest is None else T12 + off(lowest)
-    by_sacrum = None if last is None else L5 + off(last)
-    return _named(by_ribs), _named(by_sacrum)
+    if lowest is not None and _missed_below(lowest, posterior):
+        lowest = None  # the missed body may have ribs too
+    next_to_s1 = last is not None and (level_of.get(last), level_of.get(last + 1)) == (L5, S1)
+    if last is not None and bodies[last].sacrum is None and not next_to_s1:
+        last = None  # a body between it and the sacrum may have been missed
+    by_ribs = None if lowest is None else T12 + levels_below(lowest)
+    by_sacrum = None if last is None else L5 + levels_below(last)
+    return level_name(by_ribs), level_name(by_sacrum)
 
 
-def by_looks(bodies: list[Body], chosen: int) -> str | None:
-    """Return the level of a body by what all of the row look like, whatever ribs and sacrum say."""
-    blind = number_bodies([replace(body, ribs=None, sacrum=None) for body in bodies])
-    return _named(dict(blind.path).get(chosen))
+def counts_agree(vertebra: str, counts: LevelCounts, chest: bool) -> bool:
+    """Whether two ways say `vertebra` and none contradicts. Where both landmark counts do, appearance does not matter.
 
-
-def agree(vertebra: str, counts: tuple[str | None, str | None], looks: str | None, chest: bool) -> bool:
-    """Whether two say that it is `vertebra` and none contradicts; where both counts do, looks do not matter.
-
-    Sacrum and looks do not know of a sixth lumbar vertebra, or may both take S1 for L5: they count together only if
-    there is a `chest` (`has_chest`).
+    Sacrum and appearance share two errors: they do not see a sixth lumbar vertebra, and both may take S1 for L5. They
+    count together only with a `chest` (`shows_chest`).
     """
-    if counts == (vertebra, vertebra):
+    landmarks = (counts.ribs, counts.sacrum)
+    if landmarks == (vertebra, vertebra):
         return True
-    if counts == (None, vertebra):
-        return looks == vertebra and chest
-    return counts == (vertebra, None) and looks == vertebra
+    if landmarks == (None, vertebra):
+        return counts.appearance == vertebra and chest
+    return landmarks == (vertebra, None) and counts.appearance == vertebra
 
 
-def has_chest(bodies: list[Body], numbering: LevelPosterior) -> bool:
-    """Whether every vertebra numbered above T12 has ribs, and T12 is not told to have none."""
+def shows_chest(bodies: list[BodyEvidence], posterior: LevelPosterior) -> bool:
+    """Whether every vertebra named above T12 has ribs, and T12 has ribs or is unsure."""
     return all(
-        bodies[i].ribs or (level == T12 and bodies[i].ribs is None) for i, level in numbering.path if level <= T12
+        bodies[i].ribs or (level == T12 and bodies[i].ribs is None) for i, level in posterior.path if level <= T12
     )
 
 
-def _missed_below(landmark: int, numbering: LevelPosterior) -> bool:
-    """Whether the body that was found next below is numbered as if one between had been missed."""
-    levels = [level for i, level in numbering.path if i >= landmark]
-    return landmark in dict(numbering.path) and len(levels) > 1 and levels[1] - levels[0] > 1
-
-
-def lowest_rib(bodies: list[Body]) -> int | None:
-    """Return the body with the lowest rib; None where what is seen of ribs does not fit together or does not end."""
+def lowest_rib(bodies: list[BodyEvidence]) -> int | None:
+    """Return the body with the lowest rib; None where the ribs contradict each other or their end is not in view."""
     ribs = [body.ribs for body in bodies]
     if True not in ribs:
         return None
@@ -68,21 +85,28 @@ def lowest_rib(bodies: list[Body]) -> int | None:
     return last if ends and False not in ribs[:last] and None not in ribs[max(last - 1, 0) : last] else None
 
 
-def on_sacrum(bodies: list[Body]) -> int | None:
-    """Return the body that lies on the sacrum; None where none is seen to, or what is seen does not fit together.
+def on_sacrum(bodies: list[BodyEvidence]) -> int | None:
+    """Return the body that lies on the sacrum; None where none does, or where the evidence contradicts itself.
 
-    One that cannot be told lies on it too, if the next body is of the sacrum and the one above lies above the last.
+    An unsure body lies on the sacrum too, if the next body is part of it and the one above lies above the last.
     """
-    where = [body.sacrum for body in bodies]
-    first = where.index("of") if "of" in where else 0
-    if "on" not in where and first and where[first - 1] is None:
-        where[first - 1] = "on"
-    if where.count("on") != 1:
+    positions = [body.sacrum for body in bodies]
+    first = positions.index("of") if "of" in positions else 0
+    if "on" not in positions and first and positions[first - 1] is None:
+        positions[first - 1] = "on"
+    if positions.count("on") != 1:
         return None
-    last = where.index("on")
-    fits = "of" not in where[:last] and "above" not in where[last + 1 :] and None not in where[max(last - 1, 0) : last]
-    return last if fits else None
+    last = positions.index("on")
+    ordered = "of" not in positions[:last] and "above" not in positions[last + 1 :]
+    return last if ordered and None not in positions[max(last - 1, 0) : last] else None
 
 
-def _named(level: int | None) -> str | None:
-    return LEVELS[level] if level is not None and 0 <= level < len(LEVELS) else None
+def _level_by_appearance(bodies: list[BodyEvidence], chosen: int) -> str | None:
+    blind = infer_levels([replace(body, ribs=None, sacrum=None) for body in bodies])
+    return level_name(dict(blind.path).get(chosen))
+
+
+def _missed_below(landmark: int, posterior: LevelPosterior) -> bool:
+    """Whether the row jumps over a level directly below the landmark."""
+    levels = [level for i, level in posterior.path if i >= landmark]
+    return landmark in dict(posterior.path) and len(levels) > 1 and levels[1] - levels[0] > 1

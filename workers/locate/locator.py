@@ -1,4 +1,4 @@
-"""Run the coarse network over a whole CT: it names the bone of every voxel and marks where the spine runs."""
+"""Run the locator over a whole CT: it says which bone each voxel is, and marks where the spine runs."""
 
 from __future__ import annotations
 
@@ -14,23 +14,26 @@ from workers.imaging.resampling import AIR_HU, coarse
 from workers.imaging.volume import Volume
 
 CLASSES = ("background", "T1-T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "sacrum", "rib")
-"""What the coarse network tells apart."""
+"""What the locator tells apart."""
 SACRUM, RIB = CLASSES.index("sacrum"), CLASSES.index("rib")
-TILE, OVERLAP, DIVISOR = 112, 32, 16
-"""Voxels along z: looked at in one go, shared by neighbouring tiles at least; sides are multiples of the last."""
-BODY_HU = -500.0
+TILE, OVERLAP = 112, 32
+"""Voxels along z: of one tile, and shared by neighbouring tiles at least. Tiles bound the memory."""
+DIVISOR = 16
+"""The network halves its grid four times, so sides are multiples of this."""
+PATIENT_HU = -500.0
+"""The network is run on the bounding box of what is denser than this; outside is air."""
 
 
 @dataclass(frozen=True)
 class LocatorMaps:
-    """What the network sees, on the coarse grid.
+    """What the locator sees, on the coarse grid.
 
     Attributes
     ----------
     classes
         (len(CLASSES), i, j, k) float32 probabilities.
     mark
-        (i, j, k) float32: how much a voxel is the centre of a vertebral body, 0 to 1.
+        (i, j, k) float32, 0 to 1: highest at the body centres, so that its ridge is the spine.
     affine
         (4, 4) voxel to RAS mm.
     """
@@ -57,9 +60,9 @@ class Locator:
         self.session = session
 
     def maps(self, ct: Volume) -> LocatorMaps:
-        """Return what the network sees in the whole CT; memory is bounded by one tile, time grows with the slices."""
+        """Return the maps of a whole CT. One tile bounds the memory; the time grows with the slices."""
         image = coarse(ct)
-        window = ndimage.find_objects((image.voxels > BODY_HU).view(np.uint8)) or [(slice(0, 1),) * 3]
+        window = ndimage.find_objects((image.voxels > PATIENT_HU).view(np.uint8)) or [(slice(0, 1),) * 3]
         hu, low = image.voxels[window[0]], np.array([part.start for part in window[0]])
         affine = image.affine.copy()
         affine[:3, 3] += affine[:3, :3] @ low
@@ -68,10 +71,10 @@ class Locator:
         before = 0
         for start in tile_starts(hu.shape[2]):
             stop = min(start + TILE, hu.shape[2])
-            found = self._run(hu[:, :, start:stop])
-            first = (start + before) // 2  # from the middle of what two tiles share on, the later one counts
-            classes[..., first:stop] = found[0][..., first - start :]
-            mark[..., first:stop] = found[1][..., first - start :]
+            tile = self._run(hu[:, :, start:stop])
+            first = (start + before) // 2  # the later tile counts from the middle of the overlap on
+            classes[..., first:stop] = tile[0][..., first - start :]
+            mark[..., first:stop] = tile[1][..., first - start :]
             before = stop
         return LocatorMaps(classes, mark, affine)
 
@@ -85,7 +88,7 @@ class Locator:
 
 
 def tile_starts(n: int) -> list[int]:
-    """Return where tiles of `TILE` voxels start that cover `n`; the last ends with them, so that none is a sliver."""
+    """Return the first voxels of tiles of `TILE` voxels that cover `n`. The last ends at `n`: none is a sliver."""
     starts = [0]
     while starts[-1] + TILE < n:
         starts.append(min(starts[-1] + TILE - OVERLAP, n - TILE))

@@ -1,4 +1,4 @@
-"""Segment one vertebra slice by slice around its localised centre (paper section II.B)."""
+"""Segment one vertebra slice by slice around its body centre (paper section II.B)."""
 
 from __future__ import annotations
 
@@ -8,29 +8,34 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from models.types import Bools, Floats
-from workers.imaging.network_input import CHANNELS, NEIGHBOURS, marks, normalise
+from models.types import Floats
+from workers.imaging.network_input import CHANNELS, NEIGHBOURS, centre_channels, normalise
 from workers.imaging.resampling import CROP_STEP_MM, crop, sample
 from workers.imaging.volume import Volume
+from workers.locate.body_centre import body_centre
 
-WINDOW_LOW = (-64.0, -88.0, -58.0)
-"""First voxel of the window relative to the centre of the vertebral body, mm RAS."""
-WINDOW_SHAPE = (128, 128, 72)
+CROP_LOW = (-64.0, -88.0, -58.0)
+"""First voxel of the crop relative to the body centre, mm RAS: whole vertebrae fit, with their processes."""
+CROP_SHAPE = (128, 128, 72)
 BODY_LOW, BODY_SHAPE, BODY_STEP = (-64.0, -88.0, -27.0), (128, 128, 37), 2
-"""Window about a point in a body, and which of its slices are looked at."""
+"""Crop about a point in a body; only every `BODY_STEP`-th of its slices is segmented."""
 BODY_REACH_MM = 24.0
+"""A body's voxels lie within this distance of its centre in the axial plane."""
 LEAST_BODY_MM = 6.0
 """A ball of this radius fits into a vertebral body that is no worse than crushed, hardly into an arch."""
+BODY_PROBABILITY = 0.5
+"""Probability from which a voxel counts as bone of the body."""
 BATCH = 8
+"""Slices in one run of the network: more need more memory and gain no time on two cores."""
 MARGIN = max(abs(n) for n in NEIGHBOURS)
+"""Slices beyond the crop that the network sees beside its outermost slices."""
 MASK_MM = 1.0
 """Voxel side of the mask."""
 INSIDE = 0.4
-"""Probability from which a voxel is in the mask. At 0.5 tips of processes were lost that at 0.4 are not, with as much
+"""Probability from which a voxel is in the mask. At 0.5 tips of processes were lost that 0.4 keeps, with as much
 overlap (a trial on 14 synthetic vertebrae of people held out)."""
 NEIGHBOUR_EVERY = 2
 """Of the neighbours every so many-th slice is segmented."""
-THICKNESS_POWER = 6
 
 
 class Segmenter:
@@ -49,8 +54,8 @@ class Segmenter:
         self,
         ct: Volume,
         centre: Floats,
-        low: tuple[float, float, float] = WINDOW_LOW,
-        shape: tuple[int, int, int] = WINDOW_SHAPE,
+        low: tuple[float, float, float] = CROP_LOW,
+        shape: tuple[int, int, int] = CROP_SHAPE,
         every: int = 1,
     ) -> Volume:
         """Return the probability (i, j, k) float32 that a voxel belongs to the vertebra about `centre` (3,) mm RAS.
@@ -60,11 +65,11 @@ class Segmenter:
         ct
             HU, any orientation.
         centre
-            Centre of the vertebral body, or any point in the vertebra with a window about it.
+            Body centre, or any point in the vertebra with a crop that fits it.
         low, shape
-            The window: first voxel relative to `centre` in mm, voxels `CROP_STEP_MM` apart.
+            The crop: its first voxel relative to `centre` in mm, and its voxels, `CROP_STEP_MM` apart.
         every
-            Only every so many-th slice is segmented, and returned.
+            Only every so many-th slice is segmented and returned.
         """
         first = np.asarray(centre, np.float64) + low
         beyond = np.array([0.0, 0.0, MARGIN * CROP_STEP_MM[2]])
@@ -78,7 +83,7 @@ class Segmenter:
             slices = np.empty((len(planes), CHANNELS, *shape[:2]), np.float32)
             for c, step in enumerate(NEIGHBOURS):
                 slices[:, c] = hu[:, :, planes + MARGIN + step].transpose(2, 0, 1)
-            slices[:, -2], slices[:, -1] = marks(x[None, :, None], y[None, None, :], z[planes][:, None, None])
+            slices[:, -2], slices[:, -1] = centre_channels(x[None, :, None], y[None, None, :], z[planes][:, None, None])
             found = self.session.run(["probability"], {"slices": slices})[0]
             out[:, :, start : start + BATCH] = found[:, 0].transpose(1, 2, 0)
         affine = np.diag([*CROP_STEP_MM[:2], every * CROP_STEP_MM[2], 1.0])
@@ -86,15 +91,17 @@ class Segmenter:
         return Volume(out, affine)
 
     def probability_among(self, ct: Volume, centre: Floats, neighbours: Sequence[Floats]) -> Volume:
-        """Return what `probability` does, but 0 where a voxel rather belongs to one of the neighbours.
+        """Return the probability as `probability` does, set to 0 where a neighbour has more.
+
+        The vertebrae above and below compete for voxels. Without competition the network took slices of them for the
+        vertebra's own, between crushed vertebrae and at degenerate facets.
 
         Parameters
         ----------
         ct, centre
             See `probability`.
         neighbours
-            Centres (3,) mm RAS of the bodies above and below. Between crushed vertebrae and at worn facets slices of
-            them were taken for the vertebra's own.
+            Centres (3,) mm RAS of the bodies above and below.
         """
         own = self.probability(ct, centre)
         shape, voxels = own.voxels.shape, own.voxels
@@ -105,13 +112,13 @@ class Segmenter:
         return Volume(voxels, own.affine)
 
     def body_at(self, ct: Volume, point: Floats) -> Floats | None:
-        """Return the centre (3,) mm RAS of the body of the vertebra about `point` (3,), from its middle slices alone.
+        """Return the body centre (3,) mm RAS of the vertebra about `point` (3,), from its middle slices alone.
 
-        None where hardly any bone of a body is there. What is `BODY_REACH_MM` to the side or behind is not looked at:
-        of a crushed vertebra the spinous process is thicker than the body.
+        None where there is hardly any bone of a body. Voxels further than `BODY_REACH_MM` from the point in the axial
+        plane do not count: a crushed vertebra's spinous process is thicker than its body.
         """
         found = self.probability(ct, point, BODY_LOW, BODY_SHAPE, BODY_STEP)
-        pieces, count = ndimage.label(found.voxels > 0.5)
+        pieces, count = ndimage.label(found.voxels > BODY_PROBABILITY)
         if not count:
             return None
         sizes = np.bincount(pieces.ravel())[1:]
@@ -128,21 +135,3 @@ def as_mask(probability: Volume) -> Volume:
     shape = tuple(int(n) for n in np.floor(span / MASK_MM + 1e-6).astype(int) + 1)
     fine = sample(probability, probability.affine[:3, 3], np.full(3, MASK_MM), (shape[0], shape[1], shape[2]), 0.0)
     return Volume((fine.voxels > INSIDE).astype(np.uint8), fine.affine)
-
-
-def body_centre(mask: Bools, affine: Floats) -> tuple[Floats, float]:
-    """Return the centre (3,) mm RAS of the thick part of a vertebra, its body, and how deep it lies in mm.
-
-    The mean of the voxels, each weighted by the `THICKNESS_POWER`-th power of its depth: in a trial on 34 real ones
-    at most 2.2 mm from the middle between the endplates, but 9 mm in one that is crushed. (nan, 0) where the mask is
-    empty.
-    """
-    if not mask.any():
-        return np.full(3, np.nan), 0.0
-    window = ndimage.find_objects(mask.astype(np.uint8))[0]
-    spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    depth = ndimage.distance_transform_edt(np.pad(mask[window], 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
-    weight = depth**THICKNESS_POWER
-    middle = [(weight * grid).sum() / weight.sum() for grid in np.ogrid[tuple(slice(0, n) for n in weight.shape)]]
-    centre = np.array(middle) + [s.start for s in window]
-    return np.asarray(affine[:3, :3] @ centre + affine[:3, 3]), float(depth.max())

@@ -8,11 +8,12 @@ import numpy as np
 
 from workers.imaging.resampling import COARSE_MM
 from workers.imaging.volume import Volume
-from workers.locate.choice import CLASS_OF_LEVEL, LEVELS, LevelDecision, choose, find_bodies
+from workers.locate.choice import LevelDecision, choose_vertebra
+from workers.locate.evidence import CLASS_OF_LEVEL, BodyEvidence, collect_evidence
 from workers.locate.landmark_network import Landmarks
-from workers.locate.level_model import Body
+from workers.locate.levels import LEVELS
 from workers.locate.locator import CLASSES, RIB, SACRUM, LocatorMaps
-from workers.locate.spine_walk import Look
+from workers.locate.spine_walk import FindBody
 
 ORIGIN = np.array([-120.0, -100.0, 300.0])
 FLOOR_MM = 360.0
@@ -36,13 +37,13 @@ def spine(levels: tuple[str, ...]) -> dict[str, np.ndarray]:
 def scene(
     levels: tuple[str, ...],
     *,
-    looks: int = 0,
+    appearance: int = 0,
     ribs: tuple[str, ...] = RIBS,
     sacrum: bool | None = None,
 ) -> LocatorMaps:
     """What a good network would see of `levels`: 70 % sure of each, 15 % for each neighbour.
 
-    `looks` shifts what the bodies look like by so many levels; ribs and the sacrum stay where they are.
+    `appearance` shifts the appearance of all bodies by so many levels; ribs and the sacrum stay where they are.
     """
     shape = (60, 50, 130)
     affine = np.diag([COARSE_MM] * 3 + [1.0])
@@ -52,7 +53,7 @@ def scene(
     for level, centre in spine(levels).items():
         square = ((points - centre) ** 2).sum(axis=-1)
         mark = np.maximum(mark, np.exp(-square / (2.0 * 6.0**2)).astype(np.float32))
-        rank = LEVELS.index(level) + looks
+        rank = LEVELS.index(level) + appearance
         for at, share in ((rank - 1, 0.15), (rank, 0.7), (rank + 1, 0.15)):
             classes[CLASS_OF_LEVEL[max(at, 0)], square < 13.0**2] += share
         if level in ribs:
@@ -72,19 +73,19 @@ def ct(low: float = 280.0, high: float = 840.0) -> Volume:
     return Volume(np.zeros((31, 27, int((high - low) / 8.0) + 1), np.int16), affine)
 
 
-def looks_at(centres: dict[str, np.ndarray], reach_mm: float = 20.0) -> Look:
+def body_finder(centres: dict[str, np.ndarray], reach_mm: float = 20.0) -> FindBody:
     """What a good segmenter does: from a point in or beside a body to its centre."""
 
-    def look(point: np.ndarray) -> np.ndarray | None:
+    def find_body(point: np.ndarray) -> np.ndarray | None:
         away, nearest = min(
             ((float(np.linalg.norm(c - point)), name) for name, c in centres.items()), default=(99.0, "")
         )
         return centres[nearest] if away < reach_mm else None
 
-    return look
+    return find_body
 
 
-def junctions(maps: LocatorMaps) -> Callable[[np.ndarray], Landmarks]:
+def landmark_finder(maps: LocatorMaps) -> Callable[[np.ndarray], Landmarks]:
     """What a good network for ribs and sacrum does: look beside the body, at it and below it."""
 
     def there(kind: int, point: np.ndarray) -> bool:
@@ -99,10 +100,12 @@ def junctions(maps: LocatorMaps) -> Callable[[np.ndarray], Landmarks]:
     return at
 
 
-def bodies_of(maps: LocatorMaps, levels: tuple[str, ...], vertebra: str, missed: tuple[str, ...] = ()) -> list[Body]:
+def bodies_of(
+    maps: LocatorMaps, levels: tuple[str, ...], vertebra: str, missed: tuple[str, ...] = ()
+) -> list[BodyEvidence]:
     seen = {level: centre for level, centre in spine(levels).items() if level not in missed}
-    return find_bodies(maps, vertebra, looks_at(seen), junctions(maps))
+    return collect_evidence(maps, vertebra, body_finder(seen), landmark_finder(maps))
 
 
 def locate(levels: tuple[str, ...], vertebra: str, scan: Volume | None = None, **scene_of) -> LevelDecision:
-    return choose(bodies_of(scene(levels, **scene_of), levels, vertebra), scan or ct(), vertebra)
+    return choose_vertebra(bodies_of(scene(levels, **scene_of), levels, vertebra), scan or ct(), vertebra)

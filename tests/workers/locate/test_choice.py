@@ -1,4 +1,4 @@
-"""Number the vertebrae that the coarse network marks: evidence and counts that agree, conflict or are cut off."""
+"""Number the vertebrae that the locator marks: evidence and counts that agree, conflict or are cut off."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ import pytest
 
 from app.contract.errors import VertebraNotFound, VertebraTruncated
 from tests.workers.locate.spine_scene import FLOOR_MM, RIBS, bodies_of, ct, locate, scene, spine, through
-from workers.locate.choice import LEAST_CONFIDENCE, LEVELS, choose
+from workers.locate.choice import LEAST_CONFIDENCE, choose_vertebra
+from workers.locate.levels import LEVELS
 
 
 def test_bodies_are_found_where_they_are_from_top_to_bottom():
@@ -18,7 +19,7 @@ def test_bodies_are_found_where_they_are_from_top_to_bottom():
     centres = np.array(list(spine(levels).values()))
     np.testing.assert_allclose([body.centre for body in bodies], centres)
     assert [body.ribs for body in bodies] == [True] * 3 + [False] * 5
-    t12 = bodies[2].looks
+    t12 = bodies[2].appearance
     assert t12[LEVELS.index("T12")] == pytest.approx(0.7, abs=0.02)
     assert t12[LEVELS.index("L1")] == t12[LEVELS.index("T11")] == pytest.approx(0.15, abs=0.02)
     assert t12[LEVELS.index("L4")] == 0.0
@@ -31,7 +32,7 @@ def test_with_ribs_and_sacrum_in_view_the_right_body_is_sure(vertebra):
     np.testing.assert_allclose(found.centre, spine(levels)[vertebra], atol=1.0)
     assert found.confidence > 0.9
     assert found.vertebra == found.by_ribs == found.by_sacrum == vertebra
-    assert found.seen == levels
+    assert found.levels == levels
     assert found.centres.shape == (8, 3)
     assert found.alternatives == ()
 
@@ -89,20 +90,20 @@ def test_a_scan_that_begins_below_the_vertebra_cut_it():
         locate(levels, "L1", ct(high=top + 200.0))
 
 
-def test_looks_do_not_outweigh_both_counts():
+def test_appearance_does_not_outweigh_both_counts():
     """What a network sees of a row may be off by one for all of it; ribs and sacrum say otherwise."""
     levels = through("T11", "L5")
-    found = locate(levels, "L2", looks=-1)
+    found = locate(levels, "L2", appearance=-1)
     np.testing.assert_allclose(found.centre, spine(levels)["L2"])
     assert found.by_ribs == found.by_sacrum == "L2"
     assert found.confidence < locate(levels, "L2").confidence
 
 
-def test_where_it_cannot_be_told_the_candidates_are_listed():
+def test_where_the_evidence_does_not_decide_the_candidates_are_listed():
     levels = through("L1", "L4")
     with pytest.raises(VertebraNotFound) as caught:
         locate(levels, "L2", sacrum=False)
-    assert "cannot be told with confidence" in caught.value.detail
+    assert "does not decide" in caught.value.detail
     assert caught.value.expected.startswith(f"L2 with a confidence of at least {LEAST_CONFIDENCE:.0%}")
     options = [part.strip() for part in caught.value.got.split(" mm RAS")[0].split(";")]
     assert len(options) >= 2
@@ -117,36 +118,36 @@ def test_where_it_cannot_be_told_the_candidates_are_listed():
     assert members["levels_seen"] == list(levels)
 
 
-def test_counts_that_contradict_are_refused_however_sure_the_looks():
+def test_counts_that_contradict_are_refused_however_sure_the_appearance():
     """No rib at T12: the lowest seen is T11's, and counted from there L2 is L3."""
     levels = through("T10", "L5")
     with pytest.raises(VertebraNotFound) as caught:
         locate(levels, "L2", ribs=("T10", "T11"))
-    assert caught.value.got.endswith("by the ribs L3, by the sacrum L2, by the looks of the row L2")
-    assert caught.value.got.startswith("9")  # the looks alone were sure
+    assert caught.value.got.endswith("by the ribs L3, by the sacrum L2, by the appearance of the row L2")
+    assert caught.value.got.startswith("9")  # the appearance alone was sure
     assert locate(levels, "L2").confidence > 0.9
 
 
-def test_one_count_needs_the_looks_of_the_row_beside_it():
+def test_one_count_needs_the_appearance_of_the_row_beside_it():
     """A twelfth rib that is missing: counted from the eleventh, T12 would be L1, and no sacrum says otherwise."""
     levels = through("T10", "L4")
     for vertebra in ("L1", "L2"):
         assert locate(levels, vertebra).by_ribs == vertebra
         with pytest.raises(VertebraNotFound) as caught:
             locate(levels, vertebra, ribs=("T10", "T11"))
-        assert "by the sacrum unknown, by the looks of the row" in caught.value.got
+        assert "by the sacrum unknown, by the appearance of the row" in caught.value.got
 
 
 def test_a_body_that_is_not_recognised_is_jumped_over():
     """What was missed is not given another's name, and its neighbours keep theirs."""
     levels = through("T10", "L5")
     for level in ("L1", "L3"):
-        found = choose(bodies_of(scene(levels), levels, level, missed=("L2",)), ct(), level)
-        assert found.seen == tuple(name for name in levels if name != "L2")
+        found = choose_vertebra(bodies_of(scene(levels), levels, level, missed=("L2",)), ct(), level)
+        assert found.levels == tuple(name for name in levels if name != "L2")
         np.testing.assert_allclose(found.centre, spine(levels)[level])
         assert (found.by_ribs, found.by_sacrum) == (level, level)
     with pytest.raises(VertebraNotFound) as caught:
-        choose(bodies_of(scene(levels), levels, "L2", missed=("L2",)), ct(), "L2")
+        choose_vertebra(bodies_of(scene(levels), levels, "L2", missed=("L2",)), ct(), "L2")
     assert caught.value.got == "a scan of T10, T11, T12, L1, L3, L4, L5"
 
 
@@ -155,8 +156,8 @@ def test_a_false_body_is_skipped():
     levels = through("T10", "L5")
     bodies = bodies_of(scene(levels), levels, "L1")
     false = replace(bodies[4], centre=0.5 * (bodies[4].centre + bodies[5].centre) - [0.0, 25.0, 0.0], strength=0.3)
-    found = choose([*bodies[:5], false, *bodies[5:]], ct(), "L1")
-    assert found.seen == levels
+    found = choose_vertebra([*bodies[:5], false, *bodies[5:]], ct(), "L1")
+    assert found.levels == levels
     assert found.confidence > 0.9
     np.testing.assert_allclose(found.centre, spine(levels)["L1"], atol=1.0)
 
@@ -166,7 +167,7 @@ def test_ribs_further_down_than_the_sacrum_allows_are_refused(more):
     levels = through("T10", "L5")
     with pytest.raises(VertebraNotFound) as caught:
         locate(levels, "L1", ribs=(*RIBS, *more))
-    assert "cannot be told with confidence" in caught.value.detail
+    assert "does not decide" in caught.value.detail
 
 
 def test_without_marks_or_bodies_there_is_no_vertebra():
@@ -177,5 +178,5 @@ def test_without_marks_or_bodies_there_is_no_vertebra():
         bodies_of(maps, levels, "L1", missed=levels),
     ):
         with pytest.raises(VertebraNotFound) as caught:
-            choose(bodies, ct(), "L1")
+            choose_vertebra(bodies, ct(), "L1")
         assert caught.value.got == "a scan without a recognised vertebra"

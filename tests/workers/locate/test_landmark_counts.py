@@ -1,4 +1,4 @@
-"""Counts from the lowest rib and the sacrum: what is clear, what must agree, what is not counted."""
+"""Counts from the lowest rib and the sacrum: what is clear, what must counts_agree, what is not counted."""
 
 from __future__ import annotations
 
@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from app.contract.errors import VertebraNotFound
-from tests.workers.locate.spine_scene import bodies_of, ct, junctions, looks_at, scene, spine, through
-from workers.locate.choice import LEVELS, choose, find_bodies
-from workers.locate.landmark_counts import agree, count, lowest_rib, on_sacrum
-from workers.locate.level_model import Body, number
+from tests.workers.locate.spine_scene import bodies_of, body_finder, ct, landmark_finder, scene, spine, through
+from workers.locate.choice import choose_vertebra
+from workers.locate.evidence import BodyEvidence, collect_evidence
+from workers.locate.landmark_counts import LevelCounts, count_from_landmarks, counts_agree, lowest_rib, on_sacrum
+from workers.locate.level_model import infer_levels
+from workers.locate.levels import LEVELS
 
 
 @pytest.mark.parametrize(
-    ("counts", "looks", "chest", "expected"),
+    ("landmarks", "appearance", "chest", "expected"),
     [
         (("L1", "L1"), "L2", False, True),
         (("L1", None), "L1", False, True),
@@ -26,21 +28,27 @@ from workers.locate.level_model import Body, number
         ((None, None), "L1", True, False),
     ],
 )
-def test_who_must_agree(counts, looks, chest, expected):
-    assert agree("L1", counts, looks, chest) is expected
+def test_who_must_agree(landmarks, appearance, chest, expected):
+    assert counts_agree("L1", LevelCounts(*landmarks, appearance), chest) is expected
 
 
 def test_the_sacrum_is_not_counted_from_where_the_chest_has_no_ribs():
     """S1 taken for L5 moves all of a row by one: what would be T12 has no ribs then."""
     levels = through("T12", "L5")
     maps = scene(levels)
-    assert choose(find_bodies(maps, "L1", looks_at(spine(levels)), junctions(maps)), ct(), "L1").by_sacrum == "L1"
-    bodies = find_bodies(maps, "L1", looks_at(spine(levels)), junctions(maps))
+    assert (
+        choose_vertebra(
+            collect_evidence(maps, "L1", body_finder(spine(levels)), landmark_finder(maps)), ct(), "L1"
+        ).by_sacrum
+        == "L1"
+    )
+    bodies = collect_evidence(maps, "L1", body_finder(spine(levels)), landmark_finder(maps))
+    assert choose_vertebra(bodies, ct(), "L1").by_sacrum == "L1"
     unsure = [replace(bodies[0], ribs=None), *bodies[1:]]
-    assert choose(unsure, ct(), "L1").by_ribs is None  # nothing speaks against it
+    assert choose_vertebra(unsure, ct(), "L1").by_ribs is None  # nothing speaks against it
     with pytest.raises(VertebraNotFound) as caught:
-        choose([replace(bodies[0], ribs=False), *bodies[1:]], ct(), "L1")
-    assert caught.value.got.endswith("by the ribs unknown, by the sacrum L1, by the looks of the row L1")
+        choose_vertebra([replace(bodies[0], ribs=False), *bodies[1:]], ct(), "L1")
+    assert caught.value.got.endswith("by the ribs unknown, by the sacrum L1, by the appearance of the row L1")
 
 
 @pytest.mark.parametrize(
@@ -57,8 +65,8 @@ def test_the_sacrum_is_not_counted_from_where_the_chest_has_no_ribs():
     ],
 )
 def test_the_lowest_rib_counts_only_where_it_is_clear(ribs, lowest):
-    looks = np.full(len(LEVELS), 1.0 / len(LEVELS))
-    assert lowest_rib([Body(np.zeros(3), 1.0, looks, rib, None) for rib in ribs]) == lowest
+    appearance = np.full(len(LEVELS), 1.0 / len(LEVELS))
+    assert lowest_rib([BodyEvidence(np.zeros(3), 1.0, appearance, rib, None) for rib in ribs]) == lowest
 
 
 @pytest.mark.parametrize(
@@ -83,8 +91,8 @@ def test_the_lowest_rib_counts_only_where_it_is_clear(ribs, lowest):
     ],
 )
 def test_the_sacrum_counts_only_where_it_is_clear(where, last):
-    looks = np.full(len(LEVELS), 1.0 / len(LEVELS))
-    assert on_sacrum([Body(np.zeros(3), 1.0, looks, None, place) for place in where]) == last
+    appearance = np.full(len(LEVELS), 1.0 / len(LEVELS))
+    assert on_sacrum([BodyEvidence(np.zeros(3), 1.0, appearance, None, place) for place in where]) == last
 
 
 def test_the_sacrum_below_a_missed_body_does_not_count():
@@ -92,11 +100,11 @@ def test_the_sacrum_below_a_missed_body_does_not_count():
     levels = through("T12", "L5")
     s1 = spine(levels)["L5"] - np.array([0.0, 8.0, 44.0])
     bodies = bodies_of(scene(levels), levels, "L1", missed=("L5",))
-    below = replace(bodies[-1], centre=s1, sacrum="of", looks=np.eye(len(LEVELS))[-1])
+    below = replace(bodies[-1], centre=s1, sacrum="of", appearance=np.eye(len(LEVELS))[-1])
     row = [*bodies[:-1], replace(bodies[-1], sacrum=None), below]
     assert on_sacrum(row) == len(row) - 2
-    assert count(row, number(row), 1) == ("L1", None)
-    assert choose(bodies_of(scene(levels), levels, "L1"), ct(), "L1").by_sacrum == "L1"
+    assert count_from_landmarks(row, infer_levels(row), 1) == ("L1", None)
+    assert choose_vertebra(bodies_of(scene(levels), levels, "L1"), ct(), "L1").by_sacrum == "L1"
 
 
 def test_s1_found_as_a_body_changes_nothing():
@@ -104,19 +112,19 @@ def test_s1_found_as_a_body_changes_nothing():
     maps, seen = scene(levels), spine(levels)
     assert [body.sacrum for body in bodies_of(maps, levels, "L4")] == ["above"] * 5 + ["on"]
     more = seen | {"S1": seen["L5"] - np.array([0.0, 8.0, 44.0])}
-    found = find_bodies(maps, "L4", looks_at(more), junctions(maps))
+    found = collect_evidence(maps, "L4", body_finder(more), landmark_finder(maps))
     assert [body.sacrum for body in found] == ["above"] * 5 + ["on", "of"]
-    place = choose(found, ct(), "L1")
-    assert place.by_sacrum == "L1"
-    assert place.seen == (*levels, "S1")
+    decision = choose_vertebra(found, ct(), "L1")
+    assert decision.by_sacrum == "L1"
+    assert decision.levels == (*levels, "S1")
 
 
 def test_ribs_that_may_go_on_at_a_missed_body_do_not_count():
     """L1, directly below the lowest rib, is not recognised; it might have ribs itself."""
     levels = through("T10", "L5")
     bodies = bodies_of(scene(levels), levels, "L2", missed=("L1",))
-    found = choose(bodies, ct(), "L2")
+    found = choose_vertebra(bodies, ct(), "L2")
     assert (found.by_ribs, found.by_sacrum) == (None, "L2")
     with pytest.raises(VertebraNotFound) as caught:
-        choose([replace(body, sacrum=None) for body in bodies], ct(), "L2")
+        choose_vertebra([replace(body, sacrum=None) for body in bodies], ct(), "L2")
     assert "by the ribs unknown, by the sacrum unknown" in caught.value.got

@@ -8,7 +8,15 @@ import pytest
 from workers.imaging.network_input import normalise
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.imaging.volume import Volume
-from workers.locate.landmark_network import LOGITS, SIDE_LOW, SIDE_SHAPE, UNSURE, LandmarkNetwork, Landmarks, both_sides
+from workers.locate.landmark_network import (
+    LOGITS,
+    SIDE_LOW,
+    SIDE_SHAPE,
+    UNSURE_RIB_LOGIT,
+    LandmarkNetwork,
+    Landmarks,
+    both_sides,
+)
 
 CENTRE = np.array([3.0, -7.0, 11.0])
 
@@ -68,7 +76,7 @@ class Says:
         (4.0, 3.0, True),
         (-4.0, -3.0, False),
         (4.0, -4.0, None),  # a rib on one side alone
-        (1.2 * UNSURE, 0.5 * UNSURE, None),
+        (1.2 * UNSURE_RIB_LOGIT, 0.5 * UNSURE_RIB_LOGIT, None),
         (6.0, -0.5, True),  # one side hidden
     ],
 )

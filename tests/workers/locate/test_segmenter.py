@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from workers.imaging.volume import Volume
-from workers.locate.segmenter import BODY_LOW, INSIDE, NEIGHBOUR_EVERY, Segmenter, as_mask, body_centre
+from workers.locate.body_centre import body_centre
+from workers.locate.segmenter import BODY_LOW, INSIDE, NEIGHBOUR_EVERY, Segmenter, as_mask
 
 
 def vertebra(height_mm: float) -> np.ndarray:

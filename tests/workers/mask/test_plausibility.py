@@ -5,8 +5,10 @@ import pyvista as pv
 from app.contract import errors
 from tests.workers.mask.real_masks import TPTBOX, TS, fused, label_map, reoriented, voxelised, whole_vertebrae
 from workers.imaging.volume import Volume, read_ct, read_mask
+from workers.mask.bone_contrast import check_on_bone
 from workers.mask.cleaning import clean_mask
-from workers.mask.plausibility import check_field_of_view, check_on_bone, check_vertebra
+from workers.mask.field_of_view import check_field_of_view
+from workers.mask.plausibility import check_vertebra
 from workers.mesh.mask_surface import extract_surface
 from workers.pipeline import morph
 

@@ -8,8 +8,9 @@ import pytest
 from app.contract.errors import VertebraTruncated
 from workers.imaging.volume import Volume
 from workers.locate.choice import LevelDecision
-from workers.locate.vertebra_finder import CLEAR_MM, Place, check_whole
+from workers.locate.vertebra_finder import VertebraLocation
 from workers.mask.cleaning import CleanMask, clean_mask
+from workers.mask.segmentation_checks import CLEAR_MM, check_whole
 
 WINDOW = Volume(np.zeros((200, 200, 200), np.float32), np.diag([1.0, 1.0, 1.0, 1.0]))
 
@@ -78,12 +79,12 @@ def test_a_process_near_the_end_of_the_scan_passes():
         check_whole(both, WINDOW, scan(0.0, 2.0, 9.0)[0], "L1")
 
 
-def test_a_mask_that_fills_what_was_looked_at_is_refused():
+def test_a_mask_that_fills_the_networks_crop_is_refused():
     ct, up = scan(0.0, 5.0, 60.0)
     small = Volume(np.zeros((200, 200, 113), np.float32), WINDOW.affine)
     with pytest.raises(VertebraTruncated) as caught:
         check_whole(ball(12.0, up), small, ct, "L1")
-    assert "border of the part looked at" in caught.value.expected
+    assert "border of the network's crop" in caught.value.expected
 
 
 def test_the_neighbours_are_the_next_bodies_that_were_found():
@@ -93,10 +94,10 @@ def test_the_neighbours_are_the_next_bodies_that_were_found():
     def neighbours(level: str) -> list[float]:
         own = centres[levels.index(level)]
         found = LevelDecision(level, own, 0.99, (), levels, centres, level, level)
-        return [float(centre[2]) for centre in Place(own + 1.0, found).neighbours()]
+        return [float(centre[2]) for centre in VertebraLocation("L1", own + 1.0, found).neighbour_centres()]
 
     assert neighbours("T12") == [265.0]
     assert neighbours("L1") == [300.0]  # L2 was missed
     assert neighbours("L4") == [195.0, 125.0]
     assert neighbours("L5") == [160.0]  # the sacrum is no vertebra
-    assert Place(centres[0], None).neighbours() == []
+    assert VertebraLocation("L1", centres[0]).neighbour_centres() == []
