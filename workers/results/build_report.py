@@ -23,6 +23,9 @@ from workers.results.mesh_summary import summarise_geometry, summarise_quality
 from workers.results.stress_summary import summarise_stress
 from workers.results.stressed_mesh import StressedMesh
 
+TIMING_DECIMALS = 4
+"""Of timings in seconds."""
+
 
 @dataclass(frozen=True)
 class ReportSections:
@@ -78,7 +81,7 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
         fit=sections.fit,
         mesh=summarise_quality(mesh),
         equilibrium=sections.equilibrium,
-        timings_s={stage: round(float(seconds), 4) for stage, seconds in sections.timings_s.items()},
+        timings_s={stage: round(float(seconds), TIMING_DECIMALS) for stage, seconds in sections.timings_s.items()},
         inputs=sections.inputs,
         software=sections.software,
         warnings=list(sections.warnings),

@@ -20,7 +20,7 @@ def describe_inputs(ct: Path, mask: Path | None, label: int) -> Inputs:
 
 
 def describe_software(bundle_version: str) -> Software:
-    """Name what computes here, and the model bundle that it used."""
+    """Describe this software and the model bundle that it used."""
     return Software(
         name=SOFTWARE,
         version=software_version(),

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from app.contract.report import Report
 from models.types import Floats
+from workers.results.build_report import TIMING_DECIMALS
 from workers.results.captions import Caption
 from workers.results.mask_file import write_mask
 from workers.results.preview import write_preview
@@ -63,7 +64,7 @@ def publish(out_dir: Path, mesh: StressedMesh, report: Report, mask: NDArray[Any
     write_mask(out_dir / "mask.nii.gz", mask, affine)
     write_preview(out_dir / "preview.png", mesh, caption)
     write_viewer(out_dir / "viewer.html", mesh, caption)
-    timings = {**report.timings_s, "write": round(time.perf_counter() - start, 4)}
+    timings = {**report.timings_s, "write": round(time.perf_counter() - start, TIMING_DECIMALS)}
     complete = report.model_copy(update={"timings_s": timings})
     (out_dir / "report.json").write_text(complete.model_dump_json(indent=2) + "\n", "utf-8")
     return [ResultFile(name, out_dir / name, media_type) for name, media_type in MEDIA_TYPES.items()]

@@ -12,8 +12,8 @@ from workers.mask.conventions import level_names
 from workers.mesh.subject_mesh import SubjectMesh
 
 LOOSE_FIT_MM = 0.6
-"""Mean surface distance. Whole vertebrae T11 to L5 reach 0.28 mm; `workers.mesh.subject_mesh` still believes more than
-0.6 mm where the voxels are coarse."""
+"""Mean surface distance. Whole vertebrae T11 to L5 reach 0.28 mm; `workers.mesh.subject_mesh` accepts a looser
+fit where the voxels are coarse."""
 TURNED_DEG = 60.0
 """Rotation of the pose. The curves of a spine tilt a vertebra by less, so the image's orientation is probably wrong;
 the fit finds a vertebra that lies backwards or upside down all the same."""

@@ -14,6 +14,8 @@ from workers.results.stressed_mesh import StressedMesh
 NEAR_ENDPLATE_MM = 3.0
 """Nearer than this to a clamped or loaded node the stress is that of the idealised support, singular at its rim."""
 PERCENTILES = (5, 50, 95, 99)
+POSITION_DECIMALS = 3
+"""Of positions in mm: finer than the image or the fit."""
 
 
 def summarise_stress(mesh: StressedMesh) -> StressSummary:
@@ -44,7 +46,7 @@ def peak_away_from_endplates(mesh: StressedMesh) -> int | None:
 
 
 def _peak(mesh: StressedMesh, values: Floats, node: int) -> Peak:
-    x, y, z = (round(float(v), 3) for v in mesh.points[node])
+    x, y, z = (round(float(v), POSITION_DECIMALS) for v in mesh.points[node])
     return Peak(value_mpa=float(values[node]), position_ras_mm=(x, y, z), region=mesh.region_of(node), node_id=node)
 
 

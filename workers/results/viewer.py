@@ -25,6 +25,8 @@ from workers.results.stressed_mesh import StressedMesh
 
 DEFORM_MM = 8.0
 """Largest displacement shown at the end of the deformation slider: easy to see on a vertebral body 40 to 50 mm wide."""
+ORIGIN_DECIMALS = 4
+"""Of the coordinates' origin, mm; the page shows positions with one decimal."""
 LEAST_DISPLACEMENT_MM = 1e-9
 """Keeps a mesh that does not move from being magnified without bound."""
 
@@ -56,7 +58,7 @@ def _page_data(mesh: StressedMesh) -> dict[str, Any]:
     vertices = mesh.surface.vertices
     origin = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
     return _displacement(mesh) | {
-        "origin": [round(float(v), 4) for v in origin],
+        "origin": [round(float(v), ORIGIN_DECIMALS) for v in origin],
         "points": _base64((vertices - origin).astype("<f4")),
         "triangles": _base64(mesh.template.triangles.astype("<u4")),
         "region": _base64(mesh.template.region[:n].astype("u1")),
@@ -79,7 +81,7 @@ def _displacement(mesh: StressedMesh) -> dict[str, Any]:
 
 
 def _quantities(mesh: StressedMesh) -> list[dict[str, Any]]:
-    """Return what the surface can be coloured by."""
+    """Return the quantities that can colour the surface."""
     n, field = mesh.template.n_surface, mesh.field
     quantities = [
         _quantity("von Mises stress", "MPa", mesh.surface_von_mises, low=0),
