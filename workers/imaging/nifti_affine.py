@@ -1,4 +1,4 @@
-"""The voxel-to-world affine of a NIfTI header, checked: finite, invertible, plausible, in agreement with itself."""
+"""The voxel-to-world affine of a NIfTI header, checked: finite, invertible, plausible, consistent with pixdim."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from models.types import Floats
 
 MIN_SPACING_MM = 0.05
 MAX_SPACING_MM = 10.0
+"""Micro-CT of a vertebra has smaller voxels, no clinical CT larger ones."""
 PIXDIM_TOLERANCE = 0.01
 """Relative. A voxel size wrong by 1 % makes the stress wrong by 2 % (it scales with 1/size²)."""
 MIN_SQUARENESS = 0.85
@@ -98,5 +99,5 @@ def _mm(values: Floats) -> str:
 
 
 def _bad_affine(expected: str, got: str) -> BadAffine:
-    detail = "Without a sound voxel-to-world affine nothing can be placed or measured. Export the image again."
+    detail = "A job needs a valid voxel-to-world affine to measure anything. Export the image again."
     return BadAffine(detail, expected=expected, got=got)

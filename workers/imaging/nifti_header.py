@@ -1,8 +1,8 @@
-"""NIfTI bytes from strangers: a header that is checked before anything is allocated, and a bounded voxel stream.
+"""Read the header of a hostile NIfTI file before anything is allocated, then its voxels in bounded chunks.
 
-Nothing here believes the file. At most 540 header bytes are decompressed before the declared size is judged, the
-voxels then come in chunks, and a stream that ends early, goes on too long or fails its checksum is refused. Header
-strings (``descrip``, ``aux_file``, ``db_name``, …) may hold patient data: they are neither kept nor echoed.
+At most 540 header bytes are decompressed before the declared size is judged. The voxels then come in chunks. A stream
+that ends early, goes on too long or fails its checksum is refused. Header strings (``descrip``, ``aux_file``,
+``db_name``, …) may hold patient data: they are neither kept nor echoed.
 """
 
 from __future__ import annotations
@@ -30,8 +30,9 @@ from workers.imaging.nifti_affine import affine_of
 from workers.imaging.nifti_stream import NiftiStream, corrupt
 
 CHUNK_VOXELS = 1 << 20
+"""Voxels decompressed in one go."""
 _BLOCK = 1 << 16
-_SLACK = 1 << 20  # bytes tolerated behind the last voxel
+_SLACK = 1 << 20  # bytes tolerated after the last voxel
 _MAX_OFFSET = 16 << 20  # header extensions are skipped up to here
 _DEFLATE_LIMIT = 1100  # deflate cannot expand further than 1032:1
 _DTYPES = {2: "u1", 4: "i2", 8: "i4", 16: "f4", 64: "f8", 256: "i1", 512: "u2", 768: "u4", 1024: "i8", 1280: "u8"}
@@ -135,7 +136,7 @@ def read_header(stream: NiftiStream, limits: Limits) -> Header:
     header = Header(shape, _dtype(fields, order), *_scaling(fields), _offset(fields, base.itemsize), affine_of(fields))
     _check_size(header, stream, limits)
     if len(stream.read(header.offset - base.itemsize)) < header.offset - base.itemsize:
-        raise corrupt("The file ends before the voxels", f"voxels from byte {header.offset}", "end of file")
+        raise corrupt("The file ends before its voxels", f"voxels from byte {header.offset}", "end of file")
     return header
 
 
@@ -147,7 +148,7 @@ def iter_voxels(stream: NiftiStream, header: Header) -> Iterator[NDArray[Any]]:
     CorruptFile
         The stream ends early or its checksum is wrong.
     DecompressionBomb
-        The stream goes on behind the declared voxels.
+        The stream goes on after the declared voxels.
     """
     item = header.dtype.itemsize
     for start in range(0, header.n_voxels, CHUNK_VOXELS):
@@ -163,7 +164,7 @@ def iter_voxels(stream: NiftiStream, header: Header) -> Iterator[NDArray[Any]]:
     if extra:
         expected, got = f"{header.n_bytes} bytes of voxels, as declared", f"more than {header.n_bytes + _SLACK} bytes"
         kind = DecompressionBomb if stream.is_gzip else CorruptFile
-        raise kind("The file goes on behind its last voxel. Export it again.", expected=expected, got=got)
+        raise kind("The file goes on after its last voxel. Export it again.", expected=expected, got=got)
 
 
 def _shape(fields: Any, limits: Limits) -> tuple[int, int, int]:
@@ -209,13 +210,15 @@ def _scaling(fields: Any) -> tuple[float, float]:
 
 
 def _offset(fields: Any, header_size: int) -> int:
-    """Return the byte of the first voxel; 0 stands for "right behind the header and its 4 extension bytes"."""
+    """Return the byte of the first voxel; 0 in the file means directly after the header and its 4 extension bytes."""
     offset = float(fields["vox_offset"])
     first = header_size + 4
     if offset == 0:
         return first
     if not header_size <= offset <= _MAX_OFFSET or offset != int(offset):
-        raise corrupt("The header points to voxels that cannot be there", f"{first} to {_MAX_OFFSET}", f"{offset:g}")
+        raise corrupt(
+            "The header says that the voxels begin at an impossible byte", f"{first} to {_MAX_OFFSET}", f"{offset:g}"
+        )
     return int(offset)
 
 

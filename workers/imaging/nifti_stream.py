@@ -29,7 +29,7 @@ class NiftiStream:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: object) -> None:
-        """Close; where the content was refused, let the checksum speak first, since damage makes absurd values."""
+        """Close the file. Where its content was refused, check the checksum first: damage makes absurd values."""
         try:
             refused = isinstance(error, InputError) and not isinstance(error, CorruptFile | DecompressionBomb)
             if refused and self.is_gzip:
@@ -38,7 +38,7 @@ class NiftiStream:
             self._file.close()
 
     def _drain(self) -> None:
-        """Read on to the end, or so far that it is no longer worth it."""
+        """Read to the end, but at most `_MAX_DRAIN` bytes."""
         left = _MAX_DRAIN
         while left > 0 and (part := self.read(_BLOCK)):
             left -= len(part)
@@ -76,7 +76,7 @@ class NiftiStream:
                 raise corrupt("The gzip stream ends too early", "a complete gzip stream", "a truncated one")
 
     def _next_member(self) -> bool:
-        """Step to the next gzip member; zero padding between and behind members is legal."""
+        """Step to the next gzip member; zero padding between and after members is legal."""
         rest = self._inflate.unused_data.lstrip(b"\0")
         while len(rest) < 2 and (more := self._file.read(_BLOCK)):
             rest = (rest + more).lstrip(b"\0")
@@ -84,7 +84,7 @@ class NiftiStream:
             return False
         self._members += 1
         if rest[:2] != b"\x1f\x8b" or self._members > _MAX_MEMBERS:
-            raise corrupt("Behind the gzip stream there is something else", "end of file", "trailing bytes")
+            raise corrupt("Other bytes follow the gzip stream", "end of file", "trailing bytes")
         self._inflate, self._input = zlib.decompressobj(31), rest
         return True
 

@@ -1,13 +1,14 @@
-"""The grids that the segmentation networks see, sampled from a CT in any orientation (training uses the same code).
+"""Sample a CT in any orientation on the grids of the networks (training uses the same code).
 
-Both are RAS, axis-aligned in the world: 4 mm for the whole CT (localisation), 1 x 1 x 1.5 mm around one vertebra. All
-48 orientations of a volume, and oblique ones, give the same samples up to rounding.
+Both grids are RAS and axis-aligned in the world: 4 mm for the whole CT (locator), 1 x 1 x 1.5 mm around one vertebra.
+All 48 orientations of a volume, and oblique ones, give the same samples up to rounding.
 """
 
 from __future__ import annotations
 
 import nibabel as nib
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from app.contract.errors import BadSpacing
@@ -17,13 +18,17 @@ from workers.imaging.volume import Volume
 COARSE_MM = 4.0
 CROP_STEP_MM = np.array([1.0, 1.0, 1.5])
 AIR_HU, HIGHEST_HU = -1024.0, 3071.0
-"""What padding and metal are limited to."""
+"""Padding and metal are clipped to the range of a 12-bit CT."""
 MAX_EXTENT_MM, MAX_WIDTH_MM = 2200.0, 900.0
-"""Largest scan: along the body, and across."""
+"""Largest scan along the body, and across: more than a person on a table, or the field of view of a scanner."""
+MARGIN_VOXELS = 3
+"""Voxels of the CT beyond a crop that are read too, for interpolation and blur."""
+BLUR_PER_STEP = 0.4
+"""Standard deviation of the blur before a CT is sampled more coarsely, in units of the step."""
 
 
 def canonical(volume: Volume) -> Volume:
-    """Return the volume with its axes nearest to right, anterior, superior; a view, nothing is copied."""
+    """Return a view of the volume with its axes nearest to right, anterior, superior; nothing is copied."""
     turn = nib.io_orientation(volume.affine)
     shape = volume.voxels.shape
     affine = volume.affine @ nib.orientations.inv_ornt_aff(turn, shape)
@@ -31,7 +36,7 @@ def canonical(volume: Volume) -> Volume:
 
 
 def coarse(volume: Volume) -> Volume:
-    """Return the whole CT at `COARSE_MM`: (i, j, k) float32 HU, averaged over blocks of about that size first.
+    """Return the whole CT at `COARSE_MM`: (i, j, k) float32 HU, first averaged over blocks of about that size.
 
     Memory beyond the result is one slab of the volume in float32.
 
@@ -41,6 +46,16 @@ def coarse(volume: Volume) -> Volume:
         The scan is larger than a person.
     """
     ct = canonical(volume)
+    low, high = _extent(ct)
+    blocks = _block_means(ct, np.maximum(np.rint(COARSE_MM / ct.spacing), 1).astype(int))
+    out = tuple(int(n) for n in np.maximum(np.ceil((high - low) / COARSE_MM - 1e-6), 1).astype(int) + 1)
+    grid = sample(blocks, low, np.full(3, COARSE_MM), (out[0], out[1], out[2]), None)
+    grid.voxels[_outside(ct, grid)] = AIR_HU
+    return grid
+
+
+def _extent(ct: Volume) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest corner (3,) mm RAS of the voxel centres; refuse a scan larger than a person."""
     corners = np.array(np.meshgrid(*[(0.0, n - 1.0) for n in ct.voxels.shape])).reshape(3, -1)
     reach = ct.affine[:3, :3] @ corners + ct.affine[:3, 3:]
     low, high = reach.min(axis=1), reach.max(axis=1)
@@ -50,7 +65,11 @@ def coarse(volume: Volume) -> Volume:
             expected=f"at most {MAX_WIDTH_MM:g} mm across and {MAX_EXTENT_MM:g} mm along the body",
             got=" x ".join(f"{v:.0f}" for v in high - low) + " mm",
         )
-    factor = np.maximum(np.rint(COARSE_MM / ct.spacing), 1).astype(int)
+    return low, high
+
+
+def _block_means(ct: Volume, factor: NDArray[np.intp]) -> Volume:
+    """Return the means over blocks of `factor` (3,) voxels, float32 HU; one slab at a time is in memory."""
     shape = -(-np.array(ct.voxels.shape) // factor)
     blocks = np.empty(shape, np.float32)
     rows, columns, planes = (
@@ -63,10 +82,7 @@ def coarse(volume: Volume) -> Volume:
     affine = ct.affine.copy()
     affine[:3, :3] *= factor
     affine[:3, 3] += ct.affine[:3, :3] @ (0.5 * (factor - 1.0))
-    out = tuple(int(n) for n in np.maximum(np.ceil((high - low) / COARSE_MM - 1e-6), 1).astype(int) + 1)
-    found = sample(Volume(blocks, affine), low, np.full(3, COARSE_MM), (out[0], out[1], out[2]), None)
-    found.voxels[_outside(ct, found)] = AIR_HU
-    return found
+    return Volume(blocks, affine)
 
 
 def _outside(ct: Volume, grid: Volume) -> Bools:
@@ -81,23 +97,30 @@ def _outside(ct: Volume, grid: Volume) -> Bools:
 
 
 def crop(volume: Volume, low: Floats, shape: tuple[int, int, int], step: Floats = CROP_STEP_MM) -> Volume:
-    """Return the CT from the world point `low` (3,) mm on, `step` (3,) mm apart: float32 HU, air where there is none.
+    """Return the CT on a grid from the world point `low` (3,) mm on: float32 HU, air beyond the CT.
 
-    Only the part of the CT that is needed is copied; it is blurred where its voxels are smaller than `step`.
+    Only the needed part of the CT is copied. It is blurred where its voxels are smaller than the grid's.
+
+    Parameters
+    ----------
+    volume
+        The CT, any orientation.
+    low, shape, step
+        First point in mm RAS, number of points and their distance in mm along x, y, z.
     """
     ct = canonical(volume)
     inverse = np.linalg.inv(ct.affine)
     high = low + step * (np.array(shape) - 1)
     corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1)
     reach = inverse[:3, :3] @ corners + inverse[:3, 3:]
-    first = np.clip(np.floor(reach.min(axis=1)).astype(int) - 3, 0, ct.voxels.shape)
-    last = np.clip(np.ceil(reach.max(axis=1)).astype(int) + 4, first, ct.voxels.shape)
+    first = np.clip(np.floor(reach.min(axis=1)).astype(int) - MARGIN_VOXELS, 0, ct.voxels.shape)
+    last = np.clip(np.ceil(reach.max(axis=1)).astype(int) + MARGIN_VOXELS + 1, first, ct.voxels.shape)
     if (last <= first).any():
-        return Volume(np.full(shape, AIR_HU, np.float32), _placed(low, step))
+        return Volume(np.full(shape, AIR_HU, np.float32), _grid_affine(low, step))
     part = ct.voxels[tuple(slice(a, b) for a, b in zip(first, last, strict=True))].astype(np.float32)
     np.clip(part, AIR_HU, HIGHEST_HU, out=part)
     wanted = np.abs(inverse[:3, :3]) @ step
-    ndimage.gaussian_filter(part, 0.4 * np.sqrt(np.maximum(wanted**2 - 1.0, 0.0)), output=part)
+    ndimage.gaussian_filter(part, BLUR_PER_STEP * np.sqrt(np.maximum(wanted**2 - 1.0, 0.0)), output=part)
     affine = ct.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ first
     return sample(Volume(part, affine), low, step, shape)
@@ -106,8 +129,8 @@ def crop(volume: Volume, low: Floats, shape: tuple[int, int, int], step: Floats 
 def sample(
     volume: Volume, low: Floats, step: Floats, shape: tuple[int, int, int], fill: float | None = AIR_HU
 ) -> Volume:
-    """Interpolate a volume linearly on a world grid from `low` on; outside `fill`, or the nearest value if None."""
-    to_voxel = np.linalg.inv(volume.affine) @ _placed(low, step)
+    """Interpolate a volume linearly on a world grid (see `crop`); beyond the volume `fill`, or the nearest if None."""
+    to_voxel = np.linalg.inv(volume.affine) @ _grid_affine(low, step)
     matrix, offset = to_voxel[:3, :3], to_voxel[:3, 3]
     straight = np.abs(matrix - np.diag(np.diag(matrix))).max() < 1e-9
     out = ndimage.affine_transform(
@@ -119,10 +142,10 @@ def sample(
         mode="nearest" if fill is None else "grid-constant",
         cval=0.0 if fill is None else fill,
     )
-    return Volume(out, _placed(low, step))
+    return Volume(out, _grid_affine(low, step))
 
 
-def _placed(low: Floats, step: Floats) -> Floats:
+def _grid_affine(low: Floats, step: Floats) -> Floats:
     affine = np.diag(np.append(step, 1.0)).astype(np.float64)
     affine[:3, 3] = low
     return affine

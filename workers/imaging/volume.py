@@ -1,7 +1,7 @@
-"""Stage 1: read the CT and the mask (hostile files) into volumes that the later stages can trust.
+"""Read the CT and the mask (hostile files) into volumes that the later stages can trust.
 
-Peak memory is the returned volume (2 or 4 bytes a voxel for a CT, 1 or 2 for a mask) plus a few chunks of 1 Mi voxels;
-a CT that turns out not to fit int16 half-way is widened once, with 6 bytes a voxel for a moment.
+Peak memory is the returned volume (2 or 4 bytes a voxel for a CT, 1 or 2 for a mask) plus a few chunks of 1 Mi voxels.
+A CT whose values leave int16 half-way is widened once, which takes 6 bytes a voxel for a moment.
 """
 
 from __future__ import annotations
@@ -95,17 +95,21 @@ def read_mask(path: Path, limits: Limits | None = None) -> Volume:
 def check_hounsfield(voxels: NDArray[Any]) -> None:
     """Refuse intensities that cannot be a CT's Hounsfield units.
 
-    The Hounsfield scale is fixed by water (0) and air (-1000), which leaves three signs in every CT of a spine, however
-    it was cropped, padded or enhanced, and which MR, 0..255 and 0..1 exports or CTs without their -1024 offset lack:
-    fat, marrow, noise, air or padding give *negative* values (measured: 71 % and 35 % of two real CTs below -10 HU;
-    0.5 % asked); cortical bone exceeds 150 HU (3 % and 13 %; 0.01 % asked); and what is neither air nor padding
-    (> -300 HU) has the density of tissue, its median between -200 and 500 HU (measured -21 and 26). Extremes are not
-    judged: metal reaches 30000, padding -3024 and less.
+    Water (0) and air (-1000) fix the Hounsfield scale. That leaves three signs in every CT of a spine, however it was
+    cropped, padded or enhanced. MR, exports to 0..255 or 0..1, and CTs without their -1024 offset lack one of them.
+
+    - Fat, marrow, noise, air or padding have *negative* values. Two real CTs have 71 % and 35 % of their voxels below
+      -10 HU; 0.5 % are required.
+    - Cortical bone exceeds 150 HU: 3 % and 13 % of the voxels; 0.01 % are required.
+    - Voxels above -300 HU are neither air nor padding, so they have the density of tissue: their median lies between
+      -200 and 500 HU (measured -21 and 26).
+
+    Extremes are not judged: metal reaches 30000, padding -3024 and less.
 
     Parameters
     ----------
     voxels
-        Any shape, HU; a regular sample of up to 4 million is looked at.
+        Any shape, HU. A regular sample of up to 4 million voxels is checked.
 
     Raises
     ------
