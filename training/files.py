@@ -1,25 +1,33 @@
-"""Files that are there whole or not at all."""
+"""Files of long runs: a killed run leaves no half file, and a folder holds results of one setting only."""
 
 from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 
+@contextmanager
+def atomic_path(path: Path) -> Iterator[Path]:
+    """Yield the path of a ``.part`` file to write; it is renamed to `path` when the block ends without an error."""
+    part = path.with_suffix(".part")
+    yield part
+    part.rename(path)
+
+
 def save_npz(path: Path, **arrays: Any) -> None:
-    """Like `numpy.savez`, written aside and renamed: a killed run leaves no half file under the name."""
-    aside = path.with_suffix(".part")
-    with aside.open("wb") as file:
+    """Like `numpy.savez`, but through `atomic_path`."""
+    with atomic_path(path) as part, part.open("wb") as file:
         np.savez(file, **arrays)
-    aside.rename(path)
 
 
-def claim(folder: Path, **settings: Any) -> None:
-    """Write down in `folder` what its results were made with; refuse to mix them with others.
+def record_settings(folder: Path, **settings: Any) -> None:
+    """Write into `folder` what its results are made with; refuse a folder with results of other settings.
 
     Raises
     ------

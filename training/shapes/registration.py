@@ -88,7 +88,7 @@ def _register_one(morpher: MeshMorpher, source: Source, data: Path, mirror: bool
     surface, voxel = read_surface(source, data)
     if mirror:
         surface = Surface(surface.vertices * [-1.0, 1.0, 1.0], surface.triangles).orient_outward()
-    mesh = morpher.mesh(surface, voxel)
+    mesh = morpher.morph(surface, voxel)
     points = mesh.fit.pose.apply_inverse(mesh.points).astype(np.float32)
     save_npz(path, points=points, coefficients=mesh.fit.coefficients, scale=mesh.fit.pose.scale)
 
