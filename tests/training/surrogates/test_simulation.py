@@ -11,6 +11,7 @@ import pytest
 pytest.importorskip("joblib", reason="joblib is not installed")
 
 from training.surrogates import simulation as module
+from training.surrogates.samples import read_samples, sample_path, write_sample
 
 
 @pytest.fixture
@@ -19,19 +20,19 @@ def run(monkeypatch, tmp_path):
     started: list[int] = []
 
     def go(count=10, stop_at=None):
-        def one(index, sources, data, work, seed):
+        def one(inputs, index):
             started.append(index)
             if index == stop_at:
                 raise KeyboardInterrupt
             if index == 3:
                 return "MeshQualityError: folded"
-            module._write(module.sample_path(work, index), np.zeros((5, 3)), np.full((5, 6), index), "p", "variant")
+            write_sample(sample_path(inputs.work, index), np.zeros((5, 3)), np.full((5, 6), index), "p", "variant")
             return None
 
-        monkeypatch.setattr(module, "_one", one)
+        monkeypatch.setattr(module, "_simulate_one", one)
         monkeypatch.setattr(module, "register", lambda *a, **k: [])
         monkeypatch.setattr(module, "find_geodesics", lambda *a, **k: {})
-        return module.simulate((), Path(), tmp_path, count, jobs=1, backend="threading")
+        return module.simulate_population(module.PopulationInputs((), Path(), tmp_path), count, 1, "threading")
 
     go.started, go.work = started, tmp_path  # type: ignore[attr-defined]
     return go
@@ -64,7 +65,7 @@ def test_a_wider_population_keeps_what_is_there(run):
 def test_half_written_files_are_not_samples(run):
     run(count=2)
     (run.work / "samples" / "00007.part").write_bytes(b"half")
-    samples = list(module.read_samples(run.work / "samples"))
+    samples = list(read_samples(run.work / "samples"))
     assert [s.name for s in samples] == ["00000", "00001"]
     assert samples[1].tensor.dtype == np.float32
     assert (samples[1].tensor == 1).all()

@@ -8,7 +8,7 @@ from scipy.spatial.transform import Rotation
 
 from models.bundle import DEFAULT_BUNDLE
 from training.shapes.sources import SOURCES, read_surface
-from training.surrogates.evaluation.metrics import score
+from training.surrogates.evaluation.metrics import score_field
 from training.surrogates.tangent.shape_derivative import SolvedMesh
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
@@ -87,12 +87,12 @@ def test_normalising_pose(engine):
 )
 def test_real_vertebrae_against_finite_elements(engine, data_dir, name, r2, nmae, peak):
     source = next(source for source in SOURCES if source.name == name)
-    points = engine.morpher.mesh(*read_surface(source, data_dir)).points
+    points = engine.morpher.morph(*read_surface(source, data_dir)).points
     solved = engine.solve(points, REFERENCE_LOAD_NEWTON)[0].field.von_mises
     predicted = engine.tangent.predict(points, REFERENCE_LOAD_NEWTON).von_mises
     pose = normalising_pose(points, engine.template)
     mean = von_mises(engine.bundle.tangent.tensor.astype(np.float64)) / pose.scale**2
-    s = score(solved, predicted, mean, points)
+    s = score_field(solved, predicted, mean, points)
     assert s.r2 >= r2
     assert s.nmae <= nmae
     assert s.peak_error <= peak

@@ -1,4 +1,4 @@
-"""The tangent family without its reduction: one exact derivative a shape, at any anchor."""
+"""The tangent surrogate without its reduction: one exact derivative a shape, from any expansion point."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 from models.types import Floats
 from training.shapes.registration import RegisteredVertebra
-from training.surrogates.tangent.shape_derivative import Anchor
+from training.surrogates.tangent.shape_derivative import SolvedMesh
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.geometry.similarity import Similarity
@@ -17,18 +17,19 @@ from workers.surrogate.tangent import stress_ratio
 STEP = 0.05
 """Step of the central difference of the coarse problem, in units of the displacement."""
 TOLERANCE = 1e-8
+"""Relative residual of the coarse problem: far below a difference's own error, unlike that of a prediction."""
 
 
 @dataclass(frozen=True)
-class Tangents:
-    """Predicted nodal tensors (n, 6), MPa, template frame.
+class ExactPredictions:
+    """Predicted nodal tensors (n, 6), MPa, template frame; x0 is the expansion point.
 
     Attributes
     ----------
     first_order
         s(x0) + ds/dx (x - x0).
     offset
-        The coarse problem and its offset at the anchor alone, no derivative.
+        The coarse problem and its offset at x0 alone, no derivative.
     corrected
         The coarse problem, corrected to first order: the shipped surrogate before its reduction.
     """
@@ -39,46 +40,48 @@ class Tangents:
 
 
 class ExactTangent:
-    """Differentiates at one anchor mesh.
+    """Predicts by exact derivatives at one expansion point.
 
     Parameters
     ----------
     engine
         Gives template, solver plan and coarse problem.
     points
-        (n, 3) float64, mm, template frame: the anchor.
+        (n, 3) float64, mm, template frame: the expansion point.
     """
 
     def __init__(self, engine: Engine, points: Floats) -> None:
         self.engine, self.points = engine, points
-        self.anchor = Anchor(points, engine.template, engine.plan)
-        self.at_anchor = self._coarse(points)
-        self.ratio = stress_ratio(self.anchor.tensor, self.at_anchor)[:, None]
+        self.solved = SolvedMesh(points, engine.template, engine.plan)
+        self.coarse = self._coarse_stress(points)
+        self.ratio = stress_ratio(self.solved.tensor, self.coarse)[:, None]
 
-    def _coarse(self, points: Floats) -> Floats:
+    def _coarse_stress(self, points: Floats) -> Floats:
+        """Return the coarse problem's stress (n, 6), MPa, at the fine nodes of a mesh (n, 3), mm."""
         template, problem = self.engine.template, self.engine.tangent.coarse
         force = endplate_traction(points, template.superior, template.inferior, REFERENCE_LOAD_NEWTON)
         loaded = template.loaded_nodes
         nodal = problem.stress(points, loaded, force[loaded], tolerance=TOLERANCE)
         return np.einsum("nc,ncd->nd", problem.fine_weights, nodal[problem.fine_corners])
 
-    def predict(self, points: Floats) -> Tangents:
+    def predict(self, points: Floats) -> ExactPredictions:
         """Predict a mesh (n, 3), mm, in the template's frame and size."""
         n = self.engine.template.n_surface
         pose = Similarity.between(self.points[:n], points[:n])
         d = pose.apply_inverse(points) - self.points
-        fine = self.anchor.derivative(d)[1]
-        coarse = (self._coarse(self.points + STEP * d) - self._coarse(self.points - STEP * d)) / (2.0 * STEP)
-        change = self.ratio * (self._coarse(self.points + d) - self.at_anchor)
+        fine = self.solved.derivative(d)[1]
+        forward, backward = (self._coarse_stress(self.points + step * d) for step in (STEP, -STEP))
+        coarse = (forward - backward) / (2.0 * STEP)
+        change = self.ratio * (self._coarse_stress(self.points + d) - self.coarse)
         size = pose.scale**-2
-        return Tangents(
-            size * (self.anchor.tensor + fine),
-            size * (self.anchor.tensor + change),
-            size * (self.anchor.tensor + change + fine - self.ratio * coarse),
+        return ExactPredictions(
+            size * (self.solved.tensor + fine),
+            size * (self.solved.tensor + change),
+            size * (self.solved.tensor + change + fine - self.ratio * coarse),
         )
 
 
-def anchor_without(engine: Engine, shapes: list[RegisteredVertebra], person: str) -> Floats:
+def mean_shape_without(engine: Engine, shapes: list[RegisteredVertebra], person: str) -> Floats:
     """Return the mean shape (n, 3), mm, of everyone but `person`, each person counting once; repaired."""
     people = sorted({shape.person for shape in shapes} - {person})
     means = [np.mean([s.coefficients for s in shapes if s.person == p], axis=0) for p in people]

@@ -50,7 +50,7 @@ class Score:
         return asdict(self)
 
 
-def score(true: Reals, predicted: Reals, mean_field: Reals, points: Reals) -> Score:
+def score_field(true: Reals, predicted: Reals, mean_field: Reals, points: Reals) -> Score:
     """Compare one component (n,), MPa, at the nodes `points` (n, 3), mm.
 
     Parameters
@@ -64,15 +64,15 @@ def score(true: Reals, predicted: Reals, mean_field: Reals, points: Reals) -> Sc
     error = p - t
     sse = float(error @ error)
     here, there = int(np.abs(t).argmax()), int(np.abs(p).argmax())
-    peak, guess = float(abs(t[here])), float(abs(p[there]))
+    peak_true, peak_predicted = float(abs(t[here])), float(abs(p[there]))
     return Score(
         mae=float(np.abs(error).mean()),
-        nmae=float(100.0 * np.abs(error).mean() / peak),
+        nmae=float(100.0 * np.abs(error).mean() / peak_true),
         r2=1.0 - sse / float(np.square(t - t.mean()).sum()),
         skill=1.0 - sse / float(np.square(mean_field - t).sum()),
-        peak_true=peak,
-        peak_predicted=guess,
-        peak_error=100.0 * abs(guess / peak - 1.0),
+        peak_true=peak_true,
+        peak_predicted=peak_predicted,
+        peak_error=100.0 * abs(peak_predicted / peak_true - 1.0),
         peak_distance=float(np.linalg.norm(points[here] - points[there])),
         peak_node_true=here,
         peak_node_predicted=there,

@@ -13,15 +13,18 @@ from numpy.typing import NDArray
 from models.template import Template
 from models.types import Bools, Reals, Singles
 from training.files import save_npz
-from training.surrogates.simulation import Sample
+from training.surrogates.samples import Sample
 from workers.fem.stress import principal_stresses, von_mises
 from workers.surrogate.paper import SIZE_MM
 
 COMPONENTS = ("s1", "s2", "s3", "von_mises")
 FPS_SEEDS = 5
+"""Farthest-point samples of each shape, so that an epoch does not always show the same nodes."""
+FPS_TREE_HEIGHT = 5
+"""Height of the tree that fpsample sorts points into; it sets the speed alone."""
 
 
-def components(tensor: Reals) -> Singles:
+def stress_components(tensor: Reals) -> Singles:
     """Return s1, s2, s3 and von Mises (n, 4), MPa, of nodal tensors (n, 6)."""
     t = tensor.astype(np.float64)
     return np.column_stack([principal_stresses(t), von_mises(t)]).astype(np.float32)
@@ -29,7 +32,7 @@ def components(tensor: Reals) -> Singles:
 
 @dataclass(frozen=True)
 class Dataset:
-    """What the networks see of k samples; c = 4 components.
+    """What the networks are given of k samples; c = 4 components.
 
     Attributes
     ----------
@@ -68,11 +71,13 @@ def farthest_point_samples(points: Singles, count: int, seeds: int = FPS_SEEDS) 
     """Return (seeds, count) ids of farthest-point samples of (n, 3) points, each from another random start."""
     starts = np.random.default_rng(0).integers(len(points), size=seeds)
     count = min(count, len(points))
-    return np.stack([fpsample.bucket_fps_kdline_sampling(points, count, h=5, start_idx=int(s)) for s in starts])
+    return np.stack(
+        [fpsample.bucket_fps_kdline_sampling(points, count, h=FPS_TREE_HEIGHT, start_idx=int(s)) for s in starts]
+    )
 
 
 def build_dataset(samples: Iterable[Sample], template: Template, internal_points: int) -> Dataset:
-    """Put samples together.
+    """Return the samples as one data set.
 
     Parameters
     ----------
@@ -86,7 +91,7 @@ def build_dataset(samples: Iterable[Sample], template: Template, internal_points
     n = template.n_surface
     surface, surface_stress, internal, internal_stress, extremes, people, kinds, names = ([] for _ in range(8))
     for sample in samples:
-        stress, points = components(sample.tensor), sample.points / np.float32(SIZE_MM)
+        stress, points = stress_components(sample.tensor), sample.points / np.float32(SIZE_MM)
         chosen = n + farthest_point_samples(points[n:], internal_points)
         surface.append(points[:n])
         surface_stress.append(stress[:n].T.copy())

@@ -1,29 +1,28 @@
-"""Export the paper's chain: ONNX graphs with half-precision weights, and the forests as arrays (no pickles)."""
+"""Artifacts of the paper's surrogate: ONNX graphs, and the forests as arrays (no pickles)."""
 
 from __future__ import annotations
 
-import itertools
+import json
+import shutil
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnx
 import torch
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 from sklearn.ensemble import RandomForestRegressor
 from torch import nn
 
 from models.forest import Forest
 from models.types import Reals
-from training.bundle_writer import write_npz
+from training.bundle_writer import write_manifest, write_npz
+from training.onnx_writer import OPSET, export_graph
 from training.surrogates.paper.fit_networks import Networks
 from training.surrogates.paper.mapping import BayesForest
 
-OPSET = 18
-HALF_FROM = 1024
-"""Weights of at least this many numbers are stored in half precision."""
+EXAMPLE_POINTS = 64
+"""Points of the example that the graphs are traced with; the graphs take any number."""
 
 
 def export_forest(model: RandomForestRegressor, x: Reals, y: Reals) -> Forest:
@@ -38,10 +37,8 @@ def export_forest(model: RandomForestRegressor, x: Reals, y: Reals) -> Forest:
         used = used[np.argsort(leaf_of[used], kind="stable")]
         leaves = leaf_of[used]
         total = np.bincount(leaves, count[used], t.node_count)
-        start, end = (
-            np.searchsorted(leaves, np.arange(t.node_count)),
-            np.searchsorted(leaves, np.arange(t.node_count), "right"),
-        )
+        start = np.searchsorted(leaves, np.arange(t.node_count))
+        end = np.searchsorted(leaves, np.arange(t.node_count), "right")
         leaf = t.children_left < 0
         roots.append(n_nodes)
         feature.append(np.where(leaf, -1, t.feature))
@@ -98,22 +95,18 @@ class _InternalDecoder(_Decoder):
         return self.decoder.decode(points[None], latent[None])[0] * self.size + self.low
 
 
-def export_chain(networks: Networks, surface: BayesForest, internal: BayesForest, folder: Path) -> None:
+def export_surrogate(networks: Networks, surface: BayesForest, internal: BayesForest, folder: Path) -> None:
     """Write ``shape_encoder.onnx``, ``surface_decoder.onnx``, ``internal_decoder.onnx`` and ``mapping.npz``."""
-    points, count = torch.zeros(64, 3), torch.export.Dim("points", min=2)
+    points, count = torch.zeros(EXAMPLE_POINTS, 3), torch.export.Dim("points", min=2)
     stress = torch.zeros(networks.internal.decoder.of_latent.in_features)
     for net in (networks.shape, networks.surface, networks.internal):
         net.eval()
-    export_graph(_ShapeEncoder(networks.shape.encoder), (points,), ({0: count},), folder / "shape_encoder.onnx")
-    export_graph(
-        _SurfaceDecoder(networks.surface.decoder, networks), (stress,), (None,), folder / "surface_decoder.onnx"
-    )
-    export_graph(
-        _InternalDecoder(networks.internal, networks),
-        (points, stress),
-        ({0: count}, None),
-        folder / "internal_decoder.onnx",
-    )
+    encoder = _ShapeEncoder(networks.shape.encoder)
+    surface_decoder = _SurfaceDecoder(networks.surface.decoder, networks)
+    internal_decoder = _InternalDecoder(networks.internal, networks)
+    export_graph(encoder, (points,), ({0: count},), folder / "shape_encoder.onnx")
+    export_graph(surface_decoder, (stress,), (None,), folder / "surface_decoder.onnx")
+    export_graph(internal_decoder, (points, stress), ({0: count}, None), folder / "internal_decoder.onnx")
     arrays: dict[str, NDArray[Any]] = {"stride": np.array(networks.shape_stride)}
     for prefix, forest in (("surface_", surface), ("internal_", internal)):
         exported = export_forest(forest.model, forest.x, forest.y)
@@ -122,54 +115,29 @@ def export_chain(networks: Networks, surface: BayesForest, internal: BayesForest
     write_npz(folder / "mapping.npz", **arrays)
 
 
-def export_graph(
-    model: nn.Module,
-    arguments: tuple[Any, ...],
-    dynamic: tuple[Any, ...],
-    path: Path,
-    inputs: list[str] | None = None,
-    outputs: list[str] | None = None,
-) -> None:
-    """Write a network as ONNX, large weights as float16.
+def copy_to_bundle(networks: Path, profile: str, out: Path) -> None:
+    """Copy the surrogate that was trained on everyone into the bundle `out`, and say in its manifest how it was made.
 
     Parameters
     ----------
-    model, arguments, dynamic
-        The network, an example of its inputs, and which of their axes may change.
-    path
-        File to write.
-    inputs, outputs
-        Names in the graph; those of the code if None.
+    networks
+        Folder with one folder a fold and ``all``, as `training.surrogates.paper.fit_surrogate.fit_folds` leaves it.
+    profile
+        Name of the profile it was trained with.
+    out
+        Folder of the bundle.
     """
-    program = torch.onnx.export(
-        model.eval(),
-        arguments,
-        dynamo=True,
-        dynamic_shapes=dynamic,
-        opset_version=OPSET,
-        input_names=inputs,
-        output_names=outputs,
-        verbose=False,
+    trained_on_all = networks / "all" / "bundle"
+    for path in (*trained_on_all.glob("*.onnx"), *trained_on_all.glob("mapping.npz")):
+        shutil.copy(path, out / path.name)
+    trained = json.loads((trained_on_all / "manifest.json").read_text())
+    folds = sorted(networks.glob("fold*/bundle/manifest.json"))
+    write_manifest(
+        out,
+        networks={
+            "command": f"python -m training networks --profile {profile}",
+            "opset": OPSET,
+            "evaluated_without": [json.loads(path.read_text())["held_out"] for path in folds],
+            **{key: trained[key] for key in ("people", "samples", "forests")},
+        },
     )
-    assert program is not None
-    graph = program.model_proto
-    onnx.save(_halve(graph), path)
-
-
-def _halve(model: onnx.ModelProto) -> onnx.ModelProto:
-    """Store large weights as float16 and cast them back: half the file; the runtime folds the cast when it loads."""
-    graph = model.graph
-    casts = []
-    for tensor in graph.initializer:
-        if tensor.data_type == TensorProto.FLOAT and np.prod(tensor.dims) >= HALF_FROM:
-            name = tensor.name
-            half = numpy_helper.from_array(numpy_helper.to_array(tensor).astype(np.float16), f"{name}_half")
-            tensor.CopyFrom(half)
-            casts.append(helper.make_node("Cast", [f"{name}_half"], [name], to=TensorProto.FLOAT))
-    nodes = list(itertools.chain(casts, graph.node))
-    del graph.node[:]
-    graph.node.extend(nodes)
-    for value in [v for v in graph.value_info if v.name.endswith("_half")]:
-        graph.value_info.remove(value)
-    onnx.checker.check_model(model)
-    return model

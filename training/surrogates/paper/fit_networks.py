@@ -1,30 +1,23 @@
-"""Train the paper's three autoencoders (eqs. 1 and 3); a killed run goes on from its last epoch."""
+"""Train the paper's three autoencoders on one data set (eqs. 1 and 3)."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import nn
-from tqdm import tqdm
 
 from models.types import Singles
+from training.surrogates.paper.autoencoder_training import Batch, train_autoencoder
 from training.surrogates.paper.dataset import Dataset
 from training.surrogates.paper.networks.internal_autoencoder import InternalStressAutoencoder
 from training.surrogates.paper.networks.profile import Profile
 from training.surrogates.paper.networks.shape_autoencoder import ShapeAutoencoder
 from training.surrogates.paper.networks.surface_autoencoder import SurfaceStressAutoencoder
-
-BATCH = 16
-LEARNING_RATE = 3e-3
-VALIDATION_SHARE = 0.1
-
-Batch = NDArray[np.intp]
 
 
 @dataclass
@@ -59,12 +52,28 @@ class Networks:
 def fit_networks(data: Dataset, profile: Profile, work: Path) -> Networks:
     """Train all three on `data`; state and loss curves are kept in `work`.
 
-    The stress losses are eq. 3 over the variance of each component: what share of the differences is not explained.
+    The stress losses are eq. 3 over the variance of each component: the share of the differences between shapes that
+    the network does not explain.
 
-    A tenth of the samples, of the same people, is held out to draw the validation curve; nothing is chosen by it.
+    A tenth of the samples, of the same people, is held out to draw the validation curve. Nothing is chosen by it.
     """
     work.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(0)
+    networks = _new_networks(data, profile)
+    losses = _Losses(networks, data)
+    steps: dict[str, tuple[nn.Module, Callable[[Batch], torch.Tensor], int]] = {
+        "shape": (networks.shape, losses.shape, profile.shape_epochs),
+        "surface": (networks.surface, losses.surface, profile.epochs),
+        "internal": (networks.internal, losses.internal, profile.epochs),
+    }
+    for name, (model, loss, epochs) in steps.items():
+        networks.curves[name] = train_autoencoder(name, model, loss, len(data), epochs, work)
+    (work / "curves.json").write_text(json.dumps(networks.curves))
+    return networks
+
+
+def _new_networks(data: Dataset, profile: Profile) -> Networks:
+    """Return untrained networks that know the mean of `data` and the spread of its stress."""
     low, high = data.extremes[..., 0].min(axis=0), data.extremes[..., 1].max(axis=0)
     scale = (high - low)[None, :, None]
     surface = (data.surface_stress - low[None, :, None]) / scale
@@ -72,7 +81,7 @@ def fit_networks(data: Dataset, profile: Profile, work: Path) -> Networks:
     surface_spread = torch.from_numpy((surface - surface.mean(axis=0)).std(axis=(0, 2)))[:, None]
     internal = (data.internal_stress - low) / (high - low)
     internal_mean, internal_spread = (torch.from_numpy(f(internal, axis=(0, 1, 2))) for f in (np.mean, np.std))
-    nets = Networks(
+    return Networks(
         ShapeAutoencoder(profile, torch.from_numpy(data.surface.mean(axis=0))),
         SurfaceStressAutoencoder(profile, mean_stress, surface_spread),
         InternalStressAutoencoder(profile, internal_mean, internal_spread),
@@ -81,80 +90,39 @@ def fit_networks(data: Dataset, profile: Profile, work: Path) -> Networks:
         {},
         profile.shape_stride,
     )
-    random = np.random.default_rng(0)
-
-    def shape_loss(batch: Batch) -> torch.Tensor:
-        points = torch.from_numpy(data.surface[batch])
-        return (nets.shape(points[:, :: profile.shape_stride]) - points).square().sum(dim=2).mean()
-
-    def surface_loss(batch: Batch) -> torch.Tensor:
-        stress = torch.from_numpy(nets.normalise(data.surface_stress[batch], 1))
-        return ((nets.surface(stress) - stress) / surface_spread).square().mean()
-
-    def internal_loss(batch: Batch) -> torch.Tensor:
-        seed = random.integers(data.internal.shape[1])
-        points = torch.from_numpy(data.internal[batch, seed])
-        stress = torch.from_numpy(nets.normalise(data.internal_stress[batch, seed], 2))
-        return ((nets.internal(points, stress) - stress) / internal_spread).square().mean()
-
-    steps: dict[str, tuple[nn.Module, Callable[[Batch], torch.Tensor]]] = {
-        "shape": (nets.shape, shape_loss),
-        "surface": (nets.surface, surface_loss),
-        "internal": (nets.internal, internal_loss),
-    }
-    for name, (model, loss) in steps.items():
-        epochs = profile.shape_epochs if name == "shape" else profile.epochs
-        nets.curves[name] = _train(name, model, loss, len(data), epochs, work)
-    (work / "curves.json").write_text(json.dumps(nets.curves))
-    return nets
 
 
-def _batches(ids: Batch, random: np.random.Generator) -> Iterator[Batch]:
-    order = random.permutation(ids)
-    for start in range(0, max(len(order) - 1, 1), BATCH):  # a single left-over sample would have no batch statistics
-        yield order[start : start + BATCH]
+class _Losses:
+    """The losses of the three autoencoders on batches of a data set.
 
+    Parameters
+    ----------
+    networks
+        The autoencoders.
+    data
+        Whose samples the batches name.
+    """
 
-def _train(
-    name: str, model: nn.Module, loss: Callable[[Batch], torch.Tensor], count: int, epochs: int, work: Path
-) -> list[tuple[float, float]]:
-    """Run Adam with a cosine schedule; return (training, validation) loss by epoch."""
-    path = work / f"{name}.pt"
-    random = np.random.default_rng(1)
-    order = random.permutation(count)
-    held = max(1, int(VALIDATION_SHARE * count))
-    optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE)
-    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, epochs)
-    curve: list[tuple[float, float]] = []
-    if path.exists():
-        state = torch.load(path, weights_only=True)
-        model.load_state_dict(state["model"])
-        optimiser.load_state_dict(state["optimiser"])
-        schedule.load_state_dict(state["schedule"])
-        curve = [(float(a), float(b)) for a, b in state["curve"]]
-    for _ in (bar := tqdm(range(len(curve), epochs), desc=f"training {name}", initial=len(curve), total=epochs)):
-        model.train()
-        train = []
-        for batch in _batches(order[held:], random):
-            optimiser.zero_grad()
-            value = loss(batch)
-            value.backward()
-            nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-            optimiser.step()
-            train.append(float(value.detach()))
-        schedule.step()
-        model.eval()
-        with torch.no_grad():
-            validation = [float(loss(batch)) for batch in _batches(order[:held], random)]
-        curve.append((float(np.mean(train)), float(np.mean(validation))))
-        bar.set_postfix(train=f"{curve[-1][0]:.2e}", validation=f"{curve[-1][1]:.2e}")
-        state = {
-            "model": model.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "schedule": schedule.state_dict(),
-            "curve": curve,
-        }
-        aside = path.with_suffix(".part")
-        torch.save(state, aside)
-        aside.rename(path)
-    return curve
+    def __init__(self, networks: Networks, data: Dataset) -> None:
+        self.networks, self.data = networks, data
+        self.random = np.random.default_rng(0)
+
+    def shape(self, batch: Batch) -> torch.Tensor:
+        """Return eq. 1: the mean squared distance of the nodes."""
+        points = torch.from_numpy(self.data.surface[batch])
+        decoded = self.networks.shape(points[:, :: self.networks.shape_stride])
+        return (decoded - points).square().sum(dim=2).mean()
+
+    def surface(self, batch: Batch) -> torch.Tensor:
+        """Return eq. 3 of the surface stress, over its variance."""
+        network = self.networks.surface
+        stress = torch.from_numpy(self.networks.normalise(self.data.surface_stress[batch], 1))
+        return ((network(stress) - stress) / network.encoder.spread).square().mean()
+
+    def internal(self, batch: Batch) -> torch.Tensor:
+        """Return eq. 3 of the internal stress, over its variance, on one of the farthest-point samples."""
+        network = self.networks.internal
+        seed = self.random.integers(self.data.internal.shape[1])
+        points = torch.from_numpy(self.data.internal[batch, seed])
+        stress = torch.from_numpy(self.networks.normalise(self.data.internal_stress[batch, seed], 2))
+        return ((network(points, stress) - stress) / network.spread).square().mean()

@@ -1,64 +1,62 @@
-"""The paper's chain from end to end: train the networks, take the latents, fit the mappings, export (section II.D)."""
+"""The paper's surrogate from end to end: train the networks, fit the mappings, export both (section II.D)."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
 
-from models.types import Singles
+from models.bundle import Bundle
 from training.bundle_writer import write_manifest
 from training.files import save_npz
-from training.surrogates.paper.dataset import Dataset
-from training.surrogates.paper.export_artifacts import export_chain
-from training.surrogates.paper.fit_networks import Networks, fit_networks
+from training.surrogates.paper.dataset import Dataset, cached_dataset
+from training.surrogates.paper.export_artifacts import export_surrogate
+from training.surrogates.paper.fit_networks import fit_networks
+from training.surrogates.paper.held_out import split_people
+from training.surrogates.paper.latents import Latents, encode_samples
 from training.surrogates.paper.mapping import BayesForest
-from training.surrogates.paper.networks.profile import Profile
+from training.surrogates.paper.networks.profile import PROFILES, Profile
+from training.surrogates.samples import read_samples
+
+TRIALS = 15
+"""Hyperparameter vectors that the Bayesian optimisation of each forest tries."""
 
 
-@dataclass(frozen=True)
-class Latents:
-    """Latent vectors of a data set: shape (k, p), surface stress (k, q) and internal stress (k, q)."""
+def fit_folds(out: Path, work: Path, profile_name: str, count: int, only: Collection[str] | None = None) -> None:
+    """Train the paper's surrogate once a fold of unseen people, then on everyone; kept in ``work/networks-PROFILE``.
 
-    shape: Singles
-    surface: Singles
-    internal: Singles
-    people: NDArray[np.str_]
-
-
-def folds(people: NDArray[np.str_], count: int) -> list[tuple[str, ...]]:
-    """Split the people into `count` groups of about equal numbers of samples; sorted, so always the same.
-
-    With as many groups as people this is leave-one-person-out.
+    Parameters
+    ----------
+    out
+        Folder of the bundle that holds the template.
+    work
+        Folder with the simulated samples.
+    profile_name
+        Key of `PROFILES`.
+    count
+        Number of folds.
+    only
+        Names of the folds to train, ``fold0`` ... ``all``; every fold if None or empty.
     """
-    names, sizes = np.unique(people, return_counts=True)
-    groups: list[list[str]] = [[] for _ in range(min(count, len(names)))]
-    load = [0] * len(groups)
-    for i in np.argsort(-sizes, kind="stable"):
-        lightest = int(np.argmin(load))
-        groups[lightest].append(str(names[i]))
-        load[lightest] += int(sizes[i])
-    return [tuple(sorted(group)) for group in groups]
+    profile = PROFILES[profile_name]
+    folder = work / f"networks-{profile_name}"
+    folder.mkdir(parents=True, exist_ok=True)
+    template = Bundle(out).template
+    samples = read_samples(work / "samples")
+    data = cached_dataset(folder / "dataset.npz", samples, template, profile.internal_points)
+    for i, held_out in enumerate((*split_people(data.people, count), ())):
+        name = f"fold{i}" if held_out else "all"
+        if (only and name not in only) or (folder / name / "latents.npz").exists():
+            continue
+        chosen = data.subset(~np.isin(data.people, held_out))
+        print(f"{name}: {len(chosen)} shapes, held out: {', '.join(held_out) or 'nobody'}")
+        fit_surrogate(chosen, profile, folder / name, held_out=held_out)
 
 
-def encode(networks: Networks, data: Dataset) -> Latents:
-    """Return the latents; an internal latent is the mean over the farthest-point samples."""
-    shape, surface, internal = [], [], []
-    with torch.no_grad():
-        for i in range(len(data)):
-            one = data.subset(np.array([i]))
-            shape.append(networks.shape.encoder(torch.from_numpy(one.surface[:, :: networks.shape_stride]))[0].numpy())
-            stress = torch.from_numpy(networks.normalise(one.surface_stress, 1))
-            surface.append(networks.surface.encoder(stress)[0].numpy())
-            within = torch.from_numpy(networks.normalise(one.internal_stress[0], 2))
-            internal.append(networks.internal.encode(torch.from_numpy(one.internal[0]), within).mean(dim=0).numpy())
-    return Latents(np.stack(shape), np.stack(surface), np.stack(internal), data.people)
-
-
-def fit_chain(data: Dataset, profile: Profile, work: Path, trials: int = 15, held_out: tuple[str, ...] = ()) -> Latents:
+def fit_surrogate(
+    data: Dataset, profile: Profile, work: Path, trials: int = TRIALS, held_out: tuple[str, ...] = ()
+) -> Latents:
     """Train everything on `data` and export it to ``work/bundle``; return the latents of `data`.
 
     Parameters
@@ -77,13 +75,13 @@ def fit_chain(data: Dataset, profile: Profile, work: Path, trials: int = 15, hel
     networks = fit_networks(data, profile, work)
     for network in (networks.shape, networks.surface, networks.internal):
         network.eval()
-    latents = encode(networks, data)
+    latents = encode_samples(networks, data)
     surface, internal = BayesForest(trials), BayesForest(trials)
     surface.fit(latents.shape, latents.surface, latents.people)
     internal.fit(latents.shape, latents.internal, latents.people)
     folder = work / "bundle"
     folder.mkdir(parents=True, exist_ok=True)
-    export_chain(networks, surface, internal, folder)
+    export_surrogate(networks, surface, internal, folder)
     write_manifest(
         folder,
         people=sorted(set(map(str, data.people))),

@@ -24,7 +24,16 @@ from models.types import Reals
 
 People = NDArray[np.str_]
 FOLDS = 4
+"""Of the cross-validation that chooses hyperparameters, by person (the paper's k = 4)."""
+DEPTH_RANGE, LEAF_RANGE, FEATURE_SHARE_RANGE = (4, 16), (1, 10), (0.05, 0.7)
+"""Where the Bayesian optimisation looks: depth of a tree, samples in a leaf, share of the features at a split."""
+SEARCH_DIVISOR, LEAST_SEARCH_TREES = 4, 5
+"""The search grows a quarter of the final trees, but at least five."""
 RIDGE_ALPHAS = 10.0 ** np.arange(-1.0, 6.0)
+"""Penalties to choose from, on standardised latents."""
+GAUSSIAN_SAMPLES = 800
+"""At most so many samples are fitted: the cost is cubic."""
+MLP_WIDTHS = (256, 256)
 
 
 class Mapping(Protocol):
@@ -42,7 +51,7 @@ def _folds(people: People) -> GroupKFold:
 
 
 def cross_validated_error(make: Any, x: Reals, y: Reals, people: People) -> float:
-    """Return eq. 2: the mean squared error over folds of unseen people."""
+    """Return eq. 2: the mean squared error over folds of unseen people; `make` returns a new, unfitted model."""
     errors = []
     for train, test in _folds(people).split(x, groups=people):
         model = make()
@@ -69,17 +78,18 @@ class BayesForest:
     def fit(self, x: Reals, y: Reals, people: People) -> None:
         """Search, then fit on everything."""
         variance = y.var(axis=0).sum()
+        search_trees = max(self.trees // SEARCH_DIVISOR, LEAST_SEARCH_TREES)
 
         def make(parameters: dict[str, Any], trees: int) -> RandomForestRegressor:
             return RandomForestRegressor(trees, n_jobs=-1, random_state=0, **parameters)
 
         def objective(trial: optuna.Trial) -> float:
             parameters = {
-                "max_depth": trial.suggest_int("max_depth", 4, 16),
-                "min_samples_leaf": trial.suggest_int("min_samples_leaf", 1, 10),
-                "max_features": trial.suggest_float("max_features", 0.05, 0.7, log=True),
+                "max_depth": trial.suggest_int("max_depth", *DEPTH_RANGE),
+                "min_samples_leaf": trial.suggest_int("min_samples_leaf", *LEAF_RANGE),
+                "max_features": trial.suggest_float("max_features", *FEATURE_SHARE_RANGE, log=True),
             }
-            error = cross_validated_error(lambda: make(parameters, max(self.trees // 4, 5)), x, y, people)
+            error = cross_validated_error(lambda: make(parameters, search_trees), x, y, people)
             return error / float(variance)
 
         optuna.logging.set_verbosity(optuna.logging.WARNING)
@@ -114,7 +124,7 @@ class RidgeMapping:
 
 
 class RidgeForest:
-    """Ridge, and the paper's forest on what it leaves (Zhang et al., "Regression-enhanced random forests", 2019)."""
+    """Ridge regression, and a forest on its residual (Zhang et al., "Regression-enhanced random forests", 2019)."""
 
     def __init__(self, trials: int = 8, trees: int = 100) -> None:
         self.ridge, self.forest = RidgeMapping(), BayesForest(trials, trees)
@@ -133,8 +143,8 @@ class GaussianProcess:
     """Gaussian process with one RBF kernel over the standardised latents' leading principal components."""
 
     def fit(self, x: Reals, y: Reals, people: People) -> None:
-        """Fit by marginal likelihood; at most 800 samples (the cost is cubic)."""
-        chosen = np.random.default_rng(0).permutation(len(x))[:800]
+        """Fit by marginal likelihood, on at most `GAUSSIAN_SAMPLES` samples."""
+        chosen = np.random.default_rng(0).permutation(len(x))[:GAUSSIAN_SAMPLES]
         self.scaler = StandardScaler().fit(x)
         self.mean, self.size = y.mean(axis=0), y.std()
         kernel = ConstantKernel(1.0) * RBF(np.sqrt(x.shape[1]), (1.0, 1e3)) + WhiteKernel(0.1, (1e-4, 1e1))
@@ -159,7 +169,7 @@ class DirectMLP:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ConvergenceWarning)
             self.model = MLPRegressor(
-                hidden_layer_sizes=(256, 256), alpha=1e-3, early_stopping=True, max_iter=300, random_state=0
+                hidden_layer_sizes=MLP_WIDTHS, alpha=1e-3, early_stopping=True, max_iter=300, random_state=0
             ).fit(self.scaler.transform(x), y / self.size)
 
     def predict(self, x: Reals) -> Reals:
@@ -175,4 +185,4 @@ MAPPINGS: dict[str, type[Mapping]] = {
     "gaussian process": GaussianProcess,
     "mlp": DirectMLP,
 }
-"""``forest`` is the paper's."""
+"""By name; ``forest`` is the paper's."""

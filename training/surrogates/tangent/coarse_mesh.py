@@ -1,4 +1,4 @@
-"""Build the coarse mesh of the template that the surrogate solves on."""
+"""The coarse mesh of the template that the tangent surrogate solves on."""
 
 from __future__ import annotations
 
@@ -15,12 +15,21 @@ from workers.geometry.tetrahedra import mean_ratio
 
 
 def build_coarse_mesh(template: Template, n_surface: int, max_volume_mm3: float) -> CoarseMesh:
-    """Return a coarse mesh with `n_surface` surface nodes, each one of the template's, and tetrahedra up to a volume.
+    """Return a coarse mesh whose `n_surface` surface nodes are nodes of the template.
+
+    Parameters
+    ----------
+    template
+        The fine mesh.
+    n_surface
+        Number of surface nodes.
+    max_volume_mm3
+        Largest volume of a tetrahedron.
 
     Raises
     ------
     RuntimeError
-        The coarse surface is not closed or intersects itself: take another `n_surface`.
+        The coarse surface is not closed or uses a node of the template twice: take another `n_surface`.
     """
     surface = template.nodes[: template.n_surface]
     clustering = pyacvd.Clustering(pv.PolyData.from_regular_faces(surface, template.triangles))
@@ -28,7 +37,9 @@ def build_coarse_mesh(template: Template, n_surface: int, max_volume_mm3: float)
     mesh = clustering.create_mesh()
     chosen = cKDTree(surface).query(np.asarray(mesh.points))[1].astype(np.int32)
     if len(np.unique(chosen)) != n_surface or mesh.n_open_edges:
-        raise RuntimeError("the coarse surface is not closed")
+        raise RuntimeError(
+            f"the coarse surface of {n_surface} nodes is not closed or uses a node twice: take another number of nodes"
+        )
     generator = tetgen.TetGen(pv.PolyData.from_regular_faces(surface[chosen], mesh.regular_faces))
     generator.tetrahedralize(switches=f"pYq1.2/18a{max_volume_mm3}Q")
     nodes = np.array(generator.grid.points, np.float64)
@@ -39,13 +50,13 @@ def build_coarse_mesh(template: Template, n_surface: int, max_volume_mm3: float)
         nodes=nodes,
         tets=tets,
         fixed=np.flatnonzero(np.isin(chosen, template.fixed_nodes)).astype(np.int32),
-        node_host=_hosts(template.nodes, template.tets, nodes),
-        tet_host=_hosts(template.nodes, template.tets, nodes[tets].mean(axis=1)),
-        host=_hosts(nodes, tets, template.nodes),
+        node_host=_host_tets(template.nodes, template.tets, nodes),
+        tet_host=_host_tets(template.nodes, template.tets, nodes[tets].mean(axis=1)),
+        host=_host_tets(nodes, tets, template.nodes),
     )
 
 
-def _hosts(nodes: Floats, tets: Ints, points: Floats) -> Ints:
+def _host_tets(nodes: Floats, tets: Ints, points: Floats) -> Ints:
     """Return the tetrahedron that holds each point, or the closest one."""
     grid = pv.UnstructuredGrid({pv.CellType.TETRA: tets}, nodes)
     host = np.asarray(grid.find_containing_cell(points))

@@ -1,4 +1,4 @@
-"""Exact shape derivatives of the finite-element stress at one mesh, the anchor (DESIGN section 6).
+"""Exact shape derivatives of the finite-element stress at one solved mesh (DESIGN section 6).
 
 When the nodes move by d, K u = f gives K du = df - dK u, and the stress follows from du and d. With grad(.) the
 gradient on an element, V its volume, g_a the gradients of its shape functions, s(.) the stress of a gradient:
@@ -22,12 +22,15 @@ from workers.fem.solve import Plan, solve
 
 TOLERANCE = 1e-6
 """Relative residual of a derivative's solve; the derivative itself is used to about three digits."""
+MAX_ITERATIONS = 200
+"""Of that solve; a sound mesh takes far fewer."""
 LOAD_STEP = 1e-3
 """Step of the central difference of the traction, which is smooth and costs little."""
 
 
 @nb.njit(cache=True)
-def _gradient_of(values, gradient, corners, out):  # type: ignore[no-untyped-def]
+def _gradient(values, gradient, corners, out):  # type: ignore[no-untyped-def]
+    """Write the gradient (3, 3) on one element of nodal values (n, 3) to `out`."""
     out[:] = 0.0
     for a in range(4):
         for r in range(3):
@@ -36,7 +39,8 @@ def _gradient_of(values, gradient, corners, out):  # type: ignore[no-untyped-def
 
 
 @nb.njit(cache=True)
-def _stress_of(g, lam, mu, out):  # type: ignore[no-untyped-def]
+def _elastic_stress(g, lam, mu, out):  # type: ignore[no-untyped-def]
+    """Write the stress (3, 3) of a displacement gradient to `out`."""
     trace = lam * (g[0, 0] + g[1, 1] + g[2, 2])
     for r in range(3):
         for c in range(3):
@@ -52,13 +56,13 @@ def _force_change(d, u, gradient, volume, tets, start, incident, lam, mu):  # ty
     for t in nb.prange(m):
         gu, gd, dgu = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
         s, ds = np.empty((3, 3)), np.empty((3, 3))
-        _gradient_of(u, gradient[t], tets[t], gu)
-        _gradient_of(d, gradient[t], tets[t], gd)
+        _gradient(u, gradient[t], tets[t], gu)
+        _gradient(d, gradient[t], tets[t], gd)
         for r in range(3):
             for c in range(3):
                 dgu[r, c] = -(gu[r, 0] * gd[0, c] + gu[r, 1] * gd[1, c] + gu[r, 2] * gd[2, c])
-        _stress_of(gu, lam, mu, s)
-        _stress_of(dgu, lam, mu, ds)
+        _elastic_stress(gu, lam, mu, s)
+        _elastic_stress(dgu, lam, mu, ds)
         trace = gd[0, 0] + gd[1, 1] + gd[2, 2]
         for a in range(4):
             for r in range(3):
@@ -88,20 +92,20 @@ def _stress_change(d, u, du, gradient, tets, lam, mu):  # type: ignore[no-untype
     out = np.empty((len(tets), 6))
     for t in nb.prange(len(tets)):
         gu, gd, g, s = np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3)), np.empty((3, 3))
-        _gradient_of(u, gradient[t], tets[t], gu)
-        _gradient_of(d, gradient[t], tets[t], gd)
-        _gradient_of(du, gradient[t], tets[t], g)
+        _gradient(u, gradient[t], tets[t], gu)
+        _gradient(d, gradient[t], tets[t], gd)
+        _gradient(du, gradient[t], tets[t], g)
         for r in range(3):
             for c in range(3):
                 g[r, c] -= gu[r, 0] * gd[0, c] + gu[r, 1] * gd[1, c] + gu[r, 2] * gd[2, c]
-        _stress_of(g, lam, mu, s)
+        _elastic_stress(g, lam, mu, s)
         for r in range(3):
             out[t, r] = s[r, r]
         out[t, 3], out[t, 4], out[t, 5] = s[0, 1], s[1, 2], s[2, 0]
     return out
 
 
-class Anchor:
+class SolvedMesh:
     """A solved mesh, ready to be differentiated.
 
     Parameters
@@ -112,19 +116,15 @@ class Anchor:
         Gives the endplates.
     plan
         The template's.
-    load_newton
-        Total load, N.
 
     Attributes
     ----------
-    tensor
-        (n, 6) float64, MPa, nodal stress at the anchor.
+    displacement, tensor
+        (n, 3) float64, mm, and (n, 6) float64, MPa: the solution under the reference load.
     """
 
-    def __init__(
-        self, points: Floats, template: Template, plan: Plan, load_newton: float = REFERENCE_LOAD_NEWTON
-    ) -> None:
-        self.points, self.template, self.plan, self.load = points, template, plan, load_newton
+    def __init__(self, points: Floats, template: Template, plan: Plan) -> None:
+        self.points, self.template, self.plan = points, template, plan
         self.material = Material()
         self.gradient, self.volume = shape_gradients(points, plan.pattern.tets)
         field = solve(points, plan, self._force(points), self.material).field
@@ -132,15 +132,21 @@ class Anchor:
         assert field.tensor is not None
         self.displacement, self.tensor = field.displacement, field.tensor
         matrix = stiffness(plan.pattern, self.gradient, self.volume, self.material)
-        self.data = plan.clamp(matrix.data)
-        clamped = type(matrix)((self.data, matrix.indices, matrix.indptr), shape=matrix.shape)
+        self.blocks = plan.clamp(matrix.data)
+        clamped = type(matrix)((self.blocks, matrix.indices, matrix.indptr), shape=matrix.shape)
         self.preconditioner = Multigrid(plan.hierarchy, clamped, points)
 
     def _force(self, points: Floats) -> Floats:
-        return endplate_traction(points, self.template.superior, self.template.inferior, self.load)
+        return endplate_traction(points, self.template.superior, self.template.inferior, REFERENCE_LOAD_NEWTON)
 
     def derivative(self, direction: Floats) -> tuple[Floats, Floats]:
-        """Return the derivatives of displacement (n, 3) mm and nodal stress (n, 6) MPa along `direction` (n, 3) mm."""
+        """Return the derivatives of displacement (n, 3) mm and nodal stress (n, 6) MPa along `direction` (n, 3) mm.
+
+        Raises
+        ------
+        RuntimeError
+            The linear solver did not converge.
+        """
         pattern = self.plan.pattern
         lam, mu = self.material.lame
         d = np.ascontiguousarray(direction, np.float64)
@@ -162,20 +168,23 @@ class Anchor:
         return du, average_at_nodes(change, np.ones(len(change)), pattern.incidence)
 
     def _solve(self, right: Floats) -> Floats:
+        """Return K^-1 times the right-hand side (n, 3), zero at the clamped nodes."""
         pattern, shape = self.plan.pattern, (right.size, right.size)
         out = np.empty_like(right)
 
         def multiply(x: Floats) -> Floats:
-            block_multiply(self.data, pattern.indptr, pattern.indices, np.ascontiguousarray(x).reshape(-1, 3), out)
+            block_multiply(self.blocks, pattern.indptr, pattern.indices, np.ascontiguousarray(x).reshape(-1, 3), out)
             return out.ravel().copy()
 
-        solved, failed = cg(
+        solution, failed = cg(
             LinearOperator(shape, matvec=multiply, dtype=np.float64),
             right.ravel(),
             rtol=TOLERANCE,
-            maxiter=200,
+            maxiter=MAX_ITERATIONS,
             M=LinearOperator(shape, matvec=self.preconditioner, dtype=np.float64),
         )
         if failed:
-            raise RuntimeError("the derivative's solve did not converge: the anchor's mesh is poor")
-        return solved.reshape(-1, 3)
+            raise RuntimeError(
+                f"the derivative's solve did not reach {TOLERANCE:g} in {MAX_ITERATIONS} iterations: the mesh is poor"
+            )
+        return solution.reshape(-1, 3)

@@ -1,4 +1,4 @@
-"""The mappings behind their one interface, and the forest as arrays against scikit-learn."""
+"""The mappings behind their one interface."""
 
 from __future__ import annotations
 
@@ -38,16 +38,3 @@ def test_ridge_extrapolates_where_the_forest_cannot(pairs):
     far = 4.0 * x[:1]
     assert np.abs(ridge.predict(far) - 4.0 * y[:1, :1]).max() < 0.5
     assert np.abs(forest.predict(x * 9.0)).max() <= np.abs(y[:, 0]).max() + 1e-9
-
-
-def test_the_exported_forest_is_the_forest(pairs):
-    pytest.importorskip("torch", reason="torch is not installed (make training)")
-    from training.surrogates.paper.export_artifacts import export_forest
-
-    x, y = pairs
-    mapping = BayesForest(2, 15)
-    mapping.fit(x, y, PEOPLE)
-    forest = export_forest(mapping.model, x, y)
-    others = np.random.default_rng(1).standard_normal((20, 6))
-    ours = np.stack([forest.predict(row) for row in others])
-    np.testing.assert_allclose(ours, mapping.predict(others), atol=1e-5)

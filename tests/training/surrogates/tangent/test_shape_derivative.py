@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.workers.fem.meshes import block_template
-from training.surrogates.tangent.shape_derivative import Anchor
+from training.surrogates.tangent.shape_derivative import SolvedMesh
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.solve import Plan, solve
 
@@ -16,32 +16,32 @@ X, Y, Z = BOX.nodes.T
 START = np.stack([X + 0.02 * Z**2, Y + 0.1 * Z, Z * (1.0 + 0.01 * X - 0.005 * Y)], axis=1)
 
 
-def solved(points):
+def solve_box(points):
     field = solve(points, PLAN, endplate_traction(points, BOX.superior, BOX.inferior, REFERENCE_LOAD_NEWTON)).field
     return field.displacement, field.tensor
 
 
 @pytest.fixture(scope="module")
-def anchor():
-    return Anchor(START, BOX, PLAN)
+def mesh():
+    return SolvedMesh(START, BOX, PLAN)
 
 
-def test_the_anchor_is_solved(anchor):
-    displacement, tensor = solved(START)
-    np.testing.assert_allclose(anchor.displacement, displacement)
-    np.testing.assert_allclose(anchor.tensor, tensor)
+def test_the_mesh_is_solved(mesh):
+    displacement, tensor = solve_box(START)
+    np.testing.assert_allclose(mesh.displacement, displacement)
+    np.testing.assert_allclose(mesh.tensor, tensor)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_derivatives_are_those_of_the_solution(anchor, seed):
+def test_derivatives_are_those_of_the_solution(mesh, seed):
     """Central differences converge to it: error falls by four when the step halves."""
     random = np.random.default_rng(seed)
     a, b = random.standard_normal((2, 3, 3)) / 20.0
     direction = np.sin(START @ a) @ b.T * 10.0
-    du, ds = anchor.derivative(direction)
+    du, ds = mesh.derivative(direction)
     errors = []
     for step in (0.2, 0.1):
-        (u1, s1), (u0, s0) = solved(START + step * direction), solved(START - step * direction)
+        (u1, s1), (u0, s0) = solve_box(START + step * direction), solve_box(START - step * direction)
         errors.append(
             [
                 np.abs((u1 - u0) / (2 * step) - du).max() / np.abs(du).max(),
@@ -55,13 +55,13 @@ def test_derivatives_are_those_of_the_solution(anchor, seed):
     assert s_far / s_near == pytest.approx(4.0, rel=0.2)
 
 
-def test_growth_changes_the_stress_by_minus_twice_its_share(anchor):
+def test_growth_changes_the_stress_by_minus_twice_its_share(mesh):
     """Scaling by 1 + e under the same load divides the stress by (1 + e)^2 (DESIGN section 5)."""
-    _, ds = anchor.derivative(START)
-    np.testing.assert_allclose(ds, -2.0 * anchor.tensor, atol=1e-4 * np.abs(anchor.tensor).max())
+    _, ds = mesh.derivative(START)
+    np.testing.assert_allclose(ds, -2.0 * mesh.tensor, atol=1e-4 * np.abs(mesh.tensor).max())
 
 
-def test_a_rigid_shift_changes_nothing(anchor):
-    du, ds = anchor.derivative(np.ones_like(START))
+def test_a_rigid_shift_changes_nothing(mesh):
+    du, ds = mesh.derivative(np.ones_like(START))
     assert np.abs(du).max() < 1e-9
     assert np.abs(ds).max() < 1e-9

@@ -10,6 +10,7 @@ from torch import nn
 from training.surrogates.paper.networks.profile import Profile
 
 N_BLOCKS = 4
+"""Point-transformer blocks, as many as the paper has."""
 
 
 class PointTransformerBlock(nn.Module):

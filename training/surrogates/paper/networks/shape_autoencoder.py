@@ -9,6 +9,9 @@ from torch import nn
 
 from training.surrogates.paper.networks.profile import Profile
 
+FIRST_SD = 1e-3
+"""Standard deviation of the decoder's last weights at the start: the first reconstructions lie near the mean shape."""
+
 
 class ShapeEncoder(nn.Module):
     """Point-wise 1-D convolutions, global max pooling, MLP: (b, n, 3) -> (b, shape_latent); any n, any order."""
@@ -20,7 +23,7 @@ class ShapeEncoder(nn.Module):
         for a, b in itertools.pairwise(widths):
             layers += [nn.Conv1d(a, b, 1), nn.ReLU()]
         self.points = nn.Sequential(*layers)
-        self.standardise = nn.BatchNorm1d(widths[-1])  # shapes differ by little: without it the error is twice as large
+        self.standardise = nn.BatchNorm1d(widths[-1])  # without it the error is twice as large: shapes differ little
         self.head = nn.Sequential(
             nn.Linear(widths[-1], profile.shape_latent),
             nn.ReLU(),
@@ -54,10 +57,10 @@ class ShapeAutoencoder(nn.Module):
             nn.ReLU(),
             nn.Linear(profile.decoder_hidden, mean.numel()),
         )
-        nn.init.normal_(self.decoder[-1].weight, std=1e-3)
+        nn.init.normal_(self.decoder[-1].weight, std=FIRST_SD)
         nn.init.zeros_(self.decoder[-1].bias)
         self.register_buffer("mean", mean)
 
     def forward(self, points: torch.Tensor) -> torch.Tensor:
-        """Return the reconstruction (b, n, 3) of a shape seen through any of its points (b, k, 3)."""
+        """Return the reconstruction (b, n, 3) of shapes from any of their points (b, k, 3)."""
         return self.mean + self.decoder(self.encoder(points)).reshape(-1, *self.mean.shape)

@@ -8,8 +8,13 @@ from torch import nn
 from training.surrogates.paper.networks.profile import Profile
 
 DILATIONS = (1, 2, 4, 8)
+"""Of the parallel convolutions (Fig. 9)."""
 POOLED = 64
 """Length after adaptive average pooling."""
+FIRST_SD = 0.02
+"""Standard deviation of the decoder's last weights at the start: the first outputs lie near the mean stress."""
+LOGIT_MARGIN = 1e-4
+"""Keeps the logit of a mean stress of 0 or 1 finite."""
 
 
 class SqueezeExcitation(nn.Module):
@@ -28,7 +33,7 @@ class SqueezeExcitation(nn.Module):
 class SurfaceStressEncoder(nn.Module):
     """(b, c, n) normalised stress sequences in node order -> (b, stress_latent).
 
-    The first layer sees the deviation from the mean over its spread (c, 1): the stress differs little between shapes.
+    The first layer gets the deviation from the mean over its spread (c, 1): the stress differs little between shapes.
     """
 
     mean: torch.Tensor
@@ -67,9 +72,9 @@ class SurfaceStressDecoder(nn.Module):
             nn.ReLU(),
             nn.Linear(profile.decoder_hidden, mean.numel()),
         )
-        nn.init.normal_(self.layers[-1].weight, std=0.02)
+        nn.init.normal_(self.layers[-1].weight, std=FIRST_SD)
         with torch.no_grad():
-            self.layers[-1].bias.copy_(torch.logit(mean.clamp(1e-4, 1.0 - 1e-4)).flatten())
+            self.layers[-1].bias.copy_(torch.logit(mean.clamp(LOGIT_MARGIN, 1.0 - LOGIT_MARGIN)).flatten())
 
     def forward(self, latent: torch.Tensor) -> torch.Tensor:
         """Decode."""

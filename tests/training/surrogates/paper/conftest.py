@@ -1,0 +1,14 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.training.surrogates.paper.shapes import TINY, sample, template
+
+
+@pytest.fixture(scope="session")
+def data():
+    """Sixty shapes of five people."""
+    pytest.importorskip("fpsample", reason="fpsample is not installed (make training)")
+    from training.surrogates.paper.dataset import build_dataset
+
+    return build_dataset((sample(i, f"p{i % 5}") for i in range(60)), template(), TINY.internal_points)
