@@ -33,13 +33,13 @@ def main(target: Path) -> None:
     bundle = Bundle()
     template = bundle.template
     morpher = MeshMorpher(template, bundle.shape_model)
-    morpher.mesh(morpher.surface_fitter.surface, 0.0)  # compile
+    morpher.morph(morpher.surface_fitter.surface, 0.0)  # compile
     rows = []
     print(f"{'vertebra':24}{'mean mm':>9}{'p95 mm':>9}{'inverted':>10}{'seconds':>9}{'similarity only, mean mm':>27}")
     for source in SOURCES:
         surface, voxel = read_surface(source, data)
         start = time.perf_counter()
-        mesh = morpher.mesh(surface, voxel)
+        mesh = morpher.morph(surface, voxel)
         seconds = time.perf_counter() - start
         rigid = Surface(mesh.fit.pose.apply(morpher.surface_fitter.surface.vertices), template.triangles)
         row = {

@@ -114,7 +114,7 @@ def warm_up() -> None:
     """Load the bundle and run the numerics once on the template itself, so that the first job finds all compiled."""
     template = engine().template
     surface = Surface(template.nodes[: template.n_surface], template.triangles)
-    points = engine().morpher.mesh(surface, 0.0).points
+    points = engine().morpher.morph(surface, 0.0).points
     points[-1] += 2.0  # tangle one internal node, so that repair has something to do
     engine().morpher.repair(points)
     engine().solve(points, REFERENCE_LOAD_NEWTON)

@@ -137,7 +137,7 @@ def morph(vertebra: CleanMask, surface: Surface, params: JobParams, *, segmented
         Whether the mask is a segmentation of ours, or was sent.
     """
     try:
-        return engine().morpher.mesh(surface, float(vertebra.spacing.max()))
+        return engine().morpher.morph(surface, float(vertebra.spacing.max()))
     except MorphFailed as error:
         if segmented:
             raise unlike_a_vertebra(params.vertebra, error) from error

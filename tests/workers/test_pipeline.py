@@ -183,7 +183,7 @@ def test_a_compressed_vertebra_is_flagged_or_solved(data_dir, policy):
     from workers.pipeline import _Clock, stress_field
 
     source = next(source for source in SOURCES if source.name == "verse010_L1")
-    points = engine().morpher.mesh(*read_surface(source, data_dir)).points
+    points = engine().morpher.morph(*read_surface(source, data_dir)).points
     clock = _Clock(lambda stage, percent: None)
     stress = stress_field(points, JobParams(on_out_of_distribution=policy), clock)
     assert stress.prediction.out_of_distribution

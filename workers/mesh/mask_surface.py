@@ -8,9 +8,12 @@ import pyvista as pv
 from models.types import Bools, Floats
 from workers.geometry.surface import Surface
 
-SMOOTHING_ITERATIONS = 25
-PASS_BAND = 0.06
-"""Windowed-sinc low pass (Taubin et al. 1996): takes the staircase off."""
+SMOOTHING_ITERATIONS, PASS_BAND = 25, 0.06
+"""Windowed-sinc low pass (Taubin et al. 1996): removes the staircase of the voxels."""
+PADDING = 2
+"""Empty voxels put around the mask, so that the iso-surface closes where the mask touches the border."""
+INFLATION_STEPS = 3
+"""Newton steps of `inflate`: the enclosed volume is nearly linear in the distance."""
 
 
 def extract_surface(mask: Bools, affine: Floats) -> Surface:
@@ -21,33 +24,33 @@ def extract_surface(mask: Bools, affine: Floats) -> Surface:
     mask
         (i, j, k) bool; one connected component that may touch the border of the array.
     affine
-        (4, 4) voxel index to world, RAS mm; may be left-handed.
+        (4, 4) voxel index to world, mm, RAS+; may be left-handed.
 
     Returns
     -------
-    Closed `Surface`, world RAS mm, oriented outward, that encloses the volume of the mask's voxels.
+    Closed `Surface`, mm, world RAS+, oriented outward, that encloses the volume of the mask's voxels.
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
-    padded = np.pad(mask, 2)
+    padded = np.pad(mask, PADDING)
     image = pv.ImageData(dimensions=padded.shape, spacing=spacing)
     image.point_data["mask"] = padded.ravel(order="F").astype(np.float32)
     mesh = image.contour([0.5], scalars="mask", method="flying_edges", compute_normals=False).clean()
     mesh = mesh.smooth_taubin(
         n_iter=SMOOTHING_ITERATIONS, pass_band=PASS_BAND, non_manifold_smoothing=True, normalize_coordinates=True
     )
-    index = np.asarray(mesh.points, np.float64) / spacing - 2.0
+    index = np.asarray(mesh.points, np.float64) / spacing - float(PADDING)
     triangles = mesh.faces.reshape(-1, 4)[:, 1:].astype(np.int32)
     surface = Surface(index @ affine[:3, :3].T + affine[:3, 3], np.ascontiguousarray(triangles)).orient_outward()
-    return with_volume(surface, float(mask.sum() * abs(np.linalg.det(affine[:3, :3]))))
+    return inflate(surface, float(mask.sum() * abs(np.linalg.det(affine[:3, :3]))))
 
 
-def with_volume(surface: Surface, volume: float) -> Surface:
+def inflate(surface: Surface, volume: float) -> Surface:
     """Return the surface moved along its normals, everywhere by the same distance, until it encloses `volume` mm^3.
 
-    The iso-surface of a binary mask cuts the corners of its voxels, and smoothing rounds what is left: 3 mm voxels lose
-    2.7 % of the volume, which stress would feel. The count of voxels has no such bias.
+    The iso-surface of a binary mask cuts the corners of its voxels, and smoothing rounds what is left. Voxels of 3 mm
+    lose 2.7 % of the volume that way, and the stress would change with it. The count of voxels has no such bias.
     """
-    for _ in range(3):
+    for _ in range(INFLATION_STEPS):
         distance = (volume - surface.volume) / surface.areas.sum()
         surface = Surface(surface.vertices + distance * surface.normals, surface.triangles)
     return surface

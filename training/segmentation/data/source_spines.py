@@ -58,7 +58,7 @@ def read_spines(data: Path, work: Path, sources: tuple[Source, ...] = SPINE_SOUR
 def _fitted_nodes(source: Source, data: Path, path: Path, morpher: MeshMorpher) -> Floats:
     """Return the template's surface nodes (n, 3) mm on a source vertebra, from `path` or fitted and kept there."""
     if not path.exists():
-        points = morpher.mesh(*read_surface(source, data)).points[: morpher.template.n_surface]
+        points = morpher.morph(*read_surface(source, data)).points[: morpher.template.n_surface]
         save_npz(path, points=points.astype(np.float32))
     with np.load(path) as stored:
         return np.asarray(stored["points"], np.float64)

@@ -86,7 +86,7 @@ def stress_change(
     fields = []
     for mask in (found, truth):
         clean = clean_mask(mask, 1)
-        mesh = engine.morpher.mesh(extract_surface(clean.voxels, clean.affine), float(clean.spacing.max()))
+        mesh = engine.morpher.morph(extract_surface(clean.voxels, clean.affine), float(clean.spacing.max()))
         fields.append(engine.predict(mesh.points, load_newton, "tangent").von_mises)
     a, b = fields
     body = engine.template.region == 0

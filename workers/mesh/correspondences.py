@@ -1,0 +1,74 @@
+"""Pairs of points on a moving template surface and on a target, with weights."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from models.types import Bools, Floats, Ints
+from workers.geometry.closest_point import ClosestPoint
+from workers.geometry.surface import Surface
+
+N_SAMPLES = 3000
+"""Samples of the target's area, as many as the template's control points, so that both directions count alike."""
+CANDIDATES = 4
+"""Triangles examined a point: the distance is exact on an even surface."""
+LEAST_COSINE = 0.2
+"""Least cosine between the normals of a pair (78 degrees apart): beyond it the surfaces face different ways."""
+CAUCHY_PER_NOISE, LEAST_CAUCHY_MM = 9.0, 3.0
+"""Distance at which a pair counts half, over the noise of the step, and its least value."""
+
+
+class Correspondences:
+    """Finds pairs in both directions between a template surface, wherever it is, and one target.
+
+    Parameters
+    ----------
+    triangles
+        (t, 3) int32 of the template's surface.
+    control
+        (c,) ids of the template's vertices that look for a partner.
+    target
+        The target, mm, template frame.
+    """
+
+    def __init__(self, triangles: Ints, control: NDArray[np.intp], target: Surface) -> None:
+        self.triangles, self.control = triangles, control
+        self.closest = ClosestPoint(target)
+        corner_normals = target.normals[target.triangles].sum(axis=1)
+        self.normals = corner_normals / np.maximum(np.linalg.norm(corner_normals, axis=1, keepdims=True), 1e-12)
+        self.samples, triangle = target.sample(N_SAMPLES)
+        self.sample_normals = self.normals[triangle]
+
+    def pair(self, vertices: Floats, noise_mm: float) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
+        """Return the pairs of the surface at `vertices` (n, 3), mm.
+
+        Each control point is paired with its closest point on the target, and each sample of the target with the
+        closest vertex.
+
+        Returns
+        -------
+        Vertex ids (p,), target points (p, 3) mm, target normals (p, 3) and weights (p,) in [0, 1]. The weight is zero
+        where the surfaces face different ways and falls with the distance (Cauchy).
+        """
+        own_normals = Surface(vertices, self.triangles).normals
+        points, triangle, d1 = self.closest(vertices[self.control], candidates=CANDIDATES)
+        d2, nearest = cKDTree(vertices).query(self.samples, workers=-1)
+        nodes = np.concatenate([self.control, nearest])
+        normals = np.concatenate([self.normals[triangle], self.sample_normals])
+        distance = np.concatenate([d1, d2])
+        width = max(CAUCHY_PER_NOISE * noise_mm, LEAST_CAUCHY_MM)
+        weight = _agree(normals, own_normals[nodes]) / (1.0 + (distance / width) ** 2)
+        return nodes, np.concatenate([points, self.samples]), normals, weight
+
+    def closest_offsets(self, vertices: Floats) -> Floats:
+        """Return (n, 3) mm from each vertex to its closest point on the target; zero where surfaces face apart."""
+        points, triangle, _ = self.closest(vertices, candidates=CANDIDATES)
+        own_normals = Surface(vertices, self.triangles).normals
+        return (points - vertices) * _agree(self.normals[triangle], own_normals)[:, None]
+
+
+def _agree(a: Floats, b: Floats) -> Bools:
+    """Return (n,) bool: whether unit normals a (n, 3) and b (n, 3) point the same way."""
+    return (a * b).sum(axis=1) > LEAST_COSINE

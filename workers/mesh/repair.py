@@ -1,0 +1,81 @@
+"""Repair of a subject mesh: relax the nodes around tetrahedra that the morph left poor or inverted."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from app.contract.errors import MeshQualityError
+from models.template import Template
+from models.types import Bools, Floats, Ints
+from workers.geometry.incidence import Incidence
+from workers.geometry.relaxation import REGULARISATION, relax
+from workers.geometry.tetrahedra import mean_ratio
+
+POOR_QUALITY = 0.2
+"""Tetrahedra with a smaller mean ratio are poor: repaired where their nodes can move."""
+LEAST_QUALITY = 0.03
+"""Tetrahedra with a smaller mean ratio are unsound: the mesh is not solved on."""
+QUALITY_ROUNDS, POOR_ROUNDS, UNSOUND_ROUNDS = 5, 12, 40
+"""The first rounds improve all that is poor. Up to `POOR_ROUNDS` they go on while something is unsound. The last
+`UNSOUND_ROUNDS` work on the unsound tetrahedra alone."""
+UNSOUND_REGULARISATIONS = (1e-3, 1e-2, 1e-4, 1e-1)
+"""Regularisations that the last rounds take in turn: a tangle that stays with one value opens with another."""
+POOR_RINGS, UNSOUND_RINGS = 1, 2
+"""Rings of neighbours that move together with the corners of poor and of unsound tetrahedra."""
+SURFACE_LIMIT_MM, INTERNAL_LIMIT_MM = 0.15, 1.0
+"""How far one round may move a surface node and an internal node: the surface keeps to the fit."""
+
+
+def repair(points: Floats, template: Template, incidence: Incidence) -> int:
+    """Relax the nodes around poor tetrahedra in place; return how many tetrahedra were poor before.
+
+    Parameters
+    ----------
+    points
+        (n, 3) float64, mm, node order of the template; changed in place.
+    template
+        Gives connectivity and surface nodes.
+    incidence
+        The template's.
+
+    Raises
+    ------
+    MeshQualityError
+        Tetrahedra stay inverted or flat.
+    """
+    quality, _ = mean_ratio(points, template.tets)
+    poor_before = int((quality < POOR_QUALITY).sum())
+    for attempt in range(POOR_ROUNDS + UNSOUND_ROUNDS):
+        poor, unsound = quality < POOR_QUALITY, quality < LEAST_QUALITY
+        if not poor.any() or (attempt >= QUALITY_ROUNDS and not unsound.any()):
+            return poor_before
+        if attempt < POOR_ROUNDS:
+            nodes, regularisation = _nodes_around(poor, template, POOR_RINGS), REGULARISATION
+        else:
+            nodes = _nodes_around(unsound, template, UNSOUND_RINGS)
+            regularisation = UNSOUND_REGULARISATIONS[attempt % len(UNSOUND_REGULARISATIONS)]
+        limit_mm = np.where(nodes < template.n_surface, SURFACE_LIMIT_MM, INTERNAL_LIMIT_MM)
+        relax(points, template.tets, incidence, nodes, limit_mm, regularisation=regularisation)
+        quality, _ = mean_ratio(points, template.tets)
+    _check_quality(quality)
+    return poor_before
+
+
+def _nodes_around(chosen: Bools, template: Template, rings: int) -> Ints:
+    """Return the ids (int32, ascending) of the corners of chosen tetrahedra and of `rings` rings of neighbours."""
+    tets = template.tets
+    touched = np.zeros(len(template.nodes), np.bool_)
+    touched[tets[chosen]] = True
+    for _ in range(rings):
+        touched[tets[touched[tets].any(axis=1)]] = True
+    return np.flatnonzero(touched).astype(np.int32)
+
+
+def _check_quality(quality: Floats) -> None:
+    """Raise `MeshQualityError` where a mean ratio (m,) is below `LEAST_QUALITY`."""
+    if left := int((quality < LEAST_QUALITY).sum()):
+        raise MeshQualityError(
+            "The template folds over itself on this shape. Check the mask for bridges to a neighbour.",
+            expected=f"every tetrahedron with a mean ratio of at least {LEAST_QUALITY}",
+            got=f"{left} of {len(quality)} with less",
+        )
