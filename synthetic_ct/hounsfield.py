@@ -1,14 +1,18 @@
-"""The HU of a drawn person."""
+"""Give a drawn person HU (after SynthSeg, Billot et al., Med Image Anal 2023).
+
+CT intensities have a physical meaning. Each is therefore drawn from a range about what its tissue has, not at random
+as in SynthSeg.
+"""
 
 from __future__ import annotations
 
 import numpy as np
 
-from models.types import Singles
+from models.types import Reals, Singles
 from synthetic_ct.anatomy import Anatomy
 from synthetic_ct.bone_labels import PELVIS, RIB
 from synthetic_ct.noise import smooth_noise
-from synthetic_ct.soft_tissue import Tissue
+from synthetic_ct.tissue import Tissue
 
 HU_RANGE: dict[Tissue, tuple[float, float]] = {
     Tissue.AIR: (-1024.0, -980.0),
@@ -23,12 +27,16 @@ HU_RANGE: dict[Tissue, tuple[float, float]] = {
     Tissue.LIVER: (10.0, 75.0),
     Tissue.GAS: (-1000.0, -700.0),
     Tissue.BOWEL: (-20.0, 70.0),
-    Tissue.TABLE: (-950.0, 100.0),
+    Tissue.COUCH: (-950.0, 100.0),
     Tissue.ORGAN: (10.0, 70.0),
     Tissue.CARTILAGE: (20.0, 220.0),
     Tissue.SKIN: (0.0, 80.0),
     Tissue.CALCIUM: (300.0, 1100.0),
 }
+"""Without contrast medium. Textbook values (Prokop and Galanski, Spiral and Multislice Computed Tomography of the
+Body, Thieme, 2003): fat -100 to -50, kidney 20 to 40, spleen 35 to 55, blood and liver 45 to 65, lung about -850 in
+inspiration. The ranges are wide on purpose: a fatty liver, anaemia, expiration, stool, other tube voltages. Calcium
+counts as plaque from 130 HU (Agatston et al., J Am Coll Cardiol 15(4), 1990). The order is that of the draws."""
 CONTRAST: dict[Tissue, tuple[float, float]] = {
     Tissue.AORTA: (60.0, 350.0),
     Tissue.VEIN: (20.0, 180.0),
@@ -37,50 +45,107 @@ CONTRAST: dict[Tissue, tuple[float, float]] = {
     Tissue.ORGAN: (10.0, 100.0),
     Tissue.MUSCLE: (0.0, 20.0),
 }
+"""HU that intravenous contrast medium adds, from a late to an arterial phase. Chosen by eye on real CTs."""
+CONTRAST_SHARE = 0.55
+"""Share of scans with intravenous contrast medium."""
+PHASE_SD = 0.3
+"""How much tissues differ in phase, of 1 from late to arterial."""
+ORAL_CONTRAST_SHARE, ORAL_CONTRAST_HU = 0.15, (100.0, 600.0)
+VACUUM_SHARE, VACUUM_HU = 0.05, (-300.0, 0.0)
+"""Share of scans with gas in the discs (vacuum phenomenon); its HU are mixed with those of the disc around it."""
+
+TEXTURE_WIDTH_MM = 4.0
+SOFT_TEXTURE_HU = (3.0, 15.0)
+"""Width and deviation of the texture of soft tissue. Chosen by eye on real CTs."""
+
+MARROW_HU = (30.0, 300.0)
+"""Mean of trabecular bone in a person. L1 has 226 ± 44 HU below 30 years and 89 ± 38 HU from 90 years on (Jang et
+al., Radiology 291(2), 2019)."""
+LEVEL_SD_HU = 15.0
+"""Deviation of a level's mean from that of the person. Chosen by eye."""
+OTHER_BONES_FACTOR, OTHER_BONES_HU = (0.5, 1.3), (0.0, 150.0)
+"""Marrow of ribs and hip bones: a factor of the person's mean, and what is added. Wide on purpose."""
+TRABECULAE_HU, TRABECULAE_WIDTH_MM, LEAST_WIDTH_VOXELS = (5.0, 60.0), 1.2, 0.6
+"""Deviation and width of the trabecular texture, and its least width on a coarse grid."""
+PATCHES_HU = (0.0, 40.0)
+"""Deviation of the coarser texture, which marrow shares with soft tissue."""
+NEAR_CORTEX_HU, NEAR_CORTEX_MM = (0.0, 150.0), (2.0, 5.0)
+"""What is added at the surface, and the depth at which it has fallen to 1/e."""
+POSTERIOR_HU = (0.0, 200.0)
+"""What is added behind the bodies, where bone is denser."""
+LESION_SHARE, LESION_WIDTH_MM, LESION_LEVEL, LESION_HU = 0.12, (5.0, 10.0), 1.8, (80.0, 500.0)
+"""Share of scans with lesions, lytic or sclerotic. They lie where smooth noise of this width exceeds this many
+standard deviations. Wide on purpose."""
+LEAST_MARROW_HU = -60.0
+"""Fatty marrow: nothing in bone is less dense."""
+
+CORTEX_HU = (350.0, 1300.0)
+CORTEX_MM = (0.4, 1.5)
+"""HU of the cortex and depth at which they have fallen to 1/e. A vertebral body's cortex is 0.24 to 0.29 mm thick
+(Ritzel et al., J Bone Miner Res 12(1), 1997); a voxel of 1 mm or more cannot show it thinner than this."""
+POSTERIOR_CORTEX = (1.0, 2.5)
+"""Thickness of the cortex behind the bodies over that of the bodies. Chosen by eye on real CTs."""
+PATCHY, PATCHY_WIDTH_MM, PATCHY_RANGE = 0.35, 6.0, (0.3, 2.0)
+"""Deviation, width and limits of the factor by which the cortex is uneven in thickness."""
+JOINT_SHARE = 0.9
+"""Share of scans in which cartilage shows between two bones."""
 
 
 def assign_hu(random: np.random.Generator, anatomy: Anatomy) -> Singles:
-    """Return the HU of an anatomy on its grid, float32, without noise or blur."""
-    bone, depth, tissue, h = anatomy.bone, anatomy.depth, anatomy.tissue, anatomy.grid.spacing
+    """Return the HU of an anatomy on its grid, (i, j, k) float32, without noise or blur."""
+    table = _tissue_hu(random)
+    hu = table[anatomy.tissue]
+    texture = smooth_noise(random, anatomy.bone.shape, TEXTURE_WIDTH_MM / anatomy.grid.spacing)
+    hu += (anatomy.tissue > Tissue.AIR) * random.uniform(*SOFT_TEXTURE_HU) * texture
+    bone = _bone_hu(random, anatomy, _marrow_hu(random, anatomy, texture))
+    if random.random() < JOINT_SHARE:
+        bone[(anatomy.tissue == Tissue.CARTILAGE) & (anatomy.bone > 0)] = table[Tissue.CARTILAGE]
+    return np.where(anatomy.bone > 0, bone, hu).astype(np.float32)
+
+
+def _tissue_hu(random: np.random.Generator) -> Singles:
+    """Return the HU of each `Tissue` (17,) float32 in one scan."""
     table = np.zeros(len(Tissue), np.float32)
-    enhanced = random.random() < 0.55
+    enhanced = random.random() < CONTRAST_SHARE
     phase = random.random()
     for kind, span in HU_RANGE.items():
         table[kind] = random.uniform(*span)
         if enhanced and kind in CONTRAST:
             low, high = CONTRAST[kind]
-            table[kind] += low + (high - low) * np.clip(phase + random.normal(0.0, 0.3), 0.0, 1.0)
-    if random.random() < 0.15:
-        table[Tissue.BOWEL] = random.uniform(100.0, 600.0)  # oral contrast
-    if random.random() < 0.05:
-        table[Tissue.DISC] = random.uniform(-300.0, 0.0)  # vacuum
-    hu = table[tissue]
-    soft = smooth_noise(random, bone.shape, 4.0 / h)
-    hu += (tissue > Tissue.AIR) * random.uniform(3.0, 15.0) * soft
-    marrow = _marrow(random, anatomy, soft)
-    hard = np.float32(random.uniform(350.0, 1300.0))
-    shell = np.float32(random.uniform(0.4, 1.5)) * np.where(anatomy.behind, random.uniform(1.0, 2.5), 1.0)
-    patchy = 1.0 + 0.35 * smooth_noise(random, bone.shape, 6.0 / h)
-    marrow += anatomy.behind * np.float32(random.uniform(0.0, 200.0))
-    cortex = np.exp(-np.square(np.maximum(depth - 0.5 * h, 0.0) / (shell * np.clip(patchy, 0.3, 2.0))))
-    inside = marrow + (hard - marrow) * cortex
-    if random.random() < 0.9:
-        joint = (tissue == Tissue.CARTILAGE) & (bone > 0)
-        inside[joint] = table[Tissue.CARTILAGE]
-    return np.where(bone > 0, inside, hu).astype(np.float32)
+            table[kind] += low + (high - low) * np.clip(phase + random.normal(0.0, PHASE_SD), 0.0, 1.0)
+    if random.random() < ORAL_CONTRAST_SHARE:
+        table[Tissue.BOWEL] = random.uniform(*ORAL_CONTRAST_HU)
+    if random.random() < VACUUM_SHARE:
+        table[Tissue.DISC] = random.uniform(*VACUUM_HU)
+    return table
 
 
-def _marrow(random: np.random.Generator, anatomy: Anatomy, soft: Singles) -> Singles:
-    """Trabecular bone: a level's own density, texture, denser near the surface, lesions."""
+def _marrow_hu(random: np.random.Generator, anatomy: Anatomy, texture: Singles) -> Singles:
+    """Return the HU of trabecular bone (i, j, k): a level's own mean, texture, denser near the surface, lesions."""
     bone, h = anatomy.bone, anatomy.grid.spacing
-    level = np.float32(random.uniform(30.0, 300.0))
-    own = level + random.normal(0.0, 15.0, 256).astype(np.float32)
-    own[RIB] = own[PELVIS] = level * random.uniform(0.5, 1.3) + random.uniform(0.0, 150.0)
-    marrow = own[bone]
-    marrow += random.uniform(5.0, 60.0) * smooth_noise(random, bone.shape, max(1.2 / h, 0.6))
-    marrow += random.uniform(0.0, 40.0) * soft
-    marrow += np.float32(random.uniform(0.0, 150.0)) * np.exp(-anatomy.depth / random.uniform(2.0, 5.0))
-    if random.random() < 0.12:
-        lesion = smooth_noise(random, bone.shape, random.uniform(5.0, 10.0) / h) > 1.8
-        marrow[lesion] += random.choice([-1.0, 1.0]) * random.uniform(80.0, 500.0)
-    return np.maximum(marrow, -60.0)
+    person = np.float32(random.uniform(*MARROW_HU))
+    of_label = person + random.normal(0.0, LEVEL_SD_HU, 256).astype(np.float32)
+    of_label[RIB] = of_label[PELVIS] = person * random.uniform(*OTHER_BONES_FACTOR) + random.uniform(*OTHER_BONES_HU)
+    marrow = of_label[bone]
+    width = max(TRABECULAE_WIDTH_MM / h, LEAST_WIDTH_VOXELS)
+    marrow += random.uniform(*TRABECULAE_HU) * smooth_noise(random, bone.shape, width)
+    marrow += random.uniform(*PATCHES_HU) * texture
+    near_cortex = np.float32(random.uniform(*NEAR_CORTEX_HU))
+    marrow += near_cortex * np.exp(-anatomy.depth / random.uniform(*NEAR_CORTEX_MM))
+    if random.random() < LESION_SHARE:
+        lesion = smooth_noise(random, bone.shape, random.uniform(*LESION_WIDTH_MM) / h) > LESION_LEVEL
+        marrow[lesion] += random.choice([-1.0, 1.0]) * random.uniform(*LESION_HU)
+    return np.maximum(marrow, LEAST_MARROW_HU)
+
+
+def _bone_hu(random: np.random.Generator, anatomy: Anatomy, marrow: Singles) -> Reals:
+    """Return the HU of bone (i, j, k): `marrow` inside a cortex of uneven thickness, denser behind the bodies."""
+    h = anatomy.grid.spacing
+    cortex_hu = np.float32(random.uniform(*CORTEX_HU))
+    body = np.float32(random.uniform(*CORTEX_MM))
+    thickness = body * np.where(anatomy.posterior, random.uniform(*POSTERIOR_CORTEX), 1.0)
+    uneven = 1.0 + PATCHY * smooth_noise(random, anatomy.bone.shape, PATCHY_WIDTH_MM / h)
+    marrow += anatomy.posterior * np.float32(random.uniform(*POSTERIOR_HU))
+    depth = np.maximum(anatomy.depth - 0.5 * h, 0.0)  # the outermost voxel's centre lies half a voxel deep
+    cortex = np.exp(-np.square(depth / (thickness * np.clip(uneven, *PATCHY_RANGE))))
+    return marrow + (cortex_hu - marrow) * cortex

@@ -1,34 +1,81 @@
-"""Metal in bone."""
+"""Add metal to a scan: screws in bone, with streaks through the slices they lie in."""
 
 from __future__ import annotations
 
-import numpy as np
+from dataclasses import dataclass
 
-from models.types import Singles
+import numpy as np
+from numpy.typing import NDArray
+
+from models.types import Bools, Floats, Singles
 from synthetic_ct.anatomy import Anatomy
 
+METAL_SHARE = 0.04
+"""Share of scans with metal. Wide on purpose."""
+LEAST_DEPTH_MM = 2.0
+"""Screws pass through a point at least this deep in bone."""
+MOST_SCREWS = 4
+SIDEWAYS_SD, UPWARDS_SD = 0.4, 0.2
+"""Deviation of a screw's direction from straight forward, as a slope."""
+SCREW_RADIUS_MM, SCREW_HALF_LENGTH_MM = (2.0, 4.0), (10.0, 28.0)
+"""Pedicle screws are about 5 to 8 mm thick and 35 to 55 mm long. Shorter ones stand for cement. Wide on purpose."""
+METAL_HU = (1800.0, 8000.0)
+"""From cement to steel; a scanner stores at most 3071 HU (`synthetic_ct.scanner.HIGHEST_HU`)."""
+RAYS = (3, 9)
+"""Lowest number of rays of a star of streaks, and the lowest number that it does not reach."""
+RAY_SHARPNESS = 3
+"""Power of the cosine that the rays follow: odd, so that bright rays alternate with dark ones."""
+STREAK_HU, STREAK_REACH_MM = (50.0, 400.0), (20.0, 60.0)
+"""Strength of streaks at the screw, and distance at which it has fallen to 1/e. Chosen by eye on real CTs."""
+FULL_PHASE = 6.3
+"""Range of phases, radians: 2 pi, rounded up."""
 
-def add_metal(random: np.random.Generator, hu: Singles, anatomy: Anatomy, share: float = 0.04) -> None:
-    """Now and then add screws or cement within bone, with streaks through the slices they lie in, in place."""
+
+@dataclass(frozen=True)
+class Offsets:
+    """Distances of all voxels from one of them, in voxels: x (i, 1, 1), y (1, j, 1) and z (1, 1, k)."""
+
+    x: Floats
+    y: Floats
+    z: Floats
+
+    @classmethod
+    def of(cls, shape: tuple[int, ...], voxel: NDArray[np.int64]) -> Offsets:
+        """Return the distances from `voxel` (3,) in an array of `shape`."""
+        axes = (np.arange(n, dtype=np.float32) for n in shape)
+        return cls(*(a.reshape([-1 if i == j else 1 for i in range(3)]) - voxel[j] for j, a in enumerate(axes)))
+
+
+def add_metal(random: np.random.Generator, hu: Singles, anatomy: Anatomy, share: float = METAL_SHARE) -> None:
+    """Add screws to `hu` (i, j, k), in place, with probability `share`; nothing where there is no bone."""
     if random.random() > share:
         return
-    spots = np.argwhere((anatomy.depth > 2.0) & (anatomy.bone > 0))
-    if not len(spots):
+    candidates = np.argwhere((anatomy.depth > LEAST_DEPTH_MM) & (anatomy.bone > 0))
+    if not len(candidates):
         return
     h = anatomy.grid.spacing
-    axes = [np.arange(n, dtype=np.float32) for n in hu.shape]
-    for _ in range(random.integers(1, 5)):
-        at = spots[random.integers(len(spots))]
-        direction = np.array([random.normal(0.0, 0.4), 1.0, random.normal(0.0, 0.2)])
-        direction /= np.linalg.norm(direction)
-        offset = [a.reshape([-1 if i == j else 1 for i in range(3)]) - at[j] for j, a in enumerate(axes)]
-        along = sum(o * d for o, d in zip(offset, direction, strict=True))
-        square = sum(o * o for o in offset) - along**2
-        screw = (square < (random.uniform(2.0, 4.0) / h) ** 2) & (np.abs(along) < random.uniform(10.0, 28.0) / h)
-        hu[screw] = random.uniform(1800.0, 8000.0)
-        angle = np.arctan2(offset[1], offset[0])[:, :, 0]
-        away = np.hypot(offset[0], offset[1])[:, :, 0] * h
-        rays = np.cos(random.integers(3, 9) * angle + random.uniform(0.0, 6.3)) ** 3
-        streak = random.uniform(50.0, 400.0) * rays * np.exp(-away / random.uniform(20.0, 60.0))
-        touched = np.flatnonzero(screw.any(axis=(0, 1)))
-        hu[:, :, touched] += np.where(screw[:, :, touched], 0.0, streak[:, :, None]).astype(np.float32)
+    for _ in range(random.integers(1, MOST_SCREWS + 1)):
+        offsets = Offsets.of(hu.shape, candidates[random.integers(len(candidates))])
+        screw = _draw_screw(random, offsets, h)
+        hu[screw] = random.uniform(*METAL_HU)
+        streak = _draw_streaks(random, offsets, h)
+        slices = np.flatnonzero(screw.any(axis=(0, 1)))
+        hu[:, :, slices] += np.where(screw[:, :, slices], 0.0, streak[:, :, None]).astype(np.float32)
+
+
+def _draw_screw(random: np.random.Generator, offsets: Offsets, spacing: float) -> Bools:
+    """Return (i, j, k) which voxels lie in a cylinder that points roughly forward."""
+    direction = np.array([random.normal(0.0, SIDEWAYS_SD), 1.0, random.normal(0.0, UPWARDS_SD)])
+    direction /= np.linalg.norm(direction)
+    along = offsets.x * direction[0] + offsets.y * direction[1] + offsets.z * direction[2]
+    square = offsets.x * offsets.x + offsets.y * offsets.y + offsets.z * offsets.z - along**2
+    thin = square < (random.uniform(*SCREW_RADIUS_MM) / spacing) ** 2
+    return np.asarray(thin & (np.abs(along) < random.uniform(*SCREW_HALF_LENGTH_MM) / spacing))
+
+
+def _draw_streaks(random: np.random.Generator, offsets: Offsets, spacing: float) -> Floats:
+    """Return (i, j) HU of a star of bright and dark rays in a slice."""
+    angle = np.arctan2(offsets.y, offsets.x)[:, :, 0]
+    distance = np.hypot(offsets.x, offsets.y)[:, :, 0] * spacing
+    rays = np.cos(random.integers(*RAYS) * angle + random.uniform(0.0, FULL_PHASE)) ** RAY_SHARPNESS
+    return np.asarray(random.uniform(*STREAK_HU) * rays * np.exp(-distance / random.uniform(*STREAK_REACH_MM)))

@@ -1,4 +1,4 @@
-"""A synthetic person: a spine, the bones around it, the trunk."""
+"""A synthetic person: a spine, the torso around it, the other bones."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from synthetic_ct.skeleton import Skeleton, Torso, make_skeleton, make_torso
+from synthetic_ct.skeleton import Skeleton, make_skeleton
+from synthetic_ct.torso import Torso, make_torso
 from synthetic_ct.vertebra import Spine
 
 
 @dataclass(frozen=True)
 class Person:
-    """A synthetic person: everything that is drawn, in the world."""
+    """A synthetic person in the world, ready to be drawn."""
 
     spine: Spine
     torso: Torso
@@ -20,6 +21,6 @@ class Person:
 
     @classmethod
     def make(cls, random: np.random.Generator, spine: Spine) -> Person:
-        """Put flesh and bones around a spine."""
+        """Return a random person with this spine."""
         torso = make_torso(random, spine)
         return cls(spine, torso, make_skeleton(random, spine, torso))

@@ -1,4 +1,4 @@
-"""Simple solids that bones are drawn from where only their place and size matter."""
+"""Simple solids for bones of which only position and size matter: tubes and convex hulls."""
 
 from __future__ import annotations
 
@@ -11,44 +11,64 @@ from scipy.spatial import ConvexHull, QhullError
 
 from models.types import Floats
 
+SPHERE_STEP_MM = 2.0
+"""Distance of a tube's spheres: less than half of the thinnest tube's diameter, so that its outline is smooth."""
+ELLIPSE_POINTS = 24
+
 
 @dataclass(frozen=True)
 class Tube:
-    """A chain of balls: ``points`` (n, 3) mm and their ``radius`` (n,) mm."""
+    """A row of overlapping spheres.
+
+    Attributes
+    ----------
+    points
+        (n, 3) centres, mm RAS.
+    radius
+        (n,) radii, mm.
+    """
 
     points: Floats
     radius: Floats
 
     @classmethod
-    def along(cls, corners: Floats, radius: float, step: float = 2.0) -> Tube:
-        """Return a tube of one radius along a smooth curve through ``corners`` (n, 3), a ball every `step` mm."""
-        points = smooth(corners, step)
+    def along(cls, corners: Floats, radius: float, step: float = SPHERE_STEP_MM) -> Tube:
+        """Return a tube of one `radius` (mm) along a smooth curve through `corners` (n, 3), a sphere every `step`."""
+        points = smooth_curve(corners, step)
         return cls(points, np.full(len(points), radius))
 
 
 @dataclass(frozen=True)
 class Hull:
-    """The convex hull of ``points`` (n, 3) mm."""
+    """A convex solid.
+
+    Attributes
+    ----------
+    points
+        (n, 3) mm RAS: corners, and maybe points within.
+    triangles
+        (t, 3) positions in `points`: the surface.
+    """
 
     points: Floats
     triangles: NDArray[np.int64]
 
     @classmethod
     def of(cls, points: Floats) -> Hull | None:
-        """Return the hull, or None where the points are flat."""
+        """Return the convex hull of `points` (n, 3), or None where they lie in one plane."""
         try:
             return cls(points, ConvexHull(points).simplices.astype(np.int64))
         except QhullError:
             return None
 
 
-def ellipse(centre: Floats, axes: Floats, half: Floats, n: int = 24) -> Floats:
-    """Return (n, 3) points on an ellipse with axes (2, 3) and half widths (2,)."""
+def ellipse(centre: Floats, axes: Floats, half: Floats, n: int = ELLIPSE_POINTS) -> Floats:
+    """Return (n, 3) points on an ellipse with unit axes (2, 3) and half widths (2,), mm."""
     angle = np.linspace(0.0, 2.0 * np.pi, n, endpoint=False)
     return np.asarray(centre + np.cos(angle)[:, None] * half[0] * axes[0] + np.sin(angle)[:, None] * half[1] * axes[1])
 
 
-def smooth(points: Floats, step: float) -> Floats:
-    """Return a smooth curve through points (n, 3), sampled every `step` mm."""
+def smooth_curve(points: Floats, step: float) -> Floats:
+    """Return (m, 3) points every `step` mm on the cubic spline through `points` (n, 3)."""
     along = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(points, axis=0), axis=1))])
     return np.asarray(CubicSpline(along, points)(np.arange(0.0, along[-1], step)))

@@ -1,7 +1,7 @@
 """A whole synthetic CT with its label map, as a hospital would send it: for tests, measurements and the demonstration.
 
-``python -m synthetic_ct --out DIR`` writes one. Nothing of it is patient data: the vertebrae are the
-shipped template's, scaled level by level.
+``python -m synthetic_ct --out DIR`` writes one. It holds no patient data: all vertebrae are the shipped template,
+scaled level by level.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import nibabel as nib
 import numpy as np
 from scipy import ndimage
 
-from models.types import Floats
+from models.types import Bytes, Floats
 from synthetic_ct.anatomy import draw_anatomy
 from synthetic_ct.bone_labels import SACRUM, THORACOLUMBAR_LEVELS
 from synthetic_ct.grid import Grid
@@ -24,9 +24,17 @@ from synthetic_ct.scanner import Protocol, scan
 from synthetic_ct.spine import make_spine, make_template_spine
 from synthetic_ct.vertebra import Spine
 from workers.imaging.volume import Volume
-from workers.mask.conventions import VERSE_LABELS
+from workers.mask.conventions import VERSE, VERSE_LABELS
 
 PLAIN = Protocol(in_plane_mm=1.0, slice_mm=1.5, step_mm=1.5, blur_mm=0.5, noise_hu=12.0, grain=0.7)
+"""An ordinary abdominal CT: little noise, thin slices, a medium kernel."""
+DRAWN_MM = 1.0
+"""Spacing of the grid that a person is drawn on."""
+VERSE_SACRUM = next(label for label, name in VERSE.items() if name == "sacrum")
+
+LUMBAR_LOW_MM, LUMBAR_HIGH_MM = (100.0, 110.0, 60.0), (100.0, 80.0, 15.0)
+"""Field of view of a lumbar CT: to the left of, behind and below the centres of L2 and L5, and to the right of, in
+front of and above those of L2 and T10."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +46,7 @@ class SyntheticCt:
     ct
         int16 HU.
     labels
-        uint8 on the same grid, VerSe numbering (L1 = 20).
+        uint8 on the same grid: VerSe's labels (L1 = 20) of T1 to L5 and of the sacrum.
     person
         Who was drawn.
     """
@@ -59,15 +67,15 @@ def scan_person(
     high: Floats,
     *,
     protocol: Protocol = PLAIN,
-    spacing: float = 1.0,
+    spacing: float = DRAWN_MM,
     metal: bool = False,
 ) -> SyntheticCt:
-    """Scan a box of the world.
+    """Draw and scan a box of the world.
 
     Parameters
     ----------
     random
-        Of tissue and noise.
+        Source of tissue and noise.
     person
         Who is scanned.
     low, high
@@ -75,7 +83,7 @@ def scan_person(
     protocol
         Pixels, slices, noise.
     spacing
-        Of the grid that is drawn, mm; pixels may not be smaller.
+        Spacing of the grid that is drawn, mm. Pixels may not be smaller.
     metal
         Put screws into the bones.
     """
@@ -86,28 +94,36 @@ def scan_person(
         add_metal(random, hu, anatomy, share=1.0)
     image, step = scan(random, hu, spacing, protocol)
     labels = ndimage.affine_transform(anatomy.bone, step / spacing, output_shape=image.shape, order=0)
-    table = np.zeros(256, np.uint8)
-    for i, level in enumerate(THORACOLUMBAR_LEVELS, start=1):
-        table[i] = VERSE_LABELS[level]
-    table[SACRUM] = 26
     affine = np.diag([*step, 1.0])
     affine[:3, 3] = grid.origin
-    return SyntheticCt(Volume(np.rint(image).astype(np.int16), affine), Volume(table[labels], affine), person)
+    ct = Volume(np.rint(image).astype(np.int16), affine)
+    return SyntheticCt(ct, Volume(_verse_labels(labels), affine), person)
+
+
+def _verse_labels(labels: Bytes) -> Bytes:
+    """Return VerSe's labels in place of those of `synthetic_ct.bone_labels`; 0 for bones that VerSe does not have."""
+    table = np.zeros(256, np.uint8)
+    for label, level in enumerate(THORACOLUMBAR_LEVELS, start=1):
+        table[label] = VERSE_LABELS[level]
+    table[SACRUM] = VERSE_SACRUM
+    return table[labels]
 
 
 def make_lumbar_ct(seed: int = 0, spines: list[Spine] | None = None, protocol: Protocol = PLAIN) -> SyntheticCt:
-    """Return a CT from T10 to the sacrum, 200 x 190 mm in plane."""
+    """Return a CT from T10 to the sacrum, 200 x 190 mm in plane.
+
+    `seed` decides everything. The person is made from one of `spines`, or from the template.
+    """
     random = np.random.default_rng(seed)
     person = Person.make(random, make_spine(random, spines or [make_template_spine()]))
     at = {v.level: v.centre for v in person.spine.vertebrae}
-    middle = at["L2"]
-    low = np.array([middle[0] - 100.0, middle[1] - 110.0, at["L5"][2] - 60.0])
-    high = np.array([middle[0] + 100.0, middle[1] + 80.0, at["T10"][2] + 15.0])
+    low = np.append(at["L2"][:2], at["L5"][2]) - np.array(LUMBAR_LOW_MM)
+    high = np.append(at["L2"][:2], at["T10"][2]) + np.array(LUMBAR_HIGH_MM)
     return scan_person(random, person, low, high, protocol=protocol)
 
 
 def write_ct(scan: SyntheticCt, folder: Path) -> tuple[Path, Path]:
-    """Write ``ct.nii.gz`` and ``mask.nii.gz`` into `folder`; return their paths."""
+    """Write ``ct.nii.gz`` and ``mask.nii.gz`` into `folder`, which is made if needed; return their paths."""
     folder.mkdir(parents=True, exist_ok=True)
     paths = folder / "ct.nii.gz", folder / "mask.nii.gz"
     for path, volume in zip(paths, (scan.ct, scan.labels), strict=True):

@@ -10,9 +10,10 @@ from tqdm import tqdm
 from models.bundle import Bundle
 from models.types import Floats
 from synthetic_ct.bone_labels import THORACOLUMBAR_LEVELS
-from synthetic_ct.vertebra import DrawingSurface, Spine, Vertebra
+from synthetic_ct.drawing_surface import DrawingSurface
+from synthetic_ct.vertebra import Spine, Vertebra
 from training.files import save_npz
-from training.shapes.population import mode_spread, register
+from training.shapes.registration import mode_spread, register
 from training.shapes.sources import SOURCES, Source, read_surface
 from workers.mesh.subject_mesh import MeshMorpher
 
@@ -43,11 +44,11 @@ def read_spines(data: Path, work: Path, sources: tuple[Source, ...] = SPINE_SOUR
     folder.mkdir(parents=True, exist_ok=True)
     bundle = Bundle()
     morpher = MeshMorpher(bundle.template, bundle.shape_model)
-    skin = DrawingSurface.of(morpher, mode_spread(register(SOURCES, data, work)))
+    surface = DrawingSurface.of(morpher, mode_spread(register(SOURCES, data, work)))
     by_person: dict[str, list[Vertebra]] = {}
     for source in tqdm(sources, desc="fitting", disable=None):
         nodes = _fitted_nodes(source, data, folder / f"{source.name}.npz", morpher)
-        vertebra = Vertebra(source.level, source.person, nodes[skin.index], skin)
+        vertebra = Vertebra(source.level, source.person, nodes[surface.index], surface)
         by_person.setdefault(source.person, []).append(vertebra)
     return [
         Spine(person, tuple(sorted(vertebrae, key=lambda v: THORACOLUMBAR_LEVELS.index(v.level))))
