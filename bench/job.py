@@ -16,14 +16,16 @@ import psutil
 
 from app.client import Client, Request
 from app.demo import service
-from bench.memory import growth
+from bench.memory import watch_growth
 from bench.segmentation import hospital_ct, write_ct
-from training.__main__ import data_folder
+from training.data_folder import data_folder
 
 REPEATS = 3
 FIDELITIES = ("surrogate", "fe")
 ALONE = "512 x 512 x 133 CT without a mask, surrogate"
 UPLOAD_BYTES = 300_000_000
+NO_SERVICE = "http://127.0.0.1:9"
+"""Nothing listens there, so `service` starts a service of its own."""
 PAPER_SECONDS = (134.0, 154.0)
 """The paper's pipeline on an RTX 4090, segmentation included (Table IV)."""
 
@@ -43,21 +45,26 @@ def upload_growth(url: str) -> tuple[float, float]:
     """Stream 300 MB to the gateway; return by how many MB its memory grew at most, and the seconds it took."""
     gateway = next(p for p in psutil.process_iter(["cmdline"]) if _is_gateway(p, url))
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    with growth(gateway) as grown:
+    with watch_growth(gateway) as growth:
         start = time.perf_counter()
         response = httpx.post(f"{url}/v1/jobs", content=_body(), headers=headers, timeout=120)
         seconds = time.perf_counter() - start
     response.raise_for_status()
     httpx.delete(url + response.headers["location"])
-    return grown.mb, seconds
+    return growth.mb, seconds
 
 
-def ct_alone(url: str) -> dict[str, Any]:
+def measure_alone(url: str) -> dict[str, Any]:
     """Send the 512 x 512 x 133 CT of `bench.segmentation` without a mask; return its figures."""
     with tempfile.TemporaryDirectory() as folder, Client(url) as client:
         path = Path(folder) / "ct.nii.gz"
         write_ct(hospital_ct(), path)
-        runs = [job_seconds(client, Request(path, None, {})) for _ in range(REPEATS)]
+        return _repeat(client, Request(path, None, {}))
+
+
+def _repeat(client: Client, request: Request) -> dict[str, Any]:
+    """Run a job several times; return the seconds of each run, and those of the last one's stages."""
+    runs = [job_seconds(client, request) for _ in range(REPEATS)]
     return {"post_to_last_result_s": [seconds for seconds, _ in runs], "stages_s": runs[-1][1]}
 
 
@@ -76,34 +83,43 @@ def _body() -> Iterator[bytes]:
     yield b'\r\n--b\r\nContent-Disposition: form-data; name="mask"; filename="m"\r\n\r\nmask\r\n--b--\r\n'
 
 
-def main(target: Path) -> None:
-    """Print the figures and write them to `target`."""
-    folder = data_folder() / "ct" / "totalsegmentator_example"
-    result: dict[str, Any] = {}
-    with service("http://127.0.0.1:9") as url:  # nothing listens there: a service of its own
-        if folder.is_dir():
-            with Client(url) as client:
-                for fidelity in FIDELITIES:
-                    params = {"mask_label": 31, "vertebra": "L1", "fidelity": fidelity}
-                    request = Request(folder / "ct.nii.gz", folder / "vertebrae.nii.gz", params)
-                    runs = [job_seconds(client, request) for _ in range(REPEATS)]
-                    seconds = [seconds for seconds, _ in runs]
-                    result[fidelity] = {"post_to_last_result_s": seconds, "stages_s": runs[-1][1]}
-        else:
-            print(f"job: skipped, the real data is not in {folder} (set VERTEBRA_DATA)")
-        result[ALONE] = ct_alone(url)
-        grown, seconds = upload_growth(url)
-        result |= {"upload_300_mb_growth_mb": grown, "upload_300_mb_seconds": seconds}
+def measure_with_mask(url: str, folder: Path) -> dict[str, Any]:
+    """Send the CT in `folder` with its mask, once a fidelity and repeat; return the figures by fidelity."""
+    figures = {}
+    with Client(url) as client:
+        for fidelity in FIDELITIES:
+            params = {"mask_label": 31, "vertebra": "L1", "fidelity": fidelity}
+            request = Request(folder / "ct.nii.gz", folder / "vertebrae.nii.gz", params)
+            figures[fidelity] = _repeat(client, request)
+    return figures
+
+
+def _print_jobs(result: dict[str, Any]) -> None:
     for name in (*FIDELITIES, ALONE):
         if name in result:
-            runs_text = ", ".join(f"{s:.1f}" for s in result[name]["post_to_last_result_s"])
+            runs = ", ".join(f"{s:.1f}" for s in result[name]["post_to_last_result_s"])
             what = name if name == ALONE else f"TotalSegmentator example CT with its mask, L1, {name}"
-            print(f"\n{what}, POST to last result: {runs_text} s")
+            print(f"\n{what}, POST to last result: {runs} s")
             stages = result[name]["stages_s"]
             print(f"  stages (s): {', '.join(f'{stage} {s:.2f}' for stage, s in stages.items())}")
     low, high = PAPER_SECONDS
     print(f"  the paper's whole pipeline on an RTX 4090, segmentation included: {low:.0f} to {high:.0f} s")
-    print(f"gateway memory while 300 MB stream in: +{grown:.1f} MB at most, {seconds:.1f} s")
+
+
+def main(target: Path) -> None:
+    """Print the figures and write them to `target`."""
+    folder = data_folder() / "ct" / "totalsegmentator_example"
+    result: dict[str, Any] = {}
+    with service(NO_SERVICE) as url:
+        if folder.is_dir():
+            result |= measure_with_mask(url, folder)
+        else:
+            print(f"job: skipped, the real data is not in {folder} (set VERTEBRA_DATA)")
+        result[ALONE] = measure_alone(url)
+        megabytes, seconds = upload_growth(url)
+        result |= {"upload_300_mb_growth_mb": megabytes, "upload_300_mb_seconds": seconds}
+    _print_jobs(result)
+    print(f"gateway memory while 300 MB stream in: +{megabytes:.1f} MB at most, {seconds:.1f} s")
     target.write_text(json.dumps(result, indent=2))
 
 

@@ -1,4 +1,4 @@
-"""By how much a process grows while something runs."""
+"""By how much a process grows while a block runs."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import psutil
 
 EVERY_S = 0.005
+"""Time between two looks at the process: short beside the copies that a job makes."""
 
 
 @dataclass
@@ -20,18 +21,18 @@ class Growth:
 
 
 @contextmanager
-def growth(process: psutil.Process) -> Iterator[Growth]:
-    """Watch `process` meanwhile; the figure stands when the block ends."""
-    told, before, done = Growth(), process.memory_info().rss, threading.Event()
+def watch_growth(process: psutil.Process) -> Iterator[Growth]:
+    """Watch `process` while the block runs; the figure is final when the block ends."""
+    growth, before, done = Growth(), process.memory_info().rss, threading.Event()
 
     def watch() -> None:
         while not done.wait(EVERY_S):
-            told.mb = max(told.mb, (process.memory_info().rss - before) / 1e6)
+            growth.mb = max(growth.mb, (process.memory_info().rss - before) / 1e6)
 
     thread = threading.Thread(target=watch)
     thread.start()
     try:
-        yield told
+        yield growth
     finally:
         done.set()
         thread.join()

@@ -17,7 +17,7 @@ import psutil
 from scipy import ndimage
 
 from app.contract.params import JobParams
-from bench.memory import growth
+from bench.memory import watch_growth
 from synthetic_ct.person import Person
 from synthetic_ct.spine import make_spine, make_template_spine
 from synthetic_ct.vertebra import Spine
@@ -74,7 +74,7 @@ def write_ct(volume: Volume, path: Path) -> None:
 def measure(ct: Volume) -> dict[str, float]:
     """Localise and segment once; return seconds a stage and by how many MB the process grew at most."""
     params = JobParams()
-    with growth(psutil.Process()) as grown:
+    with watch_growth(psutil.Process()) as grown:
         start = time.perf_counter()
         place = engine().finder.place(ct, params)
         middle = time.perf_counter()

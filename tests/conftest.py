@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,13 +9,13 @@ if TYPE_CHECKING:
     from workers.engine import Engine
 
 import workers  # noqa: F401  (thread settings, before NumPy)
+from training.data_folder import data_folder
 
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:
     """Real CTs, masks and surfaces: $VERTEBRA_DATA, or ../shared/data beside the repository."""
-    default = Path(__file__).parents[2] / "shared" / "data"
-    folder = Path(os.environ.get("VERTEBRA_DATA", default))
+    folder = data_folder()
     if not (folder / "shapes").is_dir():
         pytest.skip(f"no real data at {folder}: set VERTEBRA_DATA to the folder that holds ct/ and shapes/")
     return folder
