@@ -18,6 +18,11 @@ from models.template import Template
 from models.types import Bools, Ints
 
 VERSION = "0.6.0"
+"""Of the bundle; the manifest has it, and the report of every job."""
+TRIANGLE_KEY = np.array([1, 1 << 20, 1 << 40])
+"""Packs the three node ids of a triangle into one number."""
+NO_TIME = (1980, 1, 1, 0, 0, 0)
+"""The earliest time stamp that a zip archive can have."""
 
 
 def write_template(folder: Path, template: Template) -> None:
@@ -53,8 +58,9 @@ def write_manifest(folder: Path, **details: Any) -> None:
 
 
 def _is_row_of(rows: Ints, subset: Ints) -> Bools:
-    key = rows.astype(np.int64) @ np.array([1, 1 << 20, 1 << 40])
-    return np.isin(key, subset.astype(np.int64) @ np.array([1, 1 << 20, 1 << 40]))
+    """Return which of the triangles `rows` (t, 3) are among `subset`; node ids are below 2^20."""
+    key = rows.astype(np.int64) @ TRIANGLE_KEY
+    return np.isin(key, subset.astype(np.int64) @ TRIANGLE_KEY)
 
 
 def write_npz(path: Path, **arrays: NDArray[Any]) -> None:
@@ -63,6 +69,6 @@ def write_npz(path: Path, **arrays: NDArray[Any]) -> None:
         for name, array in arrays.items():
             buffer = io.BytesIO()
             np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-            entry = zipfile.ZipInfo(f"{name}.npy", date_time=(1980, 1, 1, 0, 0, 0))
+            entry = zipfile.ZipInfo(f"{name}.npy", date_time=NO_TIME)
             entry.compress_type = zipfile.ZIP_LZMA
             archive.writestr(entry, buffer.getvalue())

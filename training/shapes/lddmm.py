@@ -3,7 +3,7 @@
 Geodesic shooting with control points (Durrleman et al., "Morphometry of anatomical shape complexes with dense
 deformations and sparse parameters", NeuroImage 101, 2014): points q with momenta p follow Hamilton's equations of
 H = 1/2 sum_ij p_i . p_j k(q_i, q_j), k Gaussian, and carry every other point along. Template and subject share their
-nodes here, so the data term is the plain distance of corresponding nodes.
+nodes here, so the data term is the distance of corresponding nodes.
 """
 
 from __future__ import annotations
@@ -17,10 +17,13 @@ from models.types import Floats, Singles
 from workers.geometry.farthest_points import farthest_points
 
 KERNEL_MM = 12.0
+"""Standard deviation of the Gaussian kernel: about the size of a process."""
 N_CONTROL, N_TARGET = 300, 3000
+"""Control points, and nodes of the data term; both are spread over the surface."""
 STEPS = 10
-DATA_WEIGHT = 0.5
-"""Weight, 1/mm^2, of the mean squared distance beside the deformation energy per control point."""
+"""Heun steps from the template to the subject."""
+DATA_WEIGHT, ENERGY_WEIGHT = 0.5, 1e-3
+"""Weights of the mean squared distance, 1/mm^2, and of the deformation energy per control point."""
 
 
 @dataclass(frozen=True)
@@ -94,7 +97,7 @@ def shoot(template: Floats, subject: Floats, n_surface: int, iterations: int = 6
     p0 = torch.zeros_like(q0, requires_grad=True)
     optimiser = torch.optim.LBFGS([p0], max_iter=iterations, history_size=10, line_search_fn="strong_wolfe")
 
-    def carried() -> torch.Tensor:
+    def carry_start() -> torch.Tensor:
         q, p, x = q0, p0, start
         for _ in range(STEPS):
             q, p, x = _step(q, p, x, 1.0 / STEPS)
@@ -103,11 +106,11 @@ def shoot(template: Floats, subject: Floats, n_surface: int, iterations: int = 6
     def loss() -> torch.Tensor:
         optimiser.zero_grad()
         energy = (p0 * (k0 @ p0)).sum() / len(q0)
-        value = 1e-3 * energy + DATA_WEIGHT * (carried() - goal).square().sum(1).mean()
+        value = ENERGY_WEIGHT * energy + DATA_WEIGHT * (carry_start() - goal).square().sum(1).mean()
         value.backward()
         return value
 
     optimiser.step(loss)
     with torch.no_grad():
-        error = float((carried() - goal).norm(dim=1).mean())
+        error = float((carry_start() - goal).norm(dim=1).mean())
     return Geodesic(control, p0.detach().numpy(), error)

@@ -1,7 +1,7 @@
 """The source shapes: whose vertebrae they are, and how to read them.
 
-A source is a closed surface mesh (any format PyVista reads, mm, RAS axes) or one label of a NIfTI mask. Splits are by
-`person`, always: two vertebrae of one person never stand on both sides.
+A source is a closed surface mesh (any format PyVista reads, mm, RAS axes) or one label of a NIfTI mask. Every split is
+by `person`: two vertebrae of one person never stand on both sides.
 """
 
 from __future__ import annotations
@@ -19,6 +19,9 @@ from workers.mask.cleaning import clean_mask
 from workers.mask.conventions import VERSE_LABELS
 from workers.mesh.mask_surface import extract_surface
 
+ANY_LABEL = (-1,)
+"""The labels of a source whose mask holds one vertebra only: every voxel above 0."""
+
 
 @dataclass(frozen=True)
 class Source:
@@ -31,7 +34,7 @@ class Source:
     path
         File below the data folder.
     labels
-        Label values of the mask that make up the vertebra; empty for a surface mesh, (-1,) for "any voxel above 0".
+        Label values of the mask that make up the vertebra; empty for a surface mesh, `ANY_LABEL` for every one.
     scan
         Names a second scan of the same person.
     """
@@ -55,7 +58,7 @@ def _sources() -> Iterable[Source]:
     for level in lumbar[1:]:
         yield Source("clouthier_mean", level, f"shapes/morphable_lumbar_mean/{level}.ply")
     for level in lumbar:
-        yield Source("verse005", level, f"shapes/verse005/{level}.nii.gz", (-1,))
+        yield Source("verse005", level, f"shapes/verse005/{level}.nii.gz", ANY_LABEL)
     for label, level in enumerate(("T11", "T12", *lumbar), start=18):
         yield Source("verse004", level, "shapes/verse004/vertebrae.nii.gz", (label,))
     for label, level in enumerate(lumbar, start=20):
@@ -73,7 +76,7 @@ SOURCES = tuple(_sources())
 def verse_sources(folder: Path, level: str = "L1") -> tuple[Source, ...]:
     """Return one source a person of a VerSe data set in BIDS layout (Sekuboyina et al., Med Image Anal 73, 2021).
 
-    Every ``sub-NAME/**/*seg-vert_msk.nii.gz`` below `folder` whose mask holds `level` counts; where a person has more
+    A source is a mask ``sub-NAME/**/*seg-vert_msk.nii.gz`` below `folder` that holds `level`. Where a person has more
     than one, the first in alphabetical order is taken.
 
     Raises
@@ -103,6 +106,6 @@ def read_surface(source: Source, data: Path) -> tuple[Surface, float]:
         triangles = mesh.faces.reshape(-1, 4)[:, 1:].astype(np.int32)
         return Surface(np.asarray(mesh.points, np.float64), triangles).orient_outward(), 0.0
     labels = read_mask(path)
-    chosen = labels.voxels > 0 if source.labels == (-1,) else np.isin(labels.voxels, source.labels)
+    chosen = labels.voxels > 0 if source.labels == ANY_LABEL else np.isin(labels.voxels, source.labels)
     clean = clean_mask(Volume(chosen.astype(np.uint8), labels.affine), 1)
     return extract_surface(clean.voxels, clean.affine), float(clean.spacing.max())

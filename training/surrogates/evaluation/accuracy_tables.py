@@ -11,6 +11,7 @@ from training.surrogates.paper.dataset import COMPONENTS
 
 Rows = Sequence[dict[str, Any]]
 
+VON_MISES_MEASURES = ("r2", "skill", "mae", "nmae", "peak_error", "peak_distance")
 PAPER_TABLE_2 = {
     "MAE (MPa)": "0.030 ± 0.015 | 0.020 ± 0.011 | 0.078 ± 0.041 | 0.066 ± 0.038",
     "NMAE (%)": "2.62 ± 2.05 | 1.66 ± 1.51 | 2.42 ± 1.72 | 2.67 ± 1.95",
@@ -20,11 +21,11 @@ PAPER_TABLE_2 = {
 
 
 def pick(rows: Rows, **wanted: Any) -> list[dict[str, Any]]:
-    """Return the rows whose fields have the wanted values."""
+    """Return the rows whose fields have the values of `wanted`."""
     return [row for row in rows if all(row[key] == value for key, value in wanted.items())]
 
 
-def methods(rows: Rows) -> list[str]:
+def scored_methods(rows: Rows) -> list[str]:
     """Return the methods in the order they were scored."""
     return list(dict.fromkeys(row["method"] for row in rows))
 
@@ -32,17 +33,18 @@ def methods(rows: Rows) -> list[str]:
 def medians(rows: Rows, method: str, region: str = "whole") -> dict[str, float]:
     """Return the medians over the shapes of one method's von Mises scores."""
     own = pick(rows, method=method, component="von_mises", region=region)
-    keys = ("r2", "skill", "mae", "nmae", "peak_error", "peak_distance")
-    return {key: round(float(np.median([row[key] for row in own])), 5) for key in keys} if own else {}
+    if not own:
+        return {}
+    return {key: round(float(np.median([row[key] for row in own])), 5) for key in VON_MISES_MEASURES}
 
 
-def comparison(rows: Rows, region: str = "whole") -> str:
+def comparison_table(rows: Rows, region: str = "whole") -> str:
     """Return one line a method: medians over the shapes of the von Mises scores, and the worst R²."""
     lines = [
         "| surrogate | R² | skill | MAE, MPa | NMAE, % | peak error, % | position, mm | worst R² | worst NMAE, % |",
         "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
-    for method in methods(rows):
+    for method in scored_methods(rows):
         own = pick(rows, method=method, component="von_mises", region=region)
         if not own:
             continue
@@ -55,7 +57,7 @@ def comparison(rows: Rows, region: str = "whole") -> str:
     return "\n".join(lines)
 
 
-def table_2(rows: Rows, method: str, region: str = "whole") -> str:
+def paper_table_2(rows: Rows, method: str, region: str = "whole") -> str:
     """Return the paper's Table II for one method: mean ± standard deviation of s1, s2, s3 and von Mises."""
     measures: dict[str, tuple[str, Callable[[float], str]]] = {
         "MAE (MPa)": ("mae", "{:.4f}".format),
@@ -75,7 +77,7 @@ def table_2(rows: Rows, method: str, region: str = "whole") -> str:
     return "\n".join(lines)
 
 
-def table_3(rows: Rows, method: str) -> str:
+def paper_table_3(rows: Rows, method: str) -> str:
     """Return the paper's Table III for one method: peak value, position and node of every shape."""
     lines = [
         "| shape | true, MPa | predicted, MPa | deviation, mm | true node | predicted node | R² | NMAE, % |",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from training.surrogates.evaluation.accuracy_tables import Rows, comparison, table_2, table_3
+from training.surrogates.evaluation.accuracy_tables import Rows, comparison_table, paper_table_2, paper_table_3
 from training.surrogates.evaluation.methods import PAPER, SHIPPED
 
 INTRODUCTION = """# How accurate the surrogates are
@@ -54,24 +54,24 @@ def accuracy_text(real: Rows, siblings: Rows, machine: str, held_out: list[str])
     parts = [
         INTRODUCTION.format(machine=machine, folds=len(held_out)),
         f"## Real vertebrae of unseen people, von Mises\n\nMedians over {_count(real)} vertebrae T11 to L5.\n",
-        comparison(real),
+        comparison_table(real),
         f"\nThe {_count(upper_lumbar)} of level L1 to L3:\n",
-        comparison(upper_lumbar),
+        comparison_table(upper_lumbar),
         f"\nThe {_count(first_lumbar)} L1s alone, two of them compressed:\n",
-        comparison(first_lumbar),
+        comparison_table(first_lumbar),
         "\nThe paper's chain was trained without, in turn: " + "; ".join(held_out) + ".",
         f"\n## Siblings of the training shapes, von Mises\n\nMedians over {_count(siblings)} generated shapes.\n",
-        comparison(siblings),
+        comparison_table(siblings),
         f"\n## Table II: {SHIPPED}, real vertebrae of unseen people\n\nMean ± standard deviation.\n",
-        table_2(real, SHIPPED),
+        paper_table_2(real, SHIPPED),
         "\n## Table II: the paper's chain on the same vertebrae\n",
-        table_2(real, PAPER),
+        paper_table_2(real, PAPER),
         "\n## The loaded and clamped region (Fig. 17)\n\nNodes of both endplates.\n",
-        comparison(real, "loaded and clamped"),
+        comparison_table(real, "loaded and clamped"),
         f"\n## Table III: peaks, {SHIPPED}\n",
-        table_3(real, SHIPPED),
+        paper_table_3(real, SHIPPED),
         "\n## Table III: peaks, the paper's chain\n",
-        table_3(real, PAPER),
+        paper_table_3(real, PAPER),
         "\n## Figures\n\nNumbered as in the paper.\n",
     ]
     parts += [f"![Fig. {n}](fig{n}.png)\n\n*Fig. {n}. {text}*\n" for n, text in CAPTIONS.items()]
