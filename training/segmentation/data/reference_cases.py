@@ -9,7 +9,7 @@ import numpy as np
 
 from models.types import Floats
 from synthetic_ct.bone_labels import THORACOLUMBAR_LEVELS
-from training.segmentation.data.synthetic_scans import CropScan
+from training.segmentation.data.scan_files import CropScan
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.imaging.volume import Volume
 

@@ -1,25 +1,29 @@
-"""How well a vertebra is segmented and found, on people the networks never saw."""
+"""How well a mask agrees with a reference: overlap (paper eqs. 6 to 9) and distances between the surfaces."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+from scipy import ndimage
 
-from models.types import Singles
-from training.segmentation.data.reference_cases import ReferenceCase
-from workers.engine import Engine
-from workers.fem.loads import REFERENCE_LOAD_NEWTON
+from models.types import Bools, Singles
 from workers.geometry.closest_point import surface_distance
 from workers.imaging.volume import Volume
-from workers.locate.segmenter import Segmenter, as_mask
-from workers.mask.cleaning import clean_mask
 from workers.mesh.mask_surface import extract_surface
 
 
 @dataclass(frozen=True)
 class Overlap:
-    """Paper eqs. 6 to 9, and distances between the surfaces in mm."""
+    """Overlap of a mask with a reference.
+
+    Attributes
+    ----------
+    dsc, fnd, fpd, recall
+        Paper eqs. 6 to 9: Dice similarity, false negative and false positive Dice, recall; 0 to 1, or 0 to 2.
+    mean_mm, p95_mm
+        Mean and 95th percentile of the distances between the surfaces, both ways; nan without common voxels.
+    """
 
     dsc: float
     fnd: float
@@ -29,24 +33,16 @@ class Overlap:
     p95_mm: float
 
 
-def segment(segmenter: Segmenter, case: ReferenceCase) -> Volume:
-    """Return the cleaned mask (0 or 1) about the case's centre, as a job does that knows the neighbours."""
-    clean = clean_mask(as_mask(segmenter.probability_among(case.ct, case.centre, case.neighbours)), 1)
-    return Volume(clean.voxels.astype(np.uint8), clean.affine)
-
-
-def overlap(found: Volume, truth: Volume) -> Overlap:
-    """Compare a mask with a reference, on the reference's own voxels."""
-    smooth = Volume(found.voxels.astype(np.float32), found.affine)
-    on_truth = on_grid(smooth, truth) > 0.5
-    reference = truth.voxels > 0
-    tp = float((on_truth & reference).sum())
-    fn, fp = float(reference.sum()) - tp, float(on_truth.sum()) - tp
+def compare_masks(found: Volume, reference: Volume) -> Overlap:
+    """Compare a mask with a reference (both 0 or 1), voxel by voxel of the reference."""
+    found_on_grid, expected = mask_on_grid(found, reference), reference.voxels > 0
+    tp = float((found_on_grid & expected).sum())
+    fn, fp = float(expected.sum()) - tp, float(found_on_grid.sum()) - tp
     total = max(2.0 * tp + fn + fp, 1.0)
     if tp == 0.0:
         return Overlap(0.0, 2.0 * fn / total, 2.0 * fp / total, 0.0, float("nan"), float("nan"))
     distance = surface_distance(
-        extract_surface(found.voxels > 0, found.affine), extract_surface(reference, truth.affine)
+        extract_surface(found.voxels > 0, found.affine), extract_surface(expected, reference.affine)
     )
     return Overlap(
         2.0 * tp / total,
@@ -58,40 +54,22 @@ def overlap(found: Volume, truth: Volume) -> Overlap:
     )
 
 
-def on_grid(volume: Volume, grid: Volume) -> Singles:
-    """Interpolate a volume at the voxel centres of another."""
-    from scipy import ndimage
+def dice(found: Volume, reference: Volume) -> float:
+    """Return the Dice similarity of two masks (0 or 1) on the voxels of the reference."""
+    found_on_grid, expected = mask_on_grid(found, reference), reference.voxels > 0
+    return float(2.0 * (found_on_grid & expected).sum() / max(found_on_grid.sum() + expected.sum(), 1))
 
+
+def mask_on_grid(mask: Volume, grid: Volume) -> Bools:
+    """Return which voxels of `grid` have their centre inside a mask (0 or 1), interpolated."""
+    return values_on_grid(Volume(mask.voxels.astype(np.float32), mask.affine), grid) > 0.5
+
+
+def values_on_grid(volume: Volume, grid: Volume) -> Singles:
+    """Return the values of a volume (float32) at the voxel centres of `grid`, linearly interpolated, 0 outside."""
     to_voxel = np.linalg.inv(volume.affine) @ grid.affine
     return np.asarray(
         ndimage.affine_transform(
             volume.voxels, to_voxel[:3, :3], to_voxel[:3, 3], output_shape=grid.voxels.shape, order=1, cval=0.0
         )
-    )
-
-
-@dataclass(frozen=True)
-class StressChange:
-    """Von Mises stress with the automatic mask against that with the reference mask, node by node."""
-
-    nmae_percent: float
-    peak_change_percent: float
-    inner_peak_change_percent: float
-
-
-def stress_change(
-    engine: Engine, found: Volume, truth: Volume, load_newton: float = REFERENCE_LOAD_NEWTON
-) -> StressChange:
-    """Morph and predict with either mask (paper Fig. 2, C to E) and compare the fields."""
-    fields = []
-    for mask in (found, truth):
-        clean = clean_mask(mask, 1)
-        mesh = engine.morpher.morph(extract_surface(clean.voxels, clean.affine), float(clean.spacing.max()))
-        fields.append(engine.predict(mesh.points, load_newton, "tangent").von_mises)
-    a, b = fields
-    body = engine.template.region == 0
-    return StressChange(
-        100.0 * float(np.abs(a - b).mean() / b.max()),
-        100.0 * float(a.max() / b.max() - 1.0),
-        100.0 * float(np.quantile(a[body], 0.99) / np.quantile(b[body], 0.99) - 1.0),
     )

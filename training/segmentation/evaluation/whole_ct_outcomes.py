@@ -1,4 +1,4 @@
-"""Ask whole CTs of people nobody was trained on for a vertebra: is it the one that comes back."""
+"""Find vertebrae in whole CTs of people whom no network has seen, and check that they are the right ones."""
 
 from __future__ import annotations
 
@@ -11,105 +11,134 @@ from tqdm import tqdm
 from app.contract.errors import InputError
 from app.contract.params import JobParams, Vertebra
 from models.types import Bools, Floats
-from synthetic_ct.person import Person
-from synthetic_ct.scanner import Protocol
-from synthetic_ct.spine import make_spine
 from synthetic_ct.vertebra import Spine
-from synthetic_ct.whole_ct import SyntheticCt, scan_person
-from training.segmentation.data.real_cts import RealCt, centres
-from training.segmentation.evaluation.altered_ct import changed
-from training.segmentation.evaluation.overlap import on_grid
+from training.segmentation.data.real_cts import RealCt, body_centres
+from training.segmentation.evaluation.altered_ct import alter_ct
+from training.segmentation.evaluation.overlap import dice
+from training.segmentation.evaluation.random_ct import random_ct
+from training.segmentation.evaluation.trained_folds import TrainedFolds
+from training.segmentation.fitting.folds import BASE, folds
 from workers.imaging.volume import Volume
-from workers.locate.segmenter import LEAST_BODY_MM, body_centre
+from workers.locate.body_centre import body_centre
+from workers.locate.segmenter import LEAST_BODY_MM
 from workers.locate.vertebra_finder import VertebraFinder
 from workers.mask.conventions import VERSE_LABELS
-from workers.mask.plausibility import MAX_CUT_MM2
+from workers.mask.field_of_view import MAX_CUT_MM2
 
-ASKED: tuple[Vertebra, ...] = ("T12", "L1", "L2", "L3", "L4", "L5")
-TOPS, BOTTOMS = ("T4", "T8", "T10", "T11", "T12", "L1"), ("T12", "L1", "L2", "L4", "L5", "L5", "L5")
+LEVELS_ASKED: tuple[Vertebra, ...] = ("T12", "L1", "L2", "L3", "L4", "L5")
+"""Levels that a real CT is searched for: all that the service offers."""
+LUMBAR = ("L1", "L2", "L3", "L4", "L5")
+SYNTHETIC_CTS, ALTERED_CTS = 20, 30
+"""Random synthetic CTs, and alterations of a real one, that are searched for L1."""
+SYNTHETIC_SEED, ALTERED_SEED = 77, 78
+"""First half of the seeds of these CTs; their number is the other."""
 SAME_DSC = 0.5
-"""What overlaps a reference that much is the same vertebra."""
-DRAWN_MM = 1.25
+"""Dice similarity from which a mask is of the same vertebra as the reference: neighbours hardly overlap."""
 
-Verdict = Literal["right", "refused", "refused, not whole in it", "wrong"]
-VERDICTS: tuple[Verdict, ...] = ("right", "refused", "refused, not whole in it", "wrong")
+Verdict = Literal["right", "refused", "refused, vertebra incomplete", "wrong"]
+VERDICTS: tuple[Verdict, ...] = ("right", "refused", "refused, vertebra incomplete", "wrong")
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What a CT alone was answered with.
+class Outcome:
+    """What a search for one level in one CT ended with.
 
     Attributes
     ----------
     ct, level
-        Which CT, and which level was asked for.
+        Name of the CT, and the level searched for.
     verdict
-        ``right``: that vertebra; ``refused`` though it lies whole in the scan, or because it does not; ``wrong``:
-        another bone, or one that is cut.
+        ``right``: that vertebra; ``refused``: nothing, although the vertebra is whole in the scan;
+        ``refused, vertebra incomplete``: nothing, and the vertebra is cut or absent; ``wrong``: another bone, or a
+        vertebra that is cut.
     dsc
-        With the reference of the level, 0 where refused.
-    told
-        Confidence, or why it was refused.
+        Dice similarity with the reference; 0 where refused.
+    answer
+        The confidence, or the reason of the refusal.
     """
 
     ct: str
     level: str
     verdict: Verdict
     dsc: float
-    told: str
+    answer: str
 
 
-def ask(finder: VertebraFinder, name: str, ct: Volume, truth: Volume | None, level: Vertebra) -> Answer:
-    """Ask for a level of a CT; `truth` (0 or 1) is that vertebra, None where it is not whole in the scan."""
+def evaluate_whole_cts(spines: list[Spine], real: tuple[RealCt, ...], trained: TrainedFolds) -> list[Outcome]:
+    """Search real, altered and synthetic CTs of people whom none of the networks has seen.
+
+    The synthetic CTs are made of the spine of the first person whom the bases leave out. The list is empty where a base
+    is not trained.
+    """
+    outcomes: list[Outcome] = []
+    if not all(trained.has(network, BASE) for network in ("locator", "landmarks", "bifusion")):
+        return outcomes
+    locator, landmarks = trained.locator(BASE), trained.landmarks(BASE)
+    alone = {fold.without[0]: fold for fold in folds(tuple(ct.person for ct in real)) if len(fold.without) == 1}
+    for source in real:
+        fold = alone.get(source.person)
+        if fold and not source.calibrated and trained.has("bifusion", fold):
+            finder = VertebraFinder(locator, trained.segmenter("bifusion", fold), landmarks)
+            outcomes += search_real_ct(finder, source)
+            if set(LUMBAR) <= set(source.whole):
+                outcomes += search_altered_cts(finder, source, ALTERED_CTS)
+    own = [spine for spine in spines if spine.person == BASE.without[0]]
+    if own:
+        finder = VertebraFinder(locator, trained.segmenter("bifusion", BASE), landmarks)
+        outcomes += search_synthetic_cts(finder, own, SYNTHETIC_CTS)
+    return outcomes
+
+
+def search_ct(finder: VertebraFinder, name: str, ct: Volume, reference: Volume | None, level: Vertebra) -> Outcome:
+    """Search a CT for a level; `reference` (0 or 1) is that vertebra, None where it is not whole in the scan."""
     params = JobParams(vertebra=level)
     try:
         clean, section = finder.mask(ct, finder.place(ct, params), params)
     except InputError as error:
-        why = f"{error.slug}: {error.got}"
-        return Answer(name, level, "refused, not whole in it" if truth is None else "refused", 0.0, why)
-    told = f"confidence {section.confidence:.2f}"
-    if truth is None:
-        return Answer(name, level, "wrong", 0.0, told)
-    ours = on_grid(Volume(clean.voxels.astype(np.float32), clean.affine), truth) > 0.5
-    reference = truth.voxels > 0
-    dsc = float(2.0 * (ours & reference).sum() / max(ours.sum() + reference.sum(), 1))
-    return Answer(name, level, "right" if dsc >= SAME_DSC else "wrong", dsc, told)
+        verdict: Verdict = "refused, vertebra incomplete" if reference is None else "refused"
+        return Outcome(name, level, verdict, 0.0, f"{error.slug}: {error.got}")
+    answer = f"confidence {section.confidence:.2f}"
+    if reference is None:
+        return Outcome(name, level, "wrong", 0.0, answer)
+    dsc = dice(Volume(clean.voxels, clean.affine), reference)
+    return Outcome(name, level, "right" if dsc >= SAME_DSC else "wrong", dsc, answer)
 
 
-def ask_real(finder: VertebraFinder, source: RealCt) -> list[Answer]:
-    """Ask a real CT for every level."""
+def search_real_ct(finder: VertebraFinder, source: RealCt) -> list[Outcome]:
+    """Search a real CT for each of `LEVELS_ASKED`."""
     ct, labels = source.read()
-    answers = []
-    for level in tqdm(ASKED, desc=source.person, disable=None):
-        truth = None
+    outcomes = []
+    for level in tqdm(LEVELS_ASKED, desc=source.person, disable=None):
+        reference = None
         if level in source.whole:
-            truth = Volume(np.isin(labels.voxels, source.labels[level]).astype(np.uint8), labels.affine)
-        answers.append(ask(finder, source.person, ct, truth, level))
-    return answers
+            reference = Volume(np.isin(labels.voxels, source.labels[level]).astype(np.uint8), labels.affine)
+        outcomes.append(search_ct(finder, source.person, ct, reference, level))
+    return outcomes
 
 
-def ask_synthetic(finder: VertebraFinder, spines: list[Spine], count: int, level: Vertebra = "L1") -> list[Answer]:
-    """Ask synthetic CTs of random range, width and protocol, made of `spines`, for one level."""
-    answers = []
+def search_synthetic_cts(
+    finder: VertebraFinder, spines: list[Spine], count: int, level: Vertebra = "L1"
+) -> list[Outcome]:
+    """Search `count` synthetic CTs of random field of view and protocol, made of `spines`, for one level."""
+    outcomes = []
     for number in tqdm(range(count), desc="synthetic CTs", disable=None):
-        random = np.random.default_rng((77, number))
-        scan = random_ct(random, spines)
-        truth = whole_vertebra(scan.labels, (VERSE_LABELS[level],))
-        answers.append(ask(finder, f"synthetic {number}", scan.ct, truth, level))
-    return answers
+        scan = random_ct(np.random.default_rng((SYNTHETIC_SEED, number)), spines)
+        reference = whole_vertebra(scan.labels, (VERSE_LABELS[level],))
+        outcomes.append(search_ct(finder, f"synthetic {number}", scan.ct, reference, level))
+    return outcomes
 
 
-def ask_changed(finder: VertebraFinder, source: RealCt, count: int, level: Vertebra = "L1") -> list[Answer]:
-    """Ask a real CT, each time `changed` at random, for one level."""
+def search_altered_cts(finder: VertebraFinder, source: RealCt, count: int, level: Vertebra = "L1") -> list[Outcome]:
+    """Search `count` random alterations of a real CT for one level."""
     ct, labels = source.read()
-    found = centres(labels, source.labels)
-    from_top = dict(sorted(found.items(), key=lambda item: -item[1][2]))
-    answers = []
-    for number in tqdm(range(count), desc=f"{source.person}, changed", disable=None):
-        other, its_labels = changed(np.random.default_rng((78, number)), ct, labels, from_top)
-        truth = whole_vertebra(its_labels, source.labels[level])
-        answers.append(ask(finder, f"changed {number}", other, truth, level))
-    return answers
+    centres = body_centres(labels, source.labels)
+    from_top = dict(sorted(centres.items(), key=lambda item: -item[1][2]))
+    outcomes = []
+    for number in tqdm(range(count), desc=f"{source.person}, altered", disable=None):
+        altered, its_labels = alter_ct(np.random.default_rng((ALTERED_SEED, number)), ct, labels, from_top)
+        reference = whole_vertebra(its_labels, source.labels[level])
+        outcomes.append(search_ct(finder, f"altered {number}", altered, reference, level))
+    return outcomes
 
 
 def whole_vertebra(labels: Volume, values: tuple[int, ...]) -> Volume | None:
@@ -121,21 +150,6 @@ def whole_vertebra(labels: Volume, values: tuple[int, ...]) -> Volume | None:
 
 
 def cut_mm2(inside: Bools, spacing: Floats) -> float:
-    """Return the area at the faces of a volume, mm²."""
+    """Return the area of a mask (i, j, k) on the faces of its volume, mm²; `spacing` (3,) mm."""
     area = np.prod(spacing) / spacing
     return float(sum(inside.take(edge, axis=a).sum() * area[a] for a in range(3) for edge in (0, -1)))
-
-
-def random_ct(random: np.random.Generator, spines: list[Spine]) -> SyntheticCt:
-    """Return a CT from some level to some level below, narrow or as wide as the trunk."""
-    person = Person.make(random, make_spine(random, spines))
-    at = {v.level: v.centre for v in person.spine.vertebrae}
-    top, bottom = TOPS[random.integers(len(TOPS))], BOTTOMS[random.integers(len(BOTTOMS))]
-    middle = np.append(person.torso.centre, 0.0)
-    half = np.append(person.torso.half + 15.0, 0.0)
-    if random.random() < 0.5:
-        middle, half = at["L2"] + random.normal(0.0, 8.0, 3), np.array([100.0, 100.0, 0.0])
-    low, high = middle - half, middle + half
-    ends = sorted((at[top][2], at[bottom][2]))
-    low[2], high[2] = ends[0] - random.uniform(25.0, 90.0), ends[1] + random.uniform(25.0, 60.0)
-    return scan_person(random, person, low, high, protocol=Protocol.draw(random), spacing=DRAWN_MM)

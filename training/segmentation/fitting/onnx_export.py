@@ -7,14 +7,19 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.surrogates.paper.export_artifacts import export_graph
+from training.onnx_writer import export_graph
 from workers.imaging.network_input import CHANNELS
 from workers.locate.landmark_network import SIDE_SHAPE
 from workers.locate.locator import DIVISOR
-from workers.locate.segmenter import WINDOW_SHAPE
+from workers.locate.segmenter import CROP_SHAPE
+
+SIDE_MULTIPLE = 16
+"""Height and width of slices are multiples of it: a U-Net halves them four times."""
 
 
 class _Segmenter(nn.Module):
+    """Ends with the sigmoid that training leaves to the loss."""
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
@@ -24,6 +29,8 @@ class _Segmenter(nn.Module):
 
 
 class _Locator(nn.Module):
+    """Ends with the softmax of the classes and the sigmoid of the mark."""
+
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
@@ -34,17 +41,19 @@ class _Locator(nn.Module):
 
 
 def export_segmenter(network: nn.Module, path: Path) -> None:
-    """Write ``slices`` (b, CHANNELS, h, w) to ``probability`` (b, 1, h, w); any batch, h and w multiples of 16."""
+    """Write a graph from ``slices`` (b, CHANNELS, h, w) to ``probability`` (b, 1, h, w).
+
+    Any batch; h and w are multiples of 16.
+    """
     network = network.float().to(memory_format=torch.contiguous_format)
-    batch, height, width = torch.export.Dim("batch", min=2), torch.export.Dim("h", min=2), torch.export.Dim("w", min=2)
-    example = torch.zeros(3, CHANNELS, WINDOW_SHAPE[0], WINDOW_SHAPE[1] + 16)
-    export_graph(
-        _Segmenter(network), (example,), ({0: batch, 2: 16 * height, 3: 16 * width},), path, ["slices"], ["probability"]
-    )
+    batch, height, width = (torch.export.Dim(name, min=2) for name in ("batch", "h", "w"))
+    example = torch.zeros(3, CHANNELS, CROP_SHAPE[0], CROP_SHAPE[1] + SIDE_MULTIPLE)
+    dynamic = {0: batch, 2: SIDE_MULTIPLE * height, 3: SIDE_MULTIPLE * width}
+    export_graph(_Segmenter(network), (example,), (dynamic,), path, ["slices"], ["probability"])
 
 
 def export_locator(network: nn.Module, path: Path) -> None:
-    """Write ``volume`` (1, 1, i, j, k) to ``classes`` and ``mark``; sides are multiples of `DIVISOR`."""
+    """Write a graph from ``volume`` (1, 1, i, j, k) to ``classes`` and ``mark``; sides are multiples of `DIVISOR`."""
     sides = [torch.export.Dim(name, min=1) for name in ("i", "j", "k")]
     example = torch.zeros(1, 1, 3 * DIVISOR, 2 * DIVISOR, 4 * DIVISOR)
     dynamic = {axis + 2: DIVISOR * side for axis, side in enumerate(sides)}
@@ -52,7 +61,7 @@ def export_locator(network: nn.Module, path: Path) -> None:
 
 
 def export_landmarks(network: nn.Module, path: Path) -> None:
-    """Write ``sides`` (b, 1, *SIDE_SHAPE) to ``logits`` (b, LOGITS), any batch."""
+    """Write a graph from ``sides`` (b, 1, *SIDE_SHAPE) to ``logits`` (b, LOGITS); any batch."""
     batch = torch.export.Dim("batch", min=2)
     example = torch.zeros(3, 1, *SIDE_SHAPE)
     export_graph(network.float().eval(), (example,), ({0: batch},), path, ["sides"], ["logits"])

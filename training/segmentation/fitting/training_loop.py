@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,105 +13,162 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-KEEP_EVERY_S = 60.0
-AVERAGE = 0.998
-WARM_UP = 100
+from training.files import atomic_path
+
+CHECKPOINT = "checkpoint.pt"
+CURVES = "curves.json"
+CHECKPOINT_EVERY_S = 60.0
+"""A killed run loses at most a minute."""
+AVERAGE_DECAY = 0.998
+"""Decay of the running average of the weights: it reaches back about 500 steps."""
+WARM_UP_STEPS = 100
+"""Steps over which the learning rate rises to its highest."""
+WEIGHT_DECAY = 1e-4
+"""Of AdamW."""
+GRADIENT_LIMIT = 5.0
+"""Norm that gradients are clipped to, so that a strange scan moves the weights little."""
 
 Score = dict[str, float]
+Loss = Callable[[nn.Module, int], Tensor]
+Validate = Callable[[nn.Module], Score]
 
 
-def fit(
-    model: nn.Module,
-    loss: Callable[[nn.Module, int], Tensor],
-    validate: Callable[[nn.Module], Score],
-    steps: int,
-    work: Path,
-    *,
-    rate: float = 2e-3,
-    validate_every: int = 500,
-    start: Path | None = None,
-    progress: bool | None = None,
-) -> nn.Module:
-    """Train `model` for `steps` and return the running average of its weights, in evaluation mode.
+@dataclass(frozen=True)
+class TrainingSettings:
+    """How long and how fast a network is trained.
+
+    Attributes
+    ----------
+    steps
+        In total, over all runs.
+    rate
+        Highest learning rate of AdamW; it falls to 0 along a cosine.
+    start
+        Checkpoint of another, finished run whose averaged weights this one begins with.
+    validate_every
+        Steps between two validations.
+    progress
+        Whether to show the bar (None: where the output is a terminal).
+    """
+
+    steps: int
+    rate: float
+    start: Path | None = None
+    validate_every: int = 250
+    progress: bool | None = None
+
+
+class TrainingState:
+    """All that changes while a network is trained: its weights, their running average, the optimiser, the curves.
 
     Parameters
     ----------
     model
-        What to train; in bfloat16 where that helps (autocast), its weights stay float32.
-    loss
-        From the model and the number of the step; the batch must depend on that number alone, so that a resumed run
-        sees what an uninterrupted one would.
-    validate
-        Scores of the averaged model, kept with the mean training loss in ``curves.json``.
-    steps
-        In total, over all runs.
+        What is trained.
     work
-        Folder of the checkpoint and the curves.
-    rate
-        Highest learning rate of AdamW; it falls to 0 along a cosine.
-    validate_every
-        Steps between two validations.
-    start
-        Checkpoint of another run to take the weights from, where this one has none yet.
-    progress
-        Shows the bar (None: where the output is a terminal).
+        Folder of the checkpoint and of the curves. The state of a checkpoint there is restored.
+    settings
+        See `TrainingSettings`.
+    """
+
+    def __init__(self, model: nn.Module, work: Path, settings: TrainingSettings) -> None:
+        self.model, self.work, self.settings = model, work, settings
+        self.average = AveragedModel(model, avg_fn=_average, use_buffers=True)
+        self.optimiser = torch.optim.AdamW(model.parameters(), lr=settings.rate, weight_decay=WEIGHT_DECAY)
+        self.done = 0
+        self.curves: list[dict[str, float]] = []
+        self.loss_sum, self.loss_count = 0.0, 0
+        if (work / CHECKPOINT).exists():
+            self._restore()
+        elif settings.start is not None:
+            load_trained(model, settings.start)
+            load_trained(self.average.module, settings.start)
+
+    def _restore(self) -> None:
+        state = torch.load(self.work / CHECKPOINT, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.average.load_state_dict(state["average"])
+        self.optimiser.load_state_dict(state["optimiser"])
+        self.done, self.curves = state["done"], state["curves"]
+        self.loss_sum, self.loss_count = state["running"]
+
+    def save(self) -> None:
+        """Write the checkpoint and the curves."""
+        state = {
+            "model": self.model.state_dict(),
+            "average": self.average.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "done": self.done,
+            "steps": self.settings.steps,
+            "curves": self.curves,
+            "running": [self.loss_sum, self.loss_count],
+        }
+        with atomic_path(self.work / CHECKPOINT) as part:
+            torch.save(state, part)
+        (self.work / CURVES).write_text(json.dumps(self.curves))
+
+    def step(self, loss: Loss) -> None:
+        """Train by one batch. A gradient that is not finite is left out: a field of view of air has no variance."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = self.settings.rate * _rate_share(self.done, self.settings.steps)
+        self.model.train()
+        with torch.autocast("cpu", torch.bfloat16):
+            value = loss(self.model, self.done)
+        self.optimiser.zero_grad(set_to_none=True)
+        value.backward()
+        if torch.isfinite(nn.utils.clip_grad_norm_(self.model.parameters(), GRADIENT_LIMIT)):
+            self.optimiser.step()
+            self.average.update_parameters(self.model)
+            self.loss_sum, self.loss_count = self.loss_sum + float(value.detach()), self.loss_count + 1
+        self.done += 1
+
+    def validate(self, validate: Validate) -> Score:
+        """Score the averaged model; append a point to the curves and return it."""
+        self.average.eval()
+        with torch.no_grad():
+            scores = validate(self.average.module)
+        self.curves.append({"step": self.done, "loss": self.loss_sum / max(self.loss_count, 1), **scores})
+        self.loss_sum, self.loss_count = 0.0, 0
+        return self.curves[-1]
+
+
+def fit(model: nn.Module, loss: Loss, validate: Validate, work: Path, settings: TrainingSettings) -> nn.Module:
+    """Train `model` and return the running average of its weights, in evaluation mode.
+
+    Parameters
+    ----------
+    model
+        What to train. It runs in bfloat16 where that helps (autocast); its weights stay float32.
+    loss
+        Loss of the model at a step. The batch must depend on the number of the step alone, so that a resumed run
+        sees the same batches as an uninterrupted one.
+    validate
+        Scores of the averaged model. They go into ``curves.json`` together with the mean training loss.
+    work
+        Folder of the checkpoint and of the curves.
+    settings
+        See `TrainingSettings`.
     """
     work.mkdir(parents=True, exist_ok=True)
-    path, curves_path = work / "checkpoint.pt", work / "curves.json"
-    average = AveragedModel(model, avg_fn=_average, use_buffers=True)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=rate, weight_decay=1e-4)
-    done, curves, running = 0, [], [0.0, 0]
-    if path.exists():
-        state = torch.load(path, weights_only=True)
-        model.load_state_dict(state["model"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        done, curves, running = state["done"], state["curves"], state["running"]
-    elif start is not None:
-        load(model, start)
-        load(average.module, start)
-
-    def keep() -> None:
-        aside = path.with_suffix(".part")
-        state = {"model": model.state_dict(), "average": average.state_dict(), "optimiser": optimiser.state_dict()}
-        torch.save({**state, "done": done, "steps": steps, "curves": curves, "running": running}, aside)
-        aside.rename(path)
-        curves_path.write_text(json.dumps(curves))
-
-    kept = time.monotonic()
-    hide = None if progress is None else not progress
-    with tqdm(total=steps, initial=done, desc=work.name, disable=hide, mininterval=5.0) as bar:
-        while done < steps:
-            for group in optimiser.param_groups:
-                group["lr"] = rate * _schedule(done, steps)
-            model.train()
-            with torch.autocast("cpu", torch.bfloat16):
-                value = loss(model, done)
-            optimiser.zero_grad(set_to_none=True)
-            value.backward()
-            if torch.isfinite(nn.utils.clip_grad_norm_(model.parameters(), 5.0)):  # an empty volume has no variance
-                optimiser.step()
-                average.update_parameters(model)
-                running = [running[0] + float(value.detach()), running[1] + 1]
-            done += 1
+    state, steps = TrainingState(model, work, settings), settings.steps
+    saved = time.monotonic()
+    hide = None if settings.progress is None else not settings.progress
+    with tqdm(total=steps, initial=state.done, desc=work.name, disable=hide, mininterval=5.0) as bar:
+        while state.done < steps:
+            state.step(loss)
             bar.update()
-            if done % validate_every == 0 or done == steps:
-                average.eval()
-                with torch.no_grad():
-                    scores = validate(average.module)
-                curves.append({"step": done, "loss": running[0] / max(running[1], 1), **scores})
-                bar.write(json.dumps(curves[-1]))
-                running = [0.0, 0]
-                keep()
-            elif time.monotonic() - kept > KEEP_EVERY_S:
-                keep()
-                kept = time.monotonic()
-    average.eval()
-    return average.module
+            if state.done % settings.validate_every == 0 or state.done == steps:
+                bar.write(json.dumps(state.validate(validate)))
+                state.save()
+            elif time.monotonic() - saved > CHECKPOINT_EVERY_S:
+                state.save()
+                saved = time.monotonic()
+    state.average.eval()
+    return state.average.module
 
 
-def load(model: nn.Module, path: Path) -> nn.Module:
-    """Put the averaged weights of a finished run's checkpoint into `model`; return it in evaluation mode.
+def load_trained(model: nn.Module, path: Path) -> nn.Module:
+    """Load the averaged weights of a finished run's checkpoint into `model`; return it in evaluation mode.
 
     Raises
     ------
@@ -126,11 +184,14 @@ def load(model: nn.Module, path: Path) -> nn.Module:
 
 
 def _average(average: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
-    """Return the running average: over all steps at first, then over about 1 / (1 - `AVERAGE`)."""
-    return average + (now - average) * max(1.0 - AVERAGE, 9.0 / (10.0 + float(count)))
+    """Return the running average, over all steps at first, then over about 1 / (1 - `AVERAGE_DECAY`).
+
+    The decay is that of TensorFlow's ExponentialMovingAverage: min(`AVERAGE_DECAY`, (1 + n) / (10 + n)).
+    """
+    return average + (now - average) * max(1.0 - AVERAGE_DECAY, 9.0 / (10.0 + float(count)))
 
 
-def _schedule(step: int, steps: int) -> float:
-    """Return the share of the learning rate: a linear warm-up, then a cosine to 0."""
-    warm = min(1.0, (step + 1) / WARM_UP)
+def _rate_share(step: int, steps: int) -> float:
+    """Return the share of the highest learning rate: a linear warm-up, then a cosine to 0."""
+    warm = min(1.0, (step + 1) / WARM_UP_STEPS)
     return float(warm * 0.5 * (1.0 + torch.cos(torch.tensor(torch.pi * step / steps))))

@@ -49,7 +49,13 @@ class LandmarkNet(nn.Module):
         )
 
     def forward(self, sides: Tensor) -> Tensor:
-        """Return logits (b, LOGITS), of a rib and then of each `SACRAL`, from sides (b, 1, *SIDE_SHAPE), normalised."""
+        """Return logits (b, LOGITS), of a rib, then of each of `SACRAL_POSITIONS`.
+
+        Parameters
+        ----------
+        sides
+            (b, 1, *SIDE_SHAPE) normalised HU.
+        """
         x = functional.avg_pool3d(sides, FIRST_POOL)
         for depth, step in enumerate(self.steps):
             x = step(x if depth == 0 else functional.max_pool3d(x, 2))

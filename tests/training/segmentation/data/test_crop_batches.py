@@ -12,11 +12,11 @@ from scipy import ndimage
 torch = pytest.importorskip("torch", reason="torch is not installed (make training)")
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
-from training.segmentation.data.crop_batches import SCANS, SLICES, CropBatches, draw_slices  # noqa: E402
-from training.segmentation.data.synthetic_scans import CropScan, read_crop  # noqa: E402
+from training.segmentation.data.crop_batches import SLICE_SCANS, SLICES_A_SCAN, CropBatches, draw_slices  # noqa: E402
+from training.segmentation.data.scan_files import CropScan, read_crop  # noqa: E402
 from workers.imaging.network_input import CHANNELS, HEIGHT_MM, NEIGHBOURS, normalise  # noqa: E402
 from workers.imaging.resampling import CROP_STEP_MM  # noqa: E402
-from workers.locate.segmenter import WINDOW_SHAPE  # noqa: E402
+from workers.locate.segmenter import CROP_SHAPE  # noqa: E402
 
 MIDDLE = NEIGHBOURS.index(0)
 AIR = float(normalise(np.full(1, -1024.0, np.float32))[0])
@@ -53,8 +53,8 @@ def ball() -> CropScan:
 def test_shapes_and_ranges(ball):
     for seed in range(20):
         image, target = drawn(seed, ball)
-        assert image.shape == (SLICES, CHANNELS, *WINDOW_SHAPE[:2])
-        assert target.shape == (SLICES, 1, *WINDOW_SHAPE[:2])
+        assert image.shape == (SLICES_A_SCAN, CHANNELS, *CROP_SHAPE[:2])
+        assert target.shape == (SLICES_A_SCAN, 1, *CROP_SHAPE[:2])
         assert image.dtype == target.dtype == np.float32
         assert 0.0 <= target.min() <= target.max() <= 1.0 + 1e-6
         assert np.isfinite(image).all()
@@ -193,7 +193,7 @@ def test_a_scan_is_read_as_it_was_written(files):
 def test_a_batch_depends_on_its_number_and_the_seed(files):
     batches = CropBatches(files)
     image, target = batches.batch(4)
-    assert image.shape == (SCANS * SLICES, CHANNELS, *WINDOW_SHAPE[:2])
+    assert image.shape == (SLICE_SCANS * SLICES_A_SCAN, CHANNELS, *CROP_SHAPE[:2])
     again = CropBatches(files).batch(4)
     assert torch.equal(image, again[0])
     assert torch.equal(target, again[1])
@@ -208,5 +208,5 @@ def test_real_scans_are_taken_as_often_as_asked(files):
     count = 0
     for number in range(25):
         target = CropBatches(files[2:], files[:1], real_share=0.6).batch(number)[1]
-        count += int((target.reshape(SCANS, -1).sum(dim=1) < 60.0).sum())
-    assert count / (25 * SCANS) == pytest.approx(0.6, abs=0.15)
+        count += int((target.reshape(SLICE_SCANS, -1).sum(dim=1) < 60.0).sum())
+    assert count / (25 * SLICE_SCANS) == pytest.approx(0.6, abs=0.15)

@@ -1,4 +1,4 @@
-"""The localiser's training volumes: bones get their classes, marks lie on their bodies, unlabelled bone is left out."""
+"""The locator's training volumes: bones get their classes, marks lie on their bodies, unlabelled bone is left out."""
 
 from __future__ import annotations
 
@@ -18,16 +18,15 @@ from synthetic_ct.bone_labels import (  # noqa: E402
     THORACOLUMBAR_LEVELS,
     UNKNOWN,
 )
-from training.segmentation.data.synthetic_scans import TrunkScan, read_trunk  # noqa: E402
+from training.segmentation.data.scan_files import TrunkScan, read_trunk  # noqa: E402
 from training.segmentation.data.trunk_batches import (  # noqa: E402
     HEAT_SD,
-    MOST,
+    LARGEST_VIEW,
     TrunkBatches,
     class_of_bone,
-    draw_view,
+    draw_field_of_view,
     heat_map,
 )
-from training.segmentation.fitting.fit_locator import loss  # noqa: E402
 from workers.imaging.network_input import normalise  # noqa: E402
 from workers.locate.locator import CLASSES, DIVISOR  # noqa: E402
 
@@ -58,7 +57,7 @@ def labelled() -> TrunkScan:
 
 def views(scan: TrunkScan, count: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Image, classes and heat of so many fields of view."""
-    drawn = (draw_view(np.random.default_rng(seed), scan) for seed in range(count))
+    drawn = (draw_field_of_view(np.random.default_rng(seed), scan) for seed in range(count))
     return [(image[0, 0].numpy(), classes[0].numpy(), heat[0].numpy()) for image, classes, heat in drawn]
 
 
@@ -90,7 +89,7 @@ def test_sides_are_multiples_the_network_takes(labelled):
     for image, classes, heat in views(labelled, 30):
         assert image.shape == classes.shape == heat.shape
         assert all(n % DIVISOR == 0 for n in image.shape)
-        assert (np.array(image.shape) <= -(-MOST // DIVISOR) * DIVISOR).all()
+        assert (np.array(image.shape) <= -(-LARGEST_VIEW // DIVISOR) * DIVISOR).all()
         assert np.isfinite(image).all()
         assert heat.min() >= 0.0
         assert heat.max() <= 1.0
@@ -103,12 +102,14 @@ def test_a_mark_lies_on_the_body_it_marks(labelled):
     marked = 0
     for _, classes, heat in views(labelled, 40):
         peaks = np.argwhere((heat == ndimage.maximum_filter(heat, 5)) & (heat > 0.85))
-        seen = [classes[tuple(p)] for p in peaks[np.argsort(-peaks[:, 2])] if (p < np.array(heat.shape) - 17).all()]
-        marked += len(seen)
-        thoracic = [c for c in seen if c == CLASSES.index("T1-T9")]
+        marked_classes = [
+            classes[tuple(p)] for p in peaks[np.argsort(-peaks[:, 2])] if (p < np.array(heat.shape) - 17).all()
+        ]
+        marked += len(marked_classes)
+        thoracic = [c for c in marked_classes if c == CLASSES.index("T1-T9")]
         assert len(thoracic) <= 2  # T8 and T9
-        assert seen[: len(thoracic)] == thoracic
-        rest = seen[len(thoracic) :]
+        assert marked_classes[: len(thoracic)] == thoracic
+        rest = marked_classes[len(thoracic) :]
         assert all(CLASSES.index("T10") <= c <= CLASSES.index("L5") for c in rest)
         np.testing.assert_array_equal(np.diff(rest), 1)
     assert marked > 60
@@ -162,30 +163,6 @@ def test_bone_that_nobody_labelled_stays_ignored(labelled):
     for (_, ours, _), (_, theirs, _) in zip(views(scan, 10), views(labelled, 10), strict=True):
         assert set(np.unique(ours)) == {0, UNKNOWN}
         np.testing.assert_array_equal(ours == UNKNOWN, theirs > 0)
-
-
-def test_ignored_bone_teaches_no_class():
-    torch.manual_seed(0)
-    logits = torch.randn(1, len(CLASSES) + 1, 8, 8, 8, requires_grad=True)
-    classes = torch.randint(0, len(CLASSES), (1, 8, 8, 8))
-    classes[:, :4] = UNKNOWN
-    loss(logits, classes, torch.zeros(1, 8, 8, 8)).backward()
-    grad = logits.grad[0]
-    assert float(grad[:-1, :4].abs().max()) == 0.0
-    assert float(grad[:-1, 4:].abs().amax(dim=0).min()) > 0.0
-    assert float(grad[-1, :4].abs().max()) == 0.0
-    assert float(grad[-1, 4:].abs().min()) > 0.0
-
-
-def test_the_loss_is_least_for_the_truth():
-    torch.manual_seed(0)
-    classes = torch.randint(0, len(CLASSES), (1, 8, 8, 8))
-    heat = torch.from_numpy(heat_map(np.array([[4.0, 4.0, 4.0]]), (8, 8, 8)))[None]
-    right = 20.0 * torch.nn.functional.one_hot(classes, len(CLASSES)).movedim(-1, 1).float()
-    marks = torch.logit(heat.clamp(1e-4, 1.0 - 1e-4))[:, None]
-    best = float(loss(torch.cat([right, marks], dim=1), classes, heat))
-    assert best < float(loss(torch.cat([right, -marks], dim=1), classes, heat)) - 1.0
-    assert best < float(loss(torch.cat([right.roll(1, dims=1), marks], dim=1), classes, heat)) - 1.0
 
 
 @pytest.fixture

@@ -1,12 +1,12 @@
-"""A CT changed at random stays a CT of the same vertebrae, under the same labels."""
+"""A CT altered at random stays a CT of the same vertebrae, under the same labels."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from training.segmentation.evaluation.altered_ct import NARROW_MM, PROPORTION, SIZE, changed
-from training.segmentation.evaluation.whole_ct_outcomes import ask_changed
+from training.segmentation.evaluation.altered_ct import NARROW_MM, PROPORTION_SD, SIZE_SD, alter_ct
+from training.segmentation.evaluation.whole_ct_outcomes import search_altered_cts
 from workers.imaging.volume import Volume
 
 HEIGHTS = (150.0, 115.0, 80.0, 45.0)
@@ -27,7 +27,7 @@ def row() -> tuple[Volume, Volume, dict[str, np.ndarray]]:
 
 @pytest.mark.parametrize("seed", range(4))
 def test_labels_stay_on_their_bone(seed):
-    ct, labels = changed(np.random.default_rng(seed), *row())
+    ct, labels = alter_ct(np.random.default_rng(seed), *row())
     assert ct.voxels.dtype == np.int16
     np.testing.assert_array_equal(ct.affine, labels.affine)
     bone, values = ct.voxels > 500, np.unique(labels.voxels)[1:]
@@ -45,13 +45,13 @@ def test_bodies_scans_and_positions_differ():
     ball = 4.0 / 3.0 * np.pi * 12.0**3
     sizes, widths, heights, spacing = [], [], [], []
     for seed in range(16):
-        ct, labels = changed(np.random.default_rng(seed), *row())
+        ct, labels = alter_ct(np.random.default_rng(seed), *row())
         counts = np.bincount(labels.voxels.ravel(), minlength=24)[20:]
         sizes.append(counts.max() * np.prod(ct.spacing) / ball)
         widths.append(ct.voxels.shape[0] * ct.spacing[0])
         heights.append(ct.voxels.shape[2] * ct.spacing[2])
         spacing.append(ct.spacing[2])
-    spread = np.log(sizes).std() / np.hypot(3.0 * SIZE, np.sqrt(3.0) * PROPORTION)
+    spread = np.log(sizes).std() / np.hypot(3.0 * SIZE_SD, np.sqrt(3.0) * PROPORTION_SD)
     assert 0.6 < spread < 1.6
     narrow = np.abs(np.array(widths) - 2.0 * NARROW_MM) < 6.5
     assert 3 <= narrow.sum() <= 13
@@ -59,8 +59,8 @@ def test_bodies_scans_and_positions_differ():
     assert max(spacing) > 2.0 * min(spacing)
 
 
-def test_each_change_is_asked_for_the_level():
-    """What answers with the reference itself is right wherever the vertebra lies whole in the scan."""
+def test_every_altered_ct_is_searched_for_the_level():
+    """A finder that returns the reference itself is right wherever the vertebra is whole in the scan."""
     from types import SimpleNamespace
 
     from workers.mask.cleaning import clean_mask
@@ -70,7 +70,7 @@ def test_each_change_is_asked_for_the_level():
         person="somebody", labels={f"L{i + 1}": (20 + i,) for i in range(4)}, read=lambda: (ct, labels)
     )
 
-    class Truth:
+    class ReferenceFinder:
         def place(self, ct, params):
             return (ct.voxels > 500), ct.affine
 
@@ -82,7 +82,7 @@ def test_each_change_is_asked_for_the_level():
             top = int(pieces[tuple(max(np.argwhere(pieces), key=lambda v: v[2]))])
             return clean_mask(Volume((pieces == top).astype(np.uint8), affine), 1), SimpleNamespace(confidence=1.0)
 
-    answers = ask_changed(Truth(), source, 4)
-    assert [answer.ct for answer in answers] == [f"changed {i}" for i in range(4)]
-    assert {answer.verdict for answer in answers} <= {"right", "wrong"}
-    assert sum(answer.verdict == "right" for answer in answers) >= 2
+    outcomes = search_altered_cts(ReferenceFinder(), source, 4)
+    assert [outcome.ct for outcome in outcomes] == [f"altered {i}" for i in range(4)]
+    assert {outcome.verdict for outcome in outcomes} <= {"right", "wrong"}
+    assert sum(outcome.verdict == "right" for outcome in outcomes) >= 2

@@ -1,4 +1,4 @@
-"""How often ribs and sacrum are seen: counted on bodies whose surroundings are whole, each level with its own."""
+"""Rates of ribs and sacrum are counted level by level, on bodies whose sides lie within their crop."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ import pytest
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 pytest.importorskip("torch", reason="torch is not installed (make training)")
 
-from training.segmentation.data.synthetic_scans import CropScan
+from training.segmentation.data.scan_files import CropScan
 from training.segmentation.evaluation.landmark_rates import LandmarkRate, landmark_rates
-from training.segmentation.evaluation.report_text import document
+from training.segmentation.evaluation.report_text import render_page
 from workers.locate.landmark_network import Landmarks
 
 SHAPE = (160, 160, 93)
 LEVELS = ("T12", "L1", "L5", "S1", "S2")
 HEIGHTS = (90.0, 68.0, 46.0, 24.0, 4.0)
-"""Voxels; the surroundings of the first and the last are cut."""
+"""Voxels; the crop cuts the sides of the first and of the last."""
 
 
 class ByHeight:
-    """Tells ribs above, none below, and is unsure of what lies between; the lowest lie on the sacrum."""
+    """Finds ribs at the upper bodies and none at the lower ones, is unsure between; the lowest lie on the sacrum."""
 
     def at(self, ct, centre):
         height = centre[2] / 1.5
@@ -36,7 +36,7 @@ def path(tmp_path):
     return tmp_path / "a.npz"
 
 
-def test_rates_are_of_whole_surroundings_by_level(path):
+def test_rates_are_of_uncut_bodies_by_level(path):
     rates = landmark_rates(ByHeight(), [path] * 3, False)
     assert rates == [
         LandmarkRate("L1", False, 3, 1.0, 0.0, (1.0, 0.0, 0.0)),
@@ -44,5 +44,5 @@ def test_rates_are_of_whole_surroundings_by_level(path):
         LandmarkRate("S1", False, 3, 0.0, 1.0, (0.0, 1.0, 0.0)),
     ]
     assert [rate.levels for rate in landmark_rates(ByHeight(), [path], True)] == ["L1", "S1"]
-    page = document([], [], rates, [], "a machine")
+    page = render_page([], [], rates, [], "a machine")
     assert "| S1 | synthetic | 3 | 0.0% | 100.0% | 0.0% | 100.0% | 0.0% |" in page

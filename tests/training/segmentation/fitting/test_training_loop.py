@@ -14,7 +14,14 @@ torch = pytest.importorskip("torch", reason="torch is not installed (make traini
 from torch import Tensor, nn  # noqa: E402
 
 from training.segmentation.fitting import training_loop as module  # noqa: E402
-from training.segmentation.fitting.training_loop import AVERAGE, WARM_UP, Score, fit, load  # noqa: E402
+from training.segmentation.fitting.training_loop import (  # noqa: E402
+    AVERAGE_DECAY,
+    WARM_UP_STEPS,
+    Score,
+    TrainingSettings,
+    fit,
+    load_trained,
+)
 
 STEPS = 24
 
@@ -41,7 +48,8 @@ def validate(model: nn.Module) -> Score:
 
 
 def run(work: Path, loss: Callable[[nn.Module, int], Tensor] = error, steps: int = STEPS, **settings) -> nn.Module:
-    return fit(network(), loss, validate, steps, work, validate_every=8, progress=False, **settings)
+    course = TrainingSettings(steps, **{"rate": 2e-3, "validate_every": 8, "progress": False, **settings})
+    return fit(network(), loss, validate, work, course)
 
 
 def weights(model: nn.Module) -> dict[str, Tensor]:
@@ -85,7 +93,7 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path, kill):
 
 
 def test_checkpoints_are_kept_between_validations(tmp_path, monkeypatch):
-    monkeypatch.setattr(module, "KEEP_EVERY_S", 0.0)
+    monkeypatch.setattr(module, "CHECKPOINT_EVERY_S", 0.0)
     with pytest.raises(Killed):
         run(tmp_path / "killed", killed_at(13))
     with pytest.raises(Killed):
@@ -107,13 +115,13 @@ def test_a_finished_run_is_not_trained_again(tmp_path):
     assert not again.training
 
 
-def test_a_run_that_was_killed_is_not_taken_for_a_finished_one(tmp_path):
+def test_an_unfinished_run_is_not_loaded(tmp_path):
     with pytest.raises(Killed):
         run(tmp_path, killed_at(13))
     with pytest.raises(RuntimeError, match="step 8 of 24"):
-        load(network(), tmp_path / "checkpoint.pt")
+        load_trained(network(), tmp_path / "checkpoint.pt")
     trained = run(tmp_path)
-    assert same(weights(load(network(), tmp_path / "checkpoint.pt")), weights(trained))
+    assert same(weights(load_trained(network(), tmp_path / "checkpoint.pt")), weights(trained))
 
 
 def test_curves_are_written(tmp_path):
@@ -157,14 +165,15 @@ def test_the_average_of_the_weights_is_returned_and_kept(tmp_path):
         return error(model, step)
 
     given = network()
-    trained = fit(given, loss, validate, STEPS, tmp_path, validate_every=8, progress=False)
+    settings = TrainingSettings(STEPS, 2e-3, validate_every=8, progress=False)
+    trained = fit(given, loss, validate, tmp_path, settings)
     seen.append(given[3].weight.detach().clone())
     average = seen[1]
     for count, now in enumerate(seen[2:], start=1):
-        average = average + (now - average) * max(1.0 - AVERAGE, 9.0 / (10.0 + count))
+        average = average + (now - average) * max(1.0 - AVERAGE_DECAY, 9.0 / (10.0 + count))
     torch.testing.assert_close(trained[3].weight, average, rtol=1e-5, atol=1e-7)
     assert float((trained[3].weight - given[3].weight).detach().abs().max()) > 1e-5  # not simply the last
-    loaded = load(network().train(), tmp_path / "checkpoint.pt")
+    loaded = load_trained(network().train(), tmp_path / "checkpoint.pt")
     assert same(weights(loaded), weights(trained))
     assert not loaded.training
     assert not trained.training
@@ -194,9 +203,10 @@ def test_the_rate_warms_up_and_falls_to_nothing(tmp_path):
         return error(model, step)
 
     given = network()
-    fit(given, loss, validate, 2 * WARM_UP, tmp_path, rate=1e-2, validate_every=1000, progress=False)
+    settings = TrainingSettings(2 * WARM_UP_STEPS, 1e-2, validate_every=1000, progress=False)
+    fit(given, loss, validate, tmp_path, settings)
     seen.append(given[0].weight.detach().clone())
     moved = [float((b - a).abs().max()) for a, b in pairwise(seen)]
-    assert moved[0] == pytest.approx(1e-2 / WARM_UP, rel=0.02)
+    assert moved[0] == pytest.approx(1e-2 / WARM_UP_STEPS, rel=0.02)
     assert 3e-3 < max(moved) < 8e-3
     assert moved[-1] < 1e-5

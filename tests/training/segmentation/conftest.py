@@ -1,0 +1,30 @@
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from synthetic_ct.spine import make_template_spine
+from synthetic_ct.whole_ct import SyntheticCt, make_lumbar_ct, write_ct
+
+
+@pytest.fixture(scope="session")
+def verse_person() -> SyntheticCt:
+    """The CT of one synthetic person."""
+    return make_lumbar_ct(4, [make_template_spine()])
+
+
+@pytest.fixture(scope="session")
+def verse_folder(verse_person, tmp_path_factory) -> Path:
+    """That CT in VerSe's BIDS layout and labels."""
+    folder = tmp_path_factory.mktemp("verse")
+    ct, mask = write_ct(verse_person, folder / "made")
+    for part, file, name in (
+        ("rawdata", ct, "sub-a_ct.nii.gz"),
+        ("derivatives", mask, "sub-a_seg-vert_msk.nii.gz"),
+    ):
+        target = folder / part / "sub-a" / name
+        target.parent.mkdir(parents=True)
+        shutil.move(file, target)
+    return folder
