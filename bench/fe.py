@@ -16,7 +16,8 @@ import numpy as np  # isort: skip
 from bench.calculix import executable, solve_with_calculix
 from models.bundle import Bundle
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
-from workers.fem.solve import Plan, solve
+from workers.fem.solve import solve
+from workers.fem.solve_plan import SolvePlan
 from workers.fem.stress import von_mises
 
 REPEATS = 5
@@ -26,7 +27,7 @@ def main(target: Path) -> None:
     """Print the comparison and write it to `target`."""
     template = Bundle().template
     start = time.perf_counter()
-    plan = Plan(template.tets, len(template.nodes), template.fixed_nodes)
+    plan = SolvePlan(template.tets, len(template.nodes), template.fixed_nodes)
     planning = time.perf_counter() - start
     force = endplate_traction(template.nodes, template.superior, template.inferior, REFERENCE_LOAD_NEWTON)
     solution = solve(template.nodes, plan, force)  # compiles

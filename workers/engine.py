@@ -1,45 +1,70 @@
-"""What a worker process loads once: the bundle, and all that follows from the template alone."""
+"""What a worker process loads once: the bundle and what follows from the template alone.
+
+Errors of the solver become the error that a client is told, here and nowhere else.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import cache, cached_property
 
-import numpy as np
-
-from app.contract.errors import MaskRequired
+from app.contract.errors import MaskRequired, SolveFailed
 from app.contract.params import JobParams, Surrogate
 from app.contract.report import Prediction
 from models.bundle import NETWORKS, Bundle
 from models.template import Template
+from models.types import Floats, Singles
+from workers.fem.equilibrium import equilibrium_residual
+from workers.fem.errors import SolverError
 from workers.fem.field import StressField
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
-from workers.fem.residual import equilibrium_residual
-from workers.fem.solve import Plan, Solution, solve
+from workers.fem.solve import Solution, solve
+from workers.fem.solve_plan import SolvePlan
 from workers.geometry.surface import Surface
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
 from workers.locate.segmenter import Segmenter
 from workers.locate.vertebra_finder import VertebraFinder
 from workers.mesh.subject_mesh import MeshMorpher
-from workers.surrogate.expected_error import Calibration, assess
+from workers.surrogate.expected_error import Calibration, estimate_error
+from workers.surrogate.normalisation import normalising_pose
 from workers.surrogate.paper import PaperSurrogate
-from workers.surrogate.tangent import TangentSurrogate, normalising_pose
+from workers.surrogate.tangent import TangentSurrogate
+
+TANGLE_MM = 2.0
+"""How far the warm-up moves one internal node: far enough to turn tetrahedra of 1 mm over."""
+
+
+@contextmanager
+def solver_errors() -> Iterator[None]:
+    """Raise `SolveFailed`, which ends a job, in place of an error of the finite-element solver."""
+    try:
+        yield
+    except SolverError as error:
+        raise SolveFailed(error.detail, expected=error.expected, got=error.got) from error
 
 
 class Engine:
-    """Everything a worker process loads once: the bundle and what follows from the template alone."""
+    """The bundle, and all numerics that are set up once for its template.
+
+    Parameters
+    ----------
+    bundle
+        The shipped bundle by default.
+    """
 
     def __init__(self, bundle: Bundle | None = None) -> None:
         self.bundle = bundle or Bundle()
 
     @cached_property
     def template(self) -> Template:
-        """The reference mesh."""
+        """The template."""
         return self.bundle.template
 
     @cached_property
     def morpher(self) -> MeshMorpher:
-        """Fits the template to surfaces."""
+        """Makes subject meshes."""
         return MeshMorpher(self.template, self.bundle.shape_model)
 
     @cached_property
@@ -61,47 +86,67 @@ class Engine:
         return VertebraFinder(Locator(locator), Segmenter(segmenter), LandmarkNetwork(landmarks))
 
     @cached_property
-    def plan(self) -> Plan:
-        """Sparsity patterns and multigrid levels of the template's stiffness matrix."""
-        return Plan(self.template.tets, len(self.template.nodes), self.template.fixed_nodes)
+    def plan(self) -> SolvePlan:
+        """Sparsity pattern, Dirichlet nodes and multigrid hierarchy of the template's mesh."""
+        return SolvePlan(self.template.tets, len(self.template.nodes), self.template.fixed_nodes)
 
     @cached_property
     def tangent(self) -> TangentSurrogate:
-        """The surrogate that is shipped because it wins."""
+        """The tangent surrogate, the default: the more accurate of the two (docs/evaluation)."""
         n = self.template.n_surface
         return TangentSurrogate(self.bundle.tangent, self.template, self.morpher.basis[:n])
 
     @cached_property
     def paper(self) -> PaperSurrogate:
-        """The paper's own surrogate."""
+        """The paper's surrogate."""
         return PaperSurrogate(self.bundle, self.template)
 
-    def predict(self, points: np.ndarray, load_newton: float, surrogate: Surrogate) -> StressField:
-        """Predict the field of a subject's mesh (n, 3) mm with the surrogate of that name."""
+    @solver_errors()
+    def predict(self, points: Floats, load_newton: float, surrogate: Surrogate) -> StressField:
+        """Return the stress field that a surrogate predicts for a subject mesh (n, 3), mm.
+
+        Raises
+        ------
+        SolveFailed
+            The coarse problem of the tangent surrogate did not converge.
+        """
         chosen: TangentSurrogate | PaperSurrogate = self.paper if surrogate == "paper" else self.tangent
         return chosen.predict(points, load_newton)
 
-    def coefficients(self, points: np.ndarray) -> np.ndarray:
-        """Return the shape coefficients (m, 3) of a subject's mesh (n, 3) mm."""
+    def coefficients(self, points: Floats) -> Singles:
+        """Return the shape coefficients (m, 3) of a subject mesh (n, 3), mm."""
         return self.tangent.coefficients(normalising_pose(points, self.template).apply_inverse(points))
 
-    def residual(self, points: np.ndarray, predicted: StressField, load_newton: float) -> float | None:
-        """Return how far a prediction is out of balance (`equilibrium_residual`); None where it has no tensor."""
+    def residual(self, points: Floats, predicted: StressField, load_newton: float) -> float | None:
+        """Return the equilibrium residual of a prediction on a subject mesh (n, 3), mm; None where it has no tensor."""
         if predicted.tensor is None:
             return None
-        force = endplate_traction(points, self.template.superior, self.template.inferior, load_newton)
+        force = self._force(points, load_newton)
         return equilibrium_residual(points, predicted.tensor, force, self.plan.pattern, self.plan.fixed)
 
-    def assess(self, points: np.ndarray, predicted: StressField, params: JobParams) -> Prediction:
-        """Say how far a prediction can be trusted."""
+    @solver_errors()
+    def estimate_error(self, points: Floats, predicted: StressField, params: JobParams) -> Prediction:
+        """Return what the report says about a prediction on a subject mesh (n, 3), mm, with its expected error."""
         residual = self.residual(points, predicted, params.load_newton)
         calibration = Calibration(**self.bundle.manifest["calibration"][params.surrogate])
-        return assess(points, self.template, params.surrogate, calibration, self.coefficients(points), residual)
+        coefficients = self.coefficients(points)
+        return estimate_error(points, self.template, params.surrogate, calibration, coefficients, residual)
 
-    def solve(self, points: np.ndarray, load_newton: float) -> tuple[Solution, np.ndarray]:
-        """Solve the compression of a subject's mesh (n, 3) mm; return the solution and the nodal forces (n, 3) N."""
-        force = endplate_traction(points, self.template.superior, self.template.inferior, load_newton)
+    @solver_errors()
+    def solve(self, points: Floats, load_newton: float) -> tuple[Solution, Floats]:
+        """Return the solution of a subject mesh (n, 3), mm, and the nodal forces (n, 3), N.
+
+        Raises
+        ------
+        SolveFailed
+            An element has no positive volume, or conjugate gradients did not converge.
+        """
+        force = self._force(points, load_newton)
         return solve(points, self.plan, force), force
+
+    def _force(self, points: Floats, load_newton: float) -> Floats:
+        """Return the nodal forces (n, 3), N, of the load case."""
+        return endplate_traction(points, self.template.superior, self.template.inferior, load_newton)
 
 
 @cache
@@ -111,14 +156,15 @@ def engine() -> Engine:
 
 
 def warm_up() -> None:
-    """Load the bundle and run the numerics once on the template itself, so that the first job finds all compiled."""
+    """Load the bundle and run the numerics once on the template, so that the first job finds everything compiled."""
     template = engine().template
     surface = Surface(template.nodes[: template.n_surface], template.triangles)
     points = engine().morpher.morph(surface, 0.0).points
-    points[-1] += 2.0  # tangle one internal node, so that repair has something to do
+    points[-1] += TANGLE_MM  # so that repair has something to do
     engine().morpher.repair(points)
     engine().solve(points, REFERENCE_LOAD_NEWTON)
     if engine().bundle.has(*NETWORKS):
         _ = engine().finder
     for params in (JobParams(surrogate="tangent"), JobParams(surrogate="paper")):
-        engine().assess(points, engine().predict(points, params.load_newton, params.surrogate), params)
+        predicted = engine().predict(points, params.load_newton, params.surrogate)
+        engine().estimate_error(points, predicted, params)

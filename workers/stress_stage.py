@@ -63,7 +63,7 @@ def compute_stress(points: Floats, params: JobParams, clock: StageClock) -> Stre
     try:
         with clock.stage("predict"):
             predicted = engine().predict(points, params.load_newton, params.surrogate)
-            prediction = engine().assess(points, predicted, params)
+            prediction = engine().estimate_error(points, predicted, params)
     except SolveFailed:
         return replace(_solve(points, params, clock), warnings=(SURROGATE_FAILED,))
     unusual = prediction.out_of_distribution

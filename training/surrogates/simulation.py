@@ -27,7 +27,8 @@ from training.shapes.registration import register
 from training.shapes.sources import Source
 from training.surrogates.samples import sample_path, write_sample
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
-from workers.fem.solve import Plan, solve
+from workers.fem.solve import solve
+from workers.fem.solve_plan import SolvePlan
 from workers.mesh.subject_mesh import MeshMorpher
 
 
@@ -77,7 +78,7 @@ def simulate_real(sources: tuple[Source, ...], data: Path, work: Path) -> None:
     """
     (work / "real").mkdir(parents=True, exist_ok=True)
     template = Bundle().template
-    plan: Plan | None = None
+    plan: SolvePlan | None = None
     for shape in tqdm(register(sources, data, work, mirrored=False), desc="solving real vertebrae"):
         path = work / "real" / f"{shape.name}.npz"
         if path.exists():
@@ -142,7 +143,7 @@ def _simulate_one(inputs: PopulationInputs, index: int) -> str | None:
 
 
 @lru_cache(maxsize=1)
-def _process_state(inputs: PopulationInputs) -> tuple[Population, Plan]:
+def _process_state(inputs: PopulationInputs) -> tuple[Population, SolvePlan]:
     """Return this process's population and solver plan, made once."""
     numba.set_num_threads(1)  # processes share the machine, not threads
     bundle = Bundle()
@@ -153,11 +154,11 @@ def _process_state(inputs: PopulationInputs) -> tuple[Population, Plan]:
     return population, _solver_plan(template)
 
 
-def _solver_plan(template: Template) -> Plan:
-    return Plan(template.tets, len(template.nodes), template.fixed_nodes)
+def _solver_plan(template: Template) -> SolvePlan:
+    return SolvePlan(template.tets, len(template.nodes), template.fixed_nodes)
 
 
-def _nodal_stress(points: Floats, template: Template, plan: Plan) -> Floats:
+def _nodal_stress(points: Floats, template: Template, plan: SolvePlan) -> Floats:
     """Return the nodal stress (n, 6), MPa, of a mesh (n, 3), mm, under the reference load."""
     force = endplate_traction(points, template.superior, template.inferior, REFERENCE_LOAD_NEWTON)
     tensor = solve(points, plan, force).field.tensor

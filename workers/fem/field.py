@@ -1,4 +1,4 @@
-"""The stress field of one vertebra, at the nodes of its mesh."""
+"""The stress field of one vertebra at the nodes of its mesh."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ from models.types import Floats
 
 @dataclass(frozen=True)
 class StressField:
-    """Nodal stress in MPa, world frame RAS+ (node order of the template).
+    """Nodal stress and displacement; world frame RAS+, node order of the template.
 
     Attributes
     ----------
     tensor
-        (n, 6) float64, MPa, Cauchy stress xx, yy, zz, xy, yz, zx; None where only its invariants were predicted.
+        (n, 6) float64, MPa, Cauchy stress xx, yy, zz, xy, yz, zx; None where a surrogate predicts its invariants alone.
     principal
         (n, 3) float64, MPa, s1 >= s2 >= s3 (tension positive).
     von_mises
         (n,) float64, MPa.
     displacement
-        (n, 3) float64, mm; None where it was not solved for.
+        (n, 3) float64, mm; None for a prediction.
     """
 
     tensor: Floats | None

@@ -1,51 +1,83 @@
-"""Aggregates and sparsity patterns of the multigrid levels: all that follows from the connectivity alone."""
+"""Sparsity patterns of the multigrid levels: all that follows from the connectivity alone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-import numba as nb
 import numpy as np
 import scipy.sparse
 
 from models.types import Bools, Ints
+from workers.fem.aggregation import aggregate_nodes
 
-COARSEST_NODES = 400
-"""Suits a mesh of 120 k nodes."""
+MAX_DIRECT_NODES = 400
+"""A level of at most this many nodes is solved directly. The template of 120,913 nodes has levels of 5,652 and 99."""
+
+
+class Rows(NamedTuple):
+    """Pattern of a sparse matrix in compressed rows, int32, columns sorted."""
+
+    indptr: Ints
+    indices: Ints
+
+
+class TransposedRows(NamedTuple):
+    """Rows of a transposed matrix, and at which entry of the original each of its entries stands; int32."""
+
+    indptr: Ints
+    indices: Ints
+    entries: Ints
 
 
 @dataclass(frozen=True)
 class CoarseningStep:
-    """One coarsening step: patterns of P, of A P, of P' and of the coarse matrix (compressed rows, sorted columns)."""
+    """From one level to the next coarser one. A is the level's matrix, P its smoothed prolongator.
+
+    Attributes
+    ----------
+    aggregate
+        (n,) int32: aggregate of each node, which is its coarse node; -1 at Dirichlet nodes.
+    members
+        Nodes of each aggregate.
+    prolongator
+        Pattern of P.
+    matrix_prolongator
+        Pattern of A P.
+    restriction
+        Pattern of P', with the entries of P.
+    coarse
+        Pattern of the Galerkin product P' A P, the matrix of the next level.
+    """
 
     aggregate: Ints
-    p: tuple[Ints, Ints]
-    ap: tuple[Ints, Ints]
-    pt: tuple[Ints, Ints, Ints]
-    coarse: tuple[Ints, Ints]
-    members: tuple[Ints, Ints]
+    members: Rows
+    prolongator: Rows
+    matrix_prolongator: Rows
+    restriction: TransposedRows
+    coarse: Rows
 
 
 class Hierarchy:
-    """Aggregates and sparsity patterns of every level, from the node graph of a mesh.
+    """The coarsening steps of every level, from the node graph of a mesh.
 
     Parameters
     ----------
     indptr, indices
-        Node graph in compressed rows, diagonal included.
+        Node graph in compressed rows, int32, diagonal included.
     fixed
-        (n,) bool: clamped nodes; they belong to no aggregate.
-    coarsest
-        A level of at most this many nodes is solved directly.
+        (n,) bool: Dirichlet nodes; they belong to no aggregate.
+    max_direct_nodes
+        Coarsening stops at a level of at most this many nodes, which is solved directly.
     """
 
-    def __init__(self, indptr: Ints, indices: Ints, fixed: Bools, coarsest: int = COARSEST_NODES) -> None:
+    def __init__(self, indptr: Ints, indices: Ints, fixed: Bools, max_direct_nodes: int = MAX_DIRECT_NODES) -> None:
         self.indptr, self.indices, self.fixed = indptr, indices, fixed
         self.steps: list[CoarseningStep] = []
         free = ~fixed
-        while len(indptr) - 1 > coarsest:
+        while len(indptr) - 1 > max_direct_nodes:
             step = _coarsen(indptr, indices, free)
-            if len(step.coarse[0]) >= len(indptr):
+            if len(step.coarse.indptr) >= len(indptr):
                 break
             self.steps.append(step)
             indptr, indices = step.coarse
@@ -53,8 +85,12 @@ class Hierarchy:
 
 
 def _coarsen(indptr: Ints, indices: Ints, free: Bools) -> CoarseningStep:
+    """Return the step from the level with this node graph. Only the patterns of the products below are of use.
+
+    P is smoothed once, so a row of P has the aggregates of the node and of its neighbours.
+    """
     n = len(indptr) - 1
-    aggregate = _aggregate(indptr, indices, free)
+    aggregate = aggregate_nodes(indptr, indices, free)
     n_coarse = int(aggregate.max()) + 1
     graph = scipy.sparse.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(n, n))
     inside = np.flatnonzero(aggregate >= 0)
@@ -68,50 +104,23 @@ def _coarsen(indptr: Ints, indices: Ints, free: Bools) -> CoarseningStep:
     coarse = scipy.sparse.csr_array(p.T @ ap)
     for matrix in (p, ap, coarse):
         matrix.sort_indices()
-    numbered = scipy.sparse.csr_array((np.arange(1, p.nnz + 1), p.indices, p.indptr), shape=p.shape).T.tocsr()
-    members = scipy.sparse.csr_array(tentative.T.tocsr())
     return CoarseningStep(
-        aggregate,
-        (p.indptr.astype(np.int32), p.indices.astype(np.int32)),
-        (ap.indptr.astype(np.int32), ap.indices.astype(np.int32)),
-        (numbered.indptr.astype(np.int32), numbered.indices.astype(np.int32), (numbered.data - 1).astype(np.int32)),
-        (coarse.indptr.astype(np.int32), coarse.indices.astype(np.int32)),
-        (members.indptr.astype(np.int32), members.indices.astype(np.int32)),
+        aggregate=aggregate,
+        members=_rows(scipy.sparse.csr_array(tentative.T.tocsr())),
+        prolongator=_rows(p),
+        matrix_prolongator=_rows(ap),
+        restriction=_transpose(p),
+        coarse=_rows(coarse),
     )
 
 
-@nb.njit(cache=True)
-def _aggregate(indptr, indices, free):  # type: ignore[no-untyped-def]
-    """Greedy aggregation: free neighbourhoods first, then stragglers join a neighbour, then leftovers group."""
-    n = len(indptr) - 1
-    aggregate = np.full(n, -1, np.int32)
-    count = 0
-    for i in range(n):
-        if not free[i] or aggregate[i] >= 0:
-            continue
-        clear = True
-        for k in range(indptr[i], indptr[i + 1]):
-            if aggregate[indices[k]] >= 0:
-                clear = False
-                break
-        if clear:
-            for k in range(indptr[i], indptr[i + 1]):
-                if free[indices[k]]:
-                    aggregate[indices[k]] = count
-            count += 1
-    joined = aggregate.copy()
-    for i in range(n):
-        if free[i] and aggregate[i] < 0:
-            for k in range(indptr[i], indptr[i + 1]):
-                if aggregate[indices[k]] >= 0:
-                    joined[i] = aggregate[indices[k]]
-                    break
-    for i in range(n):
-        if free[i] and joined[i] < 0:
-            for k in range(indptr[i], indptr[i + 1]):
-                j = indices[k]
-                if free[j] and joined[j] < 0:
-                    joined[j] = count
-            joined[i] = count
-            count += 1
-    return joined
+def _rows(matrix: Any) -> Rows:
+    """Return the pattern of a `scipy.sparse.csr_array`."""
+    return Rows(matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32))
+
+
+def _transpose(matrix: Any) -> TransposedRows:
+    """Return the rows of the transposed matrix. Entries are numbered from 1 on the way, since SciPy may drop a 0."""
+    numbered = scipy.sparse.csr_array((np.arange(1, matrix.nnz + 1), matrix.indices, matrix.indptr), shape=matrix.shape)
+    turned = numbered.T.tocsr()
+    return TransposedRows(*_rows(turned), (turned.data - 1).astype(np.int32))

@@ -1,4 +1,4 @@
-"""The load case: axial compression of the superior endplate (paper section II.A, DESIGN section 5)."""
+"""The load case: axial compression of the superior endplate (paper section II.A)."""
 
 from __future__ import annotations
 
@@ -14,8 +14,9 @@ REFERENCE_LOAD_NEWTON = 500.0
 def cranio_caudal_axis(points: Floats, superior: Ints, inferior: Ints) -> Floats:
     """Return the vertebra's own axis, a unit vector (3,) that points cranially.
 
-    The bisector of the two endplates' mean normals. A patch's area vector depends on its rim alone, so the axis does
-    not feel the roughness of the endplate; it turns with the vertebra, wherever that lies in the scanner.
+    The axis is the bisector of the two endplates' mean normals. The area vector of a patch depends on its rim alone, so
+    the roughness of an endplate does not change the axis. The axis turns with the vertebra, however that lies in the
+    scanner.
 
     Parameters
     ----------
@@ -31,10 +32,19 @@ def cranio_caudal_axis(points: Floats, superior: Ints, inferior: Ints) -> Floats
 
 
 def endplate_traction(points: Floats, superior: Ints, inferior: Ints, load_newton: float) -> Floats:
-    """Return nodal forces (n, 3), N, of a uniform traction on the superior endplate that sums to `load_newton`.
+    """Return the nodal forces (n, 3), N, of a uniform traction on the superior endplate.
 
-    The traction points caudally along `cranio_caudal_axis`; each triangle gives a third of its area to each corner,
-    which is the consistent load of a uniform traction on linear elements.
+    The traction points caudally along `cranio_caudal_axis`. Each triangle gives a third of its area to each corner: the
+    consistent load of a uniform traction on linear elements.
+
+    Parameters
+    ----------
+    points
+        (n, 3) float64, mm.
+    superior, inferior
+        (a, 3) and (b, 3) outward triangles of the endplates.
+    load_newton
+        Total load, N.
     """
     axis = cranio_caudal_axis(points, superior, inferior)
     areas = Surface(points, superior).areas

@@ -1,14 +1,15 @@
 """Smoothed-aggregation multigrid for elasticity, as a preconditioner (Vaněk, Mandel & Brezina, Computing 56, 1996).
 
-Rigid-body motions are the near null space. What depends on the connectivity alone is a `Hierarchy`, made once for a
-template; `Multigrid` is the numbers for one shape: prolongators, Galerkin products and smoothers. They are computed in
-float64; the cycle runs in float32, which halves its memory traffic and costs no iterations, since the conjugate
+Rigid-body modes are the near null space. What depends on the connectivity alone is a `Hierarchy`, made once for a
+template. `Multigrid` holds the numbers of one shape: prolongators, Galerkin products and smoothers. They are computed
+in float64. The V-cycle runs in float32, which halves its memory traffic. That costs no iterations, since the conjugate
 gradients outside it work in float64.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,166 +17,126 @@ import scipy.linalg
 import scipy.sparse
 
 from models.types import Bools, Floats, Ints, Singles
+from workers.fem.block_sparse import invert_3x3, multiply_blocks
+from workers.fem.chebyshev import ChebyshevSmoother
 from workers.fem.hierarchy import CoarseningStep, Hierarchy
-from workers.fem.multigrid_kernels import (
-    apply_inverse,
-    block_multiply,
-    galerkin,
-    invert_3x3,
+from workers.fem.smoothed_aggregation import (
+    galerkin_product,
+    multiply_prolongator,
     restrict,
-    smoothed,
-    tentative,
-    times_prolongator,
+    smooth_prolongator,
+    tentative_prolongator,
 )
 
-CHEBYSHEV_DEGREE = 2
-SMOOTHING_RANGE = 10.0
-"""The smoother damps eigenvalues in [largest / SMOOTHING_RANGE, largest]."""
-POWER_ITERATIONS = 20
+PROLONGATOR_DAMPING = 4.0 / 3.0
+"""Damping of the prolongator's smoothing, over the largest eigenvalue (Vaněk, Mandel & Brezina 1996)."""
+N_RIGID_MODES = 6
+LEAST_STIFFNESS = 1e-10
+"""Eigenvalue of a diagonal block, over its largest, below which a direction has no stiffness."""
+EMPTY_DIAGONAL = 1e-12
+"""Diagonal entry of the coarsest matrix, over its largest entry, below which its row is empty."""
 
 
+@dataclass(frozen=True)
 class _Level:
-    """Matrix, block-diagonal inverse and prolongator of one level, in float32."""
+    """Smoother of one level, blocks (nnz, b, 6) float32 of its prolongator, and the step to the next level."""
 
-    def __init__(self, data: Floats, indptr: Ints, indices: Ints, largest: float | None) -> None:
-        n = len(indptr) - 1
-        rows = np.repeat(np.arange(n, dtype=np.int32), np.diff(indptr))
-        diagonal = data[np.flatnonzero(rows == indices)]
-        self.inverse64 = _safe_inverse(diagonal)
-        self.inverse = self.inverse64.astype(np.float32)
-        self.data, self.indptr, self.indices = data.astype(np.float32), indptr, indices
-        self.largest = self._largest_eigenvalue() if largest is None else largest
-        self.p: Singles | None = None
-        self.step: CoarseningStep | None = None
-
-    def _largest_eigenvalue(self) -> float:
-        """Largest eigenvalue of D^-1 A by power iteration, with a margin."""
-        x = np.random.default_rng(0).standard_normal((len(self.inverse), self.inverse.shape[1])).astype(np.float32)
-        y, z = np.empty_like(x), np.empty_like(x)
-        value = 1.0
-        for _ in range(POWER_ITERATIONS):
-            x /= np.linalg.norm(x)
-            block_multiply(self.data, self.indptr, self.indices, x, y)
-            apply_inverse(self.inverse, y, z)
-            value = float(np.linalg.norm(z))
-            x, z = z, x
-        return 1.1 * value
-
-    def smooth(self, b: Singles, x: Singles | None) -> Singles:
-        """Chebyshev iteration on D^-1 A from x (zero if None)."""
-        theta = 0.5 * self.largest * (1.0 + 1.0 / SMOOTHING_RANGE)
-        delta = 0.5 * self.largest * (1.0 - 1.0 / SMOOTHING_RANGE)
-        sigma = theta / delta
-        rho = 1.0 / sigma
-        step = np.empty_like(b)
-        residual = np.empty_like(b)
-        if x is None:
-            apply_inverse(self.inverse, b, step)
-            x = np.zeros_like(b)
-        else:
-            block_multiply(self.data, self.indptr, self.indices, x, residual)
-            np.subtract(b, residual, out=residual)
-            apply_inverse(self.inverse, residual, step)
-        step *= np.float32(1.0 / theta)
-        x += step
-        correction = np.empty_like(b)
-        for _ in range(CHEBYSHEV_DEGREE - 1):
-            block_multiply(self.data, self.indptr, self.indices, x, residual)
-            np.subtract(b, residual, out=residual)
-            apply_inverse(self.inverse, residual, correction)
-            rho_new = 1.0 / (2.0 * sigma - rho)
-            step *= np.float32(rho_new * rho)
-            step += np.float32(2.0 * rho_new / delta) * correction
-            x += step
-            rho = rho_new
-        return x
-
-
-def _safe_inverse(blocks: Floats) -> Floats:
-    """Invert symmetric diagonal blocks; directions without stiffness (empty columns of P) are left out."""
-    if blocks.shape[1] == 3:  # the finest level has none
-        return invert_3x3(blocks)
-    values, vectors = np.linalg.eigh(blocks)
-    keep = values > 1e-10 * values[:, -1:]
-    reciprocal = np.where(keep, 1.0 / np.where(keep, values, 1.0), 0.0)
-    return np.einsum("nij,nj,nkj->nik", vectors, reciprocal, vectors)
+    smoother: ChebyshevSmoother
+    prolongator: Singles
+    step: CoarseningStep
 
 
 class Multigrid:
-    """V-cycle preconditioner for a clamped stiffness matrix.
+    """V-cycle preconditioner of a stiffness matrix with Dirichlet nodes.
 
     Parameters
     ----------
     hierarchy
         Patterns for the matrix's node graph.
-    matrix
-        `scipy.sparse.bsr_array`, (3n, 3n), 3x3 blocks, clamped rows and columns replaced by the identity.
+    blocks
+        (nnz, 3, 3) float64, N/mm: stiffness blocks from `SolvePlan.impose_dirichlet`.
     points
-        (n, 3) float64, mm; gives the rigid-body motions.
-    largest
-        Largest eigenvalue of each level's scaled matrix, where a similar one has been estimated; see `eigenvalues`.
+        (n, 3) float64, mm; give the rigid-body modes.
+    largest_eigenvalues
+        Largest eigenvalue of D^-1 A of each level, where a similar matrix has been estimated; see the property.
     """
 
     def __init__(
-        self, hierarchy: Hierarchy, matrix: Any, points: Floats, largest: Sequence[float] | None = None
+        self, hierarchy: Hierarchy, blocks: Floats, points: Floats, largest_eigenvalues: Sequence[float] | None = None
     ) -> None:
-        data, indptr, indices = matrix.data, hierarchy.indptr, hierarchy.indices
-        modes = rigid_body_motions(points, ~hierarchy.fixed)
+        indptr, indices = hierarchy.indptr, hierarchy.indices
+        modes = rigid_body_modes(points, ~hierarchy.fixed)
         self.levels: list[_Level] = []
         for depth, step in enumerate(hierarchy.steps):
-            level = _Level(data, indptr, indices, None if largest is None else largest[depth])
-            self.levels.append(level)
-            columns, modes = tentative(modes, *step.members, data.shape[1])
-            omega = 4.0 / 3.0 / level.largest
-            p = smoothed(data, indptr, indices, level.inverse64, omega, step.aggregate, columns, *step.p)
-            ap = times_prolongator(data, indptr, indices, p, *step.p, *step.ap)
-            data = galerkin(p, *step.pt, ap, *step.ap, *step.coarse)
-            level.p, level.step = p.astype(np.float32), step
+            inverse = _invert_diagonal(blocks, indptr, indices)
+            largest = None if largest_eigenvalues is None else largest_eigenvalues[depth]
+            smoother = ChebyshevSmoother(blocks, indptr, indices, inverse, largest)
+            columns, modes = tentative_prolongator(modes, *step.members, blocks.shape[1])
+            omega = PROLONGATOR_DAMPING / smoother.largest_eigenvalue
+            p = smooth_prolongator(blocks, indptr, indices, inverse, omega, step.aggregate, columns, *step.prolongator)
+            ap = multiply_prolongator(blocks, indptr, indices, p, *step.prolongator, *step.matrix_prolongator)
+            self.levels.append(_Level(smoother, p.astype(np.float32), step))
+            blocks = galerkin_product(p, *step.restriction, ap, *step.matrix_prolongator, *step.coarse)
             indptr, indices = step.coarse
-        block = data.shape[1]
-        size = block * (len(indptr) - 1)
-        dense = scipy.sparse.bsr_array((data, indices, indptr), shape=(size, size)).toarray()
-        empty = np.abs(np.diag(dense)) <= 1e-12 * np.abs(dense).max()
-        dense[empty, empty] = np.abs(dense).max()
-        self.coarsest = scipy.linalg.cho_factor(0.5 * (dense + dense.T), lower=True)
+        self.coarsest = _factorise(blocks, indptr, indices)
 
     @property
-    def eigenvalues(self) -> list[float]:
-        """Largest eigenvalue of D^-1 A, with a margin, of every level."""
-        return [level.largest for level in self.levels]
+    def largest_eigenvalues(self) -> list[float]:
+        """Largest eigenvalue of D^-1 A, with a margin, of every level but the coarsest."""
+        return [level.smoother.largest_eigenvalue for level in self.levels]
 
     def __call__(self, residual: Floats) -> Floats:
-        """Apply one V-cycle to a residual (3n,)."""
+        """Return the correction (3n,) of one V-cycle for a residual (3n,), float64."""
         scale = float(np.abs(residual).max()) or 1.0
         b = (residual / scale).astype(np.float32).reshape(-1, 3)
         return scale * self._cycle(0, b).ravel().astype(np.float64)
 
     def _cycle(self, depth: int, b: Singles) -> Singles:
+        """Return the correction (n, b) of the levels from `depth` on: smooth, correct on the coarser level, smooth."""
         if depth == len(self.levels):
             solved = scipy.linalg.cho_solve(self.coarsest, b.ravel().astype(np.float64), check_finite=False)
             return solved.reshape(b.shape).astype(np.float32)
         level = self.levels[depth]
-        assert level.step is not None
-        assert level.p is not None
-        x = level.smooth(b, None)
-        residual = np.empty_like(b)
-        block_multiply(level.data, level.indptr, level.indices, x, residual)
-        np.subtract(b, residual, out=residual)
-        coarse = np.empty((len(level.step.coarse[0]) - 1, 6), np.float32)
-        restrict(level.p, *level.step.pt, residual, coarse)
+        x = level.smoother.smooth(b, None)
+        coarse = np.empty((len(level.step.coarse.indptr) - 1, N_RIGID_MODES), np.float32)
+        restrict(level.prolongator, *level.step.restriction, level.smoother.residual(b, x), coarse)
         correction = np.empty_like(b)
-        block_multiply(level.p, *level.step.p, self._cycle(depth + 1, coarse), correction)
+        multiply_blocks(level.prolongator, *level.step.prolongator, self._cycle(depth + 1, coarse), correction)
         x += correction
-        return level.smooth(b, x)
+        return level.smoother.smooth(b, x)
 
 
-def rigid_body_motions(points: Floats, free: Bools) -> Floats:
-    """Return the six rigid-body motions (3n, 6), zero on clamped nodes; lengths scaled to order one."""
+def rigid_body_modes(points: Floats, free: Bools) -> Floats:
+    """Return the six rigid-body modes (3n, 6), zero at nodes that are not free; rotations are scaled to order one."""
     x = (points - points.mean(axis=0)) / np.ptp(points, axis=0).max()
-    motions = np.zeros((len(x), 3, 6))
+    modes = np.zeros((len(x), 3, N_RIGID_MODES))
     for axis in range(3):
-        motions[:, axis, axis] = 1.0
+        modes[:, axis, axis] = 1.0
         a, b = (axis + 1) % 3, (axis + 2) % 3
-        motions[:, a, 3 + axis], motions[:, b, 3 + axis] = -x[:, b], x[:, a]
-    motions[~free] = 0.0
-    return motions.reshape(-1, 6)
+        modes[:, a, 3 + axis], modes[:, b, 3 + axis] = -x[:, b], x[:, a]
+    modes[~free] = 0.0
+    return modes.reshape(-1, N_RIGID_MODES)
+
+
+def _invert_diagonal(blocks: Floats, indptr: Ints, indices: Ints) -> Floats:
+    """Return the inverses (n, b, b) of the diagonal blocks; directions without stiffness (empty columns of P) are zero.
+
+    The finest level (b = 3) has no such directions.
+    """
+    rows = np.repeat(np.arange(len(indptr) - 1, dtype=np.int32), np.diff(indptr))
+    diagonal = blocks[np.flatnonzero(rows == indices)]
+    if diagonal.shape[1] == 3:
+        return invert_3x3(diagonal)
+    values, vectors = np.linalg.eigh(diagonal)
+    keep = values > LEAST_STIFFNESS * values[:, -1:]
+    reciprocal = np.where(keep, 1.0 / np.where(keep, values, 1.0), 0.0)
+    return np.einsum("nij,nj,nkj->nik", vectors, reciprocal, vectors)
+
+
+def _factorise(blocks: Floats, indptr: Ints, indices: Ints) -> Any:
+    """Return the Cholesky factor of the coarsest matrix; empty rows get a diagonal entry."""
+    size = blocks.shape[1] * (len(indptr) - 1)
+    dense = scipy.sparse.bsr_array((blocks, indices, indptr), shape=(size, size)).toarray()
+    empty = np.abs(np.diag(dense)) <= EMPTY_DIAGONAL * np.abs(dense).max()
+    dense[empty, empty] = np.abs(dense).max()
+    return scipy.linalg.cho_factor(0.5 * (dense + dense.T), lower=True)

@@ -1,4 +1,4 @@
-"""How far a prediction can be trusted: distance of the shape, expected error."""
+"""The error that a prediction is expected to have, from its equilibrium residual and the subject's shape."""
 
 from __future__ import annotations
 
@@ -10,19 +10,24 @@ from app.contract.params import Surrogate
 from app.contract.report import Prediction
 from models.template import Template
 from models.types import Floats, Reals
-from workers.surrogate.tangent import normalising_pose
+from workers.surrogate.normalisation import normalising_pose
+
+RESIDUAL_OF_NO_TENSOR = 1.0
+"""Residual where no tensor was predicted: any power of it is 1, so the shape alone counts."""
 
 
 @dataclass(frozen=True)
 class Calibration:
-    """Expected NMAE, percent: scale * residual^residual_power * deviation^deviation_power (`training.surrogates`).
+    """Expected NMAE, percent: scale * residual^residual_power * deviation^deviation_power.
+
+    `training.surrogates` fits it to simulated shapes; the bundle's manifest holds one for each surrogate.
 
     Attributes
     ----------
     scale, residual_power, deviation_power
-        Of the law.
+        Of the power law.
     least_residual, least_deviation
-        Least values that the law was fitted to; it is not believed below them.
+        Least values that the law was fitted to. Smaller ones count as these.
     limit
         Expected NMAE, percent, above which a shape is called out of distribution.
     """
@@ -43,7 +48,7 @@ class Calibration:
 def shape_distance(points: Floats, template: Template) -> float:
     """Return the root-mean-square distance, mm in the template's size, of a mesh's (n, 3) surface from the template's.
 
-    The paper's Fig. 19 (Euclidean distance in the space of shapes), per node.
+    This is the paper's Fig. 19 (Euclidean distance in the space of shapes), a node.
     """
     n = template.n_surface
     local = normalising_pose(points, template).apply_inverse(points[:n])
@@ -55,7 +60,7 @@ def shape_deviation(coefficients: Reals) -> float:
     return float(np.sqrt(np.square(coefficients).mean()))
 
 
-def assess(
+def estimate_error(
     points: Floats,
     template: Template,
     surrogate: Surrogate,
@@ -63,23 +68,25 @@ def assess(
     coefficients: Reals,
     residual: float | None,
 ) -> Prediction:
-    """Say how well the surrogate can be expected to predict this mesh (n, 3), mm.
+    """Return what the report says about a prediction: distance of the shape, residual, expected error.
 
     Parameters
     ----------
-    points, template
-        The subject's mesh and the template.
+    points
+        (n, 3) float64, mm, the subject mesh.
+    template
+        The template.
     surrogate
-        Which one predicts.
+        Which surrogate predicts.
     calibration
-        From the bundle's manifest.
+        From the bundle's manifest, of this surrogate.
     coefficients
         (m, 3) of the shape model.
     residual
-        `workers.fem.residual.equilibrium_residual` of the prediction; None where no tensor was predicted.
+        `workers.fem.equilibrium.equilibrium_residual` of the prediction; None where no tensor was predicted.
     """
     deviation = shape_deviation(coefficients)
-    expected = calibration.expected_nmae(1.0 if residual is None else residual, deviation)
+    expected = calibration.expected_nmae(RESIDUAL_OF_NO_TENSOR if residual is None else residual, deviation)
     return Prediction(
         surrogate=surrogate,
         shape_distance_mm=round(shape_distance(points, template), 3),

@@ -11,16 +11,16 @@ from models.forest import Forest
 from models.template import Template
 from models.types import Floats, Reals, Singles
 from workers.fem.field import StressField
-from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.geometry.smoothing import nearest_neighbours, smooth
-from workers.surrogate.tangent import normalising_pose
+from workers.surrogate.normalisation import normalising_pose, stress_factor
 
 SIZE_MM = 40.0
-"""Coordinates enter the networks in the template's frame over this length."""
+"""Length that coordinates in the template's frame are divided by before they enter the networks; about half a
+vertebra, so that inputs are of order one."""
 
 
 class PaperSurrogate:
-    """PointNet encoder, two forests, two decoders.
+    """PointNet encoder, two forests that map latents, two decoders.
 
     Parameters
     ----------
@@ -43,29 +43,35 @@ class PaperSurrogate:
         self.neighbours = nearest_neighbours(template.nodes, self.n_surface)
 
     def predict(self, points: Floats, load_newton: float) -> StressField:
-        """Return the field of a subject's mesh (n, 3), mm, world RAS; no tensor, no displacement.
+        """Return the field of a subject mesh (n, 3), mm, world RAS+, under `load_newton`; no tensor, no displacement.
 
-        Pose, size and load are taken out before and put back after, exactly.
+        Pose, size and load are exact (`workers.surrogate.normalisation`).
         """
         pose = normalising_pose(points, self.template)
         stress = self.components(pose.apply_inverse(points)).astype(np.float64)
-        stress *= load_newton / REFERENCE_LOAD_NEWTON / pose.scale**2
-        principal = np.sort(stress[:, :3], axis=1)[:, ::-1]  # decoded one by one, so their order is not given
+        stress *= stress_factor(pose, load_newton)
+        principal = np.sort(stress[:, :3], axis=1)[:, ::-1]  # the network decodes each by itself, in no certain order
         return StressField(None, np.ascontiguousarray(principal), np.maximum(stress[:, 3], 0.0), None)
 
     def components(self, points: Reals) -> Singles:
-        """Return s1, s2, s3 and von Mises (n, 4), MPa under 500 N, of nodes (n, 3), mm, template frame and size."""
+        """Return s1, s2, s3 and von Mises stress (n, 4) float32, MPa under the reference load.
+
+        `points` (n, 3) are in mm, in the template's frame and size.
+        """
         latent = self.encode(points)
         return self.decode(points, self.to_surface.predict(latent), self.to_internal.predict(latent))
 
     def encode(self, points: Reals) -> Singles:
-        """Return the shape latent z."""
+        """Return the shape latent z of nodes (n, 3), mm, in the template's frame and size."""
         scaled = (points[: self.n_surface : self.stride] / SIZE_MM).astype(np.float32)
         latent: Singles = self.encoder.run(None, {self.encoder.get_inputs()[0].name: scaled})[0]
         return latent
 
     def decode(self, points: Reals, surface: Singles, internal: Singles, smoothed: bool = True) -> Singles:
-        """Return the stress (n, 4), MPa, of the latents z_surf and z_internal."""
+        """Return the stress (n, 4) float32, MPa, of the latents z_surf and z_internal at nodes (n, 3), mm.
+
+        Without `smoothed` the decoders' values are returned as they are.
+        """
         names = [i.name for i in self.internal_decoder.get_inputs()]
         inside = (points[self.n_surface :] / SIZE_MM).astype(np.float32)
         on_surface = self.surface_decoder.run(None, {self.surface_decoder.get_inputs()[0].name: surface})[0]

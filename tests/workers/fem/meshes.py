@@ -8,7 +8,7 @@ from scipy.spatial import Delaunay
 
 from models.template import Template
 from models.types import Floats, Ints
-from workers.fem.assembly import Material
+from workers.fem.material import Material
 
 SIX_TETS = [(0, 4, 6, 7), (0, 6, 2, 7), (0, 2, 3, 7), (0, 3, 1, 7), (0, 1, 5, 7), (0, 5, 4, 7)]
 

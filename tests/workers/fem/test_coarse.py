@@ -8,9 +8,10 @@ import pytest
 from models.coarse_mesh import CoarseMesh, barycentric
 from tests.workers.fem.meshes import block_template
 from workers.engine import Engine
-from workers.fem.coarse import CoarseProblem
+from workers.fem.coarse_problem import CoarseProblem
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
-from workers.fem.solve import Plan, solve
+from workers.fem.solve import solve
+from workers.fem.solve_plan import SolvePlan
 
 BOX = block_template()
 LOADED = BOX.loaded_nodes
@@ -37,7 +38,7 @@ def same():
 @pytest.mark.parametrize("amount", [0.0, 0.5, 1.0])
 def test_pulled_back_elasticity_is_elasticity(same, amount):
     points = bent(BOX.nodes, amount)
-    fine = solve(points, Plan(BOX.tets, len(BOX.nodes), BOX.fixed_nodes), traction(points)).field.tensor
+    fine = solve(points, SolvePlan(BOX.tets, len(BOX.nodes), BOX.fixed_nodes), traction(points)).field.tensor
     ours = same.stress(points, LOADED, traction(points)[LOADED], tolerance=1e-10)
     np.testing.assert_allclose(ours, fine, atol=1e-6 * np.abs(fine).max())
 
@@ -45,7 +46,7 @@ def test_pulled_back_elasticity_is_elasticity(same, amount):
 def test_a_learned_start_changes_the_way_not_the_answer(same):
     points = bent(BOX.nodes, 1.0)
     before = same.stress(points, LOADED, traction(points)[LOADED], tolerance=1e-10)
-    same.learn(BOX.nodes, LOADED, traction(BOX.nodes)[LOADED])
+    same.set_reference(BOX.nodes, LOADED, traction(BOX.nodes)[LOADED])
     after = same.stress(points, LOADED, traction(points)[LOADED], tolerance=1e-10)
     np.testing.assert_allclose(after, before, atol=1e-6 * np.abs(before).max())
 

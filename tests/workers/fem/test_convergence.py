@@ -7,8 +7,11 @@ import pytest
 import scipy.sparse.linalg
 
 from tests.workers.fem.meshes import hooke, on_boundary, six, structured_cube
-from workers.fem.assembly import Material, element_stress, shape_gradients, stiffness
-from workers.fem.solve import Plan, solve
+from workers.fem.assembly import assemble_stiffness
+from workers.fem.linear_tetrahedra import element_stress, shape_gradients
+from workers.fem.material import Material
+from workers.fem.solve import solve
+from workers.fem.solve_plan import SolvePlan
 
 BONE = Material()
 WAVES = (
@@ -58,7 +61,7 @@ def errors(cells):
     x = np.einsum("qa,taj->tqj", GAUSS, points[tets])
     force = np.zeros_like(points)
     np.add.at(force, tets, 0.25 * volume[:, None, None] * np.einsum("qa,tqj->taj", GAUSS, body_force(x)))
-    plan = Plan(tets, len(points), on_boundary(points))
+    plan = SolvePlan(tets, len(points), on_boundary(points))
     field = solve(points, plan, force, prescribed=displacement(points)).field
 
     def relative(got, exact):
@@ -84,7 +87,7 @@ def test_rates_on_a_manufactured_solution():
 
 def compressed_cube(cells):
     points, tets = structured_cube(cells)
-    plan = Plan(tets, len(points), np.flatnonzero(points[:, 2] == 0.0))
+    plan = SolvePlan(tets, len(points), np.flatnonzero(points[:, 2] == 0.0))
     force = np.zeros_like(points)
     top = points[:, 2] == 1.0
     force[top, 2] = -1.0 / top.sum()
@@ -109,7 +112,7 @@ def test_same_as_a_direct_solver(cells):
     points, plan, force = compressed_cube(cells)
     prescribed = 0.01 * np.random.default_rng(1).standard_normal(points.shape)
     solution = solve(points, plan, force, prescribed=prescribed)
-    matrix = stiffness(plan.pattern, *shape_gradients(points, plan.pattern.tets), BONE).tocsc()
+    matrix = assemble_stiffness(plan.pattern, *shape_gradients(points, plan.pattern.tets), BONE).tocsc()
     free = np.repeat(~plan.fixed, 3)
     exact = np.where(plan.fixed[:, None], prescribed, 0.0).ravel()
     right = (force.ravel() - matrix @ exact)[free]

@@ -6,11 +6,16 @@ import numpy as np
 import pytest
 from scipy.spatial.transform import Rotation
 
-from app.contract.errors import SolveFailed
 from tests.workers.fem.meshes import hooke, irregular_cube, on_boundary, outer_triangles, six, structured_cube
-from workers.fem.assembly import Material, Pattern, average_at_nodes, element_stress, shape_gradients, stiffness
-from workers.fem.solve import Plan, solve
+from workers.fem.assembly import assemble_stiffness
+from workers.fem.errors import DistortedMesh
+from workers.fem.linear_tetrahedra import element_stress, shape_gradients
+from workers.fem.material import Material
+from workers.fem.solve import solve
+from workers.fem.solve_plan import SolvePlan
+from workers.fem.sparsity import SparsityPattern
 from workers.fem.stress import principal_stresses, von_mises
+from workers.fem.stress_recovery import average_at_nodes
 
 BONE = Material()
 GRADIENT = np.array([[2e-3, -7e-3, 1e-3], [5e-3, -3e-3, 4e-3], [-2e-3, 6e-3, 8e-3]])
@@ -47,7 +52,7 @@ def test_patch_with_prescribed_boundary(seed):
     boundary = on_boundary(points)
     assert len(points) - len(boundary) >= 60
     exact = points @ GRADIENT.T + [0.1, -0.2, 0.05]
-    plan = Plan(tets, len(points), boundary)
+    plan = SolvePlan(tets, len(points), boundary)
     solution = solve(points, plan, np.zeros_like(points), prescribed=exact)
     field = solution.field
     assert np.abs(field.displacement - exact).max() <= 1e-9 * np.abs(exact).max()
@@ -73,7 +78,7 @@ def test_patch_under_uniaxial_traction():
     assert area.std() > 0.2 * area.mean()
     force = np.zeros_like(points)
     np.add.at(force[:, 2], top.ravel(), np.repeat(pull * area / 3.0, 3))
-    plan = Plan(tets, len(points), np.flatnonzero(points[:, 2] == 0.0))
+    plan = SolvePlan(tets, len(points), np.flatnonzero(points[:, 2] == 0.0))
     solution = solve(points, plan, force, prescribed=exact)
     assert np.abs(solution.field.displacement - exact).max() <= 1e-9 * np.abs(exact).max()
     np.testing.assert_allclose(
@@ -86,7 +91,7 @@ def test_patch_under_uniaxial_traction():
 def test_patch_large_enough_for_the_multigrid():
     """1,331 nodes: the hierarchy has a level, so prescribed rows pass through it too."""
     points, tets = irregular_cube(10)
-    plan = Plan(tets, len(points), on_boundary(points))
+    plan = SolvePlan(tets, len(points), on_boundary(points))
     assert len(plan.hierarchy.steps) >= 1
     exact = points @ GRADIENT.T
     solution = solve(points, plan, np.zeros_like(points), prescribed=exact)
@@ -99,15 +104,15 @@ def test_prescribed_values_of_free_nodes_are_ignored():
     exact = points @ GRADIENT.T
     wrong = exact + 7.0
     wrong[boundary] = exact[boundary]
-    plan = Plan(tets, len(points), boundary)
+    plan = SolvePlan(tets, len(points), boundary)
     one, other = (solve(points, plan, np.zeros_like(points), prescribed=p).field.displacement for p in (exact, wrong))
     np.testing.assert_array_equal(one, other)
 
 
 def test_stiffness_is_symmetric_and_has_just_six_zero_energy_modes():
     points, tets = irregular_cube(4)
-    pattern = Pattern.of(tets, len(points))
-    matrix = stiffness(pattern, *shape_gradients(points, tets), BONE).toarray()
+    pattern = SparsityPattern.of(tets, len(points))
+    matrix = assemble_stiffness(pattern, *shape_gradients(points, tets), BONE).toarray()
     scale = np.abs(matrix).max()
     assert np.abs(matrix - matrix.T).max() <= 1e-14 * scale
     values = np.linalg.eigvalsh(matrix)
@@ -124,7 +129,7 @@ def test_stiffness_of_one_element_by_virtual_work():
     points = np.array([[0.0, 0.0, 0.0], [2.0, 0.1, 0.0], [0.3, 1.4, 0.2], [0.1, 0.2, 1.7]])
     tets = np.array([[0, 1, 2, 3]], np.int32)
     gradient, volume = shape_gradients(points, tets)
-    matrix = stiffness(Pattern.of(tets, 4), gradient, volume, BONE)
+    matrix = assemble_stiffness(SparsityPattern.of(tets, 4), gradient, volume, BONE)
     for _ in range(5):
         u, v = rng.standard_normal((2, 4, 3))
         du, dv = (w.T @ gradient[0] for w in (u, v))
@@ -151,7 +156,7 @@ def test_element_stress_by_component():
 def test_nodal_average_is_the_plain_weighted_mean():
     tets = np.array([[0, 1, 2, 3], [1, 3, 2, 4], [1, 2, 3, 5]], np.int32)
     values = np.array([[1.0, 10.0], [2.0, 40.0], [6.0, -20.0]])
-    incidence = Pattern.of(tets, 6).incidence
+    incidence = SparsityPattern.of(tets, 6).incidence
     plain = average_at_nodes(values, np.ones(3), incidence)
     np.testing.assert_allclose(plain, [[1, 10], [3, 10], [3, 10], [3, 10], [2, 40], [6, -20]], rtol=1e-15)
     weighted = average_at_nodes(values, np.array([1.0, 2.0, 1.0]), incidence)
@@ -195,11 +200,11 @@ def test_stress_measures_against_numpy_and_under_rotation():
 @pytest.mark.parametrize("height", [0.0, -0.4])
 def test_flat_and_inverted_elements_are_refused(height):
     points, tets = structured_cube(2)
-    plan = Plan(tets, len(points), np.flatnonzero(points[:, 2] == 0.0))
+    plan = SolvePlan(tets, len(points), np.flatnonzero(points[:, 2] == 0.0))
     bad = points.copy()
     middle = np.flatnonzero((points == 0.5).all(axis=1))
     bad[middle, 2] = height
-    with pytest.raises(SolveFailed) as caught:
+    with pytest.raises(DistortedMesh) as caught:
         solve(bad, plan, np.zeros_like(bad))
     assert caught.value.expected == "every element volume > 0 mm^3"
     assert caught.value.got.endswith("elements with volume <= 0")

@@ -8,14 +8,15 @@ from scipy.spatial.transform import Rotation
 
 from app.contract.params import JobParams
 from tests.workers.fem.meshes import block_template, irregular_cube
-from workers.fem.assembly import Material
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, cranio_caudal_axis, endplate_traction
-from workers.fem.solve import Plan, solve
+from workers.fem.material import Material
+from workers.fem.solve import solve
+from workers.fem.solve_plan import SolvePlan
 
 TURN = Rotation.from_rotvec([0.5, -0.9, 0.7]).as_matrix()
 SHIFT = np.array([-120.0, 45.0, 730.0])
 BOX = block_template()
-PLAN = Plan(BOX.tets, len(BOX.nodes), BOX.fixed_nodes)
+PLAN = SolvePlan(BOX.tets, len(BOX.nodes), BOX.fixed_nodes)
 
 
 def compress(points, newton=REFERENCE_LOAD_NEWTON, material=None):
@@ -125,7 +126,7 @@ def test_a_slender_bar_gives_force_over_area():
     force = np.zeros_like(points)
     top = np.flatnonzero(points[:, 2] == 12.0)
     force[top, 2] = -REFERENCE_LOAD_NEWTON / len(top)
-    plan = Plan(tets, len(points), np.flatnonzero(points[:, 2] == 0.0))
+    plan = SolvePlan(tets, len(points), np.flatnonzero(points[:, 2] == 0.0))
     field = solve(points, plan, force).field
     middle = np.abs(points[:, 2] - 6.0) < 1.5
     assert field.tensor[middle, 2].mean() == pytest.approx(-125.0, rel=0.02)

@@ -29,10 +29,12 @@ def test_reaction_equals_the_load(template_solve):
 
 def test_the_moments_balance_too(engine, template_solve):
     """Interior forces vanish: recomputed from the stress field's own displacement, node by node."""
-    from workers.fem.assembly import Material, shape_gradients, stiffness
+    from workers.fem.assembly import assemble_stiffness
+    from workers.fem.linear_tetrahedra import shape_gradients
+    from workers.fem.material import Material
 
     pattern = engine.plan.pattern
-    matrix = stiffness(pattern, *shape_gradients(engine.template.nodes, pattern.tets), Material())
+    matrix = assemble_stiffness(pattern, *shape_gradients(engine.template.nodes, pattern.tets), Material())
     inner = (matrix @ template_solve.solution.field.displacement.ravel()).reshape(-1, 3)
     free = ~engine.plan.fixed
     out_of_balance = np.linalg.norm((inner - template_solve.force)[free])

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.contract.errors import SolveFailed
 from app.contract.params import JobParams
+from workers.fem.errors import NotConverged
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.pipeline import _Clock, stress_field
 
@@ -61,7 +61,7 @@ def test_both_with_the_papers(engine):
 
 def test_a_surrogate_that_fails_leaves_the_job_to_the_solver(engine, monkeypatch):
     def fail(*_):
-        raise SolveFailed("no", expected="a", got="b")
+        raise NotConverged("no", expected="a", got="b")
 
     monkeypatch.setattr(engine.tangent, "predict", fail)
     clock = _Clock(lambda stage, percent: None)

@@ -12,8 +12,8 @@ from training.surrogates.evaluation.metrics import score_field
 from training.surrogates.tangent.shape_derivative import SolvedMesh
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
-from workers.fem.stress import von_mises
-from workers.surrogate.tangent import normalising_pose, rotate
+from workers.fem.stress import rotate_tensors, von_mises
+from workers.surrogate.normalisation import normalising_pose
 
 
 def smooth_direction(points):
@@ -50,7 +50,7 @@ def test_pose_size_and_load_are_exact(engine):
     factor = 1200.0 / REFERENCE_LOAD_NEWTON / 1.3**2
     peak = plain.von_mises.max()
     np.testing.assert_allclose(moved.von_mises, factor * plain.von_mises, atol=1e-3 * peak)
-    np.testing.assert_allclose(moved.tensor, factor * rotate(plain.tensor, turn), atol=1e-3 * peak)
+    np.testing.assert_allclose(moved.tensor, factor * rotate_tensors(plain.tensor, turn), atol=1e-3 * peak)
     np.testing.assert_allclose(moved.principal, factor * plain.principal, atol=1e-3 * peak)
 
 
@@ -69,7 +69,7 @@ def test_rotating_a_tensor():
     t = np.array([[1.0, 2.0, 3.0, 0.4, 0.5, 0.6]])
     full = np.array([[1.0, 0.4, 0.6], [0.4, 2.0, 0.5], [0.6, 0.5, 3.0]])
     turned = turn @ full @ turn.T
-    np.testing.assert_allclose(rotate(t, turn)[0], turned[[0, 1, 2, 0, 1, 2], [0, 1, 2, 1, 2, 0]])
+    np.testing.assert_allclose(rotate_tensors(t, turn)[0], turned[[0, 1, 2, 0, 1, 2], [0, 1, 2, 1, 2, 0]])
 
 
 def test_normalising_pose(engine):

@@ -14,11 +14,15 @@ from scipy.sparse.linalg import LinearOperator, cg
 
 from models.template import Template
 from models.types import Floats
-from workers.fem.assembly import Material, average_at_nodes, shape_gradients, stiffness
+from workers.fem.assembly import assemble_stiffness
+from workers.fem.block_sparse import multiply_blocks
+from workers.fem.linear_tetrahedra import shape_gradients
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
+from workers.fem.material import Material
 from workers.fem.multigrid import Multigrid
-from workers.fem.multigrid_kernels import block_multiply
-from workers.fem.solve import Plan, solve
+from workers.fem.solve import solve
+from workers.fem.solve_plan import SolvePlan
+from workers.fem.stress_recovery import average_at_nodes
 
 TOLERANCE = 1e-6
 """Relative residual of a derivative's solve; the derivative itself is used to about three digits."""
@@ -123,7 +127,7 @@ class SolvedMesh:
         (n, 3) float64, mm, and (n, 6) float64, MPa: the solution under the reference load.
     """
 
-    def __init__(self, points: Floats, template: Template, plan: Plan) -> None:
+    def __init__(self, points: Floats, template: Template, plan: SolvePlan) -> None:
         self.points, self.template, self.plan = points, template, plan
         self.material = Material()
         self.gradient, self.volume = shape_gradients(points, plan.pattern.tets)
@@ -131,10 +135,9 @@ class SolvedMesh:
         assert field.displacement is not None
         assert field.tensor is not None
         self.displacement, self.tensor = field.displacement, field.tensor
-        matrix = stiffness(plan.pattern, self.gradient, self.volume, self.material)
-        self.blocks = plan.clamp(matrix.data)
-        clamped = type(matrix)((self.blocks, matrix.indices, matrix.indptr), shape=matrix.shape)
-        self.preconditioner = Multigrid(plan.hierarchy, clamped, points)
+        matrix = assemble_stiffness(plan.pattern, self.gradient, self.volume, self.material)
+        self.blocks = plan.impose_dirichlet(matrix.data)
+        self.preconditioner = Multigrid(plan.hierarchy, self.blocks, points)
 
     def _force(self, points: Floats) -> Floats:
         return endplate_traction(points, self.template.superior, self.template.inferior, REFERENCE_LOAD_NEWTON)
@@ -173,7 +176,7 @@ class SolvedMesh:
         out = np.empty_like(right)
 
         def multiply(x: Floats) -> Floats:
-            block_multiply(self.blocks, pattern.indptr, pattern.indices, np.ascontiguousarray(x).reshape(-1, 3), out)
+            multiply_blocks(self.blocks, pattern.indptr, pattern.indices, np.ascontiguousarray(x).reshape(-1, 3), out)
             return out.ravel().copy()
 
         solution, failed = cg(

@@ -22,7 +22,7 @@ from training.surrogates.tangent.template_derivatives import (
     read_fine_derivatives,
     write_fine_derivatives,
 )
-from workers.fem.coarse import CoarseProblem
+from workers.fem.coarse_problem import CoarseProblem
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.surrogate.tangent import stress_ratio
 
@@ -87,7 +87,7 @@ def build_tangent_model(bundle: Bundle, folder: Path, spread: Reals, rank: int =
     coarse = coarse_derivatives(problem, template, basis, folder / "coarse.npy")
     force = endplate_traction(template.nodes, template.superior, template.inferior, REFERENCE_LOAD_NEWTON)
     loaded = template.loaded_nodes
-    problem.learn(template.nodes, loaded, force[loaded])
+    problem.set_reference(template.nodes, loaded, force[loaded])
     at_template = _interpolate(problem, problem.stress(template.nodes, loaded, force[loaded]))  # as a worker has it
     direction_sd = np.repeat(spread, 3)
     derivatives, tensor = _corrected_derivatives(problem, coarse, at_template, direction_sd, folder / "fine")

@@ -17,9 +17,9 @@ from models.template import Template
 from models.types import Floats, Reals, Singles
 from training.files import atomic_path, save_npz
 from training.surrogates.tangent.shape_derivative import SolvedMesh
-from workers.fem.coarse import CoarseProblem
+from workers.fem.coarse_problem import CoarseProblem
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
-from workers.fem.solve import Plan
+from workers.fem.solve_plan import SolvePlan
 
 MODES_PER_FILE = 10
 """Modes of one file: a killed run loses at most 30 derivatives, 20 seconds."""
@@ -42,7 +42,7 @@ def write_fine_derivatives(bundle: Bundle, folder: Path) -> None:
     todo = [start for start in starts if not (folder / f"{start:03d}.npz").exists()]
     if not todo:
         return
-    plan = Plan(template.tets, len(template.nodes), template.fixed_nodes)
+    plan = SolvePlan(template.tets, len(template.nodes), template.fixed_nodes)
     solved = SolvedMesh(template.nodes, template, plan)
     for start in tqdm(todo, desc="derivatives", total=len(starts), initial=len(starts) - len(todo), unit="block"):
         modes = basis[:, start : start + MODES_PER_FILE]

@@ -8,10 +8,11 @@ import pytest
 from tests.workers.fem.meshes import block_template
 from training.surrogates.tangent.shape_derivative import SolvedMesh
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
-from workers.fem.solve import Plan, solve
+from workers.fem.solve import solve
+from workers.fem.solve_plan import SolvePlan
 
 BOX = block_template()
-PLAN = Plan(BOX.tets, len(BOX.nodes), BOX.fixed_nodes)
+PLAN = SolvePlan(BOX.tets, len(BOX.nodes), BOX.fixed_nodes)
 X, Y, Z = BOX.nodes.T
 START = np.stack([X + 0.02 * Z**2, Y + 0.1 * Z, Z * (1.0 + 0.01 * X - 0.005 * Y)], axis=1)
 

@@ -1,14 +1,24 @@
-"""Numba kernels of the multigrid: dense blocks over compressed rows; no two threads write one row."""
+"""Numba kernels of smoothed aggregation (Vaněk, Mandel & Brezina, Computing 56, 1996).
+
+Matrices hold dense blocks over compressed rows: the matrix A of a level b x b, its prolongator P b x 6. b is 3 on the
+finest level and 6 on coarser ones. The patterns come from `workers.fem.hierarchy`. No two threads write one row.
+"""
 
 from __future__ import annotations
 
 import numba as nb
 import numpy as np
 
+LEAST_INDEPENDENT = 1e-8
+"""Length of a mode left after Gram-Schmidt, over its own: below it the mode depends on the others."""
+
 
 @nb.njit(parallel=True, cache=True)
-def tentative(modes, members_ptr, members, block):  # type: ignore[no-untyped-def]
-    """Orthonormalise the modes on each aggregate (Gram-Schmidt): rows (n, block, 6), coarse modes (6c, 6)."""
+def tentative_prolongator(modes, members_ptr, members, block):  # type: ignore[no-untyped-def]
+    """Orthonormalise the near-null-space modes (block * n, 6) on each aggregate, by Gram-Schmidt.
+
+    Returns the tentative prolongator (n, block, 6), one block a node, and the modes of the coarse level (6 c, 6).
+    """
     n_coarse = len(members_ptr) - 1
     out = np.zeros((len(modes) // block, block, 6))
     coarse = np.zeros((n_coarse * 6, 6))
@@ -26,7 +36,7 @@ def tentative(modes, members_ptr, members, block):  # type: ignore[no-untyped-de
                 coarse[agg * 6 + k, c] = dot
                 q[:, c] -= dot * q[:, k]
             norm = np.sqrt((q[:, c] ** 2).sum())
-            if norm > 1e-8 * scale:
+            if norm > LEAST_INDEPENDENT * scale:
                 coarse[agg * 6 + c, c] = norm
                 q[:, c] /= norm
             else:  # too few nodes for six motions: the column stays empty
@@ -39,8 +49,12 @@ def tentative(modes, members_ptr, members, block):  # type: ignore[no-untyped-de
 
 
 @nb.njit(parallel=True, cache=True)
-def smoothed(data, indptr, indices, inverse, omega, aggregate, columns, p_ptr, p_ind):  # type: ignore[no-untyped-def]
-    """P = (I - omega D^-1 A) T, row by row on the pattern of P."""
+def smooth_prolongator(data, indptr, indices, inverse, omega, aggregate, columns, p_ptr, p_ind):  # type: ignore[no-untyped-def]
+    """Return the blocks of P = (I - omega D^-1 A) T on the pattern of P, row by row.
+
+    T is the tentative prolongator: `columns` (n, b, 6), the block of node i in column aggregate[i]. `inverse` (n, b, b)
+    holds the blocks of D^-1.
+    """
     b = data.shape[1]
     out = np.zeros((len(p_ind), b, 6))
     for i in nb.prange(len(indptr) - 1):
@@ -74,7 +88,7 @@ def smoothed(data, indptr, indices, inverse, omega, aggregate, columns, p_ptr, p
 
 
 @nb.njit(parallel=True, cache=True)
-def times_prolongator(data, indptr, indices, p, p_ptr, p_ind, ap_ptr, ap_ind):  # type: ignore[no-untyped-def]
+def multiply_prolongator(data, indptr, indices, p, p_ptr, p_ind, ap_ptr, ap_ind):  # type: ignore[no-untyped-def]
     """Return the blocks of A P on the pattern of A P."""
     b = data.shape[1]
     out = np.zeros((len(ap_ind), b, 6))
@@ -94,8 +108,8 @@ def times_prolongator(data, indptr, indices, p, p_ptr, p_ind, ap_ptr, ap_ind):  
 
 
 @nb.njit(parallel=True, cache=True)
-def galerkin(p, pt_ptr, pt_ind, pt_slot, ap, ap_ptr, ap_ind, c_ptr, c_ind):  # type: ignore[no-untyped-def]
-    """Return the blocks of the coarse matrix P' (A P)."""
+def galerkin_product(p, pt_ptr, pt_ind, pt_slot, ap, ap_ptr, ap_ind, c_ptr, c_ind):  # type: ignore[no-untyped-def]
+    """Return the blocks (nnz, 6, 6) of the coarse matrix P' (A P), the Galerkin product, on its pattern."""
     b = p.shape[1]
     out = np.zeros((len(c_ind), 6, 6))
     for agg in nb.prange(len(c_ptr) - 1):
@@ -114,33 +128,8 @@ def galerkin(p, pt_ptr, pt_ind, pt_slot, ap, ap_ptr, ap_ind, c_ptr, c_ind):  # t
 
 
 @nb.njit(parallel=True, cache=True)
-def block_multiply(data, indptr, indices, x, out):  # type: ignore[no-untyped-def]
-    """Write A x into `out`: blocks (nnz, b, c) over compressed rows, x (columns, c), out (rows, b)."""
-    b, c = data.shape[1], data.shape[2]
-    for i in nb.prange(len(indptr) - 1):
-        if b == 3 and c == 3:
-            s0 = s1 = s2 = data[0, 0, 0] * 0
-            for k in range(indptr[i], indptr[i + 1]):
-                j = indices[k]
-                x0, x1, x2 = x[j, 0], x[j, 1], x[j, 2]
-                d = data[k]
-                s0 += d[0, 0] * x0 + d[0, 1] * x1 + d[0, 2] * x2
-                s1 += d[1, 0] * x0 + d[1, 1] * x1 + d[1, 2] * x2
-                s2 += d[2, 0] * x0 + d[2, 1] * x1 + d[2, 2] * x2
-            out[i, 0], out[i, 1], out[i, 2] = s0, s1, s2
-        else:
-            for r in range(b):
-                out[i, r] = 0
-            for k in range(indptr[i], indptr[i + 1]):
-                j = indices[k]
-                for r in range(b):
-                    for m in range(c):
-                        out[i, r] += data[k, r, m] * x[j, m]
-
-
-@nb.njit(parallel=True, cache=True)
 def restrict(p, pt_ptr, pt_ind, pt_slot, x, out):  # type: ignore[no-untyped-def]
-    """Write P' x into `out`."""
+    """Write the restriction P' x of x (n, b) into `out` (c, 6)."""
     b = p.shape[1]
     for agg in nb.prange(len(pt_ptr) - 1):
         for c in range(6):
@@ -150,30 +139,3 @@ def restrict(p, pt_ptr, pt_ind, pt_slot, x, out):  # type: ignore[no-untyped-def
             for m in range(b):
                 for c in range(6):
                     out[agg, c] += p[q, m, c] * x[i, m]
-
-
-@nb.njit(parallel=True, cache=True)
-def apply_inverse(inverse, x, out):  # type: ignore[no-untyped-def]
-    """Write D^-1 x into `out`, D block diagonal."""
-    b = inverse.shape[1]
-    for i in nb.prange(len(inverse)):
-        for r in range(b):
-            total = inverse[0, 0, 0] * 0
-            for m in range(b):
-                total += inverse[i, r, m] * x[i, m]
-            out[i, r] = total
-
-
-@nb.njit(parallel=True, cache=True)
-def invert_3x3(blocks):  # type: ignore[no-untyped-def]
-    """Invert symmetric matrices (n, 3, 3) by their adjugates."""
-    out = np.empty_like(blocks)
-    for i in nb.prange(len(blocks)):
-        a, b, c = blocks[i, 0, 0], blocks[i, 0, 1], blocks[i, 0, 2]
-        d, e, f = blocks[i, 1, 1], blocks[i, 1, 2], blocks[i, 2, 2]
-        aa, ab, ac = d * f - e * e, c * e - b * f, b * e - c * d
-        det = a * aa + b * ab + c * ac
-        out[i, 0, 0], out[i, 0, 1], out[i, 0, 2] = aa / det, ab / det, ac / det
-        out[i, 1, 0], out[i, 1, 1], out[i, 1, 2] = ab / det, (a * f - c * c) / det, (b * c - a * e) / det
-        out[i, 2, 0], out[i, 2, 1], out[i, 2, 2] = ac / det, (b * c - a * e) / det, (a * d - b * b) / det
-    return out

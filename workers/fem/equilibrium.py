@@ -1,4 +1,4 @@
-"""Equilibrium of a nodal stress field that no solver made: an error estimate without a solve."""
+"""Equilibrium of a nodal stress field: an error estimate without a solve."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import numba as nb
 import numpy as np
 
 from models.types import Bools, Floats
-from workers.fem.assembly import Pattern, shape_gradients
+from workers.fem.linear_tetrahedra import shape_gradients
+from workers.fem.sparsity import SparsityPattern
 
 
 @nb.njit(parallel=True, cache=True)
 def _internal_force(tensor, gradient, volume, tets, start, incident):  # type: ignore[no-untyped-def]
-    """Nodal forces (n, 3) of the stress that each element takes from the mean of its corners."""
+    """Internal nodal forces (n, 3), N; the stress of an element is the mean of its corners."""
     out = np.zeros((len(start) - 1, 3))
     for node in nb.prange(len(start) - 1):
         for k in range(start[node], start[node + 1]):
@@ -31,11 +32,13 @@ def _internal_force(tensor, gradient, volume, tets, start, incident):  # type: i
     return out
 
 
-def equilibrium_residual(points: Floats, tensor: Floats, force: Floats, pattern: Pattern, fixed: Bools) -> float:
-    """Return the forces left unbalanced at the free nodes over the load: sum |f_int - f_ext| / |sum f_ext|, no unit.
+def equilibrium_residual(
+    points: Floats, tensor: Floats, force: Floats, pattern: SparsityPattern, fixed: Bools
+) -> float:
+    """Return the unbalanced forces at the free nodes over the load: sum |f_int - f_ext| / |sum f_ext|, no unit.
 
-    Averaging at the nodes leaves an exact field with a residual too, so this is a number to calibrate, not one that
-    vanishes.
+    The residual of the solution does not vanish either, since the stress is averaged at the nodes. So the number needs
+    a calibration (`workers.surrogate.expected_error`).
 
     Parameters
     ----------
@@ -46,9 +49,9 @@ def equilibrium_residual(points: Floats, tensor: Floats, force: Floats, pattern:
     force
         (n, 3) float64, N, applied nodal forces.
     pattern
-        The mesh's connectivity.
+        Of the mesh's connectivity.
     fixed
-        (n,) clamped nodes; they are left out.
+        (n,) bool: Dirichlet nodes; they are left out.
     """
     gradient, volume = shape_gradients(points, pattern.tets)
     incidence = pattern.incidence

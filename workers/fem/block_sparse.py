@@ -1,0 +1,61 @@
+"""Numba kernels for sparse and block-diagonal matrices of small dense blocks; no two threads write one row."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+
+@nb.njit(parallel=True, cache=True)
+def multiply_blocks(data, indptr, indices, x, out):  # type: ignore[no-untyped-def]
+    """Write A x into `out` (rows, b): A has blocks (nnz, b, c) over compressed rows, x is (columns, c).
+
+    Blocks of 3x3, those of the finest level, have their own branch for speed.
+    """
+    b, c = data.shape[1], data.shape[2]
+    for i in nb.prange(len(indptr) - 1):
+        if b == 3 and c == 3:
+            s0 = s1 = s2 = data[0, 0, 0] * 0
+            for k in range(indptr[i], indptr[i + 1]):
+                j = indices[k]
+                x0, x1, x2 = x[j, 0], x[j, 1], x[j, 2]
+                d = data[k]
+                s0 += d[0, 0] * x0 + d[0, 1] * x1 + d[0, 2] * x2
+                s1 += d[1, 0] * x0 + d[1, 1] * x1 + d[1, 2] * x2
+                s2 += d[2, 0] * x0 + d[2, 1] * x1 + d[2, 2] * x2
+            out[i, 0], out[i, 1], out[i, 2] = s0, s1, s2
+        else:
+            for r in range(b):
+                out[i, r] = 0
+            for k in range(indptr[i], indptr[i + 1]):
+                j = indices[k]
+                for r in range(b):
+                    for m in range(c):
+                        out[i, r] += data[k, r, m] * x[j, m]
+
+
+@nb.njit(parallel=True, cache=True)
+def multiply_diagonal(inverse, x, out):  # type: ignore[no-untyped-def]
+    """Write D^-1 x into `out` (n, b): `inverse` (n, b, b) holds the blocks of D^-1, x is (n, b)."""
+    b = inverse.shape[1]
+    for i in nb.prange(len(inverse)):
+        for r in range(b):
+            total = inverse[0, 0, 0] * 0
+            for m in range(b):
+                total += inverse[i, r, m] * x[i, m]
+            out[i, r] = total
+
+
+@nb.njit(parallel=True, cache=True)
+def invert_3x3(blocks):  # type: ignore[no-untyped-def]
+    """Return the inverses of symmetric matrices (n, 3, 3), by their adjugates."""
+    out = np.empty_like(blocks)
+    for i in nb.prange(len(blocks)):
+        a, b, c = blocks[i, 0, 0], blocks[i, 0, 1], blocks[i, 0, 2]
+        d, e, f = blocks[i, 1, 1], blocks[i, 1, 2], blocks[i, 2, 2]
+        aa, ab, ac = d * f - e * e, c * e - b * f, b * e - c * d
+        det = a * aa + b * ab + c * ac
+        out[i, 0, 0], out[i, 0, 1], out[i, 0, 2] = aa / det, ab / det, ac / det
+        out[i, 1, 0], out[i, 1, 1], out[i, 1, 2] = ab / det, (a * f - c * c) / det, (b * c - a * e) / det
+        out[i, 2, 0], out[i, 2, 1], out[i, 2, 2] = ac / det, (b * c - a * e) / det, (a * d - b * b) / det
+    return out

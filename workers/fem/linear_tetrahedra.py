@@ -1,0 +1,90 @@
+"""Linear (constant-strain) tetrahedra: shape function gradients and stress."""
+
+from __future__ import annotations
+
+import numba as nb
+import numpy as np
+
+from models.types import Floats, Ints
+from workers.fem.material import Material
+
+
+@nb.njit(parallel=True, cache=True)
+def _gradients(points, tets):  # type: ignore[no-untyped-def]
+    """Gradients of the four shape functions (m, 4, 3), 1/mm, and signed volumes (m,), mm^3."""
+    m = tets.shape[0]
+    gradient = np.empty((m, 4, 3))
+    volume = np.empty(m)
+    for t in nb.prange(m):
+        o = points[tets[t, 0]]
+        e = np.empty((3, 3))
+        for k in range(3):
+            for r in range(3):
+                e[k, r] = points[tets[t, k + 1], r] - o[r]
+        c = np.empty((3, 3))
+        for k in range(3):
+            k1, k2 = (k + 1) % 3, (k + 2) % 3
+            for r in range(3):
+                r1, r2 = (r + 1) % 3, (r + 2) % 3
+                c[k, r] = e[k1, r1] * e[k2, r2] - e[k1, r2] * e[k2, r1]
+        six = e[0, 0] * c[0, 0] + e[0, 1] * c[0, 1] + e[0, 2] * c[0, 2]
+        volume[t] = six / 6.0
+        for r in range(3):
+            total = 0.0
+            for k in range(3):
+                gradient[t, k + 1, r] = c[k, r] / six
+                total += gradient[t, k + 1, r]
+            gradient[t, 0, r] = -total
+    return gradient, volume
+
+
+def shape_gradients(points: Floats, tets: Ints) -> tuple[Floats, Floats]:
+    """Return shape function gradients (m, 4, 3) in 1/mm and signed element volumes (m,) in mm^3.
+
+    Parameters
+    ----------
+    points
+        (n, 3) float64, mm.
+    tets
+        (m, 4) int32.
+    """
+    gradient, volume = _gradients(np.ascontiguousarray(points, np.float64), tets)
+    return gradient, volume
+
+
+@nb.njit(parallel=True, cache=True)
+def _element_stress(displacement, gradient, tets, lam, mu):  # type: ignore[no-untyped-def]
+    """Stress (m, 6) of the displacement gradient g[r, c] = du_r / dx_c on each element, by Hooke's law."""
+    stress = np.empty((tets.shape[0], 6))
+    for t in nb.prange(tets.shape[0]):
+        g = np.zeros((3, 3))
+        for a in range(4):
+            for r in range(3):
+                for c in range(3):
+                    g[r, c] += displacement[tets[t, a], r] * gradient[t, a, c]
+        trace = lam * (g[0, 0] + g[1, 1] + g[2, 2])
+        for r in range(3):
+            stress[t, r] = trace + 2.0 * mu * g[r, r]
+        stress[t, 3] = mu * (g[0, 1] + g[1, 0])
+        stress[t, 4] = mu * (g[1, 2] + g[2, 1])
+        stress[t, 5] = mu * (g[2, 0] + g[0, 2])
+    return stress
+
+
+def element_stress(displacement: Floats, gradient: Floats, tets: Ints, material: Material) -> Floats:
+    """Return the constant stress of each element, (m, 6) MPa: xx, yy, zz, xy, yz, zx.
+
+    Parameters
+    ----------
+    displacement
+        (n, 3) float64, mm.
+    gradient
+        (m, 4, 3) float64, 1/mm, from `shape_gradients`.
+    tets
+        (m, 4) int32.
+    material
+        Isotropic linear elasticity.
+    """
+    lam, mu = material.lame
+    stress: Floats = _element_stress(displacement, gradient, tets, lam, mu)
+    return stress
