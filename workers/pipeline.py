@@ -103,15 +103,19 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
 
 
 def vertebra_of_mask(mask: Path, ct: Volume, params: JobParams, clock: StageClock) -> CleanMask:
-    """Return the clean, whole, plausible vertebra of the label map that was sent."""
+    """Return the vertebra of the label map that was sent."""
     with clock.stage("mask"):
-        labels = read_mask(mask)
-        label = select_label(labels, params.mask_label, params.vertebra)
-        check_field_of_view(labels, label, ct)
-        vertebra = clean_mask(labels, label)
-        check_vertebra(vertebra)
-        check_on_bone(vertebra, ct)
-        return vertebra
+        return vertebra_of_labels(read_mask(mask), ct, params)
+
+
+def vertebra_of_labels(labels: Volume, ct: Volume, params: JobParams) -> CleanMask:
+    """Return the one clean, whole, plausible vertebra that the job asks for."""
+    label = select_label(labels, params.mask_label, params.vertebra)
+    check_field_of_view(labels, label, ct)
+    vertebra = clean_mask(labels, label)
+    check_vertebra(vertebra)
+    check_on_bone(vertebra, ct)
+    return vertebra
 
 
 def vertebra_of_ct(ct: Volume, params: JobParams, clock: StageClock) -> tuple[CleanMask, Segmentation]:

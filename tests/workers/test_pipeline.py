@@ -18,8 +18,9 @@ from app.contract import errors
 from app.contract.params import JobParams
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.mesh.mask_surface import extract_surface
-from workers.pipeline import STAGES, PipelineResult, isolate, run_pipeline
+from workers.pipeline import PipelineResult, run_pipeline, vertebra_of_labels
 from workers.results.publish import MEDIA_TYPES
+from workers.stage_clock import STAGES, StageClock
 
 ORIENTATIONS = [
     (axes, flips) for axes in itertools.permutations(range(3)) for flips in itertools.product((1, -1), repeat=3)
@@ -180,17 +181,17 @@ def test_a_compressed_vertebra_is_flagged_or_solved(data_dir, policy):
     """The compressed L1 of verse010: out of distribution, whatever the job wants done then."""
     from training.shapes.sources import SOURCES, read_surface
     from workers.engine import engine
-    from workers.pipeline import _Clock, stress_field
+    from workers.stress_stage import compute_stress
 
     source = next(source for source in SOURCES if source.name == "verse010_L1")
     points = engine().morpher.morph(*read_surface(source, data_dir)).points
-    clock = _Clock(lambda stage, percent: None)
-    stress = stress_field(points, JobParams(on_out_of_distribution=policy), clock)
+    clock = StageClock(lambda stage, percent: None)
+    stress = compute_stress(points, JobParams(on_out_of_distribution=policy), clock)
     assert stress.prediction.out_of_distribution
     assert stress.fidelity == {"flag": "surrogate", "fe": "fe"}[policy]
     assert list(clock.timings) == {"flag": ["predict"], "fe": ["predict", "solve"]}[policy]
     assert len(stress.warnings) == 1
-    assert "outside what the surrogate predicts well" in stress.warnings[0]
+    assert "does not predict this shape well" in stress.warnings[0]
 
 
 def reoriented(volume: Volume, axes, flips) -> Volume:
@@ -206,13 +207,13 @@ def volumes(inputs):
 def test_all_48_orientations_give_the_same_surface(volumes):
     """All that follows is a function of this surface, so the field is the same from each."""
     ct, mask = volumes
-    whole = isolate(mask, ct, L1)
+    whole = vertebra_of_labels(mask, ct, L1)
     expected = extract_surface(whole.voxels, whole.affine)
     left_handed = 0
     for axes, flips in ORIENTATIONS:
         own_ct, own_mask = reoriented(ct, axes, flips), reoriented(mask, axes, flips)
         left_handed += np.linalg.det(own_ct.affine[:3, :3]) < 0
-        vertebra = isolate(own_mask, own_ct, L1)
+        vertebra = vertebra_of_labels(own_mask, own_ct, L1)
         surface = extract_surface(vertebra.voxels, vertebra.affine)
         np.testing.assert_allclose(surface.vertices, expected.vertices, atol=1e-6)
         np.testing.assert_array_equal(surface.triangles, expected.triangles)
@@ -228,7 +229,7 @@ def test_the_surface_follows_an_oblique_left_handed_affine(volumes):
     moved = np.eye(4)
     moved[:3, :3] = turn * -np.sign(np.linalg.det(turn))  # a reflection
     moved[:3, 3] = [30.0, -200.0, 700.0]
-    one = isolate(mask, ct, L1)
+    one = vertebra_of_labels(mask, ct, L1)
     straight = extract_surface(one.voxels, one.affine)
     mapped = extract_surface(one.voxels, moved @ one.affine)
     assert straight.volume > 0.0
