@@ -16,7 +16,8 @@ from app.api.multipart import Event, FormParser, unreadable_form
 from app.api.problem_details import validation_problem
 from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
 from app.contract.params import JobParams
-from app.jobs.blobs import BlobInfo, BlobStore, BlobWriter
+from app.jobs.blob_writer import BlobInfo, BlobWriter
+from app.jobs.blobs import BlobStore
 from app.jobs.storage_keys import input_key
 
 FILE_PARTS = ("ct", "mask")
