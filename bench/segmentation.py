@@ -16,7 +16,6 @@ import numpy as np
 import psutil
 from scipy import ndimage
 
-from app.contract.params import JobParams
 from bench.memory import watch_growth
 from synthetic_ct.person import Person
 from synthetic_ct.spine import make_spine, make_template_spine
@@ -24,6 +23,7 @@ from synthetic_ct.vertebra import Spine
 from synthetic_ct.whole_ct import scan_person
 from workers.engine import engine
 from workers.imaging.volume import Volume
+from workers.mask.segmentation_checks import accept_segmentation
 
 SHAPE = (512, 512, 133)
 PIXEL_MM, SLICE_MM = 0.8, 2.5
@@ -72,22 +72,22 @@ def write_ct(volume: Volume, path: Path) -> None:
 
 
 def measure(ct: Volume) -> dict[str, float]:
-    """Localise and segment once; return seconds a stage and by how many MB the process grew at most."""
-    params = JobParams()
+    """Locate and segment once; return seconds a stage and by how many MB the process grew at most."""
     with watch_growth(psutil.Process()) as grown:
         start = time.perf_counter()
-        place = engine().finder.place(ct, params)
+        location = engine().finder.locate(ct, "L1")
         middle = time.perf_counter()
-        clean, told = engine().finder.mask(ct, place, params)
+        clean = accept_segmentation(engine().finder.segment(ct, location), location, ct)
         end = time.perf_counter()
+    assert location.decision is not None
     return {
         "localise_s": middle - start,
         "segment_s": end - middle,
         "total_s": end - start,
         "growth_mb": grown.mb,
-        "confidence": told.confidence or 0.0,
+        "confidence": location.decision.confidence,
         "volume_cm3": clean.volume_mm3 / 1000.0,
-        "off_mm": float(np.linalg.norm(place.centre - true_centre())),
+        "off_mm": float(np.linalg.norm(location.centre - true_centre())),
     }
 
 

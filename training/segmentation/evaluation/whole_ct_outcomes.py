@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -9,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from app.contract.errors import InputError
-from app.contract.params import JobParams, Vertebra
+from app.contract.params import Vertebra
 from models.types import Bools, Floats
 from synthetic_ct.vertebra import Spine
 from training.segmentation.data.real_cts import RealCt, body_centres
@@ -22,8 +23,10 @@ from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
 from workers.locate.segmenter import LEAST_BODY_MM
 from workers.locate.vertebra_finder import VertebraFinder
+from workers.mask.cleaning import CleanMask
 from workers.mask.conventions import VERSE_LABELS
 from workers.mask.field_of_view import MAX_CUT_MM2
+from workers.mask.segmentation_checks import accept_segmentation
 
 LEVELS_ASKED: tuple[Vertebra, ...] = ("T12", "L1", "L2", "L3", "L4", "L5")
 """Levels that a real CT is searched for: all that the service offers."""
@@ -35,6 +38,8 @@ SYNTHETIC_SEED, ALTERED_SEED = 77, 78
 SAME_DSC = 0.5
 """Dice similarity from which a mask is of the same vertebra as the reference: neighbours hardly overlap."""
 
+FindVertebra = Callable[[Volume, Vertebra], tuple[CleanMask, float]]
+"""From a CT and a level to the vertebra's mask and the confidence; raises `InputError` where it refuses."""
 Verdict = Literal["right", "refused", "refused, vertebra incomplete", "wrong"]
 VERDICTS: tuple[Verdict, ...] = ("right", "refused", "refused, vertebra incomplete", "wrong")
 
@@ -78,33 +83,43 @@ def evaluate_whole_cts(spines: list[Spine], real: tuple[RealCt, ...], trained: T
     for source in real:
         fold = alone.get(source.person)
         if fold and not source.calibrated and trained.has("bifusion", fold):
-            finder = VertebraFinder(locator, trained.segmenter("bifusion", fold), landmarks)
-            outcomes += search_real_ct(finder, source)
+            find = find_with(VertebraFinder(locator, trained.segmenter("bifusion", fold), landmarks))
+            outcomes += search_real_ct(find, source)
             if set(LUMBAR) <= set(source.whole):
-                outcomes += search_altered_cts(finder, source, ALTERED_CTS)
+                outcomes += search_altered_cts(find, source, ALTERED_CTS)
     own = [spine for spine in spines if spine.person == BASE.without[0]]
     if own:
-        finder = VertebraFinder(locator, trained.segmenter("bifusion", BASE), landmarks)
-        outcomes += search_synthetic_cts(finder, own, SYNTHETIC_CTS)
+        find = find_with(VertebraFinder(locator, trained.segmenter("bifusion", BASE), landmarks))
+        outcomes += search_synthetic_cts(find, own, SYNTHETIC_CTS)
     return outcomes
 
 
-def search_ct(finder: VertebraFinder, name: str, ct: Volume, reference: Volume | None, level: Vertebra) -> Outcome:
+def find_with(finder: VertebraFinder) -> FindVertebra:
+    """Return the search that a job without a mask makes, with these networks."""
+
+    def find(ct: Volume, level: Vertebra) -> tuple[CleanMask, float]:
+        location = finder.locate(ct, level)
+        assert location.decision is not None
+        return accept_segmentation(finder.segment(ct, location), location, ct), location.decision.confidence
+
+    return find
+
+
+def search_ct(find: FindVertebra, name: str, ct: Volume, reference: Volume | None, level: Vertebra) -> Outcome:
     """Search a CT for a level; `reference` (0 or 1) is that vertebra, None where it is not whole in the scan."""
-    params = JobParams(vertebra=level)
     try:
-        clean, section = finder.mask(ct, finder.place(ct, params), params)
+        clean, confidence = find(ct, level)
     except InputError as error:
         verdict: Verdict = "refused, vertebra incomplete" if reference is None else "refused"
         return Outcome(name, level, verdict, 0.0, f"{error.slug}: {error.got}")
-    answer = f"confidence {section.confidence:.2f}"
+    answer = f"confidence {confidence:.2f}"
     if reference is None:
         return Outcome(name, level, "wrong", 0.0, answer)
     dsc = dice(Volume(clean.voxels, clean.affine), reference)
     return Outcome(name, level, "right" if dsc >= SAME_DSC else "wrong", dsc, answer)
 
 
-def search_real_ct(finder: VertebraFinder, source: RealCt) -> list[Outcome]:
+def search_real_ct(find: FindVertebra, source: RealCt) -> list[Outcome]:
     """Search a real CT for each of `LEVELS_ASKED`."""
     ct, labels = source.read()
     outcomes = []
@@ -112,23 +127,21 @@ def search_real_ct(finder: VertebraFinder, source: RealCt) -> list[Outcome]:
         reference = None
         if level in source.whole:
             reference = Volume(np.isin(labels.voxels, source.labels[level]).astype(np.uint8), labels.affine)
-        outcomes.append(search_ct(finder, source.person, ct, reference, level))
+        outcomes.append(search_ct(find, source.person, ct, reference, level))
     return outcomes
 
 
-def search_synthetic_cts(
-    finder: VertebraFinder, spines: list[Spine], count: int, level: Vertebra = "L1"
-) -> list[Outcome]:
+def search_synthetic_cts(find: FindVertebra, spines: list[Spine], count: int, level: Vertebra = "L1") -> list[Outcome]:
     """Search `count` synthetic CTs of random field of view and protocol, made of `spines`, for one level."""
     outcomes = []
     for number in tqdm(range(count), desc="synthetic CTs", disable=None):
         scan = random_ct(np.random.default_rng((SYNTHETIC_SEED, number)), spines)
         reference = whole_vertebra(scan.labels, (VERSE_LABELS[level],))
-        outcomes.append(search_ct(finder, f"synthetic {number}", scan.ct, reference, level))
+        outcomes.append(search_ct(find, f"synthetic {number}", scan.ct, reference, level))
     return outcomes
 
 
-def search_altered_cts(finder: VertebraFinder, source: RealCt, count: int, level: Vertebra = "L1") -> list[Outcome]:
+def search_altered_cts(find: FindVertebra, source: RealCt, count: int, level: Vertebra = "L1") -> list[Outcome]:
     """Search `count` random alterations of a real CT for one level."""
     ct, labels = source.read()
     centres = body_centres(labels, source.labels)
@@ -137,7 +150,7 @@ def search_altered_cts(finder: VertebraFinder, source: RealCt, count: int, level
     for number in tqdm(range(count), desc=f"{source.person}, altered", disable=None):
         altered, its_labels = alter_ct(np.random.default_rng((ALTERED_SEED, number)), ct, labels, from_top)
         reference = whole_vertebra(its_labels, source.labels[level])
-        outcomes.append(search_ct(finder, f"altered {number}", altered, reference, level))
+        outcomes.append(search_ct(find, f"altered {number}", altered, reference, level))
     return outcomes
 
 

@@ -60,8 +60,10 @@ def test_bodies_scans_and_positions_differ():
 
 
 def test_every_altered_ct_is_searched_for_the_level():
-    """A finder that returns the reference itself is right wherever the vertebra is whole in the scan."""
+    """A search that returns the reference itself is right wherever the vertebra is whole in the scan."""
     from types import SimpleNamespace
+
+    from scipy import ndimage
 
     from workers.mask.cleaning import clean_mask
 
@@ -70,19 +72,12 @@ def test_every_altered_ct_is_searched_for_the_level():
         person="somebody", labels={f"L{i + 1}": (20 + i,) for i in range(4)}, read=lambda: (ct, labels)
     )
 
-    class ReferenceFinder:
-        def place(self, ct, params):
-            return (ct.voxels > 500), ct.affine
+    def find_reference(ct, level):
+        pieces, _ = ndimage.label(ndimage.binary_opening(ct.voxels > 500))
+        top = int(pieces[tuple(max(np.argwhere(pieces), key=lambda v: v[2]))])
+        return clean_mask(Volume((pieces == top).astype(np.uint8), ct.affine), 1), 1.0
 
-        def mask(self, ct, place, params):
-            from scipy import ndimage
-
-            voxels, affine = place
-            pieces, _ = ndimage.label(ndimage.binary_opening(voxels))
-            top = int(pieces[tuple(max(np.argwhere(pieces), key=lambda v: v[2]))])
-            return clean_mask(Volume((pieces == top).astype(np.uint8), affine), 1), SimpleNamespace(confidence=1.0)
-
-    outcomes = search_altered_cts(ReferenceFinder(), source, 4)
+    outcomes = search_altered_cts(find_reference, source, 4)
     assert [outcome.ct for outcome in outcomes] == [f"altered {i}" for i in range(4)]
     assert {outcome.verdict for outcome in outcomes} <= {"right", "wrong"}
     assert sum(outcome.verdict == "right" for outcome in outcomes) >= 2

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
-
 import numpy as np
 import pytest
 
 from app.contract.errors import VertebraNotFound
 from training.segmentation.evaluation.report_text import render_page
-from training.segmentation.evaluation.whole_ct_outcomes import cut_mm2, search_ct, whole_vertebra
+from training.segmentation.evaluation.whole_ct_outcomes import FindVertebra, cut_mm2, search_ct, whole_vertebra
 from workers.imaging.volume import Volume
 from workers.mask.cleaning import clean_mask
 
@@ -23,18 +21,15 @@ def block(low: int) -> Volume:
     return Volume(voxels, AFFINE)
 
 
-class BlockFinder:
-    """Finds the block from `low` on, or refuses."""
+def find_block(low: int | None) -> FindVertebra:
+    """A search that finds the block from `low` on, or refuses."""
 
-    def __init__(self, low: int | None) -> None:
-        self.low = low
+    def find(ct, level):
+        if low is None:
+            raise VertebraNotFound("No.", expected=level, got="nothing")
+        return clean_mask(block(low), 1), 0.9
 
-    def place(self, ct, params):
-        if self.low is None:
-            raise VertebraNotFound("No.", expected=params.vertebra, got="nothing")
-
-    def mask(self, ct, place, params):
-        return clean_mask(block(self.low), 1), SimpleNamespace(confidence=0.9)
+    return find
 
 
 @pytest.mark.parametrize(
@@ -49,7 +44,7 @@ class BlockFinder:
     ],
 )
 def test_each_search_has_a_verdict(low, reference, verdict, dsc):
-    outcome = search_ct(BlockFinder(low), "somebody", CT, None if reference is None else block(reference), "L1")
+    outcome = search_ct(find_block(low), "somebody", CT, None if reference is None else block(reference), "L1")
     assert outcome.verdict == verdict
     assert outcome.dsc == pytest.approx(dsc, abs=0.02)
     assert outcome.answer == ("vertebra_not_found: nothing" if low is None else "confidence 0.90")
