@@ -38,7 +38,7 @@ def make_template(arguments: argparse.Namespace) -> None:
 
 def simulate(arguments: argparse.Namespace) -> None:
     """Register the sources, make the population and simulate it; solve the real vertebrae too."""
-    from training.surrogates.simulation import PopulationInputs, simulate
+    from training.surrogates.simulation.simulate import PopulationInputs, simulate
 
     inputs = PopulationInputs(_sources(arguments), arguments.data, arguments.work, arguments.seed)
     simulate(inputs, arguments.count, arguments.jobs, arguments.backend)
@@ -60,7 +60,7 @@ def train_networks(arguments: argparse.Namespace) -> None:
 
 def calibrate(arguments: argparse.Namespace) -> None:
     """Copy the trained chain into the bundle and fit the error estimates to simulated shapes."""
-    from training.surrogates.calibrate_bundle import calibrate_bundle
+    from training.surrogates.calibration.calibrate_bundle import calibrate_bundle
 
     calibrate_bundle(arguments.out, arguments.work, arguments.profile, arguments.count)
 

@@ -25,7 +25,7 @@ from training.surrogates.evaluation.paper_figures import Fields
 from training.surrogates.evaluation.scoring import score_all
 from training.surrogates.paper.dataset import stress_components
 from training.surrogates.paper.held_out import load_fold
-from training.surrogates.samples import Sample, read_samples
+from training.surrogates.simulation.samples import Sample, read_samples
 from workers.engine import Engine
 
 SHOWN = ("totalsegmentator_L1", "verse005_L1", "visible_human_L1", "tptbox_L3", "verse010_L1", "verse004_L1")

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from models.types import Singles
 from training.surrogates.paper.dataset import stress_components
-from training.surrogates.samples import Sample
+from training.surrogates.simulation.samples import Sample
 
 
 @dataclass(frozen=True)

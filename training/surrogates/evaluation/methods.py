@@ -10,7 +10,7 @@ from training.surrogates.evaluation.exact_tangents import ExactTangent, mean_sha
 from training.surrogates.evaluation.mean_field import FieldSum, mean_field
 from training.surrogates.paper.dataset import stress_components
 from training.surrogates.paper.held_out import Fold
-from training.surrogates.samples import Sample
+from training.surrogates.simulation.samples import Sample
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
 

@@ -14,7 +14,7 @@ from training.files import atomic_path
 from training.surrogates.evaluation.methods import MEAN, Methods
 from training.surrogates.evaluation.metrics import score_field
 from training.surrogates.paper.dataset import COMPONENTS, stress_components
-from training.surrogates.samples import Sample
+from training.surrogates.simulation.samples import Sample
 from workers.surrogate.expected_error import shape_distance
 
 

@@ -17,7 +17,7 @@ from training.surrogates.paper.held_out import split_people
 from training.surrogates.paper.latents import Latents, encode_samples
 from training.surrogates.paper.mapping import BayesForest
 from training.surrogates.paper.networks.profile import PROFILES, Profile
-from training.surrogates.samples import read_samples
+from training.surrogates.simulation.samples import read_samples
 
 TRIALS = 15
 """Hyperparameter vectors that the Bayesian optimisation of each forest tries."""

@@ -6,7 +6,7 @@ import numpy as np
 
 from models.template import Template
 from training.surrogates.paper.networks.profile import PROFILES
-from training.surrogates.samples import Sample
+from training.surrogates.simulation.samples import Sample
 
 TINY = PROFILES["tiny"]
 N_SURFACE, N = 120, 300

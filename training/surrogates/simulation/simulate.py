@@ -25,7 +25,7 @@ from training.shapes.geodesics import find_geodesics
 from training.shapes.population import Population
 from training.shapes.registration import register
 from training.shapes.sources import Source
-from training.surrogates.samples import sample_path, write_sample
+from training.surrogates.simulation.samples import sample_path, write_sample
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.solve import solve
 from workers.fem.solve_plan import SolvePlan

@@ -10,8 +10,8 @@ import pytest
 
 pytest.importorskip("joblib", reason="joblib is not installed")
 
-from training.surrogates import simulation as module
-from training.surrogates.samples import read_samples, sample_path, write_sample
+from training.surrogates.simulation import simulate as module
+from training.surrogates.simulation.samples import read_samples, sample_path, write_sample
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ import numpy as np
 from tqdm import tqdm
 
 from models.types import Floats
-from training.surrogates.samples import Sample
+from training.surrogates.simulation.samples import Sample
 from workers.engine import Engine
 from workers.fem.field import StressField
 from workers.fem.loads import REFERENCE_LOAD_NEWTON

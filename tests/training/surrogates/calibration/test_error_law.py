@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from training.surrogates.calibration import MeasuredErrors, fit_calibration, log_ratio_sd
+from training.surrogates.calibration.error_law import MeasuredErrors, fit_calibration, log_ratio_sd
 
 
 def test_calibration_finds_the_law_it_was_drawn_from():

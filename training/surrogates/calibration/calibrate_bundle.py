@@ -11,10 +11,16 @@ from scipy.stats import spearmanr
 
 from models.bundle import Bundle
 from training.bundle_writer import write_manifest
-from training.surrogates.calibration import MeasuredErrors, Predict, fit_calibration, log_ratio_sd, measure_errors
+from training.surrogates.calibration.error_law import (
+    MeasuredErrors,
+    Predict,
+    fit_calibration,
+    log_ratio_sd,
+    measure_errors,
+)
 from training.surrogates.paper.export_artifacts import copy_to_bundle
 from training.surrogates.paper.held_out import load_fold
-from training.surrogates.samples import Sample, read_samples
+from training.surrogates.simulation.samples import Sample, read_samples
 from workers.engine import Engine
 from workers.fem.field import StressField
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
