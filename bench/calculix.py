@@ -13,6 +13,20 @@ from pathlib import Path
 import numpy as np
 
 from models.types import Floats, Ints
+from workers.fem.material import Material
+
+EVERY_S = 0.05
+"""Time between two looks at the memory of ccx, which runs for seconds."""
+DECK = """*MATERIAL, NAME=BONE
+*ELASTIC
+{material.young_mpa}, {material.poisson}
+*SOLID SECTION, ELSET=BONE, MATERIAL=BONE
+*BOUNDARY
+FIXED, 1, 3
+*STEP
+*STATIC, SOLVER={solver}
+*CLOAD
+"""
 
 
 @dataclass(frozen=True)
@@ -68,7 +82,7 @@ def solve_with_calculix(
             stdout=subprocess.DEVNULL,
             env={"OMP_NUM_THREADS": str(threads), "CCX_NPROC_STIFFNESS": str(threads)},
         )
-        peak = _watch(process)
+        peak = _wait(process)
         seconds = time.perf_counter() - start
         if process.returncode:
             raise RuntimeError(f"ccx ended with status {process.returncode}")
@@ -76,8 +90,8 @@ def solve_with_calculix(
     return CalculixResult(displacement, tensor, seconds, peak)
 
 
-def _watch(process: subprocess.Popen[bytes]) -> float:
-    """Wait for the process and return its peak resident memory in MB (0 where /proc does not tell)."""
+def _wait(process: subprocess.Popen[bytes]) -> float:
+    """Wait for the process to end and return its peak resident memory in MB; 0 where there is no /proc."""
     peak = 0.0
     status = Path(f"/proc/{process.pid}/status")
     while process.poll() is None:
@@ -86,7 +100,7 @@ def _watch(process: subprocess.Popen[bytes]) -> float:
             peak = max(peak, int(line.split()[1]) / 1000.0)
         except OSError:
             pass
-        time.sleep(0.05)
+        time.sleep(EVERY_S)
     return peak
 
 
@@ -99,8 +113,7 @@ def _write_deck(path: Path, points: Floats, tets: Ints, fixed: Ints, force: Floa
         np.savetxt(deck, np.column_stack([np.arange(1, len(tets) + 1), tets + 1]), fmt="%d", delimiter=", ")
         deck.write("*NSET, NSET=FIXED\n")
         np.savetxt(deck, fixed + 1, fmt="%d,")
-        deck.write("*MATERIAL, NAME=BONE\n*ELASTIC\n500., 0.3\n*SOLID SECTION, ELSET=BONE, MATERIAL=BONE\n")
-        deck.write(f"*BOUNDARY\nFIXED, 1, 3\n*STEP\n*STATIC, SOLVER={solver}\n*CLOAD\n")
+        deck.write(DECK.format(material=Material(), solver=solver))
         for axis in range(3):
             rows = np.column_stack([loaded + 1, np.full(len(loaded), axis + 1), force[loaded, axis]])
             np.savetxt(deck, rows, fmt="%d, %d, %.12g")
@@ -124,6 +137,7 @@ def _read_frd(path: Path, n: int) -> tuple[Floats, Floats]:
 
 
 def _parse(rows: list[str], columns: int, n: int) -> Floats:
+    """Return the values (n, columns) of the lines of one block, in node order."""
     widths = [3, 10] + [12] * columns
     table = np.genfromtxt(io.StringIO("".join(rows)), delimiter=widths)
     out = np.zeros((n, columns))
