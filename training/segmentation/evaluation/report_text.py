@@ -72,9 +72,10 @@ RANDOM_CTS = {
 LANDMARKS = """
 ## Ribs and sacrum
 
-The table has what the landmark network says of people it has not seen. Of the real CTs it has the vertebrae that are
-neither cut nor without soft tissue, and T12 (which is cut) and S1. The centre given to the network is off the body
-centre by a random error of 2.5 mm along each axis. The network is unsure of the rest.
+The table shows how the landmark network classifies vertebrae of people it has not seen. Real CTs contribute their
+vertebrae that are neither cut nor without soft tissue, and also T12, which is cut, and S1. The network gets the body
+centre with a random error, whose standard deviation is 2.5 mm along each axis. It is unsure of the vertebrae that are
+missing from 100%.
 
 | levels | CTs | vertebrae | ribs | none | above the last | on the sacrum | of the sacrum |
 | --- | --- | --- | --- | --- | --- | --- | --- |
@@ -95,11 +96,11 @@ SYNTHETIC_CTS = """## The synthetic CTs
 *First row: trunks on the grid of the locator (4 mm) with their labels. Below: crops around single vertebrae, axial and
 sagittal, the target outlined.*
 
-Vertebrae of real spines are morphed onto the template and keep their real arrangement. The generator mirrors these
-spines, extends them upwards, varies them with the shape model, collapses or wears some vertebrae, and bends them. It
-adds ribs, sacrum, hips, discs, canal, muscles, vessels, organs, gas, lungs and a couch. Hounsfield units, contrast,
-lesions, metal, kernel, slice thickness, spacing and noise are random (after SynthSeg). `synthetic_ct` has one file for
-each of these.
+The template is morphed onto the vertebrae of real spines, which keep their real arrangement. The generator mirrors
+these spines, extends them upwards, varies them with the shape model, lets some vertebrae collapse, adds wear, and bends
+them. It adds ribs, sacrum, hips, discs, canal, muscles, vessels, organs, gas, lungs and a couch. Hounsfield units,
+contrast, lesions, metal, kernel, slice thickness, spacing and noise are random (after SynthSeg). `synthetic_ct` has one
+file for each of these.
 """
 
 
