@@ -1,6 +1,7 @@
-"""The model bundle: files, their checksums, and loading them. Nothing is opened before its sha256 has been verified.
+"""The model bundle: artifacts, their checksums, and loading them.
 
-``manifest.json`` in the bundle's folder lists every file with size and sha256; `manifest` imports no framework.
+``manifest.json`` in the bundle's folder lists each artifact with its size and sha256. No artifact is opened before its
+sha256 is verified.
 """
 
 from __future__ import annotations
@@ -14,23 +15,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from models.row_coding import decode_rows
 from models.shape_model import ShapeModel
-from models.tangent import TangentModel
+from models.tangent_model import TangentModel
 from models.template import Template
-from models.types import Bytes, Ints
 
 DEFAULT_BUNDLE = Path(__file__).parent / "l1"
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
+"""Execution providers of ONNX Runtime, the preferred first."""
 LOCATOR, SEGMENTER, LANDMARKS = NETWORKS = ("locator.onnx", "segmenter.onnx", "junctions.onnx")
-"""The networks that find and segment a vertebra."""
+"""The networks that locate and segment a vertebra."""
 COORDINATE_STEP_MM = 2.0**-9
-"""Resolution at which node coordinates are stored (0.002 mm): a hundredth of the fit's own accuracy."""
+"""Resolution at which node coordinates are stored (0.002 mm): a hundredth of the accuracy of a fit."""
+ERRORS_ONLY = 3
+"""Least severity that ONNX Runtime logs."""
 
 
 class BundleError(RuntimeError):
-    """A bundle file is missing, or is not the one its manifest names."""
+    """An artifact is missing, or is not the one that the manifest names."""
 
 
 class Bundle:
@@ -44,7 +47,7 @@ class Bundle:
     Raises
     ------
     BundleError
-        The manifest is missing, or (on access) a file differs from its sha256.
+        The manifest is missing. On access: an artifact is missing or differs from its sha256.
     """
 
     def __init__(self, folder: Path = DEFAULT_BUNDLE) -> None:
@@ -60,11 +63,11 @@ class Bundle:
         return str(self.manifest["version"])
 
     def has(self, *names: str) -> bool:
-        """Whether the manifest lists all of these files."""
+        """Whether the manifest lists all of these artifacts."""
         return all(name in self.manifest["files"] for name in names)
 
     def read(self, name: str) -> bytes:
-        """Return the bytes of file `name`; raises `BundleError` where they are not those of the manifest."""
+        """Return the bytes of the artifact `name`; raises `BundleError` where they are not those of the manifest."""
         entry = self.manifest["files"].get(name)
         path = self.folder / name
         if entry is None or not path.is_file():
@@ -78,13 +81,19 @@ class Bundle:
     def session(self, name: str, keep_memory: bool = True) -> Any:
         """Return an `onnxruntime.InferenceSession` of the ONNX graph `name`, on the GPU where there is a usable one.
 
-        ``session.get_providers()`` tells what it really runs on. Without `keep_memory` it gives its working memory back
-        after each run. Raises `BundleError` as `read` does.
+        Raises `BundleError` as `read` does.
+
+        Parameters
+        ----------
+        name
+            File name of the artifact.
+        keep_memory
+            Whether the session keeps its working memory between runs; without, it frees the memory after each run.
         """
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        options.log_severity_level = ERRORS_ONLY
         options.enable_cpu_mem_arena = keep_memory
         usable = [p for p in PROVIDERS if p in onnxruntime.get_available_providers()]
         options.intra_op_num_threads = os.cpu_count() or 1
@@ -93,7 +102,7 @@ class Bundle:
 
     @cached_property
     def template(self) -> Template:
-        """The reference finite-element mesh."""
+        """The template."""
         with np.load(io.BytesIO(self.read("template.npz")), allow_pickle=False) as stored:
             arrays = {name: stored[name] for name in stored.files}
         nodes = np.cumsum(arrays["nodes"].astype(np.int64), axis=0) * COORDINATE_STEP_MM
@@ -110,7 +119,7 @@ class Bundle:
 
     @cached_property
     def shape_model(self) -> ShapeModel:
-        """The deformations of the template."""
+        """The shape model."""
         with np.load(io.BytesIO(self.read("shape_model.npz")), allow_pickle=False) as stored:
             return ShapeModel(stored["landmarks"], stored["weights"])
 
@@ -119,27 +128,3 @@ class Bundle:
         """The tangent surrogate's model."""
         with np.load(io.BytesIO(self.read("tangent.npz")), allow_pickle=False) as stored:
             return TangentModel.from_arrays({name: stored[name] for name in stored.files})
-
-
-def encode_rows(rows: NDArray[np.integer]) -> Bytes:
-    """Return (m, k) non-negative integers as bytes that compress well: differences along and within rows, by planes.
-
-    Rows keep their order; the first column is differenced down the rows, the others from the column before.
-    """
-    r = rows.astype(np.int64)
-    d = np.concatenate([np.diff(r[:, :1], axis=0, prepend=0), np.diff(r, axis=1)], axis=1)
-    zigzag = np.where(d < 0, -2 * d - 1, 2 * d).astype(np.uint32)
-    return np.ascontiguousarray(zigzag.T).view(np.uint8).reshape(rows.shape[1], -1, 4).transpose(0, 2, 1).copy()
-
-
-def decode_rows(stored: Bytes) -> Ints:
-    """Invert `encode_rows`."""
-    zigzag = np.ascontiguousarray(stored.transpose(0, 2, 1)).view(np.uint32)[..., 0].astype(np.int64).T
-    d = np.where(zigzag & 1, -(zigzag + 1) // 2, zigzag // 2)
-    first = np.cumsum(d[:, :1], axis=0)
-    return np.ascontiguousarray(np.cumsum(np.concatenate([first, d[:, 1:]], axis=1), axis=1).astype(np.int32))
-
-
-def load_template() -> Template:
-    """Return the template of the shipped bundle."""
-    return Bundle().template

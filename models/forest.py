@@ -1,7 +1,7 @@
-"""A regression forest as arrays: structure, and which training targets each leaf averages.
+"""A regression forest as arrays: the trees, and which training targets each leaf averages.
 
-A forest's prediction is a weighted average of its training targets, so it is enough to keep, for each leaf, its members
-and their weights, and the targets once. That is a few MB where one value a leaf and output would take hundreds.
+The prediction of a forest is a weighted average of its training targets. So the arrays hold the members of each leaf
+and their weights, and the targets once. That takes a few MB; one value a leaf and output would take hundreds.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ class Forest:
     threshold
         (n,) float32; the left child takes values <= threshold.
     left
-        (n,) int32, left child; the right child is in `right`. At a leaf, the start of its members.
+        (n,) int32, left child; at a leaf, the start of its members.
     right
-        (n,) int32. At a leaf, the end of its members.
+        (n,) int32, right child; at a leaf, the end of its members.
     members
         (m,) int32 training-sample ids, leaf after leaf.
     weights
-        (m,) float32, summing to 1 a leaf.
+        (m,) float32; those of a leaf sum to 1.
     targets
         (k, q) float32 training targets.
     """
@@ -50,8 +50,8 @@ class Forest:
     targets: Singles
 
     def predict(self, x: Reals) -> Singles:
-        """Return the forest's mean for one input (p,): (q,) float32."""
-        x = np.asarray(x, np.float32)  # as scikit-learn compares
+        """Return the mean of the trees (q,) float32 for one input (p,)."""
+        x = np.asarray(x, np.float32)  # scikit-learn compares in float32
         mixture = np.zeros(len(self.targets), np.float32)
         for root in self.roots:
             node = int(root)
@@ -64,7 +64,7 @@ class Forest:
 
     @classmethod
     def from_arrays(cls, arrays: Mapping[str, Any], prefix: str) -> Forest:
-        """Read the fields named ``prefix + field`` from a mapping of arrays; targets may be float16."""
+        """Return the forest whose fields are stored as ``prefix + field``; targets may be stored in float16."""
         stored = {field.name: np.asarray(arrays[prefix + field.name]) for field in fields(cls)}
         stored["targets"] = stored["targets"].astype(np.float32)
         return cls(**stored)

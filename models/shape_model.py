@@ -1,12 +1,12 @@
-"""Low-rank Gaussian-process morphable model: the deformations a vertebra may undergo.
+"""The shape model: a low-rank Gaussian process of deformations of the template.
 
-A zero-mean Gaussian process of displacement fields (Lüthi et al., "Gaussian Process Morphable Models", IEEE TPAMI
-40(8), 2018) with the scalar kernel
+It is a zero-mean Gaussian process of displacement fields (Lüthi et al., "Gaussian Process Morphable Models", IEEE TPAMI
+40(8), 2018). The scalar kernel acts on each axis:
 
     k(x, y) = sum_s a_s^2 exp(-|x - y|^2 / (2 l_s^2)),   l = 32, 16, 8, 4 mm,   a = 6, 3, 1.2, 0.6 mm
 
-on each axis. Its leading eigenfunctions are found on a set of landmark points and extended to any point by Nyström,
-so surface and internal nodes move by one smooth field.
+Its leading eigenfunctions are found on a set of landmark points and extended to any point by the Nyström method, so
+surface and internal nodes move by one smooth field.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ import scipy.linalg
 from models.types import Reals, Singles
 
 LENGTH_MM = 32.0
-"""Longest correlation length; the others are a half, a quarter and an eighth of it (one exponential serves all)."""
+"""Longest correlation length. The others are a half, a quarter and an eighth of it, so one exponential serves all."""
 AMPLITUDES_MM = (6.0, 3.0, 1.2, 0.6)
+"""Standard deviations a of the displacement, from the longest correlation length to the shortest."""
 _BLOCK = 16_384
+"""Points of `ShapeModel.basis` that are computed at once: their kernel with 2,000 landmarks takes 130 MB."""
 
 
 @nb.njit(parallel=True, fastmath=True, cache=True)
 def _kernel(x, y, length, variances):  # type: ignore[no-untyped-def]
-    """Kernel matrix (n, m) float32; exp(-d2/2(l/2)^2) is the fourth power of exp(-d2/2l^2)."""
+    """Kernel matrix (n, m) float32. exp(-d2 / (2 (l/2)^2)) is the fourth power of exp(-d2 / (2 l^2))."""
     n, m = x.shape[0], y.shape[0]
     out = np.empty((n, m), np.float32)
     h = np.float32(-0.5) / (length * length)
@@ -64,12 +66,12 @@ def kernel(x: Reals, y: Reals) -> Singles:
 
 @dataclass(frozen=True)
 class ShapeModel:
-    """Eigenfunctions of the process, whitened: a displacement is ``basis(x) @ c`` with c ~ N(0, 1).
+    """Scaled eigenfunctions of the process: a displacement is ``basis(x) @ c``, where c is standard normal.
 
     Attributes
     ----------
     landmarks
-        (l, 3) float32, mm, template frame: points on which the eigenproblem was solved.
+        (l, 3) float32, mm, template frame: points on which the eigenproblem is solved.
     weights
         (l, m) float32: column j extends the j-th scaled eigenfunction to x by ``kernel(x, landmarks) @ weights[:, j]``.
     """
@@ -84,7 +86,7 @@ class ShapeModel:
 
     @classmethod
     def from_landmarks(cls, landmarks: Reals, n_modes: int) -> ShapeModel:
-        """Solve the eigenproblem on `landmarks` ((l, 3), mm) and keep the `n_modes` largest."""
+        """Solve the eigenproblem on `landmarks` (l, 3), mm, and keep the `n_modes` largest eigenvalues."""
         points = np.asarray(landmarks, np.float32)
         n = len(points)
         values, vectors = scipy.linalg.eigh(
@@ -95,9 +97,9 @@ class ShapeModel:
         return cls(points, (vectors / np.sqrt(values)).astype(np.float32))
 
     def basis(self, points: Reals) -> Singles:
-        """Return the scaled eigenfunctions at `points` ((n, 3), mm): (n, m) float32, mm.
+        """Return the scaled eigenfunctions (n, m) float32, mm, at `points` (n, 3), mm.
 
-        Works in blocks, so the peak is the result plus about 100 MB.
+        The points are taken in blocks, so that the method needs little memory beside the result.
         """
         out = np.empty((len(points), self.n_modes), np.float32)
         for start in range(0, len(points), _BLOCK):

@@ -1,7 +1,7 @@
-"""The template: one vertebra mesh whose topology every subject shares.
+"""The template: one vertebra mesh whose topology every subject mesh shares.
 
-Node i is the same anatomical place in every subject (DESIGN section 4). The first `n_surface` nodes are the surface
-nodes, the internal nodes follow. World axes are RAS+ in mm: +x right, +y anterior, +z superior.
+Node i is the same anatomical place in every subject. The first `n_surface` nodes are the surface nodes; the internal
+nodes follow. World axes are RAS+ in mm: +x right, +y anterior, +z superior.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ REGIONS = (
     "right_pedicle",
     "posterior_elements",
 )
-"""Names of the anatomical regions; a node's `region` is an index into this tuple."""
+"""Names of the anatomical regions. The `region` of a node is an index into this tuple."""
 
 
 @dataclass(frozen=True)
@@ -32,9 +32,9 @@ class Template:
     nodes
         (n, 3) float64, mm, template frame (RAS+, origin at the centroid of the vertebral body).
     tets
-        (m, 4) int32, positively oriented linear tetrahedra.
+        (m, 4) int32, linear tetrahedra of positive volume.
     triangles
-        (t, 3) int32, the closed outer surface, oriented outward, indices < `n_surface`.
+        (t, 3) int32, the closed outer surface, oriented outward; all ids are below `n_surface`.
     n_surface
         Number of surface nodes; they come first.
     region

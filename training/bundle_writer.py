@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from models.bundle import COORDINATE_STEP_MM, encode_rows
+from models.bundle import COORDINATE_STEP_MM
+from models.row_coding import encode_rows
 from models.shape_model import ShapeModel
 from models.template import Template
 from models.types import Bools, Ints

@@ -11,11 +11,10 @@ from typing import Any
 
 import numba as nb
 import numpy as np
-from numpy.typing import NDArray
 
 from models.coarse_mesh import CoarseMesh
 from models.template import Template
-from models.types import Floats, Reals
+from models.types import Floats, Integers, Reals
 from workers.fem.assembly import assemble_stiffness
 from workers.fem.conjugate_gradients import TOLERANCE, solve_displacement
 from workers.fem.errors import NotConverged
@@ -96,7 +95,7 @@ class CoarseProblem:
         self.initial = np.zeros_like(mesh.nodes)
         self.largest_eigenvalues: list[float] | None = None
 
-    def set_reference(self, points: Floats, loaded: NDArray[np.integer], force: Floats) -> None:
+    def set_reference(self, points: Floats, loaded: Integers, force: Floats) -> None:
         """Solve one shape, the template, and keep its displacement and eigenvalues as the start of all others.
 
         Parameters and errors are those of `stress`.
@@ -107,9 +106,7 @@ class CoarseProblem:
         estimated = Multigrid(self.plan.hierarchy, blocks, positions).largest_eigenvalues
         self.largest_eigenvalues = [EIGENVALUE_MARGIN * value for value in estimated]
 
-    def stress(
-        self, points: Floats, loaded: NDArray[np.integer], force: Floats, tolerance: float = COARSE_TOLERANCE
-    ) -> Floats:
+    def stress(self, points: Floats, loaded: Integers, force: Floats, tolerance: float = COARSE_TOLERANCE) -> Floats:
         """Return the nodal stress (k, 6), MPa, on the coarse mesh.
 
         Parameters
@@ -140,9 +137,7 @@ class CoarseProblem:
         """Return coarse nodal values (k, c) at the fine nodes (n, c)."""
         return np.einsum("nc,ncd->nd", self.fine_weights, values[self.fine_corners])
 
-    def _assemble(
-        self, points: Floats, loaded: NDArray[np.integer], force: Floats
-    ) -> tuple[Any, Floats, Floats, Floats]:
+    def _assemble(self, points: Floats, loaded: Integers, force: Floats) -> tuple[Any, Floats, Floats, Floats]:
         """Return stiffness matrix, coarse node positions (k, 3) mm, their forces (k, 3) N and gradients (e, 4, 3)."""
         gradient, volume = _pull_back(points, self.corners, self.inverse_edges, self.gradient, self.volume)
         stiffness = assemble_stiffness(self.plan.pattern, gradient, volume, self.material)

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import numba as nb
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from models.types import Floats
+from models.types import Floats, Integers
 from workers.geometry.surface import Surface
 
 CANDIDATES = 8
@@ -82,7 +81,7 @@ class ClosestPoint:
         self._triangles = surface.triangles.astype(np.int64)
         self._tree = cKDTree(self._vertices[self._triangles].mean(axis=1))
 
-    def __call__(self, points: Floats, candidates: int = CANDIDATES) -> tuple[Floats, NDArray[np.int64], Floats]:
+    def __call__(self, points: Floats, candidates: int = CANDIDATES) -> tuple[Floats, Integers, Floats]:
         """Return closest points (n, 3) mm, their triangles (n,) and distances (n,) mm for `points` (n, 3) mm.
 
         The method examines the `candidates` triangles with the nearest centroids. The result is exact where triangles

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.types import Floats
+from models.types import Floats, Integers
 
 
-def farthest_points(points: Floats, n: int) -> NDArray[np.intp]:
+def farthest_points(points: Floats, n: int) -> Integers:
     """Return the ids (n,) of `n` of the points (p, 3): the first, then always the one farthest from those chosen.
 
     Returns p ids where p < `n`.

@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.types import Ints
+from models.types import Integers, Ints
 
 
 @dataclass(frozen=True)
@@ -22,7 +21,7 @@ class Incidence:
         (4 m,) int32, ids of tetrahedra, row after row, ascending in a row.
     """
 
-    start: NDArray[np.int64]
+    start: Integers
     tets: Ints
 
     @classmethod

@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import NDArray
 
-from models.types import Floats, Ints
+from models.types import Floats, Integers, Ints
 
 LEAST_LENGTH = 1e-12
 """Floor of the lengths that normals are divided by: the normal of a vertex without area is zero, not NaN."""
@@ -73,7 +72,7 @@ class Surface:
         """Return the surface with vertices ``matrix @ x + offset``; `matrix` is (3, 3), `offset` (3,) in mm."""
         return Surface(self.vertices @ matrix.T + offset, self.triangles)
 
-    def sample(self, n: int, seed: int = 0) -> tuple[Floats, NDArray[np.intp]]:
+    def sample(self, n: int, seed: int = 0) -> tuple[Floats, Integers]:
         """Return `n` points spread uniformly over the area, (n, 3) mm, and the id of the triangle of each, (n,).
 
         The samples are stratified: point i lies in the i-th of `n` equal shares of the cumulative area.

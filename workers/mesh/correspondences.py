@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from models.types import Bools, Floats, Ints
+from models.types import Bools, Floats, Integers, Ints
 from workers.geometry.closest_point import ClosestPoint
 from workers.geometry.surface import Surface
 
@@ -33,7 +32,7 @@ class Correspondences:
         The target, mm, template frame.
     """
 
-    def __init__(self, triangles: Ints, control: NDArray[np.intp], target: Surface) -> None:
+    def __init__(self, triangles: Ints, control: Integers, target: Surface) -> None:
         self.triangles, self.control = triangles, control
         self.closest = ClosestPoint(target)
         corner_normals = target.normals[target.triangles].sum(axis=1)
@@ -41,7 +40,7 @@ class Correspondences:
         self.samples, triangle = target.sample(N_SAMPLES)
         self.sample_normals = self.normals[triangle]
 
-    def pair(self, vertices: Floats, noise_mm: float) -> tuple[NDArray[np.intp], Floats, Floats, Floats]:
+    def pair(self, vertices: Floats, noise_mm: float) -> tuple[Integers, Floats, Floats, Floats]:
         """Return the pairs of the surface at `vertices` (n, 3), mm.
 
         Each control point is paired with its closest point on the target, and each sample of the target with the

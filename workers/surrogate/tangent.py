@@ -16,7 +16,7 @@ import numba as nb
 import numpy as np
 import scipy.linalg
 
-from models.tangent import TangentModel
+from models.tangent_model import TangentModel
 from models.template import Template
 from models.types import Floats, Reals, Singles
 from workers.fem.coarse_problem import CoarseProblem

@@ -8,9 +8,8 @@ from scipy.spatial import Delaunay
 
 from models.template import Template
 from models.types import Floats, Ints
+from tests.workers.geometry.meshes import SIX_TETS
 from workers.fem.material import Material
-
-SIX_TETS = [(0, 4, 6, 7), (0, 6, 2, 7), (0, 2, 3, 7), (0, 3, 1, 7), (0, 1, 5, 7), (0, 5, 4, 7)]
 
 
 def structured_cube(cells: int, size: tuple[float, float, float] = (1.0, 1.0, 1.0)) -> tuple[Floats, Ints]:
@@ -52,6 +51,16 @@ def outer_triangles(tets: Ints) -> Ints:
     faces = np.concatenate([tets[:, f] for f in ([1, 2, 3], [0, 3, 2], [0, 1, 3], [0, 2, 1])])
     _, first, count = np.unique(np.sort(faces, axis=1), axis=0, return_index=True, return_counts=True)
     return faces[first[count == 1]]
+
+
+GRADIENT = np.array([[2e-3, -7e-3, 1e-3], [5e-3, -3e-3, 4e-3], [-2e-3, 6e-3, 8e-3]])
+"""A displacement gradient with all six strains and a rotation."""
+SKEW = np.array([[0.0, -0.3, 0.2], [0.3, 0.0, -0.1], [-0.2, 0.1, 0.0]])
+
+
+def strain_of(gradient: Floats) -> Floats:
+    """Strain (3, 3) of a displacement gradient (3, 3)."""
+    return 0.5 * (gradient + gradient.T)
 
 
 def hooke(strain: Floats, material: Material) -> Floats:

@@ -64,23 +64,6 @@ def test_invariants_are_those_of_the_tensor(engine):
     assert field.displacement is None
 
 
-def test_rotating_a_tensor():
-    turn = Rotation.from_rotvec([0.3, 0.8, -0.5]).as_matrix()
-    t = np.array([[1.0, 2.0, 3.0, 0.4, 0.5, 0.6]])
-    full = np.array([[1.0, 0.4, 0.6], [0.4, 2.0, 0.5], [0.6, 0.5, 3.0]])
-    turned = turn @ full @ turn.T
-    np.testing.assert_allclose(rotate_tensors(t, turn)[0], turned[[0, 1, 2, 0, 1, 2], [0, 1, 2, 1, 2, 0]])
-
-
-def test_normalising_pose(engine):
-    template = engine.template
-    turn = Rotation.from_rotvec([0.4, -1.1, 2.0]).as_matrix()
-    pose = normalising_pose(0.8 * template.nodes @ turn.T + [3.0, 4.0, 5.0], template)
-    assert pose.scale == pytest.approx(0.8)
-    np.testing.assert_allclose(pose.rotation, turn, atol=1e-9)
-    np.testing.assert_allclose(pose.translation, [3.0, 4.0, 5.0], atol=1e-9)
-
-
 @pytest.mark.parametrize(
     ("name", "r2", "nmae", "peak"),
     [("verse005_L1", 0.998, 0.5, 3.0), ("tptbox_L3", 0.997, 0.7, 10.0), ("verse010_L1", 0.97, 1.5, 30.0)],

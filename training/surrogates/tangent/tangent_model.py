@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from models.bundle import Bundle
-from models.tangent import TangentModel
+from models.tangent_model import TangentModel
 from models.types import Reals, Singles
 from training.bundle_writer import write_manifest, write_npz
 from training.shapes.registration import mode_spread, register
@@ -52,7 +52,7 @@ def make_tangent(sources: tuple[Source, ...], data: Path, work: Path, out: Path)
     write_fine_derivatives(bundle, work / "tangent" / "fine")
     shapes = register(sources, data, work)
     model = build_tangent_model(bundle, work / "tangent", mode_spread(shapes))
-    write_npz(out / "tangent.npz", **model.arrays())
+    write_npz(out / "tangent.npz", **model.to_arrays())
     write_manifest(
         out,
         tangent={

@@ -5,9 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from models.coarse_mesh import CoarseMesh, barycentric
+from models.coarse_mesh import CoarseMesh
 from tests.workers.fem.meshes import block_template
-from workers.engine import Engine
 from workers.fem.coarse_problem import CoarseProblem
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.solve import solve
@@ -49,23 +48,3 @@ def test_a_learned_start_changes_the_way_not_the_answer(same):
     same.set_reference(BOX.nodes, LOADED, traction(BOX.nodes)[LOADED])
     after = same.stress(points, LOADED, traction(points)[LOADED], tolerance=1e-10)
     np.testing.assert_allclose(after, before, atol=1e-6 * np.abs(before).max())
-
-
-def test_barycentric_coordinates():
-    nodes = np.array([[0.0, 0, 0], [2, 0, 0], [0, 2, 0], [0, 0, 2]])
-    corners = np.array([[0, 1, 2, 3]], np.int32)
-    np.testing.assert_allclose(barycentric(nodes, corners, np.array([[0.5, 0.5, 0.5]])), [[0.25] * 4])
-    np.testing.assert_allclose(barycentric(nodes, corners, np.array([[2.0, 0, 0]])), [[0, 1, 0, 0]], atol=1e-15)
-
-
-def test_the_shipped_coarse_mesh_fits_the_template(engine: Engine):
-    mesh, template = engine.bundle.tangent.coarse, engine.template
-    weights = mesh.node_weights(template)
-    places = np.einsum("kc,kcd->kd", weights, template.nodes[template.tets[mesh.node_host]])
-    np.testing.assert_allclose(places, mesh.nodes, atol=1e-4)
-    fine = mesh.fine_weights(template)
-    assert fine.min() >= 0.0
-    np.testing.assert_allclose(fine.sum(axis=1), 1.0)
-    off = np.linalg.norm(np.einsum("nc,ncd->nd", fine, mesh.nodes[mesh.tets[mesh.host]]) - template.nodes, axis=1)
-    assert np.median(off) < 1e-6  # most fine nodes lie inside the coarse mesh
-    assert off.max() < 3.0

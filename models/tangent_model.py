@@ -1,4 +1,4 @@
-"""The tangent surrogate's artifact: a coarse mesh, the template's own stress, and how it responds to the shape."""
+"""The artifact of the tangent surrogate: a coarse mesh, the template's stress, and its response to the shape."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from models.types import Singles
 
 @dataclass(frozen=True)
 class TangentModel:
-    """What `workers.surrogate.tangent` needs beside the template.
+    """What `workers.surrogate.tangent` needs beside the template: n nodes, n_s of them on the surface.
 
     Attributes
     ----------
     coarse
-        The coarse mesh (k nodes).
+        The coarse mesh: k nodes.
     tensor
         (n, 6) float32, MPa: nodal stress of the template under 500 N.
     reduction
-        (3 m, r) float32: shape coefficients (m modes x 3 axes, axes fastest) to r shape directions.
+        (3 m, r) float32: maps shape coefficients (m modes x 3 axes, axes fastest) to r shape directions.
     response
-        (n_s + k, 6, r) int8: change of the nodal stress along each direction that the coarse problem does not tell, at
-        the surface nodes and at the coarse ones; times `response_scale` it is MPa at 500 N.
+        (n_s + k, 6, r) int8: change of the nodal stress along each direction that the coarse problem does not give, at
+        the surface nodes and at the coarse nodes. Times `response_scale` it is in MPa under 500 N.
     response_scale
-        (r,) float32.
+        (r,) float32, MPa.
     """
 
     coarse: CoarseMesh
@@ -38,7 +38,7 @@ class TangentModel:
     response: NDArray[np.int8]
     response_scale: Singles
 
-    def arrays(self) -> dict[str, NDArray[Any]]:
+    def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return the arrays to store."""
         return {
             "coarse_nodes": self.coarse.nodes.astype(np.float32),
@@ -55,7 +55,7 @@ class TangentModel:
 
     @classmethod
     def from_arrays(cls, stored: Mapping[str, Any]) -> TangentModel:
-        """Read what `arrays` gave."""
+        """Return the model of the arrays that `to_arrays` returned."""
         coarse = CoarseMesh(
             stored["coarse_nodes"].astype(np.float64),
             stored["coarse_tets"],
