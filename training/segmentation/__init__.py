@@ -1,1 +1,11 @@
-"""Segmentation (paper section II.B): synthetic CTs, the networks that find and segment a vertebra, their training."""
+"""Segmentation (paper section II.B): the networks that locate and segment a vertebra, and how they are trained.
+
+The rooms, each of which imports only from those before it:
+
+- ``data``: labelled scans, synthetic and real, and random batches of them
+- ``networks``: the torch networks
+- ``fitting``: losses, the training loop, folds of people, export to ONNX
+- ``evaluation``: scores of people held out, and the page in ``docs/evaluation``
+
+`commands` is what ``python -m training`` runs.
+"""

@@ -9,8 +9,8 @@ import pytest
 pytest.importorskip("torch", reason="torch is not installed (make training)")
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
-from training.segmentation.evaluation import report_text  # noqa: E402
-from training.segmentation.evaluation.whole_ct_outcomes import VERDICTS  # noqa: E402
+from training.segmentation.evaluation import report_text
+from training.segmentation.evaluation.whole_ct_outcomes import VERDICTS
 
 PAGE = Path(__file__).parents[4] / "docs" / "evaluation" / "segmentation.md"
 
