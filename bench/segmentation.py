@@ -107,8 +107,8 @@ def main(target: Path) -> None:
         result[f"slices_{slices}"] = figures
         print(
             f"{SHAPE[0]} x {SHAPE[1]} x {slices}: {figures['total_s']:.2f} s (locate {figures['localise_s']:.2f}, "
-            f"segment {figures['segment_s']:.2f}; median of {REPEATS}), at most {figures['growth_mb']:.0f} MB above the "
-            f"volume; {figures['off_mm']:.1f} mm off L1's centre"
+            f"segment {figures['segment_s']:.2f}; median of {REPEATS}), at most {figures['growth_mb']:.0f} MB above "
+            f"the volume; {figures['off_mm']:.1f} mm off L1's centre"
         )
     few, many = (result[f"slices_{n}"]["localise_s"] for n in (SHAPE[2], 2 * SHAPE[2]))
     print(f"twice as many slices: {many / few:.2f} times the time to locate")
