@@ -19,13 +19,13 @@ from synthetic_ct.vertebra import Spine
 from synthetic_ct.voxelise import draw_hull, draw_tube, voxelise
 
 WALL_SHARE = 0.9
-"""Distance of the posterior wall behind a body's centre, over the half depth of its superior endplate. Endplates
-overhang the wall a little."""
+"""Distance of the posterior wall behind a body's centre, over the half depth of its superior endplate. The wall is
+concave."""
 BOTH_SIDES_SHARE = 0.5
-"""Probability that cartilage is two voxels wide along an axis instead of one."""
+"""Probability that cartilage is two voxels wide along an axis, not one."""
 
 SKULL_MM = (0.0, 22.0, 105.0)
-"""Centre of the skull from that of C3: right, anterior, superior. Chosen by eye."""
+"""Centre of the skull from that of the uppermost vertebra: right, anterior, superior. Chosen by eye."""
 SKULL_HALF_MM = (74.0, 92.0, 82.0)
 """Half width, half depth and half height of the skull. Textbook anatomy: about 15 cm wide and 18 cm long."""
 SKULL_INSIDE = 0.91
@@ -43,11 +43,11 @@ class Anatomy:
     depth
         (i, j, k) float32, mm: distance to the bone's surface, 0 outside.
     tissue
-        (i, j, k) uint8 of `Tissue`; it counts where there is no bone, and in joints.
+        (i, j, k) uint8 of `Tissue`, for voxels without bone and for cartilage in joints.
     posterior
         (i, j, k) bool: behind the vertebral bodies, where pedicles, arch and processes have a thicker cortex.
     grid
-        The grid of all of them.
+        The grid of these arrays.
     """
 
     bone: Bytes
@@ -87,7 +87,7 @@ def _draw_bones(person: Person, grid: Grid) -> tuple[Bytes, Singles]:
 
 
 def _draw_vertebrae(spine: Spine, grid: Grid) -> tuple[Bytes, Singles]:
-    """Return labels and depth (i, j, k). Where two vertebrae overlap, the one that the voxel lies deeper in wins."""
+    """Return labels and depth (i, j, k). Where vertebrae overlap, a voxel belongs to the one in which it is deeper."""
     bone, depth = np.zeros(grid.shape, np.uint8), np.zeros(grid.shape, np.float32)
     for vertebra in spine.vertebrae:
         voxels = voxelise(vertebra.points, vertebra.surface.triangles, grid)
@@ -102,7 +102,7 @@ def _draw_vertebrae(spine: Spine, grid: Grid) -> tuple[Bytes, Singles]:
 
 
 def _depth(inside: Bools, spacing: float) -> Floats:
-    """Return (i, j, k) mm: distance to the nearest voxel outside; beyond the array is outside."""
+    """Return (i, j, k) mm: distance to the nearest voxel outside, where all beyond the array is outside."""
     return ndimage.distance_transform_edt(np.pad(inside, 1), sampling=spacing)[1:-1, 1:-1, 1:-1]
 
 
@@ -131,7 +131,7 @@ def _draw_skull(spine: Spine, grid: Grid, volume: Bytes) -> None:
 
 
 def _find_joints(random: np.random.Generator, bone: Bytes) -> Bools:
-    """Return (i, j, k) which voxels of one bone touch another bone: a joint, whose cartilage may show as a line."""
+    """Return (i, j, k) which voxels of one bone touch another bone: the cartilage of a joint."""
     touching = np.zeros(bone.shape, bool)
     for axis in range(3):
         lower, upper = [slice(None)] * 3, [slice(None)] * 3

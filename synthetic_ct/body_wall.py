@@ -1,4 +1,4 @@
-"""Draw skin, fat and the muscles of the trunk's wall."""
+"""Draw the wall of the torso: skin, fat and muscle."""
 
 from __future__ import annotations
 
@@ -11,27 +11,27 @@ from synthetic_ct.tissue import Tissue
 from synthetic_ct.torso_coordinates import TorsoCoordinates
 
 SKIN_MM = 2.0
-"""Textbook anatomy: the skin of the trunk is 1 to 4 mm thick."""
+"""Textbook anatomy: skin is 1 to 4 mm thick."""
 WALL_MM = (8.0, 20.0)
 """Thickness of the muscles of the abdominal wall. Chosen by eye on real CTs."""
 CAVITY_BEHIND_MM = (-4.0, 10.0)
-"""How far the cavity reaches behind the centres of the vertebral bodies, where the paraspinal muscles begin."""
+"""Distance that the cavity reaches behind the bodies' centres, where the muscles of the back begin. Chosen by eye."""
 PARASPINAL_HALF_WIDTH_MM = (55.0, 75.0)
-"""Half width of the paraspinal muscles at the centres of the bodies. Chosen by eye on real CTs."""
+"""Half width of the paraspinal muscles at the bodies' centres. Chosen by eye on real CTs."""
 PARASPINAL_WIDENING = 0.4
-"""By how much that half width grows for each mm further back."""
+"""Growth of that half width for each mm further back. Chosen by eye."""
 
 
 @dataclass(frozen=True)
 class Cavity:
-    """Where organs may be.
+    """The inside of the torso.
 
     Attributes
     ----------
     inside_wall
-        (i, j, k) bool: everything within the muscles of the wall, the spine and its muscles too.
+        (i, j, k) bool: everything within the muscles of the wall, with the spine and its muscles.
     free
-        (i, j, k) bool: the same without the spine and its muscles.
+        (i, j, k) bool: the same without the spine and its muscles. Most organs lie here.
     """
 
     inside_wall: Bools
@@ -39,7 +39,7 @@ class Cavity:
 
 
 def draw_body_wall(random: np.random.Generator, tissue: Bytes, space: TorsoCoordinates) -> Cavity:
-    """Draw skin, fat and muscle into `tissue` (i, j, k), in place, fill the cavity with fat, and return it."""
+    """Draw skin, fat and muscle into `tissue` (i, j, k), in place. Fill the cavity with fat and return it."""
     least_half = float(space.torso.half.min())
     tissue[space.radius < 1.0] = Tissue.SKIN
     tissue[space.radius < 1.0 - SKIN_MM / least_half] = Tissue.FAT

@@ -1,7 +1,7 @@
 """Vertebral deformities: wedge, biconcave and crush, as smooth displacements of the template's nodes.
 
-Height loss follows the grades of Genant et al., "Vertebral fracture assessment using a semiquantitative technique",
-J Bone Miner Res 8(9), 1993: mild 20-25 %, moderate 25-40 %, severe above 40 %.
+Genant et al., "Vertebral fracture assessment using a semiquantitative technique", J Bone Miner Res 8(9), 1993, grade
+the height loss: mild 20-25 %, moderate 25-40 %, severe above 40 %.
 """
 
 from __future__ import annotations
@@ -16,10 +16,12 @@ from models.types import Floats
 Deformity = Literal["wedge", "biconcave", "crush"]
 DEFORMITIES: tuple[Deformity, ...] = get_args(Deformity)
 MAX_HEIGHT_LOSS = 0.45
+"""Largest share of the height that a deformity takes: a severe one by Genant's grades."""
 ARCH_TRANSITION_MM = 12.0
-"""Behind the posterior wall the arch follows as one piece, over this length."""
+"""Length behind the posterior wall over which the displacement changes from that of the body to that of the arch."""
 ARCH_SHARE = 0.6
-"""How much of the posterior wall's drop the arch takes: the pedicles leave the upper half of the body."""
+"""The arch moves as one piece, by this share of the drop of the posterior wall's upper edge. Pedicles leave the upper
+half of the body."""
 
 
 class BodyFrame:
@@ -28,15 +30,15 @@ class BodyFrame:
     Attributes
     ----------
     height_mm
-        Distance of the endplates' mean planes, mm.
+        Distance between the endplates' mean planes, mm.
     up
-        (n,) 0 at the inferior, 1 at the superior endplate.
+        (n,) position from the inferior (0) to the superior endplate (1).
     forward
-        (n,) 0 at the posterior wall, 1 at the front.
+        (n,) position from the posterior wall (0) to the front (1).
     radius
-        (n,) distance from the body's axis over the body's half width and half depth.
+        (n,) distance from the body's axis, over the body's half width and half depth.
     in_body
-        (n,) 1 in the body, falling to 0 over `ARCH_TRANSITION_MM` behind it.
+        (n,) share of the body's displacement that a node takes: 1 in the body, 0 from `ARCH_TRANSITION_MM` behind it.
     """
 
     def __init__(self, template: Template) -> None:
@@ -55,9 +57,16 @@ class BodyFrame:
         self.in_body = t * t * (3.0 - 2.0 * t)
 
     def displacement(self, kind: Deformity, height_loss: float) -> Floats:
-        """Return the displacement (n, 3), mm, of a deformity that takes `height_loss` (0 to 0.45) of the height.
+        """Return the displacement (n, 3), mm, of a deformity.
 
-        A wedge loses its front, a biconcave vertebra the middle of both endplates, a crushed one the whole height.
+        A wedge loses height in front, a biconcave vertebra in the middle of both endplates, a crushed one all over.
+
+        Parameters
+        ----------
+        kind
+            Which deformity.
+        height_loss
+            Share of the height that it takes, 0 to `MAX_HEIGHT_LOSS`.
         """
         drop = height_loss * self.height_mm
         if kind == "biconcave":

@@ -15,16 +15,16 @@ from synthetic_ct.deformity import DEFORMITIES, MAX_HEIGHT_LOSS, BodyFrame, Defo
 from workers.mesh.subject_mesh import MeshMorpher
 
 NODES = 5000
-"""Nodes of the copy. Edges are then about 2 mm long, no longer than the voxels it is drawn on."""
+"""Nodes of the copy. Its edges are then 1.9 mm long on average, about as long as the voxels it is drawn on."""
 REFERENCE_HALF_WIDTH_MM = 24.0
-"""Half width of the superior endplate that the template's changes of shape belong to; the template's own is 23.2 mm.
-A larger vertebra changes by as much more."""
+"""Half width of the superior endplate to which displacements of the template belong; a larger vertebra is displaced
+by more, in proportion. The template's own half width is 23.2 mm."""
 MIDLINE_MM = 6.0
-"""Nodes this near to the median plane form the front and the back of the canal."""
+"""Largest distance from the median plane of the nodes in front of and behind the canal."""
 LEAST_CANAL_MM = 12.0
-"""The arch begins at least this far behind the posterior wall: less than the depth of the template's canal."""
+"""Least distance of the arch behind the posterior wall. The template's canal is 13 mm deep."""
 CANAL_NODES = 6
-"""Nodes in front of the canal, and as many behind it, whose mean is its middle."""
+"""Number of nodes in front of the canal, and behind it. The mean of all is the canal's middle."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ class DrawingSurface:
 
     @classmethod
     def of(cls, morpher: MeshMorpher, spread: Floats) -> DrawingSurface:
-        """Make it from a morpher's template and shape model; `spread` is (m,)."""
+        """Return the copy of a morpher's template; `spread` (m,) is that of the shape model's coefficients."""
         template = morpher.template
         index, triangles = _decimate(template)
         points = template.nodes[: template.n_surface][index]
@@ -107,5 +107,6 @@ def _canal(points: Floats, endplates: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def _deformities(template: Template, index: NDArray[np.int64]) -> dict[Deformity, Floats]:
+    """Return the displacements (k, 3), mm, of each deformity if it took the whole height."""
     body = BodyFrame(template)
     return {kind: body.displacement(kind, MAX_HEIGHT_LOSS)[index] / MAX_HEIGHT_LOSS for kind in DEFORMITIES}

@@ -1,7 +1,7 @@
 """The hip bones and the thighs of a synthetic person, as tubes.
 
-Corners are those of one hip with joints 62 mm from the median plane, chosen by eye on real CTs. They are given from
-the centre of the first sacral body: lateral, anterior, superior, mm RAS.
+All sizes are chosen by eye on real CTs, unless a comment gives a source. Corners are lateral, anterior and superior
+distances from the centre of the first sacral body, mm.
 """
 
 from __future__ import annotations
@@ -15,24 +15,25 @@ from synthetic_ct.sacrum import Sacrum
 from synthetic_ct.solids import Tube
 
 REFERENCE_LATERAL_MM = 62.0
-"""Distance of the sacroiliac joint from the median plane to which the corners below belong."""
+"""Distance of the sacroiliac joint from the median plane in the hip that the corners describe."""
 SIZE = (0.92, 1.08)
-"""Factor of depth and height. Chosen by eye."""
+"""Factor of anterior and superior distances."""
 JOINT_GAP_MM = (0.5, 4.0)
 """Width of the sacroiliac joint. Wide on purpose: from fused to a broad dark line."""
 WING_HALF_THICKNESS_MM = (4.5, 7.0)
+"""Half of the thickness of the iliac wing."""
 CREST_ABOVE_MM = (25.0, 60.0)
-"""How high the iliac crest rises above the first sacral body's centre."""
+"""Height of the iliac crest."""
 POSTERIOR_RISE_MM = (8.0, 25.0)
-"""How far the wing rises above the joint's posterior corner."""
+"""Height of the rear of the rim above the joint."""
 
-POSTERIOR_MM, ABOVE_MM = 14.0, 8.0
-"""How far the rim begins behind the joint's two posterior corners, along the sacrum's own axis."""
+BEHIND_LOWER_MM, BEHIND_UPPER_MM = 14.0, 8.0
+"""Distance of the rim behind the lower and the upper posterior corner of the joint."""
 CREST_TOP_MM = (100.0, -2.0)
 CREST_FRONT_MM = (128.0, 40.0)
-"""Lateral and anterior position of the crest's highest corner and of the next one; their heights are random."""
+"""Lateral and anterior distance of the crest's highest corner, and of the next one in front."""
 CREST_FALL_MM = 18.0
-"""Height of the crest's top over that next corner."""
+"""Height of the highest corner above the next one."""
 ANTERIOR_SPINES_MM = ((126.0, 72.0, -20.0), (112.0, 74.0, -50.0))
 """The rim at the two anterior iliac spines."""
 HUB_MM = ((74.0, 6.0, -65.0), (88.0, 24.0, -80.0), (94.0, 36.0, -90.0), (98.0, 44.0, -92.0))
@@ -40,23 +41,26 @@ HUB_MM = ((74.0, 6.0, -65.0), (88.0, 24.0, -80.0), (94.0, 36.0, -90.0), (98.0, 4
 WING_STEP_MM = 4.0
 """Distance of the spheres that fill the wing."""
 WING_THINNING = 0.35
-"""The wing is thinner by this share at its edges than in the middle of each piece; beside the joint it is even."""
+"""The wing's edges are thinner by this share than its middle, except beside the joint."""
 
 FEMUR_HEAD_MM = (98.0, 30.0, -108.0)
 FEMUR_HEAD_RADIUS_MM = 23.0
-"""Textbook anatomy: an adult's femoral head is about 46 mm wide."""
+"""Centre and radius of the femoral head. Textbook anatomy: it is about 46 mm wide in adults."""
 FEMUR_MM = ((130.0, 26.0, -118.0), (150.0, 20.0, -150.0), (150.0, 18.0, -300.0))
 FEMUR_RADIUS_MM, FEMUR_STEP_MM = 14.0, 4.0
+"""Neck and shaft of the femur from the head down, their radius, and the distance of their spheres."""
 SUPERIOR_RAMUS_MM = ((90.0, 40.0, -105.0), (60.0, 70.0, -120.0), (10.0, 84.0, -140.0))
 SUPERIOR_RAMUS_RADIUS_MM = 8.0
+"""From the hip joint to the pubic symphysis."""
 ISCHIUM_MM = ((92.0, 10.0, -120.0), (75.0, 0.0, -160.0), (45.0, 30.0, -170.0), (15.0, 70.0, -150.0))
-"""From the hip joint over the ischial tuberosity to the pubic symphysis."""
 ISCHIUM_RADIUS_MM = 10.0
+"""From the hip joint over the ischial tuberosity to the pubic symphysis."""
 RAMUS_STEP_MM = 3.0
+"""Distance of the spheres of both rami."""
 
 
 def make_hip_bones(random: np.random.Generator, sacrum: Sacrum) -> tuple[Tube, ...]:
-    """Return iliac wings, thigh bones, pubic and ischial rami on both sides, close to the sacrum at its joints."""
+    """Return random iliac wings, femurs, pubic and ischial rami of both sides, which meet the sacrum at its joints."""
     size, gap, half = random.uniform(*SIZE), random.uniform(*JOINT_GAP_MM), random.uniform(*WING_HALF_THICKNESS_MM)
     crest, rise = random.uniform(*CREST_ABOVE_MM), random.uniform(*POSTERIOR_RISE_MM)
     hips: list[Tube] = []
@@ -72,11 +76,15 @@ def make_hip_bones(random: np.random.Generator, sacrum: Sacrum) -> tuple[Tube, .
 def _iliac_wing(
     sacrum: Sacrum, joint: Floats, scale: Floats, heights: tuple[float, float], half_thickness: float
 ) -> list[Tube]:
-    """Return a wing as sheets between its rim and its inner edge; `heights` are those of crest and posterior rise."""
+    """Return a wing as sheets between its rim and its inner edge.
+
+    `joint` (5, 3) are the wing's corners at the joint, mm. `scale` (3,) is a factor of the other corners. `heights` are
+    those of the crest and of the rear of the rim, mm.
+    """
     crest, rise = heights
     _, forward, down = sacrum.axes
-    behind = joint[2] - POSTERIOR_MM * forward
-    above = joint[1] - ABOVE_MM * forward - rise * down
+    behind = joint[2] - BEHIND_LOWER_MM * forward
+    above = joint[1] - BEHIND_UPPER_MM * forward - rise * down
     corners = [(*CREST_TOP_MM, crest), (*CREST_FRONT_MM, crest - CREST_FALL_MM), *ANTERIOR_SPINES_MM]
     rim = [behind, above, *(sacrum.bodies[0] + scale * np.array(corners))]
     hub = [joint[3], joint[4], *(sacrum.bodies[0] + scale * np.array(HUB_MM))]
@@ -97,7 +105,10 @@ def _sheet(rim: tuple[Floats, Floats], hub: tuple[Floats, Floats], half_thicknes
 
 
 def _thigh_and_rami(origin: Floats, scale: Floats, size: float) -> list[Tube]:
-    """Return the head and the shaft of a femur, the superior ramus and the ischium; `origin` (3,) and `scale` (3,)."""
+    """Return a femur's head and shaft, the superior ramus and the ischium.
+
+    Their corners lie at `origin` (3,) mm plus `scale` (3,) times the constants above. `size` is a factor of the head.
+    """
     head = origin + scale * np.array(FEMUR_HEAD_MM)
     shaft = np.vstack([head, origin + scale * np.array(FEMUR_MM)])
     ramus = origin + scale * np.array(SUPERIOR_RAMUS_MM)

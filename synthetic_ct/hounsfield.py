@@ -1,7 +1,7 @@
-"""Give a drawn person HU (after SynthSeg, Billot et al., Med Image Anal 2023).
+"""Assign HU to the tissues of a drawn person (after SynthSeg, Billot et al., Med Image Anal 2023).
 
-CT intensities have a physical meaning. Each is therefore drawn from a range about what its tissue has, not at random
-as in SynthSeg.
+SynthSeg draws intensities at random. HU have a physical meaning, so they are drawn from a range around the values of
+each tissue instead.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import numpy as np
 
 from models.types import Reals, Singles
 from synthetic_ct.anatomy import Anatomy
-from synthetic_ct.bone_labels import PELVIS, RIB
+from synthetic_ct.bone_labels import N_LABELS, PELVIS, RIB
 from synthetic_ct.noise import smooth_noise
 from synthetic_ct.tissue import Tissue
 
@@ -33,10 +33,10 @@ HU_RANGE: dict[Tissue, tuple[float, float]] = {
     Tissue.SKIN: (0.0, 80.0),
     Tissue.CALCIUM: (300.0, 1100.0),
 }
-"""Without contrast medium. Textbook values (Prokop and Galanski, Spiral and Multislice Computed Tomography of the
-Body, Thieme, 2003): fat -100 to -50, kidney 20 to 40, spleen 35 to 55, blood and liver 45 to 65, lung about -850 in
-inspiration. The ranges are wide on purpose: a fatty liver, anaemia, expiration, stool, other tube voltages. Calcium
-counts as plaque from 130 HU (Agatston et al., J Am Coll Cardiol 15(4), 1990). The order is that of the draws."""
+"""HU without contrast medium. Textbook values: fat -100 to -50, kidney 20 to 40, spleen 35 to 55, blood and liver 45 to
+65, lung about -850 in inspiration (Prokop and Galanski, Spiral and Multislice Computed Tomography of the Body, Thieme,
+2003). Calcium counts as plaque from 130 HU (Agatston et al., J Am Coll Cardiol 15(4), 1990). The ranges are wide on
+purpose, for a fatty liver, anaemia, expiration, stool and other tube voltages. `assign_hu` draws in this order."""
 CONTRAST: dict[Tissue, tuple[float, float]] = {
     Tissue.AORTA: (60.0, 350.0),
     Tissue.VEIN: (20.0, 180.0),
@@ -47,48 +47,48 @@ CONTRAST: dict[Tissue, tuple[float, float]] = {
 }
 """HU that intravenous contrast medium adds, from a late to an arterial phase. Chosen by eye on real CTs."""
 CONTRAST_SHARE = 0.55
-"""Share of scans with intravenous contrast medium."""
+"""Share of scans with intravenous contrast medium. Chosen by eye."""
 PHASE_SD = 0.3
-"""How much tissues differ in phase, of 1 from late to arterial."""
+"""Deviation of a tissue's phase from that of the scan, where 0 is the late and 1 the arterial phase."""
 ORAL_CONTRAST_SHARE, ORAL_CONTRAST_HU = 0.15, (100.0, 600.0)
+"""Share of scans with oral contrast medium, and the HU of the bowel then. Wide on purpose."""
 VACUUM_SHARE, VACUUM_HU = 0.05, (-300.0, 0.0)
-"""Share of scans with gas in the discs (vacuum phenomenon); its HU are mixed with those of the disc around it."""
+"""Share of scans with gas in the discs (vacuum phenomenon), and the mean HU of the discs then. Wide on purpose."""
 
-TEXTURE_WIDTH_MM = 4.0
-SOFT_TEXTURE_HU = (3.0, 15.0)
+TEXTURE_WIDTH_MM, TEXTURE_HU = 4.0, (3.0, 15.0)
 """Width and deviation of the texture of soft tissue. Chosen by eye on real CTs."""
 
 MARROW_HU = (30.0, 300.0)
-"""Mean of trabecular bone in a person. L1 has 226 ± 44 HU below 30 years and 89 ± 38 HU from 90 years on (Jang et
-al., Radiology 291(2), 2019)."""
+"""Mean of a person's trabecular bone. L1 has 226 ± 44 HU below 30 years and 89 ± 38 HU from 90 years on (Jang et al.,
+Radiology 291(2), 2019)."""
 LEVEL_SD_HU = 15.0
 """Deviation of a level's mean from that of the person. Chosen by eye."""
 OTHER_BONES_FACTOR, OTHER_BONES_HU = (0.5, 1.3), (0.0, 150.0)
-"""Marrow of ribs and hip bones: a factor of the person's mean, and what is added. Wide on purpose."""
+"""The mean in ribs and hip bones is the person's times the first, plus the second. Wide on purpose."""
 TRABECULAE_HU, TRABECULAE_WIDTH_MM, LEAST_WIDTH_VOXELS = (5.0, 60.0), 1.2, 0.6
-"""Deviation and width of the trabecular texture, and its least width on a coarse grid."""
-PATCHES_HU = (0.0, 40.0)
-"""Deviation of the coarser texture, which marrow shares with soft tissue."""
+"""Deviation and width of the trabecular texture, and its least width on a coarse grid. Chosen by eye on real CTs."""
+COARSE_TEXTURE_HU = (0.0, 40.0)
+"""Deviation of the coarser texture that marrow shares with soft tissue. Chosen by eye on real CTs."""
 NEAR_CORTEX_HU, NEAR_CORTEX_MM = (0.0, 150.0), (2.0, 5.0)
-"""What is added at the surface, and the depth at which it has fallen to 1/e."""
+"""Excess of marrow at the surface, and the depth at which it has fallen to 1/e. Chosen by eye on real CTs."""
 POSTERIOR_HU = (0.0, 200.0)
-"""What is added behind the bodies, where bone is denser."""
-LESION_SHARE, LESION_WIDTH_MM, LESION_LEVEL, LESION_HU = 0.12, (5.0, 10.0), 1.8, (80.0, 500.0)
-"""Share of scans with lesions, lytic or sclerotic. They lie where smooth noise of this width exceeds this many
-standard deviations. Wide on purpose."""
+"""Excess of marrow behind the bodies. Chosen by eye on real CTs."""
+LESION_SHARE, LESION_HU = 0.12, (80.0, 500.0)
+"""Share of scans with lesions, and how much denser (sclerotic) or less dense (lytic) they are. Wide on purpose."""
+LESION_WIDTH_MM, LESION_LEVEL = (5.0, 10.0), 1.8
+"""Lesions lie where smooth noise of this width exceeds this many standard deviations: in 4 % of the bone."""
 LEAST_MARROW_HU = -60.0
-"""Fatty marrow: nothing in bone is less dense."""
+"""Lower limit of marrow's HU: that of fat with some bone."""
 
-CORTEX_HU = (350.0, 1300.0)
-CORTEX_MM = (0.4, 1.5)
-"""HU of the cortex and depth at which they have fallen to 1/e. A vertebral body's cortex is 0.24 to 0.29 mm thick
-(Ritzel et al., J Bone Miner Res 12(1), 1997); a voxel of 1 mm or more cannot show it thinner than this."""
+CORTEX_HU, CORTEX_MM = (350.0, 1300.0), (0.4, 1.5)
+"""HU of the cortex, and the depth at which its excess over marrow has fallen to 1/e. A body's cortex is 0.24 to 0.29 mm
+thick (Ritzel et al., J Bone Miner Res 12(1), 1997), but a grid of 1 mm or more cannot show it thinner than this."""
 POSTERIOR_CORTEX = (1.0, 2.5)
-"""Thickness of the cortex behind the bodies over that of the bodies. Chosen by eye on real CTs."""
-PATCHY, PATCHY_WIDTH_MM, PATCHY_RANGE = 0.35, 6.0, (0.3, 2.0)
-"""Deviation, width and limits of the factor by which the cortex is uneven in thickness."""
+"""Thickness of the cortex behind the bodies, over that of the bodies. Chosen by eye on real CTs."""
+UNEVENNESS, UNEVENNESS_WIDTH_MM, UNEVENNESS_LIMITS = 0.35, 6.0, (0.3, 2.0)
+"""Deviation, width and limits of the random factor of the cortex' thickness. Chosen by eye on real CTs."""
 JOINT_SHARE = 0.9
-"""Share of scans in which cartilage shows between two bones."""
+"""Share of scans that show cartilage between two bones. In the others bones are fused or slices thick."""
 
 
 def assign_hu(random: np.random.Generator, anatomy: Anatomy) -> Singles:
@@ -96,7 +96,7 @@ def assign_hu(random: np.random.Generator, anatomy: Anatomy) -> Singles:
     table = _tissue_hu(random)
     hu = table[anatomy.tissue]
     texture = smooth_noise(random, anatomy.bone.shape, TEXTURE_WIDTH_MM / anatomy.grid.spacing)
-    hu += (anatomy.tissue > Tissue.AIR) * random.uniform(*SOFT_TEXTURE_HU) * texture
+    hu += (anatomy.tissue > Tissue.AIR) * random.uniform(*TEXTURE_HU) * texture
     bone = _bone_hu(random, anatomy, _marrow_hu(random, anatomy, texture))
     if random.random() < JOINT_SHARE:
         bone[(anatomy.tissue == Tissue.CARTILAGE) & (anatomy.bone > 0)] = table[Tissue.CARTILAGE]
@@ -104,7 +104,7 @@ def assign_hu(random: np.random.Generator, anatomy: Anatomy) -> Singles:
 
 
 def _tissue_hu(random: np.random.Generator) -> Singles:
-    """Return the HU of each `Tissue` (17,) float32 in one scan."""
+    """Return the HU of every `Tissue` (17,) float32 in one scan."""
     table = np.zeros(len(Tissue), np.float32)
     enhanced = random.random() < CONTRAST_SHARE
     phase = random.random()
@@ -121,15 +121,15 @@ def _tissue_hu(random: np.random.Generator) -> Singles:
 
 
 def _marrow_hu(random: np.random.Generator, anatomy: Anatomy, texture: Singles) -> Singles:
-    """Return the HU of trabecular bone (i, j, k): a level's own mean, texture, denser near the surface, lesions."""
+    """Return the HU of trabecular bone (i, j, k): a mean by label, texture, more near the surface, lesions."""
     bone, h = anatomy.bone, anatomy.grid.spacing
     person = np.float32(random.uniform(*MARROW_HU))
-    of_label = person + random.normal(0.0, LEVEL_SD_HU, 256).astype(np.float32)
+    of_label = person + random.normal(0.0, LEVEL_SD_HU, N_LABELS).astype(np.float32)
     of_label[RIB] = of_label[PELVIS] = person * random.uniform(*OTHER_BONES_FACTOR) + random.uniform(*OTHER_BONES_HU)
     marrow = of_label[bone]
     width = max(TRABECULAE_WIDTH_MM / h, LEAST_WIDTH_VOXELS)
     marrow += random.uniform(*TRABECULAE_HU) * smooth_noise(random, bone.shape, width)
-    marrow += random.uniform(*PATCHES_HU) * texture
+    marrow += random.uniform(*COARSE_TEXTURE_HU) * texture
     near_cortex = np.float32(random.uniform(*NEAR_CORTEX_HU))
     marrow += near_cortex * np.exp(-anatomy.depth / random.uniform(*NEAR_CORTEX_MM))
     if random.random() < LESION_SHARE:
@@ -139,13 +139,13 @@ def _marrow_hu(random: np.random.Generator, anatomy: Anatomy, texture: Singles) 
 
 
 def _bone_hu(random: np.random.Generator, anatomy: Anatomy, marrow: Singles) -> Reals:
-    """Return the HU of bone (i, j, k): `marrow` inside a cortex of uneven thickness, denser behind the bodies."""
+    """Return the HU of bone (i, j, k): `marrow` (i, j, k), which is changed, inside a cortex of uneven thickness."""
     h = anatomy.grid.spacing
     cortex_hu = np.float32(random.uniform(*CORTEX_HU))
     body = np.float32(random.uniform(*CORTEX_MM))
     thickness = body * np.where(anatomy.posterior, random.uniform(*POSTERIOR_CORTEX), 1.0)
-    uneven = 1.0 + PATCHY * smooth_noise(random, anatomy.bone.shape, PATCHY_WIDTH_MM / h)
+    uneven = 1.0 + UNEVENNESS * smooth_noise(random, anatomy.bone.shape, UNEVENNESS_WIDTH_MM / h)
     marrow += anatomy.posterior * np.float32(random.uniform(*POSTERIOR_HU))
     depth = np.maximum(anatomy.depth - 0.5 * h, 0.0)  # the outermost voxel's centre lies half a voxel deep
-    cortex = np.exp(-np.square(depth / (thickness * np.clip(uneven, *PATCHY_RANGE))))
+    cortex = np.exp(-np.square(depth / (thickness * np.clip(uneven, *UNEVENNESS_LIMITS))))
     return marrow + (cortex_hu - marrow) * cortex

@@ -1,4 +1,4 @@
-"""Add metal to a scan: screws in bone, with streaks through the slices they lie in."""
+"""Add metal to a drawn person's HU: screws in bone, with streaks through their slices."""
 
 from __future__ import annotations
 
@@ -13,22 +13,23 @@ from synthetic_ct.anatomy import Anatomy
 METAL_SHARE = 0.04
 """Share of scans with metal. Wide on purpose."""
 LEAST_DEPTH_MM = 2.0
-"""Screws pass through a point at least this deep in bone."""
+"""Least depth in bone of a screw's middle."""
 MOST_SCREWS = 4
+"""Largest number of screws: those of two vertebrae."""
 SIDEWAYS_SD, UPWARDS_SD = 0.4, 0.2
-"""Deviation of a screw's direction from straight forward, as a slope."""
+"""Deviation of a screw's direction from straight forward, as a slope. Chosen by eye on real CTs."""
 SCREW_RADIUS_MM, SCREW_HALF_LENGTH_MM = (2.0, 4.0), (10.0, 28.0)
 """Pedicle screws are about 5 to 8 mm thick and 35 to 55 mm long. Shorter ones stand for cement. Wide on purpose."""
 METAL_HU = (1800.0, 8000.0)
-"""From cement to steel; a scanner stores at most 3071 HU (`synthetic_ct.scanner.HIGHEST_HU`)."""
-RAYS = (3, 9)
-"""Lowest number of rays of a star of streaks, and the lowest number that it does not reach."""
+"""HU from cement to steel, before the scanner cuts them off (`synthetic_ct.scanner.HIGHEST_HU`)."""
+FEWEST_RAYS, MOST_RAYS = 3, 8
+"""Number of bright rays in a star of streaks. Chosen by eye on real CTs."""
 RAY_SHARPNESS = 3
-"""Power of the cosine that the rays follow: odd, so that bright rays alternate with dark ones."""
+"""Power of the cosine that the rays follow. It is odd, so that bright rays alternate with dark ones."""
 STREAK_HU, STREAK_REACH_MM = (50.0, 400.0), (20.0, 60.0)
-"""Strength of streaks at the screw, and distance at which it has fallen to 1/e. Chosen by eye on real CTs."""
+"""Strength of streaks at the screw, and the distance at which it has fallen to 1/e. Chosen by eye on real CTs."""
 FULL_PHASE = 6.3
-"""Range of phases, radians: 2 pi, rounded up."""
+"""Upper end of random phases, radians: 2 pi, rounded up."""
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ class Offsets:
 
 
 def add_metal(random: np.random.Generator, hu: Singles, anatomy: Anatomy, share: float = METAL_SHARE) -> None:
-    """Add screws to `hu` (i, j, k), in place, with probability `share`; nothing where there is no bone."""
+    """Add screws and their streaks to `hu` (i, j, k), in place, with probability `share` and where there is bone."""
     if random.random() > share:
         return
     candidates = np.argwhere((anatomy.depth > LEAST_DEPTH_MM) & (anatomy.bone > 0))
@@ -77,5 +78,6 @@ def _draw_streaks(random: np.random.Generator, offsets: Offsets, spacing: float)
     """Return (i, j) HU of a star of bright and dark rays in a slice."""
     angle = np.arctan2(offsets.y, offsets.x)[:, :, 0]
     distance = np.hypot(offsets.x, offsets.y)[:, :, 0] * spacing
-    rays = np.cos(random.integers(*RAYS) * angle + random.uniform(0.0, FULL_PHASE)) ** RAY_SHARPNESS
+    n_rays = random.integers(FEWEST_RAYS, MOST_RAYS + 1)
+    rays = np.cos(n_rays * angle + random.uniform(0.0, FULL_PHASE)) ** RAY_SHARPNESS
     return np.asarray(random.uniform(*STREAK_HU) * rays * np.exp(-distance / random.uniform(*STREAK_REACH_MM)))

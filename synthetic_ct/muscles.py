@@ -10,25 +10,24 @@ from synthetic_ct.tissue import Tissue
 from synthetic_ct.torso_coordinates import TorsoCoordinates
 
 SIZE = (0.7, 1.2)
-"""Factor of the psoas. Wide on purpose: wasted to strong."""
+"""Factor of the psoas' thickness. Wide on purpose: from wasted to strong."""
 PSOAS_TOP_MM = 12.0
-"""The psoas begins this far above L1's centre, at T12 (textbook anatomy)."""
-PSOAS_GROWTH_START_MM, PSOAS_GROWTH_MM = 10.0, 130.0
-"""It grows from this far above L1's centre over this length, down to about L4."""
+"""Distance of the psoas' upper end above L1's centre. Textbook anatomy: it arises from T12 to L5."""
 PSOAS_HALF_MM, PSOAS_MORE_MM = (8.0, 11.0), (20.0, 18.0)
-"""Half width and half depth at its upper end, and how much each grows. Chosen by eye on real CTs."""
+"""Half width and half depth at its upper end, and what is added at its lower end. Chosen by eye on real CTs."""
+GROWTH_FROM_MM, GROWTH_LENGTH_MM = 10.0, 130.0
+"""Height over L1's centre at which it begins to grow, and the length over which it grows: down to about L4."""
 PSOAS_LATERAL_MM, PSOAS_LATERAL_SHARE = 27.0, 0.8
-"""Distance of its middle from that of the spine, to which a share of its own half width is added."""
+"""Distance of its middle from that of the spine, to which this share of its half width is added. Chosen by eye."""
 PSOAS_BEHIND_MM = 4.0
-"""Distance of its middle behind the centres of the bodies."""
+"""Distance of its middle behind the bodies' centres. Chosen by eye on real CTs."""
 CRUS_LATERAL_MM, CRUS_HALF_WIDTH_MM = (8.0, 22.0), (6.0, 12.0)
 CRUS_FORWARD_MM, CRUS_HALF_DEPTH_MM = 22.0, 9.0
-"""Position and size of a crus of the diaphragm, from the centres of the bodies. Chosen by eye on real CTs."""
+"""Position of a crus from the bodies' centres, and its size. Chosen by eye on real CTs."""
 CRUS_BOTTOM_MM = 60.0
-"""The crura end this far below L1's centre: at L2 to L3 (textbook anatomy)."""
-STREAK_WIDTH_MM = (2.0, 5.0)
-STREAK_LEVEL = (1.0, 2.6)
-"""Fat lies in muscle where smooth noise of this width exceeds this many standard deviations: 16 % to 0.5 %."""
+"""Distance of the crura's lower end below L1's centre. Textbook anatomy: they arise from L1 to L3."""
+STREAK_WIDTH_MM, STREAK_LEVEL = (2.0, 5.0), (1.0, 2.6)
+"""Fat lies in muscle where smooth noise of this width exceeds this many standard deviations: in 0.5 to 16 % of it."""
 
 
 def draw_muscles(random: np.random.Generator, tissue: Bytes, space: TorsoCoordinates, top: float) -> None:
@@ -36,7 +35,7 @@ def draw_muscles(random: np.random.Generator, tissue: Bytes, space: TorsoCoordin
 
     `top` is the height of L1's centre, mm.
     """
-    growth = np.clip((top + PSOAS_GROWTH_START_MM - space.z) / PSOAS_GROWTH_MM, 0.0, 1.0)
+    growth = np.clip((top + GROWTH_FROM_MM - space.z) / GROWTH_LENGTH_MM, 0.0, 1.0)
     right, forward = space.x - space.spine_x, space.y - space.spine_y
     size = random.uniform(*SIZE)
     for side in (-1.0, 1.0):

@@ -1,4 +1,4 @@
-"""What age does to vertebrae: osteophytes at the rims of their endplates, and fractures."""
+"""Pathology of vertebrae: osteophytes at the rims of their endplates, and fractures."""
 
 from __future__ import annotations
 
@@ -14,20 +14,21 @@ from synthetic_ct.vertebra import Endplate, Vertebra
 OSTEOPHYTE_SHARE = 0.4
 """Share of people with osteophytes. Chosen by eye."""
 MEAN_OSTEOPHYTES = 0.5
-"""Mean over those people of how many osteophytes an endplate has. Wide on purpose: exponential over people."""
+"""Mean number of osteophytes of an endplate in these people. It differs between people, exponentially distributed."""
 RIM_ANGLE = (-0.25, 1.25)
-"""Where osteophytes grow on the rim, half turns from the right through the front: the front and the sides, but not
+"""Part of the rim where osteophytes grow, in half turns from the right (0) over the front (0.5) to the left (1): not at
 the back, where the canal is."""
 OSTEOPHYTE_WIDTH_MM = (3.0, 6.0)
-"""Standard deviation of the Gaussian that an osteophyte's outline follows. Chosen by eye on real CTs."""
+"""Standard deviation of the Gaussian that gives an osteophyte its outline. Chosen by eye on real CTs."""
 OSTEOPHYTE_LENGTH_MM = (1.5, 8.0)
+"""Chosen by eye on real CTs."""
 OSTEOPHYTE_SLOPE = (-0.2, 0.8)
-"""How far an osteophyte points towards the disc, over how far it points outwards: mostly around the disc."""
+"""Direction of an osteophyte towards the disc, over its direction outwards: most bend around the disc."""
 
 FRACTURED_SHARE = 0.15
-"""Share of vertebrae with a deformity. Wide on purpose: rarer in the population, common in CTs of the elderly."""
+"""Share of vertebrae with a fracture. Wide on purpose: more than in the population."""
 HEIGHT_LOSS = (0.05, MAX_HEIGHT_LOSS)
-"""From less than Genant's grade 1 to grade 3 (see `synthetic_ct.deformity`)."""
+"""From less than a mild deformity to a severe one by Genant's grades (`synthetic_ct.deformity`)."""
 
 
 def add_osteophytes(random: np.random.Generator, vertebra: Vertebra, mean_count: float) -> Vertebra:
@@ -55,8 +56,8 @@ def _rim_vector(endplate: Endplate, angle: float) -> Floats:
 def fracture(random: np.random.Generator, vertebrae: list[Vertebra]) -> list[Vertebra]:
     """Return the vertebrae, a random share of them wedged, biconcave or crushed.
 
-    The vertebrae above sink with the upper endplate of a wedged or crushed one. They are not turned, because other
-    vertebrae and the hips make up for a wedge. A biconcave vertebra keeps its rim, so nothing sinks.
+    The vertebrae above sink with the upper endplate of a wedged or crushed one. They do not turn, because the other
+    vertebrae and the hips compensate for a wedge. Nothing sinks above a biconcave one, because it keeps its rim.
     """
     fractured = list(vertebrae)
     for i in range(len(fractured)):

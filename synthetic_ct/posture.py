@@ -16,35 +16,38 @@ OVERALL_SIZE_SD = 0.07
 """Standard deviation of the log of a factor for all three. Wide on purpose: small women to tall men."""
 
 CURVE_HALF_LENGTH_MM = 700.0
-"""The curve of the spine is defined this far up and down from the middle lumbar spine: more than a trunk."""
+"""Half of the length of the bent axis, whose middle is the lumbar spine: it reaches beyond head and thighs."""
 CURVE_POINTS = 281
-"""Points of the curve: one every 5 mm."""
+"""Points of the bent axis: one every 5 mm."""
 CURVATURE_SD = (7e-4, 4e-4, 5e-4)
-"""Even bending in the sagittal and the coronal plane and twist, radians a mm. Over 300 mm it is 12, 7 and 9 degrees.
-Chosen by eye."""
+"""Deviation of the even bending in the sagittal and the coronal plane, and of the twist, radians a mm. Over 300 mm
+these are 12, 7 and 9 degrees. Chosen by eye."""
 WAVE_CURVATURE_SD = 8e-4
-"""Bending that changes its direction along the spine, radians a mm. Chosen by eye."""
+"""Deviation of the bending that changes its direction along the spine, radians a mm. Chosen by eye."""
 WAVE_LENGTH_MM = (60.0, 140.0)
-"""Length of one radian of such a wave: a full wave takes 380 to 880 mm."""
+"""Length of one radian of that change: a full wave takes 380 to 880 mm. Chosen by eye."""
 WAVE_STEP_MM = (5.0, 2.0)
-"""What a wave's curvature is multiplied by at every point to give the angle. In the sagittal plane it is the distance
-of the points; in the coronal plane less, because people bend less to the side."""
+"""Factors that turn the sum of a wave's curvature over the points into an angle, in the sagittal and the coronal plane.
+The first is the distance of the points. The second is smaller, because a scoliosis is rarer than a round back."""
 MOST_BEND = 0.4
-"""Limit of the bend at any height, radians, so that vertebrae do not cut into each other."""
+"""Largest angle at any height, radians (23 degrees). More would push neighbouring vertebrae into each other."""
 TILT_SD_DEG = (6.0, 4.0, 6.0)
-"""How the whole person lies on the couch: rotations about x, y and z. Chosen by eye on real CTs."""
+"""Deviation of the rotations about x, y and z by which a person lies askew on the couch. Chosen by eye on real CTs."""
 
 RIPPLES = 8
+"""Number of sine waves of displacement."""
 RIPPLE_LENGTH_MM = (60.0, 200.0)
-"""Each of the ripples changes shapes on the scale of a vertebra or two, by about a mm."""
+"""Length of a ripple with a wave vector of deviation 1: it changes the shape of one vertebra, or the relation of a
+few. Chosen by eye."""
 RIPPLE_SD_MM = 1.0
+"""Deviation of a ripple's amplitude along each axis. Chosen by eye."""
 FULL_PHASE = 6.3
-"""Range of phases, radians: 2 pi, rounded up."""
+"""Upper end of random phases, radians: 2 pi, rounded up."""
 
 
 @dataclass(frozen=True)
 class Ripple:
-    """One sine wave of displacement: points move along `amplitude` (3,) mm by sin(points . wave_vector + phase)."""
+    """One sine wave of displacement: `amplitude` (3,) mm times the sine of points . `wave_vector` (3,) + `phase`."""
 
     wave_vector: Floats
     phase: float
@@ -58,7 +61,7 @@ class Ripple:
         return cls(wave_vector, random.uniform(0.0, FULL_PHASE), random.normal(0.0, RIPPLE_SD_MM, 3))
 
     def move(self, points: Floats) -> Floats:
-        """Return the points (n, 3) moved."""
+        """Return points (n, 3) mm after the displacement."""
         return points + self.amplitude * np.sin(points @ self.wave_vector + self.phase)[:, None]
 
 
@@ -71,13 +74,13 @@ class Posture:
     size
         (3,) factors along x, y and z.
     heights
-        (n,) z of the curve's points before bending, mm.
+        (n,) z of the axis' points before bending, mm.
     turns
-        (n, 3, 3) rotation of the slab at each point.
+        (n, 3, 3) rotation of the plane through each point.
     curve
-        (n, 3) where the z axis lies after bending, mm.
+        (n, 3) the axis' points after bending, mm.
     tilt
-        (3, 3) rotation of everything.
+        (3, 3) rotation of the whole person, after everything else.
     ripples
         Small displacements before the tilt.
     """
@@ -101,16 +104,16 @@ class Posture:
         return cls(size, z, turns, curve, tilt, tuple(Ripple.draw(random) for _ in range(RIPPLES)))
 
     def move(self, points: Floats) -> Floats:
-        """Return the points (n, 3) mm moved; the origin should be the middle of the lumbar spine."""
+        """Return points (n, 3) mm after the deformation; the origin is the middle of the lumbar spine."""
         p = self._bend(points * self.size)
         for ripple in self.ripples:
             p = ripple.move(p)
         return np.asarray(p @ self.tilt.T)
 
     def _bend(self, points: Floats) -> Floats:
-        """Return the points turned about, and moved with, the curve at their height."""
+        """Return points (n, 3) mm turned about the bent axis at their height, and moved with it."""
         z = self.heights
-        position = np.clip((points[:, 2] - z[0]) / (z[1] - z[0]), 0, len(z) - 1.001)
+        position = np.clip((points[:, 2] - z[0]) / (z[1] - z[0]), 0, len(z) - 1.001)  # i + 1 stays in the array
         i = position.astype(int)
         f = (position - i)[:, None]
         turn = self.turns[i] * (1 - f)[..., None] + self.turns[i + 1] * f[..., None]

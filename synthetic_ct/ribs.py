@@ -11,64 +11,61 @@ from synthetic_ct.torso import Torso
 from synthetic_ct.vertebra import Vertebra
 
 LENGTH_MM = 330.0
-"""Bony length of a rib that the following names do not give."""
 UPPER_LENGTH_MM = {1: 120.0, 2: 200.0, 3: 260.0}
+"""Bony length of most ribs, and of the uppermost three by their number. Chosen by eye on real CTs."""
 TENTH_MM, ELEVENTH_MM, TWELFTH_MM = (220.0, 300.0), (110.0, 230.0), (15.0, 150.0)
-"""Wide on purpose: the twelfth may be rudimentary or 14 cm long (Bergman et al., Illustrated Encyclopedia of Human
-Anatomic Variation)."""
+"""Bony length of the lowest three. Wide on purpose: the twelfth may be much reduced or 14 cm long (Bergman et al.,
+Illustrated Encyclopedia of Human Anatomic Variation)."""
 NO_TWELFTH_SHARE = 0.04
-"""Share of people without twelfth ribs. Wide on purpose, because the level may not depend on one rib alone."""
+"""Share of people without twelfth ribs. Wide on purpose: the networks must not trust the last rib alone."""
 SIDE_FACTOR = (0.9, 1.1)
-"""Length of one side's rib over the mean of both."""
+"""Length of the rib of one side over the mean of both. Chosen by eye."""
 LEAST_LENGTH_MM = 10.0
-"""A shorter rib is left out."""
+"""Shorter ribs are left out."""
 LEAST_DRAWN_MM = 25.0
-"""A rib is drawn at least this long: from its head to a little beyond its tubercle."""
-FALL = (0.25, 0.6)
-"""Fall of a rib over its way round the chest. Chosen by eye on real CTs."""
-FULL_FALL_MM, LEAST_FALL = 60.0, 0.3
-"""A rib falls with its whole slope after this way, and with this share of it at the tubercle."""
+"""Least length of a rib that is drawn: from its head to its tubercle."""
+SLOPE = (0.25, 0.6)
+"""Descent of a rib over its way round the chest. Chosen by eye on real CTs."""
+FULL_SLOPE_MM, LEAST_SLOPE = 60.0, 0.3
+"""A rib leaves its tubercle with this share of its slope, and has all of it after this way."""
 
-HEAD_LATERAL, HEAD_BEHIND = 0.92, 0.75
-"""Position of a rib's head, over the half width and the half depth of the superior endplate."""
-HEAD_BELOW_MM = 5.0
-TUBERCLE_LATERAL_MM = 4.0
-TUBERCLE_FORWARD_MM = (1.0, 4.0)
-"""Position of a rib's tubercle from the tip of the transverse process."""
-NECK_SHARE = 0.45
-"""Where the neck bends between head and tubercle; `NECK_BEHIND_MM`: how far it bends backwards."""
-NECK_BEHIND_MM = 2.0
+HEAD_LATERAL, HEAD_BEHIND, HEAD_BELOW_MM = 0.92, 0.75, 5.0
+"""Position of a rib's head from the superior endplate's centre: the first two over the endplate's half width and half
+depth. Textbook anatomy: the head lies at the rear corner of the body's upper edge."""
+TUBERCLE_LATERAL_MM, TUBERCLE_FORWARD_MM = 4.0, (1.0, 4.0)
+"""Position of a rib's tubercle from the tip of the transverse process. Chosen by eye on real CTs."""
+NECK_SHARE, NECK_BEHIND_MM = 0.45, 2.0
+"""The neck bends backwards by so many mm at this share of the way from head to tubercle."""
 
 CHEST_WALL_MM = (8.0, 16.0)
-"""Thickness of the muscle outside the ribs."""
+"""Thickness of the muscles outside the ribs. Chosen by eye on real CTs."""
 LEAST_CHEST_MM = (95.0, 65.0)
-"""Least half width and half depth of the chest."""
-NARROW = {"T1": 0.5, "T2": 0.66, "T3": 0.8, "T4": 0.9}
-"""Size of the upper ribs' ellipses over that of the chest."""
+"""Least half width and half depth of the ellipse that the ribs follow."""
+UPPER_CHEST = {"T1": 0.5, "T2": 0.66, "T3": 0.8, "T4": 0.9}
+"""Size of the upper ribs' ellipses over that of the others. Chosen by eye on real CTs."""
 MOST_BEHIND_MM = 25.0
-"""How far a rib's ellipse reaches behind the rib's tubercle at most."""
+"""Largest distance of the ellipse's rear end behind the rib's tubercle."""
 LEAST_DEPTH_MM = 90.0
-"""Least depth of that ellipse."""
-MOST_ANGLE = 2.6
-"""Angle that a rib's path covers at most, radians, and `PATH_POINTS`, the points on it."""
-PATH_POINTS = 60
+"""Least depth of the ellipse."""
+MOST_ANGLE, PATH_POINTS = 2.6, 60
+"""Angle of the ellipse that a rib's path covers, radians, and the number of its points."""
 JOIN_MM = 45.0
-"""Way after which a rib has come from its tubercle to the chest's ellipse, up to 1/e."""
+"""Way along a rib after which its distance from the ellipse has fallen to 1/e of that of the tubercle."""
 FREE_MM, FROM_MEDIAN_MM = 60.0, 8.0
-"""After this way a rib ends where it comes this near to the median plane: in front of the breastbone."""
+"""Beyond the first distance from its tubercle a rib ends where it is this near to the median plane: at the sternum."""
 PATH_EVERY = 3
-"""One of so many points of the path makes the smooth curve."""
-STEP_MM = 2.0
-RADIUS_MM = (3.2, 5.0)
+"""Every third point of the path is a point of the spline."""
+RADIUS_MM, STEP_MM = (3.2, 5.0), 2.0
+"""Half of the thickness of a rib, and the distance of its spheres. Chosen by eye on real CTs."""
 END_POINTS, END_FACTOR = 3, 0.8
-"""A rib's last spheres are smaller by this factor."""
+"""Number of spheres at a rib's end that are smaller, and by which factor."""
 
 
 def make_ribs(random: np.random.Generator, vertebrae: tuple[Vertebra, ...], torso: Torso) -> tuple[Tube, ...]:
-    """Return the ribs of all thoracic vertebrae; the twelfth may be missing."""
+    """Return the ribs of all thoracic vertebrae, two for each; the twelfth may be missing."""
     ribs = []
     twelfth = random.uniform(*TWELFTH_MM) if random.random() > NO_TWELFTH_SHARE else 0.0
-    slope = random.uniform(*FALL)
+    slope = random.uniform(*SLOPE)
     for vertebra in vertebrae:
         if not vertebra.level.startswith("T"):
             continue
@@ -85,7 +82,7 @@ def make_ribs(random: np.random.Generator, vertebrae: tuple[Vertebra, ...], tors
 def _make_rib(
     random: np.random.Generator, vertebra: Vertebra, side: int, length: float, torso: Torso, slope: float
 ) -> Tube:
-    """Return a rib: head at the body, tubercle at the transverse process, then round the chest and downwards."""
+    """Return a rib from its head at the body over its tubercle at the transverse process round the chest."""
     endplate = vertebra.superior
     right, forward, up = endplate.axes
     lateral = side * right * np.sign(right[0])
@@ -94,7 +91,7 @@ def _make_rib(
     tip = vertebra.transverse_tip(side)
     tubercle = tip + TUBERCLE_LATERAL_MM * lateral + random.uniform(*TUBERCLE_FORWARD_MM) * forward
     half = torso.half - torso.fat - random.uniform(*CHEST_WALL_MM)
-    half = np.maximum(half, LEAST_CHEST_MM) * NARROW.get(vertebra.level, 1.0)
+    half = np.maximum(half, LEAST_CHEST_MM) * UPPER_CHEST.get(vertebra.level, 1.0)
     path, arc = _chest_path(tubercle, side, torso.centre, half, slope)
     own_side = (side * (path[:, 0] - torso.centre[0]) > FROM_MEDIAN_MM) | (arc < FREE_MM)
     near = np.linalg.norm(tubercle - head) + arc < max(length, LEAST_DRAWN_MM)
@@ -118,7 +115,7 @@ def _chest_path(tubercle: Floats, side: int, middle: Floats, half: Floats, slope
     angle = start + side * np.linspace(0.0, MOST_ANGLE, PATH_POINTS)
     ellipse = centre + half * np.column_stack([np.sin(angle), -np.cos(angle)])
     arc = np.concatenate([[0.0], np.cumsum(np.linalg.norm(np.diff(ellipse, axis=0), axis=1))])
-    fall = slope * arc * np.clip(arc / FULL_FALL_MM, LEAST_FALL, 1.0)
+    fall = slope * arc * np.clip(arc / FULL_SLOPE_MM, LEAST_SLOPE, 1.0)
     path = np.column_stack([ellipse, tubercle[2] - fall])
     path = path + np.exp(-arc / JOIN_MM)[:, None] * (tubercle - path[0])
     return path, arc

@@ -11,28 +11,30 @@ from models.types import Floats, Reals, Singles
 from synthetic_ct.noise import LEAST_DEVIATION, smooth_noise
 
 LOWEST_HU, HIGHEST_HU = -1024.0, 3071.0
-"""What a scanner stores in 12 bits."""
+"""The range that a scanner stores in 12 bits."""
 
 FINE_PIXEL_MM, COARSE_PIXEL_MM, COARSE_PIXEL_SHARE = (0.6, 1.0), (1.0, 3.0), 0.2
+"""Pixels of clinical CTs, pixels of CTs that somebody has resampled, and the share of these. Wide on purpose."""
 THIN_STEP_MM, THICK_STEP_MM, THIN_STEP_SHARE = (0.7, 2.0), (2.0, 5.0), 0.55
-"""Pixels and distances of slices of clinical CTs, and of CTs that were resampled before. Wide on purpose."""
+"""Distances between slices, and the share of thin ones. Wide on purpose."""
 COARSE_FROM_MM, COARSE_STEP = 1.2, (0.8, 1.3)
-"""From this pixel on a CT is coarse all over: its step is this range times the pixel."""
+"""Above this pixel the distance between slices is the pixel times this factor: the CT was resampled along all axes."""
 THICKNESS = (0.9, 1.3)
-"""Thickness of a slice over the distance to the next: overlapping slices are common, gaps are not."""
+"""Thickness of a slice over the distance to the next one. Slices often overlap, but rarely leave gaps."""
 KERNEL_MM = (0.25, 0.9)
-"""Standard deviation of the kernel's blur, from sharp (bone) to soft. Chosen by eye on real CTs."""
+"""Standard deviation of the kernel's blur, from a bone kernel to a soft one. Chosen by eye on real CTs."""
 NOISE_HU = (4.0, 70.0)
-"""Drawn on a logarithmic scale: from a thick, full-dose slice to a thin low-dose one. Wide on purpose."""
+"""Noise from thick slices of full dose to thin ones of low dose, on a logarithmic scale. Wide on purpose."""
 GRAIN = (0.3, 1.3)
-"""Standard deviation of the noise's own blur, pixels."""
+"""Standard deviation of the blur of the noise, pixels. Chosen by eye on real CTs."""
 
 PIXEL_BLUR = 0.25
-"""Deviation of the blur by a pixel larger than the drawing's voxels, over its side: a box's is 0.29 (1 / sqrt 12)."""
+"""Deviation of the blur by a pixel that is larger than the drawn voxels, over its side. That of a box is 0.29."""
 BOX_VARIANCE = 12.0
-"""A slice averages over its thickness: a box of width w has the variance w**2 / 12."""
+"""Square of a box's width over its variance. A slice is the mean over its thickness: a box."""
 DRIFT_SHARE, DRIFT_HU, DRIFT_WIDTH_MM = 0.3, (5.0, 25.0), 40.0
-"""Share of scans with a slow drift of HU (beam hardening, scatter), its deviation and its width. Chosen by eye."""
+"""Share of scans with a slow drift of HU from beam hardening and scatter, its deviation and its width. Chosen by
+eye."""
 
 
 @dataclass(frozen=True)
@@ -77,9 +79,9 @@ def scan(random: np.random.Generator, hu: Singles, spacing: float, protocol: Pro
     Returns
     -------
     image
-        (l, m, n) float32 HU, clipped to what a scanner stores.
+        (l, m, n) float32 HU, clipped to the range that a scanner stores.
     step
-        (3,) mm between its voxels; voxel (0, 0, 0) stays where it was.
+        (3,) mm between its voxels. Voxel (0, 0, 0) stays where it was.
     """
     pixel = protocol.in_plane_mm
     within = np.hypot(protocol.blur_mm, PIXEL_BLUR * pixel if pixel > spacing else 0.0) / spacing
@@ -98,7 +100,10 @@ def scan(random: np.random.Generator, hu: Singles, spacing: float, protocol: Pro
 
 
 def resample(volume: Singles, step: Reals, shape: tuple[int, ...] | None = None) -> Singles:
-    """Sample a volume every `step` (3,) voxels from its first voxel, linearly; return it in `shape`, or whole."""
+    """Return samples of a volume every `step` (3,) voxels from its first voxel, linear between voxels, float32.
+
+    `shape` is the number of samples along each axis; without it they cover the whole volume.
+    """
     if shape is None:
         shape = tuple(int((n - 1) // s) + 1 for n, s in zip(volume.shape, step, strict=True))
     out = ndimage.affine_transform(volume, np.asarray(step, np.float64), output_shape=shape, order=1, mode="nearest")

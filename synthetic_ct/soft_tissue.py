@@ -16,19 +16,19 @@ from synthetic_ct.torso_coordinates import TorsoCoordinates, interpolate_along_z
 from synthetic_ct.vessels import draw_vessels
 
 WOBBLE, WOBBLE_WIDTH_MM = 0.03, 40.0
-"""Deviation of outlines, over their distance from the middle, and width of the bumps. Chosen by eye on real CTs."""
+"""Deviation of outlines from an ellipse, over their distance from its middle, and width of the bumps. Chosen by eye on
+real CTs."""
 
-COUCH_THICKNESS_MM = (3.0, 12.0)
+COUCH_THICKNESS_MM, COUCH_HALF_WIDTH_MM = (3.0, 12.0), 230.0
 COUCH_GAP_MM = (0.0, 15.0)
-"""Distance of the couch from the back's skin: a mat, or clothes."""
+"""Distance of the couch from the skin of the back, for a mat or clothes. All sizes of the couch are wide on purpose."""
 COUCH_CURVATURE = (0.0, 0.0012)
-"""The couch rises by this (1/mm) times the square of the distance from its middle: flat, up to 12 mm at 100 mm."""
-COUCH_HALF_WIDTH_MM = 230.0
+"""Rise of the couch over the square of the distance from its middle, 1/mm: from flat to 12 mm at 100 mm."""
 
 DURAL_SAC_HALF_MM = (9.5, 6.5)
 """Half width and half depth of a mean dural sac. Chosen by eye on real CTs."""
-EPIDURAL_FAT, DURAL_SAC = 1.6, (0.8, 1.3)
-"""Area of the dural sac with the fat around it, and without, over that of the mean sac."""
+DURAL_SAC_AREA, EPIDURAL_AREA = (0.8, 1.3), 1.6
+"""Area of the dural sac, and of the sac with the fat around it, over that of a mean sac. Chosen by eye."""
 
 
 def draw_soft_tissue(random: np.random.Generator, person: Person, grid: Grid) -> Bytes:
@@ -62,10 +62,10 @@ def _draw_couch(random: np.random.Generator, tissue: Bytes, space: TorsoCoordina
 
 
 def _draw_canal(random: np.random.Generator, tissue: Bytes, space: TorsoCoordinates, canal: Floats) -> None:
-    """Draw the dural sac and the fat around it along the points `canal` (n, 3) mm, in place."""
+    """Draw the dural sac and the fat around it along the points `canal` (n, 3), mm RAS, in place."""
     x, y = interpolate_along_z(canal, space.z)
     half_width, half_depth = DURAL_SAC_HALF_MM
     area = ((space.x - x) / half_width) ** 2 + ((space.y - y) / half_depth) ** 2
     above_end = space.z > canal[:, 2].min()
-    tissue[(area < EPIDURAL_FAT) & above_end] = Tissue.FAT
-    tissue[(area < random.uniform(*DURAL_SAC)) & above_end] = Tissue.CANAL
+    tissue[(area < EPIDURAL_AREA) & above_end] = Tissue.FAT
+    tissue[(area < random.uniform(*DURAL_SAC_AREA)) & above_end] = Tissue.CANAL

@@ -12,8 +12,9 @@ from scipy.spatial import ConvexHull, QhullError
 from models.types import Floats
 
 SPHERE_STEP_MM = 2.0
-"""Distance of a tube's spheres: less than half of the thinnest tube's diameter, so that its outline is smooth."""
+"""Distance of a tube's spheres: less than the radius of the thinnest tube, so that its outline is smooth."""
 ELLIPSE_POINTS = 24
+"""Points of an ellipse: a sacral body of 50 mm then has edges of 5 mm."""
 
 
 @dataclass(frozen=True)

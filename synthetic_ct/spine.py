@@ -22,23 +22,24 @@ from synthetic_ct.vertebra import Spine, Vertebra
 from workers.mesh.subject_mesh import MeshMorpher
 
 SHAPE_NOISE = 0.35
-"""Random field that is added to each vertebra, in units of the spread of registered real shapes."""
+"""Random field of the shape model that is added to each vertebra, in units of the spread of real shapes. Less than the
+spread, because the bases are real shapes already."""
 TILT_DEG = {"C": 4.0, "T": 3.0, "L": -2.0}
-"""Mean backward tilt of a vertebra over the one below, by region; it undoes the forward wedge of the donors' bodies."""
+"""Mean backward tilt of a vertebra over the one below, by region. It undoes the wedge shape of the donors' bodies."""
 TILT_SD_DEG = (2.0, 1.0, 1.0)
-"""Deviation of that tilt, and of side bending and twist between two vertebrae. Chosen by eye."""
+"""Deviation of that tilt, of side bending, and of twist between two vertebrae. Chosen by eye."""
 DISC_MM = {"C": (3.0, 6.0), "T": (3.0, 6.5), "L": (6.0, 12.0)}
-"""Thickness of the disc below a vertebra, by region. Thoracic discs measure 2.7 (T4-5) to 5.4 mm (T10-11) in men
-(CT morphometry of adult thoracic intervertebral discs, Eur Spine J, 2015, doi 10.1007/s00586-015-3925-y). The other
-ranges are chosen by eye on real CTs."""
+"""Thickness of the disc below a vertebra, by region. In front, thoracic discs of men measure 2.7 mm (T4-5) to 5.4 mm
+(T10-11) (CT morphometry of adult thoracic intervertebral discs, Eur Spine J, 2015, doi 10.1007/s00586-015-3925-y). The
+other ranges are chosen by eye on real CTs."""
 SIZE_STEP = (0.98, 1.05)
 """Width of a vertebra's lower endplate over the upper endplate of the vertebra below. Chosen by eye."""
 L5_SCALE = 1.05
-"""Size of L5 over the template, which is an L1. Chosen by eye: the template's own spine only has to be plausible."""
+"""Size of the template's L5 over the template, which is an L1. Chosen by eye."""
 
 
 def make_template_spine(morpher: MeshMorpher | None = None) -> Spine:
-    """Return a lumbar spine made of the shipped template alone: it needs no data but the bundle."""
+    """Return a lumbar spine of which every vertebra is the shipped template: it needs no data but the bundle."""
     if morpher is None:
         bundle = Bundle()
         morpher = MeshMorpher(bundle.template, bundle.shape_model)
@@ -60,8 +61,8 @@ def make_spine(random: np.random.Generator, spines: list[Spine], top: str = "T4"
     top
         Uppermost level, one of `DRAWN_LEVELS`.
     bent
-        Vary the shapes, add osteophytes and fractures, mirror, and bend the spine about the origin. Otherwise the
-        base and its extension stay as they are.
+        Vary the shapes, add osteophytes and fractures, mirror and bend the spine, and move it to the origin. Without
+        it the base and its extension stay as they are.
     """
     base = spines[random.integers(len(spines))]
     mirror = np.array([-1.0 if random.random() < 0.5 else 1.0, 1.0, 1.0])

@@ -15,13 +15,13 @@ from synthetic_ct.vertebra import Spine
 LEAST_STEP_MM = 0.5
 """No grid is finer. Guards against a division by 0."""
 NECK_FORWARD_MM = 8.0
-"""The neck's middle lies this far in front of the vertebral bodies' centres."""
+"""Distance of the neck's middle in front of the vertebral bodies' centres. Chosen by eye."""
 NECK_NARROWING = 0.58
-"""The neck is narrower than the chest by this share. Chosen by eye."""
+"""Share by which the neck is narrower than the chest. Chosen by eye."""
 SHOULDER_LENGTH = 1.6
-"""Height over which the torso narrows, over the distance from T3 to T1."""
+"""Height over which the torso narrows, over the distance from T3 to T1. Chosen by eye."""
 ORGAN_WOBBLE = 4.0
-"""How much more uneven an organ's outline is than that of the skin."""
+"""Unevenness of the square of an organ's radius, over that of the skin's radius: twice as uneven as the skin."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class TorsoCoordinates:
     spine_x, spine_y
         (1, 1, k) float32: centre of the vertebral bodies at each height, mm.
     wobble
-        (i, j, k) float32: smooth noise by which outlines are uneven.
+        (i, j, k) float32: smooth noise that makes outlines uneven.
     radius
         (i, j, k): 0 in the middle of the torso, 1 at the skin.
     spacing
@@ -79,11 +79,11 @@ class TorsoCoordinates:
 
     @property
     def step(self) -> float:
-        """Distance of two slices as float32 coordinates give it, mm."""
+        """Distance of two planes along z, mm, as the float32 coordinates give it."""
         return max(float(self.z.ravel()[1] - self.z.ravel()[0]), LEAST_STEP_MM)
 
     def ellipsoid(self, centre: Floats, half: Floats) -> Bools:
-        """Return (i, j, k) which voxels lie in an ellipsoid with an uneven outline; `half` (3,) mm along x, y, z."""
+        """Return (i, j, k) which voxels lie in an uneven ellipsoid with this centre (3,) and half widths (3,), mm."""
         a, b, c = half
         x, y, z = self.x, self.y, self.z
         square = ((x - centre[0]) / a) ** 2 + ((y - centre[1]) / b) ** 2 + ((z - centre[2]) / c) ** 2
@@ -91,7 +91,7 @@ class TorsoCoordinates:
 
 
 def interpolate_along_z(points: Floats, z: Singles) -> tuple[Singles, Singles]:
-    """Return x and y (1, 1, k) float32, mm, of a curve through `points` (n, 3) at the heights `z` (1, 1, k)."""
+    """Return x and y (1, 1, k) float32, mm, of the line through `points` (n, 3) at the heights `z` (1, 1, k)."""
     order = np.argsort(points[:, 2])
     x, y = (np.interp(z, points[order, 2], points[order, axis]).astype(np.float32) for axis in (0, 1))
     return x, y

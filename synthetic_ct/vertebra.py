@@ -13,7 +13,7 @@ from models.types import Floats
 from synthetic_ct.drawing_surface import DrawingSurface
 
 PointMap = Callable[[Floats], Floats]
-"""Takes points (n, 3) of the world, mm, to where they are moved."""
+"""A map of the world: points (n, 3) mm to points (n, 3) mm."""
 
 
 @dataclass(frozen=True)
@@ -58,6 +58,7 @@ class Vertebra:
     surface: DrawingSurface
 
     def _endplate(self, nodes: NDArray[np.int64]) -> Endplate:
+        """Return the endplate with these nodes: up is normal to them, forward points away from the canal."""
         surface = self.surface
         points = self.points[nodes]
         centre = points.mean(axis=0)
@@ -103,7 +104,7 @@ class Vertebra:
         return np.asarray(self.points[self.surface.tips[2]])
 
     def map_points(self, mapping: PointMap) -> Vertebra:
-        """Return the vertebra with its nodes where `mapping` takes them."""
+        """Return the vertebra with `mapping` applied to its nodes."""
         return replace(self, points=mapping(self.points))
 
 
@@ -115,5 +116,5 @@ class Spine:
     vertebrae: tuple[Vertebra, ...]
 
     def map_points(self, mapping: PointMap) -> Spine:
-        """Return the spine with every node where `mapping` takes it."""
+        """Return the spine with `mapping` applied to every node."""
         return replace(self, vertebrae=tuple(v.map_points(mapping) for v in self.vertebrae))

@@ -1,7 +1,6 @@
-"""A whole synthetic CT with its label map, as a hospital would send it: for tests, measurements and the demonstration.
+"""Whole synthetic CTs with their label maps, as a hospital would send them: for tests, measurements, demonstration.
 
-``python -m synthetic_ct --out DIR`` writes one. It holds no patient data: all vertebrae are the shipped template,
-scaled level by level.
+``python -m synthetic_ct --out DIR`` writes one. It holds no patient data: all vertebrae come from the shipped template.
 """
 
 from __future__ import annotations
@@ -15,7 +14,7 @@ from scipy import ndimage
 
 from models.types import Bytes, Floats
 from synthetic_ct.anatomy import draw_anatomy
-from synthetic_ct.bone_labels import SACRUM, THORACOLUMBAR_LEVELS
+from synthetic_ct.bone_labels import N_LABELS, SACRUM, THORACOLUMBAR_LEVELS
 from synthetic_ct.grid import Grid
 from synthetic_ct.hounsfield import assign_hu
 from synthetic_ct.metal import add_metal
@@ -29,12 +28,13 @@ from workers.mask.conventions import VERSE, VERSE_LABELS
 PLAIN = Protocol(in_plane_mm=1.0, slice_mm=1.5, step_mm=1.5, blur_mm=0.5, noise_hu=12.0, grain=0.7)
 """An ordinary abdominal CT: little noise, thin slices, a medium kernel."""
 DRAWN_MM = 1.0
-"""Spacing of the grid that a person is drawn on."""
+"""Spacing of the grid that a person is drawn on: the pixels of an abdominal CT are about as large."""
 VERSE_SACRUM = next(label for label, name in VERSE.items() if name == "sacrum")
+"""VerSe's label of the sacrum."""
 
 LUMBAR_LOW_MM, LUMBAR_HIGH_MM = (100.0, 110.0, 60.0), (100.0, 80.0, 15.0)
-"""Field of view of a lumbar CT: to the left of, behind and below the centres of L2 and L5, and to the right of, in
-front of and above those of L2 and T10."""
+"""Field of view of a lumbar CT: left, posterior and below, then right, anterior and above. In plane it counts from the
+centre of L2; it begins below that of L5 and ends above that of T10."""
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class SyntheticCt:
     labels
         uint8 on the same grid: VerSe's labels (L1 = 20) of T1 to L5 and of the sacrum.
     person
-        Who was drawn.
+        The person that was drawn.
     """
 
     ct: Volume
@@ -75,9 +75,9 @@ def scan_person(
     Parameters
     ----------
     random
-        Source of tissue and noise.
+        Source of every choice of tissue and noise.
     person
-        Who is scanned.
+        The person that is scanned.
     low, high
         (3,) corners of the field of view, mm RAS.
     protocol
@@ -101,8 +101,8 @@ def scan_person(
 
 
 def _verse_labels(labels: Bytes) -> Bytes:
-    """Return VerSe's labels in place of those of `synthetic_ct.bone_labels`; 0 for bones that VerSe does not have."""
-    table = np.zeros(256, np.uint8)
+    """Return VerSe's labels for those of `synthetic_ct.bone_labels`; 0 for ribs, pelvis and the neck."""
+    table = np.zeros(N_LABELS, np.uint8)
     for label, level in enumerate(THORACOLUMBAR_LEVELS, start=1):
         table[label] = VERSE_LABELS[level]
     table[SACRUM] = VERSE_SACRUM
