@@ -1,4 +1,4 @@
-"""Training slices: whatever is done to them is done to image, target and mark alike."""
+"""Training slices: every change of a slice changes image, target and mark alike."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def crop_of(image: np.ndarray, inside: np.ndarray, centre: np.ndarray) -> CropSc
 
 
 def sphere(radius_mm: float = 20.0, shape: tuple[int, int, int] = (176, 190, 108)) -> CropScan:
-    """A ball about the centre, its edge 2 mm wide, whose HU tell the share: -1024 + 8 HU for each of 255 steps."""
+    """A ball about the centre, its edge 2 mm wide, whose HU follow the share: -1024 + 8 HU for each of 255 steps."""
     away = np.linalg.norm((np.moveaxis(np.indices(shape), 0, -1) - CENTRE) * CROP_STEP_MM, axis=-1)
     inside = np.rint(255.0 * np.clip(0.5 * (radius_mm + 1.0 - away), 0.0, 1.0)).astype(np.uint8)
     return crop_of((-1024 + 8 * inside.astype(int)).astype(np.int16), inside, CENTRE)
@@ -61,7 +61,7 @@ def test_shapes_and_ranges(ball):
 
 
 def test_the_target_is_where_the_image_shows_it(ball):
-    """With noise, blur, turns, stretches and cuts, the middle slice shows what the target says, and air elsewhere."""
+    """With noise, blur, turns, stretches and cuts, the middle slice shows bone inside the target and air elsewhere."""
     full = empty = 0
     for seed in range(120):
         image, target = drawn(seed, ball)
@@ -82,7 +82,7 @@ def test_the_target_is_where_the_image_shows_it(ball):
 
 
 def test_a_cut_takes_image_and_target_alike():
-    """All bone: beyond the field of view there is air and nothing to be found, within it there is neither."""
+    """In a scan of bone alone, image and target are air and 0 beyond a cut, and bone and 1 within."""
     shape = (176, 190, 108)
     solid = crop_of(np.full(shape, 1016, np.int16), np.full(shape, 255, np.uint8), CENTRE)
     cut = whole = 0
@@ -105,7 +105,7 @@ def test_the_mark_is_near_the_centre_of_the_body(ball):
     for seed in range(200):
         image, target = drawn(seed, ball)
         marks, heights = image[:, -2], image[:, -1] * HEIGHT_MM
-        assert np.ptp(marks, axis=0).max() == 0.0  # the same place in every slice
+        assert np.ptp(marks, axis=0).max() == 0.0  # the same pixel in every slice
         assert np.ptp(heights, axis=(1, 2)).max() == 0.0
         for share, height in zip(target[:, 0], heights[:, 0, 0], strict=True):
             if abs(height) < 8.0 and (share > 0.5).sum() > 600:
@@ -118,7 +118,7 @@ def test_the_mark_is_near_the_centre_of_the_body(ball):
 
 
 def test_neighbours_and_heights_are_on_one_scale():
-    """Through HU that grow with z, channels and slices differ by 1.5 mm steps of one and the same stretch."""
+    """Where HU grow with z, channels and slices differ by steps of 1.5 mm, all stretched alike."""
     shape = (240, 240, 121)
     ramp = np.broadcast_to(500.0 + 6.0 * np.arange(-60, 61), shape).astype(np.int16)  # 4 HU a mm
     centre = np.array([120.0, 120.0, 60.0], np.float32)
@@ -147,7 +147,7 @@ def test_neighbours_and_heights_are_on_one_scale():
 
 
 def test_front_stays_front_and_sides_are_mirrored():
-    """A second ball behind the first, and a third at its right."""
+    """A second ball lies behind the first, and a third at its right."""
     shape = (176, 190, 108)
     points = (np.moveaxis(np.indices(shape), 0, -1) - CENTRE) * CROP_STEP_MM
     inside = np.zeros(shape, np.uint8)
@@ -162,8 +162,8 @@ def test_front_stays_front_and_sides_are_mirrored():
             if n != 3:
                 continue
             area = ndimage.sum_labels(share > 0.5, labels, [1, 2, 3])
-            place = np.array(ndimage.center_of_mass(share > 0.5, labels, [1, 2, 3]))[np.argsort(-area)]
-            body, back, right = place
+            centres = np.array(ndimage.center_of_mass(share > 0.5, labels, [1, 2, 3]))[np.argsort(-area)]
+            body, back, right = centres
             if area.min() < 40 or area.max() < 400:
                 continue
             assert back[1] < body[1] - 15.0
@@ -202,7 +202,7 @@ def test_a_batch_depends_on_its_number_and_the_seed(files):
 
 
 def test_real_scans_are_taken_as_often_as_asked(files):
-    """The real one has no bone in its image or target but a voxel; the others do."""
+    """The real scan has hardly a voxel of bone; the others have many."""
     empty = sphere(1.0)
     empty.save(files[0])
     count = 0

@@ -111,7 +111,7 @@ def test_crops_keep_the_volume_of_the_mask(sources, crops, person):
 
 @pytest.mark.parametrize("person", SCANNED_PEOPLE)
 def test_a_vertebra_faces_forwards_in_its_crop(crops, person):
-    """Body at the centre, spinous process behind, symmetric about it; the CT shows bone where the mask says."""
+    """Body at the centre, spinous process behind, symmetric about it; the CT is brighter inside the mask."""
     for crop in crops[person]:
         np.testing.assert_allclose(crop.centre, -CROP_SCAN_LOW / CROP_STEP_MM, rtol=1e-6)
         np.testing.assert_array_equal(

@@ -56,7 +56,7 @@ def labelled() -> TrunkScan:
 
 
 def views(scan: TrunkScan, count: int) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Image, classes and heat of so many fields of view."""
+    """Return image, classes and heat of `count` fields of view."""
     drawn = (draw_field_of_view(np.random.default_rng(seed), scan) for seed in range(count))
     return [(image[0, 0].numpy(), classes[0].numpy(), heat[0].numpy()) for image, classes, heat in drawn]
 
@@ -116,7 +116,7 @@ def test_a_mark_lies_on_the_body_it_marks(labelled):
 
 
 def test_classes_follow_the_image(labelled):
-    """Bone is bright in both; classes and image are moved by one field."""
+    """The same transform moves classes and image, so bone is bright."""
     for image, classes, _ in views(labelled, 30):
         bone = ndimage.binary_erosion(classes > 0)
         tissue = ndimage.binary_erosion((classes == 0) & (image > AIR + 1e-6), iterations=2)
@@ -144,7 +144,7 @@ def test_ribs_lie_at_either_side_never_behind(labelled):
 
 
 def test_outside_the_field_of_view_there_is_air_and_background():
-    """Bone throughout the trunk; what lies beyond it, or is added to reach a multiple of 16, is not bone."""
+    """Bone fills the trunk; voxels beyond it, or added to reach a multiple of 16, are background."""
     full = np.full(SHAPE, 15, np.uint8)
     solid = TrunkScan(np.full(SHAPE, 3000, np.int16), full, np.array([[38, 32, 62]], np.float32), full[0, 0, :1], ())
     padded = 0

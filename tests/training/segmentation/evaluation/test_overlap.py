@@ -32,7 +32,7 @@ def test_the_same_mask_is_perfect():
 
 
 def test_a_box_that_is_longer_by_five_millimetres():
-    """The end faces (900 of 5,400 mm² of one box) are 5 mm apart, the sides coincide but for the strip beyond."""
+    """The end faces (900 of 5,400 mm² of one box) are 5 mm apart; the sides coincide, except in the last 5 mm."""
     found = compare_masks(box(10, 45), box(10, 40))
     ours, theirs = 2 * 900 + 4 * 30 * 35, 2 * 900 + 4 * 30 * 30
     expected = 0.5 * ((900 * 5 + 4 * 30 * 5 * 2.5) / ours + 900 * 4.0 / theirs)

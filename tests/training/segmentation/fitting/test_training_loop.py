@@ -79,15 +79,15 @@ def test_a_killed_run_ends_with_the_same_weights(tmp_path, kill):
     for at in kill:
         with pytest.raises(Killed):
             run(tmp_path / "killed", killed_at(at))
-    seen: list[int] = []
+    steps: list[int] = []
 
     def loss(model: nn.Module, step: int) -> Tensor:
-        seen.append(step)
+        steps.append(step)
         return error(model, step)
 
     resumed = run(tmp_path / "killed", loss)
     assert same(weights(resumed), weights(whole))
-    assert seen == list(range(kill[-1] // 8 * 8, STEPS))  # from the last checkpoint on, nothing twice
+    assert steps == list(range(kill[-1] // 8 * 8, STEPS))  # from the last checkpoint on, no step twice
     one, other = (json.loads((tmp_path / name / "curves.json").read_text()) for name in ("whole", "killed"))
     assert one == other
 
@@ -97,15 +97,15 @@ def test_checkpoints_are_kept_between_validations(tmp_path, monkeypatch):
     with pytest.raises(Killed):
         run(tmp_path / "killed", killed_at(13))
     with pytest.raises(Killed):
-        run(tmp_path / "killed", killed_at(13))  # the first step that is asked for
-    seen: list[int] = []
+        run(tmp_path / "killed", killed_at(13))  # at the first step after the checkpoint
+    steps: list[int] = []
 
     def loss(model: nn.Module, step: int) -> Tensor:
-        seen.append(step)
+        steps.append(step)
         return error(model, step)
 
     assert same(weights(run(tmp_path / "killed", loss)), weights(run(tmp_path / "whole")))
-    assert seen == list(range(13, STEPS))
+    assert steps == list(range(13, STEPS))
 
 
 def test_a_finished_run_is_not_trained_again(tmp_path):
@@ -141,38 +141,38 @@ def test_it_learns(tmp_path):
 
 @pytest.mark.parametrize("bad", [torch.nan, torch.inf])
 def test_a_step_without_a_finite_gradient_leaves_the_weights_alone(tmp_path, bad):
-    seen: list[dict[str, Tensor]] = []
+    history: list[dict[str, Tensor]] = []
 
     def loss(model: nn.Module, step: int) -> Tensor:
-        seen.append({name: p.detach().clone() for name, p in model.named_parameters()})
+        history.append({name: p.detach().clone() for name, p in model.named_parameters()})
         return error(model, step) * (bad if step in (3, 4) else 1.0)
 
     trained = run(tmp_path, loss)
-    assert same(seen[3], seen[4])
-    assert same(seen[4], seen[5])
-    assert not same(seen[2], seen[3])
-    assert not same(seen[5], seen[6])
+    assert same(history[3], history[4])
+    assert same(history[4], history[5])
+    assert not same(history[2], history[3])
+    assert not same(history[5], history[6])
     assert all(torch.isfinite(p).all() for p in trained.parameters())
     first = json.loads((tmp_path / "curves.json").read_text())[0]
     assert 0.0 < first["loss"] < 100.0  # of the steps that counted
 
 
 def test_the_average_of_the_weights_is_returned_and_kept(tmp_path):
-    seen: list[Tensor] = []
+    history: list[Tensor] = []
 
     def loss(model: nn.Module, step: int) -> Tensor:
-        seen.append(model[3].weight.detach().clone())
+        history.append(model[3].weight.detach().clone())
         return error(model, step)
 
-    given = network()
+    model = network()
     settings = TrainingSettings(STEPS, 2e-3, validate_every=8, progress=False)
-    trained = fit(given, loss, validate, tmp_path, settings)
-    seen.append(given[3].weight.detach().clone())
-    average = seen[1]
-    for count, now in enumerate(seen[2:], start=1):
+    trained = fit(model, loss, validate, tmp_path, settings)
+    history.append(model[3].weight.detach().clone())
+    average = history[1]
+    for count, now in enumerate(history[2:], start=1):
         average = average + (now - average) * max(1.0 - AVERAGE_DECAY, 9.0 / (10.0 + count))
     torch.testing.assert_close(trained[3].weight, average, rtol=1e-5, atol=1e-7)
-    assert float((trained[3].weight - given[3].weight).detach().abs().max()) > 1e-5  # not simply the last
+    assert float((trained[3].weight - model[3].weight).detach().abs().max()) > 1e-5  # not simply the last
     loaded = load_trained(network().train(), tmp_path / "checkpoint.pt")
     assert same(weights(loaded), weights(trained))
     assert not loaded.training
@@ -181,32 +181,32 @@ def test_the_average_of_the_weights_is_returned_and_kept(tmp_path):
 
 def test_a_run_starts_from_anothers_average(tmp_path):
     base = run(tmp_path / "base")
-    seen: list[dict[str, Tensor]] = []
+    history: list[dict[str, Tensor]] = []
 
     def loss(model: nn.Module, step: int) -> Tensor:
-        seen.append(weights(model))
+        history.append(weights(model))
         return error(model, step)
 
     run(tmp_path / "later", loss, steps=8, start=tmp_path / "base" / "checkpoint.pt")
-    assert all(torch.equal(seen[0][name], value) for name, value in base.named_parameters())
+    assert all(torch.equal(history[0][name], value) for name, value in base.named_parameters())
     once = run(tmp_path / "later", loss, steps=8, start=tmp_path / "missing.pt")  # it has its own checkpoint now
-    assert len(seen) == 8
+    assert len(history) == 8
     assert not once.training
 
 
 def test_the_rate_warms_up_and_falls_to_nothing(tmp_path):
     """AdamW's first step moves every weight by the rate, whatever the gradient."""
-    seen: list[Tensor] = []
+    history: list[Tensor] = []
 
     def loss(model: nn.Module, step: int) -> Tensor:
-        seen.append(model[0].weight.detach().clone())
+        history.append(model[0].weight.detach().clone())
         return error(model, step)
 
-    given = network()
+    model = network()
     settings = TrainingSettings(2 * WARM_UP_STEPS, 1e-2, validate_every=1000, progress=False)
-    fit(given, loss, validate, tmp_path, settings)
-    seen.append(given[0].weight.detach().clone())
-    moved = [float((b - a).abs().max()) for a, b in pairwise(seen)]
+    fit(model, loss, validate, tmp_path, settings)
+    history.append(model[0].weight.detach().clone())
+    moved = [float((b - a).abs().max()) for a, b in pairwise(history)]
     assert moved[0] == pytest.approx(1e-2 / WARM_UP_STEPS, rel=0.02)
     assert 3e-3 < max(moved) < 8e-3
     assert moved[-1] < 1e-5

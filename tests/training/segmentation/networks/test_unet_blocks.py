@@ -53,7 +53,7 @@ def test_a_gate_weighs_pixel_by_pixel_between_nothing_and_all():
         share = gate(g, x) / x
         torch.testing.assert_close(share, share[:, :1].expand_as(share), rtol=1e-4, atol=1e-5)  # all channels alike
         assert 0.0 < float(share.min()) < float(share.max()) < 1.0
-        assert float((gate(torch.zeros_like(g), x) - gate(g, x)).abs().max()) > 0.01  # g asks
+        assert float((gate(torch.zeros_like(g), x) - gate(g, x)).abs().max()) > 0.01  # g has an effect
         gate.psi.bias.fill_(-torch.inf)
         torch.testing.assert_close(gate(g, x), torch.zeros_like(x))
         gate.psi.bias.fill_(torch.inf)
