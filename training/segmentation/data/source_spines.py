@@ -1,4 +1,4 @@
-"""The real spines that synthetic people are made from: vertebrae of one person, fitted where they were scanned."""
+"""The real spines that synthetic people are made from: the template fitted to neighbouring vertebrae of one person."""
 
 from __future__ import annotations
 
@@ -15,30 +15,38 @@ from synthetic_ct.vertebra import Spine, Vertebra
 from training.files import save_npz
 from training.shapes.registration import mode_spread, register
 from training.shapes.sources import SOURCES, Source, read_surface
+from workers.mask.conventions import TOTALSEGMENTATOR, VERSE_LABELS
 from workers.mesh.subject_mesh import MeshMorpher
 
+TOTALSEGMENTATOR_LABELS = {level: label for label, level in TOTALSEGMENTATOR.items()}
 SPINE_SOURCES = (
     *(s for s in SOURCES if not s.scan and s.person != "tptbox"),
-    Source("verse004", "T9", "shapes/verse004/vertebrae.nii.gz", (16,)),
-    Source("verse004", "T10", "shapes/verse004/vertebrae.nii.gz", (17,)),
-    Source("totalsegmentator", "T12", "ct/totalsegmentator_example/vertebrae.nii.gz", (32,)),
+    Source("verse004", "T9", "shapes/verse004/vertebrae.nii.gz", (VERSE_LABELS["T9"],)),
+    Source("verse004", "T10", "shapes/verse004/vertebrae.nii.gz", (VERSE_LABELS["T10"],)),
+    Source(
+        "totalsegmentator",
+        "T12",
+        "ct/totalsegmentator_example/vertebrae.nii.gz",
+        (TOTALSEGMENTATOR_LABELS["T12"],),
+    ),
 )
 """The source vertebrae whose position among their neighbours is known.
 
-Second scans and the single L3 of tptbox are left out. Three thoracic vertebrae that `SOURCES` lacks are added."""
+Second scans and the single L3 of tptbox are left out. Three thoracic vertebrae that `SOURCES` lacks are added. Each
+spine lies where its person was scanned."""
 
 
 def read_spines(data: Path, work: Path, sources: tuple[Source, ...] = SPINE_SOURCES) -> list[Spine]:
-    """Fit the template to every source vertebra and return the real spines, one a person, sorted by person.
+    """Return the real spines, one a person, sorted by person's name; fit the template to those not fitted yet.
 
     Parameters
     ----------
     data
         Folder of the source shapes.
     work
-        Folder of intermediate results: fitted nodes are kept in ``work/posed``, registered shapes beside it.
+        Folder of intermediate results: ``posed`` keeps the fitted nodes, ``registered`` the registered shapes.
     sources
-        Vertebrae to read.
+        The vertebrae to read.
     """
     folder = work / "posed"
     folder.mkdir(parents=True, exist_ok=True)
@@ -57,7 +65,7 @@ def read_spines(data: Path, work: Path, sources: tuple[Source, ...] = SPINE_SOUR
 
 
 def _fitted_nodes(source: Source, data: Path, path: Path, morpher: MeshMorpher) -> Floats:
-    """Return the template's surface nodes (n, 3) mm on a source vertebra, from `path` or fitted and kept there."""
+    """Return the template's surface nodes (n, 3), mm, fitted to a source; `path` keeps them for the next time."""
     if not path.exists():
         points = morpher.morph(*read_surface(source, data)).points[: morpher.template.n_surface]
         save_npz(path, points=points.astype(np.float32))
