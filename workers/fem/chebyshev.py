@@ -8,10 +8,13 @@ from models.types import Floats, Ints, Singles
 from workers.fem.block_sparse import multiply_blocks, multiply_diagonal
 
 DEGREE = 2
-"""Degree of the Chebyshev polynomial: matrix products a smoothing step."""
+"""Degree of the Chebyshev polynomial: matrix products a smoothing step. With degrees 1 to 4 a solve of the template
+takes 34, 22, 19 and 18 iterations, and above 2 more time."""
 SMOOTHING_RANGE = 10.0
-"""The smoother damps eigenvalues in [largest / SMOOTHING_RANGE, largest]; the coarse levels correct the others."""
+"""The smoother damps eigenvalues in [largest / SMOOTHING_RANGE, largest]; the coarse levels correct the others. Ranges
+of 4, 10, 20 and 30 take 24, 22, 21 and 23 iterations on the template."""
 POWER_ITERATIONS = 20
+"""10, 20 and 40 find eigenvalues of 1.97, 2.09 and 2.23 on the template, and solves take 22, 22 and 23 iterations."""
 POWER_MARGIN = 1.1
 """Factor on the result of the power iteration, which approaches the largest eigenvalue from below."""
 

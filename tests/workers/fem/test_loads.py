@@ -1,4 +1,4 @@
-"""The load case, and the exact physics that DESIGN section 5 relies on."""
+"""The load case, and how the solution depends on pose, load, stiffness and size."""
 
 from __future__ import annotations
 
