@@ -1,7 +1,7 @@
 """Registration of real vertebrae to the template: the source shapes as meshes of the template's topology.
 
 Every registered vertebra lies in the template's frame and has the template's size. Pose and scale are taken out because
-the stress follows them exactly (DESIGN section 5).
+the stress follows them exactly: it turns with the shape and goes with load / size^2.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Exact shape derivatives of the finite-element stress at one solved mesh (DESIGN section 6).
+"""Exact shape derivatives of the finite-element stress at one solved mesh.
 
 When the nodes move by d, K u = f gives K du = df - dK u, and the stress follows from du and d. With grad(.) the
 gradient on an element, V its volume, g_a the gradients of its shape functions, s(.) the stress of a gradient:

@@ -57,7 +57,7 @@ def test_derivatives_are_those_of_the_solution(mesh, seed):
 
 
 def test_growth_changes_the_stress_by_minus_twice_its_share(mesh):
-    """Scaling by 1 + e under the same load divides the stress by (1 + e)^2 (DESIGN section 5)."""
+    """Scaling by 1 + e under the same load divides the stress by (1 + e)^2."""
     _, ds = mesh.derivative(START)
     np.testing.assert_allclose(ds, -2.0 * mesh.tensor, atol=1e-4 * np.abs(mesh.tensor).max())
 
