@@ -82,7 +82,7 @@ def build_dataset(samples: Iterable[Sample], template: Template, internal_points
     Parameters
     ----------
     samples
-        From `training.surrogates.simulation.read_samples`.
+        From `training.surrogates.simulation.samples.read_samples`.
     template
         Gives the number of surface nodes.
     internal_points

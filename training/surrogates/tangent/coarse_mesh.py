@@ -29,7 +29,8 @@ def build_coarse_mesh(template: Template, n_surface: int, max_volume_mm3: float)
     Raises
     ------
     RuntimeError
-        The coarse surface is not closed or uses a node of the template twice: take another `n_surface`.
+        The coarse surface is not closed, uses a node of the template twice or intersects itself: take another
+        `n_surface`.
     """
     surface = template.nodes[: template.n_surface]
     clustering = pyacvd.Clustering(pv.PolyData.from_regular_faces(surface, template.triangles))

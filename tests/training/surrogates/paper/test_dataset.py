@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("fpsample", reason="fpsample is not installed (make training)")
 
-from tests.training.surrogates.paper.shapes import N_SURFACE, sample
+from tests.training.surrogates.paper.shapes import N_SURFACE, make_sample
 from training.surrogates.paper.dataset import SIZE_MM, farthest_point_samples, stress_components
 
 
@@ -29,7 +29,7 @@ def test_data_set(data):
     assert data.surface.shape == (60, N_SURFACE, 3)
     assert data.surface_stress.shape == (60, 4, N_SURFACE)
     assert data.internal.shape == (60, 5, 64, 3)
-    first = sample(0, "p0")
+    first = make_sample(0, "p0")
     np.testing.assert_allclose(data.surface[0] * SIZE_MM, first.points[:N_SURFACE], rtol=1e-6)
     stress = stress_components(first.tensor)
     np.testing.assert_allclose(stress[:, 2], first.tensor[:, 2], rtol=1e-5)

@@ -12,7 +12,7 @@ pytest.importorskip("onnxscript", reason="onnxscript is not installed (make trai
 pytestmark = pytest.mark.filterwarnings("ignore")
 
 from models.bundle import Bundle  # noqa: E402
-from tests.training.surrogates.paper.shapes import N_SURFACE, TINY, sample, template  # noqa: E402
+from tests.training.surrogates.paper.shapes import N_SURFACE, TINY, make_sample, make_template  # noqa: E402
 from training.surrogates.paper.dataset import SIZE_MM, build_dataset, stress_components  # noqa: E402
 from training.surrogates.paper.fit_networks import fit_networks  # noqa: E402
 from training.surrogates.paper.fit_surrogate import fit_surrogate  # noqa: E402
@@ -28,9 +28,9 @@ def test_the_surrogate_learns_and_its_export_says_the_same(data, tmp_path):
     networks = fit_networks(data, PROFILE, tmp_path)  # from its checkpoint
     for net in (networks.shape, networks.surface, networks.internal):
         net.eval()
-    worker = PaperSurrogate(Bundle(tmp_path / "bundle"), template())
-    unseen = sample(1000, "q")
-    latents = encode_samples(networks, build_dataset([unseen], template(), TINY.internal_points))
+    worker = PaperSurrogate(Bundle(tmp_path / "bundle"), make_template())
+    unseen = make_sample(1000, "q")
+    latents = encode_samples(networks, build_dataset([unseen], make_template(), TINY.internal_points))
     np.testing.assert_allclose(worker.encode(unseen.points), latents.shape[0], atol=2e-3)
     surface, internal = latents.surface[0], latents.internal[0]
     ours = worker.decode(unseen.points, surface, internal, smoothed=False)
