@@ -16,7 +16,7 @@ from models.coarse_mesh import CoarseMesh
 from models.template import Template
 from models.types import Floats, Integers, Reals
 from workers.fem.assembly import assemble_stiffness
-from workers.fem.conjugate_gradients import TOLERANCE, solve_displacement
+from workers.fem.conjugate_gradients import TOLERANCE, WarmStart, solve_displacement
 from workers.fem.errors import NotConverged
 from workers.fem.linear_tetrahedra import element_stress, shape_gradients
 from workers.fem.material import Material
@@ -92,8 +92,7 @@ class CoarseProblem:
         self.node_corners, self.node_weights = template.tets[mesh.node_host], mesh.node_weights(template)
         self.fine_corners = np.ascontiguousarray(mesh.tets[mesh.host])
         self.fine_weights = mesh.fine_weights(template)
-        self.initial = np.zeros_like(mesh.nodes)
-        self.largest_eigenvalues: list[float] | None = None
+        self.start: WarmStart | None = None
 
     def set_reference(self, points: Floats, loaded: Integers, force: Floats) -> None:
         """Solve one shape, the template, and keep its displacement and eigenvalues as the start of all others.
@@ -101,10 +100,10 @@ class CoarseProblem:
         Parameters and errors are those of `stress`.
         """
         stiffness, positions, right, _ = self._assemble(points, loaded, force)
-        self.initial, _ = solve_displacement(stiffness, self.plan, positions, right, TOLERANCE)
+        displacement, _ = solve_displacement(stiffness, self.plan, positions, right, TOLERANCE)
         blocks = self.plan.impose_dirichlet(stiffness.data)
         estimated = Multigrid(self.plan.hierarchy, blocks, positions).largest_eigenvalues
-        self.largest_eigenvalues = [EIGENVALUE_MARGIN * value for value in estimated]
+        self.start = WarmStart(displacement, [EIGENVALUE_MARGIN * value for value in estimated])
 
     def stress(self, points: Floats, loaded: Integers, force: Floats, tolerance: float = COARSE_TOLERANCE) -> Floats:
         """Return the nodal stress (k, 6), MPa, on the coarse mesh.
@@ -125,9 +124,7 @@ class CoarseProblem:
         """
         stiffness, positions, right, gradient = self._assemble(points, loaded, force)
         try:
-            displacement, _ = solve_displacement(
-                stiffness, self.plan, positions, right, tolerance, self.initial, self.largest_eigenvalues
-            )
+            displacement, _ = solve_displacement(stiffness, self.plan, positions, right, tolerance, self.start)
         except NotConverged:  # the shape is so far from the reference that its eigenvalues do not bound this one's
             displacement, _ = solve_displacement(stiffness, self.plan, positions, right, tolerance)
         stress = element_stress(displacement, gradient, self.mesh.tets, self.material)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,14 +20,29 @@ MAX_ITERATIONS = 400
 """The template takes 22. A mesh that takes so many more is distorted."""
 
 
+@dataclass(frozen=True)
+class WarmStart:
+    """What the solution of a similar problem spares the next one.
+
+    Attributes
+    ----------
+    displacement
+        (n, 3) float64, mm: where the iteration starts; zero at the Dirichlet nodes.
+    largest_eigenvalues
+        Of the `Multigrid` of that problem, so that they need no power iteration.
+    """
+
+    displacement: Floats
+    largest_eigenvalues: list[float]
+
+
 def solve_displacement(
     stiffness: Any,
     plan: SolvePlan,
     points: Floats,
     force: Floats,
     tolerance: float = TOLERANCE,
-    initial: Floats | None = None,
-    largest_eigenvalues: Sequence[float] | None = None,
+    start: WarmStart | None = None,
 ) -> tuple[Floats, int]:
     """Solve K u = f for u that vanishes at the Dirichlet nodes, preconditioned by multigrid.
 
@@ -43,10 +58,8 @@ def solve_displacement(
         (n, 3) float64, N; rows of Dirichlet nodes are ignored.
     tolerance
         Relative residual to stop at.
-    initial
-        (n, 3) float64, mm: displacement to start from, zero at the Dirichlet nodes.
-    largest_eigenvalues
-        From the `Multigrid` of a similar problem; estimated by default.
+    start
+        From a similar problem; by default the iteration starts from zero.
 
     Returns
     -------
@@ -70,11 +83,11 @@ def solve_displacement(
         nonlocal iterations
         iterations += 1
 
-    preconditioner = Multigrid(plan.hierarchy, blocks, points, largest_eigenvalues)
+    preconditioner = Multigrid(plan.hierarchy, blocks, points, None if start is None else start.largest_eigenvalues)
     solution, failed = cg(
         LinearOperator(stiffness.shape, matvec=multiply, dtype=np.float64),
         right.ravel(),
-        x0=None if initial is None else initial.ravel(),
+        x0=None if start is None else start.displacement.ravel(),
         rtol=tolerance,
         maxiter=MAX_ITERATIONS,
         M=LinearOperator(stiffness.shape, matvec=preconditioner, dtype=np.float64),

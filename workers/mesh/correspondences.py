@@ -7,7 +7,7 @@ from scipy.spatial import cKDTree
 
 from models.types import Bools, Floats, Integers, Ints
 from workers.geometry.closest_point import ClosestPoint
-from workers.geometry.surface import Surface
+from workers.geometry.surface import LEAST_LENGTH, Surface
 
 N_SAMPLES = 3000
 """Samples of the target's area, as many as the template's control points, so that both directions count alike."""
@@ -36,7 +36,7 @@ class Correspondences:
         self.triangles, self.control = triangles, control
         self.closest = ClosestPoint(target)
         corner_normals = target.normals[target.triangles].sum(axis=1)
-        self.normals = corner_normals / np.maximum(np.linalg.norm(corner_normals, axis=1, keepdims=True), 1e-12)
+        self.normals = corner_normals / np.maximum(np.linalg.norm(corner_normals, axis=1, keepdims=True), LEAST_LENGTH)
         self.samples, triangle = target.sample(N_SAMPLES)
         self.sample_normals = self.normals[triangle]
 

@@ -48,7 +48,7 @@ class Calibration:
 def shape_distance(points: Floats, template: Template) -> float:
     """Return the root-mean-square distance, mm in the template's size, of a mesh's (n, 3) surface from the template's.
 
-    This is the paper's Fig. 19 (Euclidean distance in the space of shapes), a node.
+    The paper's Fig. 19 uses the Euclidean distance in the space of shapes; this is its value per node.
     """
     n = template.n_surface
     local = normalising_pose(points, template).apply_inverse(points[:n])
