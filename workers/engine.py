@@ -1,6 +1,6 @@
 """What a worker process loads once: the bundle and what follows from the template alone.
 
-Errors of the solver become the error that a client is told, here and nowhere else.
+Errors of the solver become the error for the client here and nowhere else.
 """
 
 from __future__ import annotations

@@ -79,12 +79,12 @@ def reference(real) -> tuple[CleanMask, Segmentation]:
 
 
 def test_l1_of_a_real_ct(real, reference):
-    mask, told = reference
+    mask, section = reference
     assert dice(mask, real.labels, LABELS["L1"]) > 0.9
-    assert told.confidence is not None
-    assert told.confidence > 0.75
-    assert "L1" in told.levels_seen
-    assert np.linalg.norm(np.array(told.centre_ras_mm) - real.centre("L1")) < 25.0
+    assert section.confidence is not None
+    assert section.confidence > 0.75
+    assert "L1" in section.levels_seen
+    assert np.linalg.norm(np.array(section.centre_ras_mm) - real.centre("L1")) < 25.0
 
 
 def test_ribs_are_seen_at_the_chest_s_vertebrae_and_the_sacrum_at_the_last(real, lumbar):
@@ -122,8 +122,8 @@ def test_the_whole_job_without_a_mask(real, tmp_path):
 def test_orientation_codes_change_nothing(real, reference, axes, flips):
     target = np.stack([axes, flips], axis=1)
     turned = nib.Nifti1Image(real.ct.voxels, real.ct.affine).as_reoriented(target)
-    mask, told = find(Volume(np.asarray(turned.dataobj), turned.affine))
-    assert told.centre_ras_mm == pytest.approx(reference[1].centre_ras_mm, abs=0.11)
+    mask, section = find(Volume(np.asarray(turned.dataobj), turned.affine))
+    assert section.centre_ras_mm == pytest.approx(reference[1].centre_ras_mm, abs=0.11)
     assert mask.volume_mm3 == pytest.approx(reference[0].volume_mm3, rel=2e-3)
 
 
@@ -131,9 +131,9 @@ def test_a_tilted_affine_finds_the_same_bone(real, reference):
     angle = np.radians(12.0)
     tilt = np.eye(4)
     tilt[1:3, 1:3] = [[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]
-    mask, told = find(Volume(real.ct.voxels, tilt @ real.ct.affine))
+    mask, section = find(Volume(real.ct.voxels, tilt @ real.ct.affine))
     moved = tilt[:3, :3] @ np.array(reference[1].centre_ras_mm)
-    assert np.linalg.norm(np.array(told.centre_ras_mm) - moved) < 4.0
+    assert np.linalg.norm(np.array(section.centre_ras_mm) - moved) < 4.0
     assert mask.volume_mm3 == pytest.approx(reference[0].volume_mm3, rel=0.08)
 
 
@@ -143,8 +143,8 @@ def test_padding_changes_nothing(real, reference):
     padded[10:-10, 10:-10, 10:-10] = ct
     affine = real.ct.affine.copy()
     affine[:3, 3] -= affine[:3, :3] @ np.full(3, 10.0)
-    mask, told = find(Volume(padded, affine))
-    assert np.linalg.norm(np.array(told.centre_ras_mm) - reference[1].centre_ras_mm) < 3.0
+    mask, section = find(Volume(padded, affine))
+    assert np.linalg.norm(np.array(section.centre_ras_mm) - reference[1].centre_ras_mm) < 3.0
     assert mask.volume_mm3 == pytest.approx(reference[0].volume_mm3, rel=0.05)
 
 
@@ -161,9 +161,9 @@ def test_a_seed_says_which_vertebra(real, level, where):
         "left process": world[np.argsort(world[:, 0])[2]],
     }[where]
     params = JobParams(vertebra=level, seed_ras_mm=[float(v) for v in seed])
-    mask, told = find(real.ct, params)
+    mask, section = find(real.ct, params)
     assert dice(mask, real.labels, LABELS[level]) > 0.85
-    assert told.confidence is None
+    assert section.confidence is None
 
 
 @pytest.mark.parametrize("offset", [(80.0, 60.0, 0.0), (0.0, 0.0, 1000.0)])
@@ -204,10 +204,10 @@ def test_five_millimetre_slices(lumbar):
 
 
 def test_a_synthetic_lumbar_ct(lumbar):
-    mask, told = find(lumbar.ct)
+    mask, section = find(lumbar.ct)
     assert dice(mask, lumbar.labels, 20) > 0.88
-    assert np.linalg.norm(np.array(told.centre_ras_mm) - lumbar.centre("L1")) < 6.0
-    assert told.level_by_sacrum == "L1"
+    assert np.linalg.norm(np.array(section.centre_ras_mm) - lumbar.centre("L1")) < 6.0
+    assert section.level_by_sacrum == "L1"
 
 
 def synthetic(seed: int, low: str, high: str, metal: bool = False, protocol=None):
@@ -265,9 +265,9 @@ def lumbosacral(levels: tuple[str, ...]):
 
 def test_a_straight_spine_with_five_lumbar_vertebrae():
     scan = lumbosacral(FIVE_LUMBAR)
-    mask, told = find(scan.ct)
-    assert told.level_by_ribs == "L1"
-    assert told.level_by_sacrum in ("L1", None)
+    mask, section = find(scan.ct)
+    assert section.level_by_ribs == "L1"
+    assert section.level_by_sacrum in ("L1", None)
     assert dice(mask, scan.labels, 20) > 0.85
 
 
@@ -283,10 +283,10 @@ def test_with_six_or_four_lumbar_vertebrae_ribs_and_sacrum_contradict(levels, co
 def test_implants_give_the_right_vertebra_or_a_refusal():
     scan = synthetic(6, "L5", "T10", metal=True)
     try:
-        _, told = find(scan.ct)
+        _, section = find(scan.ct)
     except errors.InputError:
         return
-    assert np.linalg.norm(np.array(told.centre_ras_mm) - scan.centre("L1")) < 15.0
+    assert np.linalg.norm(np.array(section.centre_ras_mm) - scan.centre("L1")) < 15.0
 
 
 def test_a_bundle_without_networks_asks_for_a_mask(tmp_path):

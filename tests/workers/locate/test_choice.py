@@ -109,8 +109,8 @@ def test_where_the_evidence_does_not_decide_the_candidates_are_listed():
     assert len(options) >= 2
     members = caught.value.problem()  # for programs
     heights = [option["centre_ras_mm"][2] for option in members["alternatives"]]
-    told = [float(option.split(", ")[-1].rstrip(")")) for option in options]
-    np.testing.assert_allclose(told, heights[: len(told)], atol=0.6)
+    listed = [float(option.split(", ")[-1].rstrip(")")) for option in options]
+    np.testing.assert_allclose(listed, heights[: len(listed)], atol=0.6)
     assert heights[0] == pytest.approx(spine(levels)["L2"][2], abs=0.1)
     chances = [option["probability"] for option in members["alternatives"]]
     assert chances == sorted(chances, reverse=True)

@@ -58,7 +58,7 @@ def test_the_sacrum_is_not_counted_from_where_the_chest_has_no_ribs():
         ([None, True, True, False, None], 2),
         ([True, None, True, False], None),  # the lowest may be none
         ([True, False, True, False], None),  # they do not fit together
-        ([True, True, None, False], None),  # where they end cannot be told
+        ([True, True, None, False], None),  # their end is unsure
         ([True, True, True], None),  # the next one may have ribs too
         ([False, False], None),
         ([None, None], None),

@@ -71,7 +71,7 @@ class Says:
 
 
 @pytest.mark.parametrize(
-    ("right", "left", "told"),
+    ("right", "left", "expected"),
     [
         (4.0, 3.0, True),
         (-4.0, -3.0, False),
@@ -80,13 +80,13 @@ class Says:
         (6.0, -0.5, True),  # one side hidden
     ],
 )
-def test_what_the_answer_counts_as(right, left, told):
+def test_what_the_answer_counts_as(right, left, expected):
     answer = LandmarkNetwork(Says((right, 0, 0, 0), (left, 0, 0, 0))).at(scan(1.0), CENTRE)
-    assert answer == Landmarks(told, None)
+    assert answer == Landmarks(expected, None)
 
 
 @pytest.mark.parametrize(
-    ("right", "left", "told"),
+    ("right", "left", "expected"),
     [
         ((5, 1, 0), (4, 1, 0), "above"),
         ((0, 6, 1), (90, 96, 91), "on"),  # only differences count
@@ -96,6 +96,6 @@ def test_what_the_answer_counts_as(right, left, told):
         ((0, 2.1, 0), (0, 2.1, 0), "on"),  # 80 %
     ],
 )
-def test_where_the_sacrum_is_must_be_likely(right, left, told):
+def test_where_the_sacrum_is_must_be_likely(right, left, expected):
     answer = LandmarkNetwork(Says((-3.0, *right), (-3.0, *left))).at(scan(1.0), CENTRE)
-    assert answer == Landmarks(False, told)
+    assert answer == Landmarks(False, expected)

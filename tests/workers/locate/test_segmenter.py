@@ -46,7 +46,7 @@ def test_an_empty_mask_has_no_centre():
 
 
 class Given:
-    """In place of the network: the vertebra is where it is told to be."""
+    """In place of the network: the vertebra is where the test puts it."""
 
     def __init__(self, inside):
         self.inside = inside  # (mm right, mm anterior of the point) to bool
