@@ -18,7 +18,7 @@ from app.client import Client, Request
 from app.demo import service
 from bench.memory import watch_growth
 from bench.segmentation import hospital_ct, write_ct
-from training.data_folder import data_folder
+from training.artifacts.data_folder import data_folder
 
 REPEATS = 3
 FIDELITIES = ("surrogate", "fe")

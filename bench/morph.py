@@ -16,7 +16,7 @@ import workers  # noqa: F401  (thread settings, before NumPy)
 import numpy as np  # isort: skip
 
 from models.bundle import Bundle
-from training.data_folder import data_folder
+from training.artifacts.data_folder import data_folder
 from training.shapes.sources import SOURCES, Source, read_surface
 from workers.geometry.closest_point import surface_distance
 from workers.geometry.surface import Surface

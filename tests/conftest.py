@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from workers.engine import Engine
 
 import workers  # noqa: F401  (thread settings, before NumPy)
-from training.data_folder import data_folder
+from training.artifacts.data_folder import data_folder
 
 
 @pytest.fixture(scope="session")

@@ -34,7 +34,7 @@ PROCESSES = table("module that starts a process")
 
 
 def room_of(path: Path) -> str:
-    """The room with the longest path that holds a file or a module's path."""
+    """The room with the longest path that holds a file or a module's path. A folder that is none is its parent's."""
     parts = path.parts
     return next("/".join(parts[:n]) for n in range(len(parts), 0, -1) if "/".join(parts[:n]) in ROOMS)
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 import workers  # noqa: F401  (thread settings, before NumPy)
 from models.bundle import DEFAULT_BUNDLE
-from training.data_folder import data_folder
+from training.artifacts.data_folder import data_folder
 
 if TYPE_CHECKING:
     from training.shapes.sources import Source

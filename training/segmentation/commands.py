@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from models.bundle import LANDMARKS, LOCATOR, SEGMENTER, Bundle
-from training.bundle_writer import write_manifest
+from training.artifacts.bundle_writer import write_manifest
 from training.segmentation.data.real_cts import RealCt, data_folder_cts, verse_cts
 from training.segmentation.data.real_scans import write_real_scans
 from training.segmentation.data.scan_files import ScanFiles

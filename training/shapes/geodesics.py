@@ -10,7 +10,7 @@ from joblib import Parallel, delayed
 from tqdm import tqdm
 
 from models.template import Template
-from training.files import save_npz
+from training.artifacts.files import save_npz
 from training.shapes.registration import RegisteredVertebra
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ import numpy as np
 from models.bundle import Bundle
 from models.shape_model import ShapeModel
 from models.template import Template
-from training.bundle_writer import write_manifest, write_shape_model, write_template
+from training.artifacts.bundle_writer import write_manifest, write_shape_model, write_template
 from training.shapes.mean_shape import MEAN_WEIGHTS, N_LANDMARKS, N_MODES, mean_shape
 from training.shapes.template_mesh import fill, remesh
 from training.shapes.template_order import order_mesh

@@ -14,7 +14,7 @@ from tqdm import tqdm
 
 from models.bundle import Bundle
 from models.types import Floats
-from training.files import save_npz
+from training.artifacts.files import save_npz
 from training.shapes.sources import Source, read_surface
 from workers.geometry.surface import Surface
 from workers.mesh.subject_mesh import MeshMorpher

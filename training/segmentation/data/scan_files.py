@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.types import Bytes, Floats, Singles
-from training.files import save_npz
+from training.artifacts.files import save_npz
 from workers.imaging.resampling import CROP_STEP_MM
 
 CROP_SCAN_LOW, CROP_SCAN_HIGH = np.array([-80.0, -106.0, -69.0]), np.array([80.0, 58.0, 69.0])

@@ -12,7 +12,7 @@ from models.types import Floats
 from synthetic_ct.bone_labels import THORACOLUMBAR_LEVELS
 from synthetic_ct.drawing_surface import DrawingSurface
 from synthetic_ct.vertebra import Spine, Vertebra
-from training.files import save_npz
+from training.artifacts.files import save_npz
 from training.shapes.registration import mode_spread, register
 from training.shapes.sources import SOURCES, Source, read_surface
 from workers.mask.conventions import TOTALSEGMENTATOR, VERSE_LABELS

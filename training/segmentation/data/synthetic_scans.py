@@ -24,7 +24,7 @@ from synthetic_ct.person import Person
 from synthetic_ct.scanner import Protocol, resample, scan
 from synthetic_ct.spine import make_spine
 from synthetic_ct.vertebra import Spine
-from training.files import record_settings
+from training.artifacts.files import record_settings
 from training.segmentation.data.scan_files import (
     CROP_SCAN_HIGH,
     CROP_SCAN_LOW,

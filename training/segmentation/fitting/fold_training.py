@@ -7,7 +7,7 @@ from pathlib import Path
 
 from torch import nn
 
-from training.files import record_settings
+from training.artifacts.files import record_settings
 from training.segmentation.data.crop_batches import CropBatches
 from training.segmentation.data.landmark_batches import LandmarkBatches
 from training.segmentation.data.reference_cases import case_of_crop

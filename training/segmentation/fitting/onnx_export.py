@@ -7,7 +7,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from training.onnx_writer import export_graph
+from training.artifacts.onnx_writer import export_graph
 from workers.imaging.network_input import CHANNELS
 from workers.locate.landmark_network import SIDE_SHAPE
 from workers.locate.locator import DIVISOR

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from torch.optim.swa_utils import AveragedModel
 from tqdm import tqdm
 
-from training.files import atomic_path
+from training.artifacts.files import atomic_path
 
 CHECKPOINT = "checkpoint.pt"
 CURVES = "curves.json"

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.stats import spearmanr
 
 from models.bundle import Bundle
-from training.bundle_writer import write_manifest
+from training.artifacts.bundle_writer import write_manifest
 from training.surrogates.calibration.error_law import (
     MeasuredErrors,
     Predict,

@@ -12,8 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from models.bundle import Bundle
-from training.bundle_writer import write_manifest
-from training.files import fingerprint
+from training.artifacts.bundle_writer import write_manifest
+from training.artifacts.files import fingerprint
 from training.shapes.registration import register
 from training.shapes.sources import Source
 from training.surrogates.evaluation import paper_figures

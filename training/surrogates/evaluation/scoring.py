@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from tqdm import tqdm
 
-from training.files import atomic_path
+from training.artifacts.files import atomic_path
 from training.surrogates.evaluation.methods import MEAN, Methods
 from training.surrogates.evaluation.metrics import score_field
 from training.surrogates.paper.dataset import COMPONENTS, stress_components

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import nn
 from tqdm import tqdm
 
-from training.files import atomic_path
+from training.artifacts.files import atomic_path
 
 BATCH = 16
 """Samples of one step."""

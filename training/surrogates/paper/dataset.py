@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from models.template import Template
 from models.types import Bools, Reals, Singles
-from training.files import save_npz
+from training.artifacts.files import save_npz
 from training.surrogates.simulation.samples import Sample
 from workers.fem.stress import principal_stresses, von_mises
 from workers.surrogate.paper import SIZE_MM

@@ -16,8 +16,8 @@ from torch import nn
 
 from models.forest import Forest
 from models.types import Reals
-from training.bundle_writer import write_manifest, write_npz
-from training.onnx_writer import OPSET, export_graph
+from training.artifacts.bundle_writer import write_manifest, write_npz
+from training.artifacts.onnx_writer import OPSET, export_graph
 from training.surrogates.paper.fit_networks import Networks
 from training.surrogates.paper.mapping import BayesForest
 

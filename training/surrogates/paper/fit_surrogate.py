@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from models.bundle import Bundle
-from training.bundle_writer import write_manifest
-from training.files import save_npz
+from training.artifacts.bundle_writer import write_manifest
+from training.artifacts.files import save_npz
 from training.surrogates.paper.dataset import Dataset, cached_dataset
 from training.surrogates.paper.export_artifacts import export_surrogate
 from training.surrogates.paper.fit_networks import fit_networks

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from models.types import Floats, Singles
-from training.files import save_npz
+from training.artifacts.files import save_npz
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from app.contract.errors import VertebraError
 from models.bundle import Bundle
 from models.template import Template
 from models.types import Floats
-from training.files import record_settings
+from training.artifacts.files import record_settings
 from training.shapes.geodesics import find_geodesics
 from training.shapes.population import Population
 from training.shapes.registration import register

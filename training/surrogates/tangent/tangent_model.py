@@ -13,7 +13,7 @@ import numpy as np
 from models.bundle import Bundle
 from models.tangent_model import TangentModel
 from models.types import Reals, Singles
-from training.bundle_writer import write_manifest, write_npz
+from training.artifacts.bundle_writer import write_manifest, write_npz
 from training.shapes.registration import mode_spread, register
 from training.shapes.sources import Source
 from training.surrogates.tangent.coarse_mesh import build_coarse_mesh

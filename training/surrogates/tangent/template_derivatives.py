@@ -15,7 +15,7 @@ from tqdm import tqdm
 from models.bundle import Bundle
 from models.template import Template
 from models.types import Floats, Reals, Singles
-from training.files import atomic_path, save_npz
+from training.artifacts.files import atomic_path, save_npz
 from training.surrogates.tangent.shape_derivative import SolvedMesh
 from workers.fem.coarse_problem import CoarseProblem
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction

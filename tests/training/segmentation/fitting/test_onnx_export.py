@@ -19,7 +19,7 @@ from onnx import TensorProto  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
 
-from training.onnx_writer import HALF_FROM  # noqa: E402
+from training.artifacts.onnx_writer import HALF_FROM  # noqa: E402
 from training.segmentation.fitting.onnx_export import export_landmarks, export_locator, export_segmenter  # noqa: E402
 from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet  # noqa: E402
 from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet  # noqa: E402

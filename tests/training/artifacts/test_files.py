@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from training.files import atomic_path, record_settings
+from training.artifacts.files import atomic_path, record_settings
 
 
 def _write_half(path):

@@ -8,4 +8,4 @@ from pathlib import Path
 
 def data_folder() -> Path:
     """Return ``$VERTEBRA_DATA``, or ``../shared/data`` beside the repository; it may not exist."""
-    return Path(os.environ.get("VERTEBRA_DATA", Path(__file__).parents[2] / "shared" / "data"))
+    return Path(os.environ.get("VERTEBRA_DATA", Path(__file__).parents[3] / "shared" / "data"))

@@ -12,7 +12,7 @@ import pytest
 from models.bundle import COORDINATE_STEP_MM, Bundle
 from models.shape_model import ShapeModel
 from models.template import Template
-from training.bundle_writer import VERSION, write_manifest, write_shape_model, write_template
+from training.artifacts.bundle_writer import VERSION, write_manifest, write_shape_model, write_template
 
 
 @pytest.fixture(scope="module")
