@@ -6,13 +6,17 @@ each tissue instead.
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 
 from models.types import Reals, Singles
-from synthetic_ct.anatomy import Anatomy
 from synthetic_ct.bone_labels import N_LABELS, PELVIS, RIB
 from synthetic_ct.noise import smooth_noise
 from synthetic_ct.tissue import Tissue
+
+if TYPE_CHECKING:  # drawing needs PyVista; the ranges serve programs without it
+    from synthetic_ct.anatomy import Anatomy
 
 HU_RANGE: dict[Tissue, tuple[float, float]] = {
     Tissue.AIR: (-1024.0, -980.0),
@@ -93,7 +97,7 @@ JOINT_SHARE = 0.9
 
 def assign_hu(random: np.random.Generator, anatomy: Anatomy) -> Singles:
     """Return the HU of an anatomy on its grid, (i, j, k) float32, without noise or blur."""
-    table = _tissue_hu(random)
+    table = draw_tissue_hu(random)
     hu = table[anatomy.tissue]
     texture = smooth_noise(random, anatomy.bone.shape, TEXTURE_WIDTH_MM / anatomy.grid.spacing)
     hu += (anatomy.tissue > Tissue.AIR) * random.uniform(*TEXTURE_HU) * texture
@@ -103,7 +107,7 @@ def assign_hu(random: np.random.Generator, anatomy: Anatomy) -> Singles:
     return np.where(anatomy.bone > 0, bone, hu).astype(np.float32)
 
 
-def _tissue_hu(random: np.random.Generator) -> Singles:
+def draw_tissue_hu(random: np.random.Generator) -> Singles:
     """Return the HU of every `Tissue` (17,) float32 in one scan."""
     table = np.zeros(len(Tissue), np.float32)
     enhanced = random.random() < CONTRAST_SHARE

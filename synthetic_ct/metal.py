@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from models.types import Bools, Floats, Singles
-from synthetic_ct.anatomy import Anatomy
+
+if TYPE_CHECKING:  # drawing needs PyVista; the ranges serve programs without it
+    from synthetic_ct.anatomy import Anatomy
 
 METAL_SHARE = 0.04
 """Share of scans with metal. Wide on purpose."""

@@ -17,8 +17,6 @@ CROP_SCAN_LOW, CROP_SCAN_HIGH = np.array([-80.0, -106.0, -69.0]), np.array([80.0
 """Corners of a crop relative to the body centre, mm RAS: the window of the segmenter and 11 to 19 mm for shifts."""
 SACRAL_BODIES = ("S1", "S2")
 """Bodies of the sacrum whose centres a crop stores."""
-SCANNED_PEOPLE = ("totalsegmentator", "verse004", "tptbox")
-"""People with a real CT in the data folder. Whatever is evaluated on them must be trained without them."""
 
 
 @dataclass(frozen=True)

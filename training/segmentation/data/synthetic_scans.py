@@ -25,19 +25,17 @@ from synthetic_ct.scanner import Protocol, resample, scan
 from synthetic_ct.spine import make_spine
 from synthetic_ct.vertebra import Spine
 from training.artifacts.files import record_settings
+from training.segmentation.data.provenance import GENERATOR_VERSION, SCANNED_PEOPLE
 from training.segmentation.data.scan_files import (
     CROP_SCAN_HIGH,
     CROP_SCAN_LOW,
     SACRAL_BODIES,
-    SCANNED_PEOPLE,
     CropScan,
     TrunkScan,
     bodies_in_crop,
 )
 from workers.imaging.resampling import AIR_HU, COARSE_MM, CROP_STEP_MM, HIGHEST_HU
 
-GENERATOR_VERSION = 3
-"""Raised when the generator draws other scans or stores more of them. `record_settings` refuses to mix versions."""
 IMAGES = 2
 """Scans of each drawn person, each with other tissues, another protocol and other noise."""
 TRUNK_MM, CROP_MM = 2.0, 1.0

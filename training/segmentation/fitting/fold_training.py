@@ -10,9 +10,9 @@ from torch import nn
 from training.artifacts.files import record_settings
 from training.segmentation.data.crop_batches import CropBatches
 from training.segmentation.data.landmark_batches import LandmarkBatches
+from training.segmentation.data.provenance import GENERATOR_VERSION, SCANNED_PEOPLE
 from training.segmentation.data.reference_cases import case_of_crop
-from training.segmentation.data.scan_files import SCANNED_PEOPLE, ScanFiles, files_without, read_crop
-from training.segmentation.data.synthetic_scans import GENERATOR_VERSION
+from training.segmentation.data.scan_files import ScanFiles, files_without, read_crop
 from training.segmentation.data.trunk_batches import TrunkBatches
 from training.segmentation.fitting.fit_landmarks import LANDMARK_RATE, LANDMARK_STEPS, fit_landmarks
 from training.segmentation.fitting.fit_locator import LOCATOR_RATE, LOCATOR_STEPS, fit_locator

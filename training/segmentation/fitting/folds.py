@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from training.segmentation.data.scan_files import SCANNED_PEOPLE
+from training.segmentation.data.provenance import SCANNED_PEOPLE
 
 GROUPS = 5
 """Up to so many people are left out one by one; more are left out in so many groups."""
