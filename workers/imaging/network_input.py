@@ -13,6 +13,8 @@ NEIGHBOURS = (-4, -2, -1, 0, 1, 2, 4)
 """Slices shown as channels, relative to the slice that is segmented, in steps of `CROP_STEP_MM` (1.5 mm)."""
 CHANNELS = len(NEIGHBOURS) + 2
 """The neighbouring slices, and the two of `centre_channels`."""
+STRUCTURES = ("other", "vertebra", "above", "below", "sacrum", "disc")
+"""What the segmenter tells apart, in the order of its outputs: the vertebra about the mark and what it touches."""
 CENTRE_MM = 12.0
 """Standard deviation of the Gaussian that marks the body centre in every slice."""
 HEIGHT_MM, MOST_HEIGHTS = 40.0, 2.0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,17 @@ from workers.mask.conventions import TOTALSEGMENTATOR, VERSE_LABELS
 from workers.mesh.subject_mesh import MeshMorpher
 
 TOTALSEGMENTATOR_LABELS = {level: label for label, level in TOTALSEGMENTATOR.items()}
+LABEL_MAP_TOPS = {"s0327": "T9", "s0328": "T11"}
+"""Uppermost vertebra that is taken from each whole label map, which goes down to L5."""
+
+
+def _label_map_sources() -> Iterator[Source]:
+    for person, top in LABEL_MAP_TOPS.items():
+        for level in THORACOLUMBAR_LEVELS[THORACOLUMBAR_LEVELS.index(top) :]:
+            path = f"labels/totalsegmentator_{person}/labels.nii.gz"
+            yield Source(person, level, path, (TOTALSEGMENTATOR_LABELS[level],))
+
+
 SPINE_SOURCES = (
     *(s for s in SOURCES if not s.scan and s.person != "tptbox"),
     Source("verse004", "T9", "shapes/verse004/vertebrae.nii.gz", (VERSE_LABELS["T9"],)),
@@ -29,11 +41,12 @@ SPINE_SOURCES = (
         "ct/totalsegmentator_example/vertebrae.nii.gz",
         (TOTALSEGMENTATOR_LABELS["T12"],),
     ),
+    *_label_map_sources(),
 )
 """The source vertebrae whose position among their neighbours is known.
 
-Second scans and the single L3 of tptbox are left out. Three thoracic vertebrae that `SOURCES` lacks are added. Each
-spine lies where its person was scanned."""
+Second scans and the single L3 of tptbox are left out. Three thoracic vertebrae that `SOURCES` lacks are added, and
+those of the whole label maps. Each spine lies where its person was scanned."""
 
 
 def read_spines(data: Path, work: Path, sources: tuple[Source, ...] = SPINE_SOURCES) -> list[Spine]:
