@@ -12,7 +12,7 @@ solution on the same mesh under 500 N. That solution agrees with CalculiX to 1e-
 the template's frame and size, which changes no relative number.
 
 Beside every surrogate stands the **mean field**, the average stress at every node over the training shapes. With node
-correspondence it alone has a high R², so what counts is the **skill** (1 − SSE / SSE of the mean field).
+correspondence it alone has a high R², so surrogates are compared by their **skill** (1 − SSE / SSE of the mean field).
 
 **Real vertebrae of unseen people**: people are held out, not samples. The paper's chain and its competitors were
 trained {folds} times, each time without some of the people, and predict those only. The tangent surrogate learns from
