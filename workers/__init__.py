@@ -1,8 +1,8 @@
 """The online side: Celery workers, the pipeline and its stages.
 
 Threads: the kernels here run on numba's OpenMP threads; BLAS gets one thread and OpenMP threads sleep while they wait.
-Two pools that spin against each other on two cores made a job four times slower (22 s instead of 5 s beside one busy
-process). Both settings are read when NumPy and numba are first loaded, so they are set before either.
+Two pools that spin against each other on two cores made a job four times slower: 22 s instead of 5 s, beside one busy
+process. Both settings are read when NumPy and numba are first loaded, so they are set before either.
 """
 
 import os

@@ -17,8 +17,8 @@ SEED_CROP_LOW, SEED_CROP_SHAPE = (-80.0, -80.0, -60.0), (160, 160, 80)
 SEED_SLACK_MM = 1.5
 """A seed so far outside the mask still counts as inside: clicks are not exact."""
 BODY_FROM_SEED_MM = ((0, 0, 0), (0, 45, 25), (0, 55, 0), (0, 50, -20), (42, 28, 0), (-42, 28, 0))
-"""Where the body is looked for: about the seed, then where it lies if the seed is in the spinous process (in front,
-above or below) or in a transverse process (to the side)."""
+"""Where the body is looked for, in this order: about the seed; in front of, above and below a seed in the spinous
+process; beside a seed in a transverse process."""
 SURE_AT_SEED = 0.6
 """Probability at the seed from which no other start is tried. Where facets meet, the seed may be in either vertebra."""
 MOST_MOVES, CENTRE_STEADY_MM = 4, 4.0

@@ -4,8 +4,8 @@ These checks run before anything is fitted. Whether the *shape* is one vertebra 
 (`workers.mesh.subject_mesh`): the template folds over on anything else, however the vertebra lies in the scan.
 `explain_misfit` then says in the client's terms what the label probably was.
 
-Thresholds were measured on 33 whole vertebrae (T11 to L5), on the cut ones of two CTs, on an S1, and on all
-neighbouring pairs of 4 people, fused as they are and with gaps closed by 4 and 8 mm.
+Thresholds were measured on 33 whole vertebrae (T11 to L5), on the cut ones of two CTs, and on an S1. All neighbouring
+pairs of 4 people stand for fused vertebrae: as they are, and with gaps closed by 4 and 8 mm.
 Axes: x right, y anterior, z superior of the world. Left-handed files and a patient who faces backwards do no harm.
 """
 

@@ -1,7 +1,7 @@
 """A real CT with its labels, altered: another body, field of view, protocol.
 
-There are few real CTs that no network has seen. One suffices to test whether a vertebra is still found when the person
-is smaller, larger, bent or askew, or when the scan shows less, has thicker slices or more noise. The ranges are by
+There are few real CTs that no network has seen. One suffices for this test: is the vertebra still found in a person who
+is smaller, larger, bent or askew? Or in a scan with less field of view, thicker slices or more noise? The ranges are by
 judgement.
 """
 

@@ -1,6 +1,6 @@
 """The tangent surrogate's model: the template's derivatives, less what the coarse problem has of them, reduced.
 
-With c the coarse problem's stress, s the solution and w their ratio at the template (`workers.surrogate.tangent`), the
+c is the coarse problem's stress, s the solution and w their ratio at the template (`workers.surrogate.tangent`). The
 model keeps d/dx [s - w c] along the shape directions in which real vertebrae vary most.
 """
 
