@@ -5,8 +5,8 @@ It is a zero-mean Gaussian process of displacement fields (Lüthi et al., "Gauss
 
     k(x, y) = sum_s a_s^2 exp(-|x - y|^2 / (2 l_s^2)),   l = 32, 16, 8, 4 mm,   a = 6, 3, 1.2, 0.6 mm
 
-Its leading eigenfunctions are found on a set of landmark points. The Nyström method extends them to any point, so surface
-and internal nodes move by one smooth field.
+Its leading eigenfunctions are found on a set of landmark points. The Nyström method extends them to any point, so
+surface and internal nodes move by one smooth field.
 """
 
 from __future__ import annotations
