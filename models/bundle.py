@@ -12,14 +12,16 @@ import json
 import os
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from models.row_coding import decode_rows
-from models.shape_model import ShapeModel
 from models.tangent_model import TangentModel
 from models.template import Template
+
+if TYPE_CHECKING:  # it needs numba, which a machine that only trains networks may lack
+    from models.shape_model import ShapeModel
 
 DEFAULT_BUNDLE = Path(__file__).parent / "l1"
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
@@ -121,6 +123,8 @@ class Bundle:
     def shape_model(self) -> ShapeModel:
         """The shape model."""
         with np.load(io.BytesIO(self.read("shape_model.npz")), allow_pickle=False) as stored:
+            from models.shape_model import ShapeModel
+
             return ShapeModel(stored["landmarks"], stored["weights"])
 
     @cached_property

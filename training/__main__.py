@@ -75,11 +75,12 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def make_scans(arguments: argparse.Namespace) -> None:
     """Generate labelled CTs, and put the real ones on the networks' grids."""
-    from training.segmentation.commands import make_scans
+    from training.segmentation.commands import make_anatomy, make_scans
 
-    scans = make_scans(arguments)
+    scans, (anatomy, labelled) = make_scans(arguments), make_anatomy(arguments)
     print(f"surroundings: {len(scans.crops)} synthetic, {len(scans.real_crops)} real")
     print(f"trunks: {len(scans.trunks)} synthetic, {len(scans.real_trunks)} real")
+    print(f"anatomy: {len(anatomy)} crops, {len(labelled)} real CTs")
 
 
 def train_segmentation(arguments: argparse.Namespace) -> None:
@@ -123,13 +124,20 @@ def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
         command.add_argument(
             "--report", type=Path, default=Path("docs/evaluation"), help="folder of tables and pictures"
         )
-        command.add_argument("--crops", type=int, default=640, help="synthetic surroundings of a vertebra")
+        command.add_argument(
+            "--crops", type=int, default=640, help="synthetic CTs about a vertebra, for the landmark network"
+        )
+        command.add_argument("--anatomy", type=int, default=600, help="drawn anatomy that the segmenter learns from")
         command.add_argument("--landmarks", type=int, default=240, help="synthetic surroundings of L5 and S1")
         command.add_argument("--trunks", type=int, default=240, help="synthetic trunks")
         command.add_argument("--jobs", type=int, default=-1, help="parallel jobs, -1: one a core")
     train.add_argument("--steps", type=int, help="of the base's training (default: the profile's)")
     train.add_argument("--networks", nargs="*", default=list(SEGMENTATION_NETWORKS), help="train only these")
-    train.add_argument("--only", nargs="*", help="train only these folds: a person's name, all")
+    train.add_argument("--only", nargs="*", help="train only these folds of the segmenter: base, a person's name, all")
+    train.add_argument("--device", help="of the segmenter: cuda or cpu (default: cuda where there is one)")
+    train.add_argument(
+        "--minutes", type=float, nargs=2, metavar=("BASE", "LATER"), help="longest time of the segmenter's trainings"
+    )
 
 
 def main() -> None:

@@ -3,19 +3,27 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from models.bundle import LANDMARKS, LOCATOR, SEGMENTER, Bundle
-from training.artifacts.bundle_writer import write_manifest
-from training.segmentation.data.real_cts import RealCt, data_folder_cts, verse_cts
-from training.segmentation.data.real_scans import write_real_scans
-from training.segmentation.data.scan_files import ScanFiles
-from training.segmentation.data.source_spines import read_spines
-from training.segmentation.data.synthetic_scans import make_crops, make_lumbosacral_crops, make_trunks
+
+if TYPE_CHECKING:
+    from training.segmentation.data.real_cts import RealCt
+    from training.segmentation.data.scan_files import ScanFiles
+    from training.segmentation.fitting.folds import Fold
+    from training.segmentation.networks.unets import Kind
 
 
 def make_scans(arguments: argparse.Namespace) -> ScanFiles:
-    """Generate labelled CTs, and put the real ones on the grids of the networks."""
+    """Generate the labelled CTs of locator and landmark network, and put the real ones on their grids."""
+    from training.segmentation.data.real_scans import write_real_scans
+    from training.segmentation.data.scan_files import ScanFiles
+    from training.segmentation.data.source_spines import read_spines
+    from training.segmentation.data.synthetic_scans import make_crops, make_lumbosacral_crops, make_trunks
+
     folder: Path = arguments.work / "scans"
     spines = read_spines(arguments.data, arguments.work)
     crops = make_crops(spines, folder / "crops", arguments.crops, jobs=arguments.jobs)
@@ -25,8 +33,58 @@ def make_scans(arguments: argparse.Namespace) -> ScanFiles:
     return ScanFiles(crops, real_crops, trunks, real_trunks, lumbosacral)
 
 
+def make_anatomy(arguments: argparse.Namespace) -> tuple[list[Path], list[Path]]:
+    """Make the files that the segmenter learns from, where they are missing.
+
+    A machine that has all of them needs nothing else: no data folder, PyVista or NIfTI reader.
+
+    Returns
+    -------
+    Files of anatomy crops, drawn and from whole label maps, and files of labelled real CTs.
+    """
+    folder: Path = arguments.work / "scans"
+
+    def draw(target: Path) -> list[Path]:
+        from training.segmentation.data.anatomy_drawing import make_anatomy_crops
+        from training.segmentation.data.source_spines import read_spines
+
+        spines = read_spines(arguments.data, arguments.work)
+        return make_anatomy_crops(spines, target, arguments.anatomy, jobs=arguments.jobs)
+
+    def cut(target: Path) -> list[Path]:
+        from training.segmentation.data.label_map_crops import make_label_map_crops
+
+        return make_label_map_crops(arguments.data, target)
+
+    def label(target: Path) -> list[Path]:
+        from training.segmentation.data.labelled_ct_files import write_labelled_cts
+
+        return write_labelled_cts(_real_cts(arguments), target)
+
+    drawn = _files(folder / "anatomy", "*.xz", arguments.anatomy, draw)
+    maps = _files(folder / "label_maps", "*.xz", 1, cut)
+    labelled = _files(folder / ("labelled-verse" if arguments.verse else "labelled"), "*.npz", 1, label)
+    return drawn[: arguments.anatomy] + maps, labelled
+
+
+def _files(folder: Path, pattern: str, count: int, make: Callable[[Path], list[Path]]) -> list[Path]:
+    """Return the files of a folder, which are made where there are fewer than `count`."""
+    files = sorted(folder.glob(pattern))
+    return files if len(files) >= count else make(folder)
+
+
 def _real_cts(arguments: argparse.Namespace) -> tuple[RealCt, ...]:
+    from training.segmentation.data.real_cts import data_folder_cts, verse_cts
+
     return verse_cts(arguments.verse) if arguments.verse else data_folder_cts(arguments.data)
+
+
+def _folds(arguments: argparse.Namespace) -> list[Fold]:
+    """Return the folds of the segmenter that are wanted, the base first."""
+    from training.segmentation.fitting.folds import BASE, folds
+
+    later = folds(tuple(ct.person for ct in _real_cts(arguments))) if arguments.verse else folds()
+    return [fold for fold in (BASE, *later) if not arguments.only or fold.name in arguments.only]
 
 
 def _trainings(arguments: argparse.Namespace) -> Path:
@@ -36,6 +94,7 @@ def _trainings(arguments: argparse.Namespace) -> Path:
 
 def evaluate_segmentation(arguments: argparse.Namespace) -> None:
     """Score every trained fold on the people it left out; write ``docs/evaluation/segmentation.md``."""
+    from training.segmentation.data.source_spines import read_spines
     from training.segmentation.evaluation.report_files import evaluate
     from training.segmentation.evaluation.trained_folds import TrainedFolds
 
@@ -50,26 +109,53 @@ def train_segmentation(arguments: argparse.Namespace) -> None:
     Locator and landmark network have no folds of single people: their bases, which have not seen the one person with a
     whole trunk, are evaluated.
     """
-    from training.segmentation.fitting.fold_training import train_landmarks, train_locator, train_segmenter
-    from training.segmentation.fitting.folds import ALL, folds
-    from training.segmentation.fitting.onnx_export import export_landmarks, export_locator, export_segmenter
-
-    how = (make_scans(arguments), _trainings(arguments), arguments.profile, arguments.steps)
     details = dict(Bundle(arguments.out).manifest.get("segmentation", {}))
     details["command"] = f"python -m training segmentation --profile {arguments.profile}"
-    people = tuple(ct.person for ct in _real_cts(arguments))
-    wanted = [fold for fold in folds(people) if not arguments.only or fold.name in arguments.only]
-    for network in arguments.networks:
+    others = [network for network in arguments.networks if network in ("locator", "landmarks")]
+    if others:
+        _train_others(arguments, others, details)
+    kinds = [network for network in arguments.networks if network not in others]
+    if kinds:
+        _train_segmenters(arguments, kinds, details)
+
+
+def _train_others(arguments: argparse.Namespace, networks: list[str], details: dict[str, object]) -> None:
+    """Train and export locator and landmark network."""
+    from training.artifacts.bundle_writer import write_manifest
+    from training.segmentation.fitting.fold_training import train_landmarks, train_locator
+    from training.segmentation.fitting.folds import ALL
+    from training.segmentation.fitting.onnx_export import export_landmarks, export_locator
+
+    how = (make_scans(arguments), _trainings(arguments), arguments.profile, arguments.steps)
+    for network in networks:
         if network == "locator":
             export_locator(train_locator(ALL, *how), arguments.out / LOCATOR)
-            write_manifest(arguments.out, segmentation=details)
-        elif network == "landmarks":
-            export_landmarks(train_landmarks(ALL, *how), arguments.out / LANDMARKS)
-            write_manifest(arguments.out, segmentation=details)
         else:
-            for fold in wanted:
-                model = train_segmenter(network, fold, *how)
-                if fold == ALL and network == "bifusion":
-                    export_segmenter(model, arguments.out / SEGMENTER)
-                    details["vgg_share_a_level"] = [round(share, 3) for share in model.fusion_weights()]
-                    write_manifest(arguments.out, segmentation=details)
+            export_landmarks(train_landmarks(ALL, *how), arguments.out / LANDMARKS)
+        write_manifest(arguments.out, segmentation=details)
+
+
+def _train_segmenters(arguments: argparse.Namespace, kinds: list[Kind], details: dict[str, object]) -> None:
+    """Train the folds of the segmenters; export BiFusion-UNet where ONNX is installed."""
+    from training.segmentation.fitting.folds import ALL
+    from training.segmentation.fitting.segmenter_data import SegmenterData
+    from training.segmentation.fitting.segmenter_training import SegmenterRun, train_segmenter
+    from training.segmentation.fitting.training_loop import default_device
+
+    data = SegmenterData(*make_anatomy(arguments), arguments.device or default_device())
+    minutes = tuple(arguments.minutes) if arguments.minutes else None
+    run = SegmenterRun(arguments.profile, arguments.steps, minutes)
+    for kind in kinds:
+        for fold in _folds(arguments):
+            model = train_segmenter(kind, fold, data, _trainings(arguments), run)
+            if fold != ALL or kind != "bifusion":
+                continue
+            if find_spec("onnx") is None:
+                print("onnx is not installed: run the same command where it is, with the checkpoints, to export")
+                continue
+            from training.artifacts.bundle_writer import write_manifest
+            from training.segmentation.fitting.onnx_export import export_segmenter
+
+            export_segmenter(model, arguments.out / SEGMENTER)
+            details["vgg_share_a_level"] = [round(share, 3) for share in model.fusion_weights()]
+            write_manifest(arguments.out, segmentation=details)

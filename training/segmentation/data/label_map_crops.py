@@ -9,7 +9,7 @@ from scipy import ndimage
 from scipy.spatial import Delaunay, QhullError
 from tqdm import tqdm
 
-from models.types import Bools, Bytes, Floats
+from models.types import Bools, Bytes, Floats, Integers
 from synthetic_ct.bone_labels import SACRUM, THORACOLUMBAR_LEVELS, label_of
 from synthetic_ct.tissue import Tissue
 from training.artifacts.files import record_settings
@@ -117,7 +117,7 @@ def _hull_by_slice(labelled: Bools) -> Bools:
     return hull
 
 
-def _inside_hull(points: Floats, queries: Floats) -> Bools:
+def _inside_hull(points: Integers, queries: Integers) -> Bools:
     """Return which of the queries (n, d) lie in the convex hull of the points (m, d); none where they are flat."""
     try:
         return np.asarray(Delaunay(points).find_simplex(queries) >= 0)

@@ -6,13 +6,13 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
+from training.segmentation.fitting.fit_segmenter import build_segmenter
 from training.segmentation.fitting.folds import ALL, BASE, Fold
 from training.segmentation.fitting.training_loop import CHECKPOINT, CURVES, load_trained
 from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet
 from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet
 from training.segmentation.networks.torch_session import TorchSession
-from training.segmentation.networks.unets import UNET_WIDTHS, BiFusionUNet, Kind, build
-from workers.imaging.network_input import CHANNELS
+from training.segmentation.networks.unets import BiFusionUNet, Kind
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
 from workers.locate.segmenter import Segmenter
@@ -39,7 +39,7 @@ class TrainedFolds:
 
     def segmenter(self, kind: Kind, fold: Fold) -> Segmenter:
         """Return a fold's segmenter."""
-        network = load_trained(build(kind, CHANNELS, UNET_WIDTHS[self.profile]), self._path(kind, fold))
+        network = load_trained(build_segmenter(kind, self.profile), self._path(kind, fold))
         return Segmenter(TorchSession(network))
 
     def locator(self, fold: Fold) -> Locator:
@@ -56,7 +56,7 @@ class TrainedFolds:
         """Return the share of the VGG features at each resolution in the shipped network; none where it is missing."""
         if not self.has("bifusion", ALL):
             return []
-        network = load_trained(build("bifusion", CHANNELS, UNET_WIDTHS[self.profile]), self._path("bifusion", ALL))
+        network = load_trained(build_segmenter("bifusion", self.profile), self._path("bifusion", ALL))
         assert isinstance(network, BiFusionUNet)
         return network.fusion_weights()
 

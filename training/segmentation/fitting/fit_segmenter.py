@@ -1,4 +1,4 @@
-"""Train BiFusion-UNet or a baseline on slices of synthetic and real vertebrae."""
+"""Train BiFusion-UNet or a baseline on slices of synthesised CTs and of labelled real ones."""
 
 from __future__ import annotations
 
@@ -7,69 +7,93 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
-from training.segmentation.data.crop_batches import CropBatches
-from training.segmentation.data.reference_cases import ReferenceCase
+from training.segmentation.fitting.boundary_loss import boundary_loss
 from training.segmentation.fitting.training_loop import Score, TrainingSettings, fit
-from training.segmentation.networks.torch_session import TorchSession
 from training.segmentation.networks.unets import UNET_WIDTHS, Kind, build
-from workers.imaging.network_input import CHANNELS
-from workers.imaging.resampling import CROP_STEP_MM, sample
-from workers.locate.segmenter import CROP_SHAPE, Segmenter
+from training.segmentation.synthesis.boundary_batches import BatchSize, BoundaryBatches
+from training.segmentation.synthesis.labelled_tensors import LabelledTensors
+from training.segmentation.synthesis.views import WINDOW_SHAPE, View, frame_of
+from workers.imaging.network_input import CHANNELS, STRUCTURES
 
-SEGMENTER_STEPS = {"paper": 40_000, "shipped": 6_000, "tiny": 4}
+SEGMENTER_STEPS = {"paper": 40_000, "shipped": 12_000, "tiny": 4}
 SEGMENTER_RATE = 2e-3
+SEGMENTER_BATCH = {"paper": BatchSize(2, 4, 24), "shipped": BatchSize(2, 4, 24), "tiny": BatchSize(1, 2, 4)}
 LEAST_CHANNELS_LAST = 16
 """Width from which the faster memory format is used: with fewer channels its gradients crash (torch 2.13, CPU)."""
-MISSED = 0.65
-"""Weight of a missed voxel, against 1 - MISSED of one too many: the thin tips of the processes were missed."""
+VALIDATION_BATCHES = 4
+VALIDATION_SLICES = 24
+"""Slices of a real CT in one pass of the network."""
+VERTEBRA = STRUCTURES.index("vertebra")
+FOUND = 0.5
+"""Probability from which a validation counts a pixel."""
 
 
-def segmenter_loss(logits: Tensor, target: Tensor) -> Tensor:
-    """Return the cross-entropy plus one minus the Tversky index of the batch, smoothed by one pixel.
-
-    Salehi et al., MLMI 2017; `MISSED` of one half is the Dice loss. Both arguments are (b, 1, h, w), the target from
-    0 to 1.
-    """
-    logits = logits.float()
-    p = torch.sigmoid(logits)
-    both, more, less = (p * target).sum(), (p * (1.0 - target)).sum(), ((1.0 - p) * target).sum()
-    index = (both + 1.0) / (both + (1.0 - MISSED) * more + MISSED * less + 1.0)
-    return functional.binary_cross_entropy_with_logits(logits, target) + 1.0 - index
+def build_segmenter(kind: Kind, profile: str) -> nn.Module:
+    """Return an untrained segmenter."""
+    return build(kind, CHANNELS, UNET_WIDTHS[profile], len(STRUCTURES))
 
 
 def fit_segmenter(
     kind: Kind,
     profile: str,
-    batches: CropBatches,
-    held_out: list[ReferenceCase],
+    batches: BoundaryBatches,
+    held_out: tuple[BoundaryBatches, list[LabelledTensors]],
     work: Path,
     settings: TrainingSettings,
 ) -> nn.Module:
-    """Train; `work` keeps the checkpoint and the curves: training loss, and F1 on people held out."""
+    """Train; `work` keeps the checkpoint and the curves.
+
+    The curves have the Dice score of each structure on synthesised CTs, and of the vertebra on every vertebra of
+    real CTs: ``person level`` in the scan's axes and ``person level turned`` in the vertebra's frame.
+    """
     torch.manual_seed(0)
-    layout = torch.channels_last if UNET_WIDTHS[profile] >= LEAST_CHANNELS_LAST else torch.contiguous_format
-    model = build(kind, CHANNELS, UNET_WIDTHS[profile]).to(memory_format=layout)
+    fast = UNET_WIDTHS[profile] >= LEAST_CHANNELS_LAST
+    layout = torch.channels_last if fast else torch.contiguous_format
+    model = build_segmenter(kind, profile).to(memory_format=layout)
+    torch.backends.cudnn.benchmark = True  # every batch has the same shape
 
     def loss(model: nn.Module, number: int) -> Tensor:
-        image, target = batches.batch(number)
-        return segmenter_loss(model(image.contiguous(memory_format=layout)), target)
+        with torch.no_grad(), torch.autocast(settings.device, enabled=False):
+            batch = batches.batch(number)
+        return boundary_loss(model(batch.slices.contiguous(memory_format=layout)), batch)
 
     def validate(model: nn.Module) -> Score:
-        return {"f1": f1(model, held_out)}
+        with torch.autocast(settings.device, torch.bfloat16):
+            return synthetic_dice(model, held_out[0]) | real_dice(model, held_out[1])
 
     return fit(model, loss, validate, work, settings)
 
 
-def f1(model: nn.Module, cases: list[ReferenceCase]) -> float:
-    """Return the mean F1 score (Dice) over cases, before the mask is cleaned."""
-    scores = []
-    segmenter = Segmenter(TorchSession(model))
-    for case in cases:
-        with torch.autocast("cpu", torch.bfloat16):
-            p = segmenter.probability(case.ct, case.centre)
-        reference = sample(case.reference, p.affine[:3, 3], CROP_STEP_MM, CROP_SHAPE, 0.0).voxels > 0.5
-        found = p.voxels > 0.5
-        scores.append(2.0 * (found & reference).sum() / max(found.sum() + reference.sum(), 1))
-    return float(np.mean(scores))
+def synthetic_dice(model: nn.Module, batches: BoundaryBatches) -> Score:
+    """Return the Dice score of each structure but "other", over `VALIDATION_BATCHES`."""
+    both, either = np.zeros(len(STRUCTURES)), np.zeros(len(STRUCTURES))
+    for number in range(VALIDATION_BATCHES):
+        batch = batches.batch(number)
+        p, t = model(batch.slices).float().softmax(dim=1) > FOUND, batch.targets > FOUND
+        both += (p & t).sum(dim=(0, 2, 3)).cpu().numpy()
+        either += (p.sum(dim=(0, 2, 3)) + t.sum(dim=(0, 2, 3))).cpu().numpy()
+    return {name: float(2.0 * b / max(e, 1.0)) for name, b, e in zip(STRUCTURES, both, either, strict=True)} | {}
+
+
+def real_dice(model: nn.Module, scans: list[LabelledTensors]) -> Score:
+    """Return the Dice score of each whole vertebra of real CTs, in the scan's axes and in the vertebra's frame."""
+    scores = {}
+    for scan in scans:
+        for which, level in enumerate(scan.source.levels):
+            name = f"{scan.source.person} {level}"
+            scores[name] = _dice(model, scan, which, np.eye(3))
+            scores[f"{name} turned"] = _dice(model, scan, which, frame_of(scan.source.up[which]))
+    return scores
+
+
+def _dice(
+    model: nn.Module, scan: LabelledTensors, which: int, turn: np.ndarray[tuple[int, ...], np.dtype[np.float64]]
+) -> float:
+    both = either = 0
+    for start in range(0, WINDOW_SHAPE[2], VALIDATION_SLICES):
+        view = View(turn, np.zeros(3), np.arange(start, start + VALIDATION_SLICES))
+        slices, targets = scan.look(which, view)
+        p, t = model(slices).float().softmax(dim=1)[:, VERTEBRA] > FOUND, targets[:, VERTEBRA] > FOUND
+        both, either = both + int((p & t).sum()), either + int(p.sum() + t.sum())
+    return 2.0 * both / max(either, 1)

@@ -18,14 +18,14 @@ SIDE_MULTIPLE = 16
 
 
 class _Segmenter(nn.Module):
-    """Ends with the sigmoid that training leaves to the loss."""
+    """Ends with the softmax that training leaves to the loss."""
 
     def __init__(self, network: nn.Module) -> None:
         super().__init__()
         self.network = network
 
     def forward(self, slices: Tensor) -> Tensor:
-        return torch.sigmoid(self.network(slices))
+        return self.network(slices).softmax(dim=1)
 
 
 class _Locator(nn.Module):
@@ -41,11 +41,11 @@ class _Locator(nn.Module):
 
 
 def export_segmenter(network: nn.Module, path: Path) -> None:
-    """Write a graph from ``slices`` (b, CHANNELS, h, w) to ``probability`` (b, 1, h, w).
+    """Write a graph from ``slices`` (b, CHANNELS, h, w) to ``probability`` (b, len(STRUCTURES), h, w).
 
     Any batch; h and w are multiples of 16.
     """
-    network = network.float().to(memory_format=torch.contiguous_format)
+    network = network.cpu().float().to(memory_format=torch.contiguous_format)
     batch, height, width = (torch.export.Dim(name, min=2) for name in ("batch", "h", "w"))
     example = torch.zeros(3, CHANNELS, CROP_SHAPE[0], CROP_SHAPE[1] + SIDE_MULTIPLE)
     dynamic = {0: batch, 2: SIDE_MULTIPLE * height, 3: SIDE_MULTIPLE * width}

@@ -49,6 +49,10 @@ class TrainingSettings:
         Steps between two validations.
     progress
         Whether to show the bar (None: where the output is a terminal).
+    device
+        Where the network is trained: ``cpu`` or ``cuda``.
+    minutes
+        The training ends after this time at the latest, over all runs; the learning rate falls faster then.
     """
 
     steps: int
@@ -56,6 +60,8 @@ class TrainingSettings:
     start: Path | None = None
     validate_every: int = 250
     progress: bool | None = None
+    device: str = "cpu"
+    minutes: float | None = None
 
 
 class TrainingState:
@@ -72,10 +78,10 @@ class TrainingState:
     """
 
     def __init__(self, model: nn.Module, work: Path, settings: TrainingSettings) -> None:
-        self.model, self.work, self.settings = model, work, settings
+        self.model, self.work, self.settings = model.to(settings.device), work, settings
         self.average = AveragedModel(model, avg_fn=_average, use_buffers=True)
         self.optimiser = torch.optim.AdamW(model.parameters(), lr=settings.rate, weight_decay=WEIGHT_DECAY)
-        self.done = 0
+        self.done, self.seconds = 0, 0.0
         self.curves: list[dict[str, float]] = []
         self.loss_sum, self.loss_count = 0.0, 0
         if (work / CHECKPOINT).exists():
@@ -85,11 +91,11 @@ class TrainingState:
             load_trained(self.average.module, settings.start)
 
     def _restore(self) -> None:
-        state = torch.load(self.work / CHECKPOINT, weights_only=True)
+        state = torch.load(self.work / CHECKPOINT, weights_only=True, map_location=self.settings.device)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
-        self.done, self.curves = state["done"], state["curves"]
+        self.done, self.curves, self.seconds = state["done"], state["curves"], state["seconds"]
         self.loss_sum, self.loss_count = state["running"]
 
     def save(self) -> None:
@@ -99,7 +105,8 @@ class TrainingState:
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "done": self.done,
-            "steps": self.settings.steps,
+            "steps": self.done if self.finished else self.settings.steps,
+            "seconds": self.seconds,
             "curves": self.curves,
             "running": [self.loss_sum, self.loss_count],
         }
@@ -107,12 +114,23 @@ class TrainingState:
             torch.save(state, part)
         (self.work / CURVES).write_text(json.dumps(self.curves))
 
+    @property
+    def share(self) -> float:
+        """Which part of the training is done, by steps or by time."""
+        limit = self.settings.minutes
+        return max(self.done / self.settings.steps, self.seconds / (60.0 * limit) if limit else 0.0)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all steps are done or the time is over."""
+        return self.share >= 1.0
+
     def step(self, loss: Loss) -> None:
         """Train by one batch. A gradient that is not finite is left out: a field of view of air has no variance."""
         for group in self.optimiser.param_groups:
-            group["lr"] = self.settings.rate * _rate_share(self.done, self.settings.steps)
+            group["lr"] = self.settings.rate * _rate_share(self.done, self.share)
         self.model.train()
-        with torch.autocast("cpu", torch.bfloat16):
+        with torch.autocast(self.settings.device, torch.bfloat16):
             value = loss(self.model, self.done)
         self.optimiser.zero_grad(set_to_none=True)
         value.backward()
@@ -150,19 +168,22 @@ def fit(model: nn.Module, loss: Loss, validate: Validate, work: Path, settings: 
         See `TrainingSettings`.
     """
     work.mkdir(parents=True, exist_ok=True)
-    state, steps = TrainingState(model, work, settings), settings.steps
+    state = TrainingState(model, work, settings)
     saved = time.monotonic()
+    started = saved - state.seconds
     hide = None if settings.progress is None else not settings.progress
-    with tqdm(total=steps, initial=state.done, desc=work.name, disable=hide, mininterval=5.0) as bar:
-        while state.done < steps:
+    with tqdm(total=settings.steps, initial=state.done, desc=work.name, disable=hide, mininterval=5.0) as bar:
+        while not state.finished:
             state.step(loss)
+            state.seconds = time.monotonic() - started
             bar.update()
-            if state.done % settings.validate_every == 0 or state.done == steps:
+            if state.done % settings.validate_every == 0 or state.finished:
                 bar.write(json.dumps(state.validate(validate)))
                 state.save()
             elif time.monotonic() - saved > CHECKPOINT_EVERY_S:
                 state.save()
                 saved = time.monotonic()
+    started = saved - state.seconds
     state.average.eval()
     return state.average.module
 
@@ -175,7 +196,7 @@ def load_trained(model: nn.Module, path: Path) -> nn.Module:
     RuntimeError
         The run is not finished.
     """
-    state = torch.load(path, weights_only=True)
+    state = torch.load(path, weights_only=True, map_location="cpu")
     if state["done"] < state["steps"]:
         raise RuntimeError(f"{path} is of step {state['done']} of {state['steps']}: let the training end first")
     average = state["average"]
@@ -191,7 +212,20 @@ def _average(average: Tensor, now: Tensor, count: Tensor | int) -> Tensor:
     return average + (now - average) * max(1.0 - AVERAGE_DECAY, 9.0 / (10.0 + float(count)))
 
 
-def _rate_share(step: int, steps: int) -> float:
-    """Return the share of the highest learning rate: a linear warm-up, then a cosine to 0."""
+def default_device() -> str:
+    """Return ``cuda`` where torch has it, else ``cpu``."""
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def is_finished(path: Path) -> bool:
+    """Whether there is a checkpoint of a finished run."""
+    if not path.exists():
+        return False
+    state = torch.load(path, weights_only=True, map_location="cpu")
+    return bool(state["done"] >= state["steps"])
+
+
+def _rate_share(step: int, share: float) -> float:
+    """Return the share of the highest learning rate: a linear warm-up over steps, a cosine to 0 over the training."""
     warm = min(1.0, (step + 1) / WARM_UP_STEPS)
-    return float(warm * 0.5 * (1.0 + torch.cos(torch.tensor(torch.pi * step / steps))))
+    return float(warm * 0.5 * (1.0 + torch.cos(torch.tensor(torch.pi * share))))

@@ -37,7 +37,7 @@ class TorchSession:
         with torch.no_grad():
             logits = self.network(torch.from_numpy(value)).float()
         if names == ["probability"]:
-            return [torch.sigmoid(logits).numpy()]
+            return [logits.softmax(dim=1).numpy()]
         if names == ["logits"]:
             return [logits.numpy()]
         return [logits[:, :-1].softmax(dim=1).numpy(), torch.sigmoid(logits[:, -1:]).numpy()]
