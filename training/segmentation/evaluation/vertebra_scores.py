@@ -76,13 +76,16 @@ def score_folds(
         for case, is_real in tqdm(cases, desc=f"without {fold.name}", disable=None):
             masks = {name: segment(segmenter, case) for name, segmenter in segmenters.items()}
             masks |= {"template": move_to_centre(template, case), "bone": bone_around(case)}
-            for method, mask in masks.items():
-                stress = None
-                if is_real and method == best:
-                    shown.append((case, mask))
-                    stress = _stress_or_none(engine, mask, case)
-                overlap = compare_masks(mask, case.reference)
-                scores.append(VertebraScore(method, fold.name, case.name, is_real, overlap, stress))
+            stress = {}
+            if is_real and best in masks:
+                shown.append((case, masks[best]))
+                stress[best] = _stress_or_none(engine, masks[best], case)
+            scores += [
+                VertebraScore(
+                    method, fold.name, case.name, is_real, compare_masks(mask, case.reference), stress.get(method)
+                )
+                for method, mask in masks.items()
+            ]
     return scores, shown
 
 
