@@ -8,7 +8,7 @@ from pathlib import Path
 
 from training.segmentation.fitting.fit_segmenter import build_segmenter
 from training.segmentation.fitting.folds import ALL, BASE, Fold
-from training.segmentation.fitting.training_loop import CHECKPOINT, CURVES, load_trained
+from training.segmentation.fitting.training_loop import CURVES, TRAINED, load_trained
 from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet
 from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet
 from training.segmentation.networks.torch_session import TorchSession
@@ -66,4 +66,4 @@ class TrainedFolds:
         return list(json.loads(path.read_text())) if path.exists() else []
 
     def _path(self, network: str, fold: Fold) -> Path:
-        return self.work / f"{network}-{self.profile}-{fold.name}" / CHECKPOINT
+        return self.work / f"{network}-{self.profile}-{fold.name}" / TRAINED

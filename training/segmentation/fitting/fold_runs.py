@@ -11,7 +11,7 @@ from torch import nn
 from training.artifacts.files import record_settings
 from training.segmentation.data.provenance import GENERATOR_VERSION
 from training.segmentation.fitting.folds import BASE, Fold
-from training.segmentation.fitting.training_loop import CHECKPOINT, TrainingSettings, is_finished
+from training.segmentation.fitting.training_loop import TRAINED, TrainingSettings, is_finished
 
 REAL_SHARE, SHARE_OF_ONE = 0.3, 0.05
 """How often a real scan is taken, and at most how often each, so that a few are not learned by heart."""
@@ -57,7 +57,7 @@ def train_fold(
     record_settings(folder, generator=GENERATOR_VERSION, scans=scans, steps=base.steps)
     if fold == BASE:
         return fit_fold(fold, folder, base)
-    start = work / f"{network}-{BASE.name}" / CHECKPOINT
+    start = work / f"{network}-{BASE.name}" / TRAINED
     if not is_finished(start):
         train_fold(network, BASE, fit_fold, work, scans, base)
     steps = max(int(LATER_STEPS * base.steps), 1)

@@ -18,7 +18,7 @@ from training.segmentation.fitting.fit_segmenter import (
 from training.segmentation.fitting.fold_runs import REAL_SHARE, train_fold
 from training.segmentation.fitting.folds import Fold
 from training.segmentation.fitting.segmenter_data import SegmenterData
-from training.segmentation.fitting.training_loop import CHECKPOINT, TrainingSettings, is_finished, load_trained
+from training.segmentation.fitting.training_loop import TRAINED, TrainingSettings, is_finished, load_trained
 from training.segmentation.networks.unets import Kind
 from training.segmentation.synthesis.boundary_batches import BoundaryBatches
 
@@ -68,8 +68,8 @@ def train_segmenter(kind: Kind, fold: Fold, data: SegmenterData, work: Path, run
     """
 
     def fit_fold(fold: Fold, folder: Path, settings: TrainingSettings) -> nn.Module:
-        if is_finished(folder / CHECKPOINT):
-            return load_trained(build_segmenter(kind, run.profile), folder / CHECKPOINT)
+        if is_finished(folder / TRAINED):
+            return load_trained(build_segmenter(kind, run.profile), folder / TRAINED)
         size, held_out = SEGMENTER_BATCH[run.profile], fold.without or SCANNED_PEOPLE
         crops = data.crops_without(fold.without)
         real = data.cts_without(fold.without) if fold.real else []

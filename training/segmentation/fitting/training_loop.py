@@ -17,6 +17,8 @@ from training.artifacts.files import atomic_path
 
 CHECKPOINT = "checkpoint.pt"
 CURVES = "curves.json"
+TRAINED = "trained.pt"
+"""The averaged weights alone: a quarter of a checkpoint."""
 CHECKPOINT_EVERY_S = 60.0
 """A killed run loses at most a minute."""
 AVERAGE_DECAY = 0.998
@@ -44,7 +46,7 @@ class TrainingSettings:
     rate
         Highest learning rate of AdamW; it falls to 0 along a cosine.
     start
-        Checkpoint of another, finished run whose averaged weights this one begins with.
+        `TRAINED` of another, finished run, whose averaged weights this one begins with.
     validate_every
         Steps between two validations.
     progress
@@ -99,13 +101,16 @@ class TrainingState:
         self.loss_sum, self.loss_count = state["running"]
 
     def save(self) -> None:
-        """Write the checkpoint and the curves."""
+        """Write the checkpoint, the averaged weights and the curves."""
+        steps = self.done if self.finished else self.settings.steps
+        trained = {"average": self.average.module.state_dict(), "done": self.done, "steps": steps}
+        with atomic_path(self.work / TRAINED) as part:
+            torch.save(trained, part)
         state = {
             "model": self.model.state_dict(),
             "average": self.average.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "done": self.done,
-            "steps": self.done if self.finished else self.settings.steps,
             "seconds": self.seconds,
             "curves": self.curves,
             "running": [self.loss_sum, self.loss_count],
@@ -189,7 +194,7 @@ def fit(model: nn.Module, loss: Loss, validate: Validate, work: Path, settings: 
 
 
 def load_trained(model: nn.Module, path: Path) -> nn.Module:
-    """Load the averaged weights of a finished run's checkpoint into `model`; return it in evaluation mode.
+    """Load the averaged weights of a finished run (`TRAINED`) into `model`; return it in evaluation mode.
 
     Raises
     ------
@@ -199,8 +204,7 @@ def load_trained(model: nn.Module, path: Path) -> nn.Module:
     state = torch.load(path, weights_only=True, map_location="cpu")
     if state["done"] < state["steps"]:
         raise RuntimeError(f"{path} is of step {state['done']} of {state['steps']}: let the training end first")
-    average = state["average"]
-    model.load_state_dict({k.removeprefix("module."): v for k, v in average.items() if k.startswith("module.")})
+    model.load_state_dict(state["average"])
     return model.eval()
 
 
@@ -218,7 +222,7 @@ def default_device() -> str:
 
 
 def is_finished(path: Path) -> bool:
-    """Whether there is a checkpoint of a finished run."""
+    """Whether there are the averaged weights of a finished run (`TRAINED`)."""
     if not path.exists():
         return False
     state = torch.load(path, weights_only=True, map_location="cpu")

@@ -119,9 +119,9 @@ def test_an_unfinished_run_is_not_loaded(tmp_path):
     with pytest.raises(Killed):
         run(tmp_path, killed_at(13))
     with pytest.raises(RuntimeError, match="step 8 of 24"):
-        load_trained(network(), tmp_path / "checkpoint.pt")
+        load_trained(network(), tmp_path / "trained.pt")
     trained = run(tmp_path)
-    assert same(weights(load_trained(network(), tmp_path / "checkpoint.pt")), weights(trained))
+    assert same(weights(load_trained(network(), tmp_path / "trained.pt")), weights(trained))
 
 
 def test_curves_are_written(tmp_path):
@@ -131,7 +131,7 @@ def test_curves_are_written(tmp_path):
     assert all(row.keys() == {"step", "loss", "error", "training"} for row in curves)
     assert curves[0]["loss"] > curves[2]["loss"] > 0.0
     assert {row["training"] for row in curves} == {0.0}  # validated in evaluation mode
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.pt", "curves.json"]
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["checkpoint.pt", "curves.json", "trained.pt"]
 
 
 def test_it_learns(tmp_path):
@@ -173,7 +173,7 @@ def test_the_average_of_the_weights_is_returned_and_kept(tmp_path):
         average = average + (now - average) * max(1.0 - AVERAGE_DECAY, 9.0 / (10.0 + count))
     torch.testing.assert_close(trained[3].weight, average, rtol=1e-5, atol=1e-7)
     assert float((trained[3].weight - model[3].weight).detach().abs().max()) > 1e-5  # not simply the last
-    loaded = load_trained(network().train(), tmp_path / "checkpoint.pt")
+    loaded = load_trained(network().train(), tmp_path / "trained.pt")
     assert same(weights(loaded), weights(trained))
     assert not loaded.training
     assert not trained.training
@@ -187,7 +187,7 @@ def test_a_run_starts_from_anothers_average(tmp_path):
         history.append(weights(model))
         return error(model, step)
 
-    run(tmp_path / "later", loss, steps=8, start=tmp_path / "base" / "checkpoint.pt")
+    run(tmp_path / "later", loss, steps=8, start=tmp_path / "base" / "trained.pt")
     assert all(torch.equal(history[0][name], value) for name, value in base.named_parameters())
     once = run(tmp_path / "later", loss, steps=8, start=tmp_path / "missing.pt")  # it has its own checkpoint now
     assert len(history) == 8
