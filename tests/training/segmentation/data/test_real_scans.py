@@ -8,9 +8,9 @@ from scipy import ndimage
 
 from synthetic_ct.bone_labels import SACRUM, THORACOLUMBAR_LEVELS, UNKNOWN
 from tests.training.segmentation.data.verse_files import write_verse
+from training.segmentation.data.provenance import SCANNED_PEOPLE
 from training.segmentation.data.real_cts import RealCt, data_folder_cts, verse_cts
 from training.segmentation.data.real_scans import BONE_HU, real_crops, real_trunk, write_real_scans
-from training.segmentation.data.provenance import SCANNED_PEOPLE
 from training.segmentation.data.scan_files import (
     CROP_SCAN_HIGH,
     CROP_SCAN_LOW,
