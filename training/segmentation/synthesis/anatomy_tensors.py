@@ -12,8 +12,10 @@ from models.types import Bytes, Floats
 from synthetic_ct.bone_labels import N_LABELS, SACRUM, THORACOLUMBAR_LEVELS, label_of
 from synthetic_ct.tissue import Tissue
 from training.segmentation.data.anatomy_crops import (
+    ANATOMY_MM,
     BEHIND_BIT,
     BONE_BIT,
+    CENTRE,
     DEPTH_STEP_MM,
     JOINT_BIT,
     VALUE_BITS,
@@ -80,6 +82,12 @@ class AnatomyTensors:
     def depth(self) -> Tensor:
         """(i, j, k) float32 mm: distance to the surface of the voxel's own bone."""
         return self.depth_steps.float() * DEPTH_STEP_MM
+
+    def random_point(self, random: np.random.Generator) -> Floats:
+        """Return the centre (3,) mm, from the body centre, of a random voxel of the vertebra in the middle."""
+        inside = torch.nonzero(self.is_bone & (self.value == label_of(self.level)))
+        voxel = inside[int(random.integers(len(inside)))].cpu().numpy().astype(np.float64)
+        return np.asarray((voxel - CENTRE) * ANATOMY_MM)
 
     def structures(self) -> Tensor:
         """Return (1, 6, i, j, k) of `sampling_dtype`: 1 where a voxel is that one of `STRUCTURES`."""

@@ -105,9 +105,10 @@ def look_at_synthetic(
     low, step = (torch.tensor(v, device=ct.device, dtype=torch.float32) for v in (plan.low, plan.step))
     slices, targets = [], []
     for _ in range(views):
-        points, heights = View.draw(random, warp.up_in_scanner, count).points(ct.device)
+        view = View.draw(random, warp.up_in_scanner, count, warp.to_scanner(anatomy.random_point(random)))
+        points, heights = view.points(ct.device)
         voxels = (points - low) / step
-        slices.append(channels(interpolate(ct, voxels, AIR)[0], heights))
+        slices.append(channels(view, interpolate(ct, voxels, AIR)[0], heights))
         seen = interpolate(structures, warp(points[:, MIDDLE])).movedim(0, 1).float()
         targets.append(nothing_outside(seen, outside_field(voxels[:, MIDDLE], plan.shape)))
     return torch.cat(slices), torch.cat(targets)

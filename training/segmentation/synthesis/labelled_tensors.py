@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -70,7 +70,7 @@ class LabelledTensors:
         offset = inverse[:3, :3] @ self.source.centres[which] + inverse[:3, 3]
         matrix, start = (torch.tensor(v, device=ct.device, dtype=torch.float32) for v in (inverse[:3, :3].T, offset))
         voxels = points @ matrix + start
-        slices = channels(interpolate(ct, voxels, AIR)[0], heights)
+        slices = channels(view, interpolate(ct, voxels, AIR)[0], heights)
         middle = voxels[:, MIDDLE]
         targets = interpolate(self.structures(self.source.levels[which]), middle).movedim(0, 1).float()
         return slices, nothing_outside(targets, outside_field(middle, tuple(ct.shape[2:])))
@@ -97,4 +97,4 @@ def _draw_view(random: np.random.Generator, up: Floats, count: int) -> View:
     view = View.draw(random, up, count)
     size = np.exp(random.normal(0.0, STRETCH_SD) + random.normal(0.0, ASPECT_SD, 3))
     mirror = np.array([-1.0 if random.random() < 0.5 else 1.0, 1.0, 1.0])
-    return View(view.turn @ np.diag(size * mirror), view.shift, view.slices)
+    return replace(view, turn=view.turn @ np.diag(size * mirror))

@@ -37,6 +37,10 @@ TURN_SD_DEG = (4.0, 3.0, 3.0)
 """Standard deviations of the error of the frame, and of turns of the scan's axes. By judgement."""
 SHIFT_SD_MM, FAR_SHARE, FAR_MM = 2.5, 0.25, 10.0
 """Error of the body centre along each axis. Body centres are located to 2 mm; now and then the error is larger."""
+SEED_SHARE, SEED_WINDOW_MM = 0.12, 15.0
+"""How often the view's origin lies anywhere in the vertebra, as a seed does, and how far its window strays then."""
+SEED_HEIGHT_MM = 10.0
+"""From this height over the body centre on, the window of a seed is moved down or up to the vertebra."""
 NEAR_SHARE, NEAR_SD_SLICES = 0.5, 13.0
 """How often slices are taken near the body's, and the standard deviation of their heights."""
 NEAR_MIDDLE = 2
@@ -55,20 +59,30 @@ class View:
         (3,) mm in the scanner's frame: the view's origin.
     slices
         (n,) indices into the slices of the window.
+    low
+        (3,) mm in the view: the window's first voxel.
     """
 
     turn: Floats
     shift: Floats
     slices: NDArray[np.int64]
+    low: tuple[float, float, float] = WINDOW_LOW
 
     @classmethod
-    def draw(cls, random: np.random.Generator, up: Floats, count: int) -> View:
-        """Return a random view of `count` slices of a vertebra with the axis `up` (3,)."""
+    def draw(cls, random: np.random.Generator, up: Floats, count: int, seed: Floats | None = None) -> View:
+        """Return a random view of `count` slices of a vertebra with the axis `up` (3,).
+
+        `seed` is a point (3,) of the vertebra, mm in the scanner's frame from the body centre: now and then the view's
+        origin lies there.
+        """
         turn = frame_of(up) if random.random() < FRAME_SHARE else np.eye(3)
         turn = turn @ rotation_matrix(np.radians(random.normal(0.0, TURN_SD_DEG)))
+        slices = _draw_slices(random, count)
+        if seed is not None and random.random() < SEED_SHARE:
+            return cls(turn, seed, slices, _seed_window(random, turn.T @ seed))
         far = random.random() < FAR_SHARE
         shift = random.uniform(-FAR_MM, FAR_MM, 3) if far else random.normal(0.0, SHIFT_SD_MM, 3)
-        return cls(turn, shift, _draw_slices(random, count))
+        return cls(turn, shift, slices)
 
     def points(self, device: torch.device) -> tuple[Tensor, Tensor]:
         """Return where the channels' pixels lie.
@@ -77,16 +91,28 @@ class View:
         -------
         Points (n, len(NEIGHBOURS), h, w, 3) mm in the scanner's frame, and the heights (n,) mm of the slices.
         """
-        x, y = (_axis(axis, device) for axis in range(2))
+        x, y = self.axes(device)
         planes = self.slices[:, None] + np.array(NEIGHBOURS)
-        z = torch.tensor(WINDOW_LOW[2] + WINDOW_STEP[2] * planes, device=device, dtype=torch.float32)
+        z = torch.tensor(self.low[2] + WINDOW_STEP[2] * planes, device=device, dtype=torch.float32)
         parts = torch.broadcast_tensors(x[None, None, :, None], y[None, None, None, :], z[:, :, None, None])
         turn, shift = (torch.tensor(v, device=device, dtype=torch.float32) for v in (self.turn, self.shift))
         return torch.stack(parts, dim=-1) @ turn.T + shift, z[:, MIDDLE]
 
+    def axes(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return x (h,) and y (w,) of the pixels, mm in the view."""
+        x, y = (
+            self.low[a] + WINDOW_STEP[a] * torch.arange(WINDOW_SHAPE[a], device=device, dtype=torch.float32)
+            for a in range(2)
+        )
+        return x, y
 
-def _axis(axis: int, device: torch.device) -> Tensor:
-    return WINDOW_LOW[axis] + WINDOW_STEP[axis] * torch.arange(WINDOW_SHAPE[axis], device=device, dtype=torch.float32)
+
+def _seed_window(random: np.random.Generator, seed: Floats) -> tuple[float, float, float]:
+    """Return the window's first voxel (3,) about a seed (3,) mm from the body centre: it strays towards the body."""
+    x, y = np.array(WINDOW_LOW[:2]) - seed[:2] * random.uniform(0.0, 1.0)
+    x, y = np.array([x, y]) + random.uniform(-SEED_WINDOW_MM, SEED_WINDOW_MM, 2)
+    z = WINDOW_LOW[2] - (seed[2] if abs(seed[2]) > SEED_HEIGHT_MM else 0.0)
+    return float(x), float(y), float(z)
 
 
 def _draw_slices(random: np.random.Generator, count: int) -> NDArray[np.int64]:
@@ -106,17 +132,19 @@ def frame_of(up: Floats) -> Floats:
     return np.asarray(Rotation.from_rotvec(axis / sine * math.atan2(sine, float(up[2]))).as_matrix())
 
 
-def channels(hu: Tensor, heights: Tensor) -> Tensor:
+def channels(view: View, hu: Tensor, heights: Tensor) -> Tensor:
     """Return the network's input (n, CHANNELS, h, w), by the formulas of `workers.imaging.network_input`.
 
     Parameters
     ----------
+    view
+        Says where the mark lies in the window.
     hu
         (n, len(NEIGHBOURS), h, w).
     heights
         (n,) mm of the slices over the mark.
     """
-    x, y = (_axis(axis, hu.device) for axis in range(2))
+    x, y = view.axes(hu.device)
     mark = torch.exp(-(x[:, None].square() + y[None, :].square()) / (2.0 * CENTRE_MM**2))
     height = (heights / HEIGHT_MM).clamp(-MOST_HEIGHTS, MOST_HEIGHTS)[:, None, None, None]
     image = (hu.clamp(LOW_HU, HIGH_HU) - MIDDLE_HU) / SCALE_HU

@@ -85,8 +85,12 @@ class Warp:
     @property
     def up_in_scanner(self) -> Floats:
         """(3,) unit vector: the body's axis in the scanner's frame."""
-        up = np.linalg.solve(self.matrix, self.up)
+        up = self.to_scanner(self.up)
         return np.asarray(up / np.linalg.norm(up))
+
+    def to_scanner(self, offset: Floats) -> Floats:
+        """Return where a point (3,) of the crop lies in the scanner, mm from the body centre; elastic changes apart."""
+        return np.asarray(np.linalg.solve(self.matrix, offset))
 
     def __call__(self, points: Tensor) -> Tensor:
         """Return the crop's voxels (..., 3) of points (..., 3) mm in the scanner's frame."""
