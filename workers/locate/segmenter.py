@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage
 
 from models.types import Floats
-from workers.imaging.network_input import CHANNELS, NEIGHBOURS, centre_channels, normalise
+from workers.imaging.network_input import CHANNELS, NEIGHBOURS, STRUCTURES, centre_channels, normalise
 from workers.imaging.resampling import CROP_STEP_MM, crop, sample
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
@@ -44,7 +44,8 @@ class Segmenter:
     Parameters
     ----------
     session
-        ONNX Runtime session of the exported network: ``slices`` (b, CHANNELS, h, w) to ``probability`` (b, 1, h, w).
+        ONNX Runtime session of the exported network: ``slices`` (b, CHANNELS, h, w) to ``probability``, of each of
+        `STRUCTURES` (b, 6, h, w) or of the vertebra alone (b, 1, h, w).
     """
 
     def __init__(self, session: Any) -> None:
@@ -85,7 +86,8 @@ class Segmenter:
                 slices[:, c] = hu[:, :, planes + MARGIN + step].transpose(2, 0, 1)
             slices[:, -2], slices[:, -1] = centre_channels(x[None, :, None], y[None, None, :], z[planes][:, None, None])
             found = self.session.run(["probability"], {"slices": slices})[0]
-            out[:, :, start : start + BATCH] = found[:, 0].transpose(1, 2, 0)
+            own = STRUCTURES.index("vertebra") if found.shape[1] == len(STRUCTURES) else 0
+            out[:, :, start : start + BATCH] = found[:, own].transpose(1, 2, 0)
         affine = np.diag([*CROP_STEP_MM[:2], every * CROP_STEP_MM[2], 1.0])
         affine[:3, 3] = first
         return Volume(out, affine)
