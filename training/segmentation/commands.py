@@ -150,8 +150,8 @@ def _train_segmenters(arguments: argparse.Namespace, kinds: list[Kind], details:
             model = train_segmenter(kind, fold, data, _trainings(arguments), run)
             if fold != ALL or kind != "bifusion":
                 continue
-            if find_spec("onnx") is None:
-                print("onnx is not installed: run the same command where it is, with the checkpoints, to export")
+            if find_spec("onnx") is None or find_spec("nibabel") is None:
+                print("onnx or nibabel is missing: run the same command where both are, with the checkpoints, to export")
                 continue
             from training.artifacts.bundle_writer import write_manifest
             from training.segmentation.fitting.onnx_export import export_segmenter

@@ -59,8 +59,7 @@ def fit_segmenter(
         return boundary_loss(model(batch.slices.contiguous(memory_format=layout)), batch)
 
     def validate(model: nn.Module) -> Score:
-        with torch.autocast(settings.device, torch.bfloat16):
-            return synthetic_dice(model, held_out[0]) | real_dice(model, held_out[1])
+        return synthetic_dice(model, held_out[0]) | real_dice(model, held_out[1])
 
     return fit(model, loss, validate, work, settings)
 
@@ -70,10 +69,12 @@ def synthetic_dice(model: nn.Module, batches: BoundaryBatches) -> Score:
     both, either = np.zeros(len(STRUCTURES)), np.zeros(len(STRUCTURES))
     for number in range(VALIDATION_BATCHES):
         batch = batches.batch(number)
-        p, t = model(batch.slices).float().softmax(dim=1) > FOUND, batch.targets > FOUND
+        p, t = _shares(model, batch.slices) > FOUND, batch.targets > FOUND
         both += (p & t).sum(dim=(0, 2, 3)).cpu().numpy()
         either += (p.sum(dim=(0, 2, 3)) + t.sum(dim=(0, 2, 3))).cpu().numpy()
-    return {name: float(2.0 * b / max(e, 1.0)) for name, b, e in zip(STRUCTURES, both, either, strict=True)} | {}
+    scores = {name: float(2.0 * b / max(e, 1.0)) for name, b, e in zip(STRUCTURES, both, either, strict=True)}
+    del scores["other"]
+    return scores
 
 
 def real_dice(model: nn.Module, scans: list[LabelledTensors]) -> Score:
@@ -94,6 +95,13 @@ def _dice(
     for start in range(0, WINDOW_SHAPE[2], VALIDATION_SLICES):
         view = View(turn, np.zeros(3), np.arange(start, start + VALIDATION_SLICES))
         slices, targets = scan.look(which, view)
-        p, t = model(slices).float().softmax(dim=1)[:, VERTEBRA] > FOUND, targets[:, VERTEBRA] > FOUND
+        p, t = _shares(model, slices)[:, VERTEBRA] > FOUND, targets[:, VERTEBRA] > FOUND
         both, either = both + int((p & t).sum()), either + int(p.sum() + t.sum())
     return 2.0 * both / max(either, 1)
+
+
+def _shares(model: nn.Module, slices: Tensor) -> Tensor:
+    """Return the probability (n, 6, h, w) of each structure."""
+    with torch.autocast(slices.device.type, torch.bfloat16):
+        logits = model(slices)
+    return logits.float().softmax(dim=1)
