@@ -151,7 +151,9 @@ def _train_segmenters(arguments: argparse.Namespace, kinds: list[Kind], details:
             if fold != ALL or kind != "bifusion":
                 continue
             if find_spec("onnx") is None or find_spec("nibabel") is None:
-                print("onnx or nibabel is missing: run the same command where both are, with the checkpoints, to export")
+                print(
+                    "onnx or nibabel is missing: run the same command where both are, with the checkpoints, to export"
+                )
                 continue
             from training.artifacts.bundle_writer import write_manifest
             from training.segmentation.fitting.onnx_export import export_segmenter

@@ -51,8 +51,12 @@ class LandmarkBatches:
         Crops of synthetic CTs.
     lumbosacral
         Crops about the lumbosacral junction of synthetic CTs.
-    real, real_share, seed
-        See `crop_batches.CropBatches`.
+    real
+        Crops of real CTs.
+    real_share
+        How often a real one is taken.
+    seed
+        A batch depends on it and on its number alone.
     """
 
     paths: list[Path]

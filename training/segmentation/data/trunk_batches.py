@@ -63,8 +63,12 @@ class TrunkBatches:
     ----------
     paths
         Trunks of synthetic CTs.
-    real, real_share, seed
-        See `crop_batches.CropBatches`.
+    real
+        Trunks of real CTs.
+    real_share
+        How often a real one is taken.
+    seed
+        A sample depends on it and on its number alone.
     """
 
     paths: list[Path]

@@ -188,7 +188,6 @@ def fit(model: nn.Module, loss: Loss, validate: Validate, work: Path, settings: 
             elif time.monotonic() - saved > CHECKPOINT_EVERY_S:
                 state.save()
                 saved = time.monotonic()
-    started = saved - state.seconds
     state.average.eval()
     return state.average.module
 

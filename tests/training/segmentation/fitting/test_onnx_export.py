@@ -25,7 +25,7 @@ from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, Landmar
 from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet  # noqa: E402
 from training.segmentation.networks.torch_session import TorchSession  # noqa: E402
 from training.segmentation.networks.unets import UNET_WIDTHS, build  # noqa: E402
-from workers.imaging.network_input import CHANNELS  # noqa: E402
+from workers.imaging.network_input import CHANNELS, STRUCTURES  # noqa: E402
 from workers.locate.landmark_network import LOGITS, SIDE_SHAPE  # noqa: E402
 from workers.locate.locator import CLASSES  # noqa: E402
 
@@ -77,7 +77,9 @@ class Exported:
 
 @pytest.fixture(scope="module")
 def segmenter(tmp_path_factory) -> Exported:
-    network = trained(seeded(lambda: build("bifusion", CHANNELS, UNET_WIDTHS["tiny"])), 2, CHANNELS, 64, 64)
+    network = trained(
+        seeded(lambda: build("bifusion", CHANNELS, UNET_WIDTHS["tiny"], len(STRUCTURES))), 2, CHANNELS, 64, 64
+    )
     return Exported(network, export_segmenter, tmp_path_factory.mktemp("segmenter") / "segmenter.onnx")
 
 
@@ -91,7 +93,7 @@ def locator(tmp_path_factory) -> Exported:
 def test_the_segmenters_graph_is_the_network(segmenter, batch, height, width):
     slices = np.random.default_rng(batch).standard_normal((batch, CHANNELS, height, width)).astype(np.float32)
     (found,) = segmenter.session.run(["probability"], {"slices": slices})
-    assert found.shape == (batch, 1, height, width)
+    assert found.shape == (batch, len(STRUCTURES), height, width)
     assert found.std() > 0.01
     (expected,) = TorchSession(rounded(segmenter.network)).run(["probability"], {"slices": slices})
     np.testing.assert_allclose(found, expected, atol=1e-3, rtol=0)  # a weight between two halves goes either way
