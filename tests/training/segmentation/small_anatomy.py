@@ -12,8 +12,8 @@ from training.segmentation.data.anatomy_crops import CENTRE, AnatomyCrop, encode
 SHAPE = (88, 122, 110)
 """Voxels: the least that hold the body centre, a disc on either side and something around them."""
 OWN = label_of("L3")
-DISC_ABOVE, DISC_BELOW = (13, 22), (14, 21)
-"""Where the discs begin and end, mm above and below the body centre."""
+DISC_ABOVE, DISC_BELOW = (12.5, 21.5), (14.5, 21.5)
+"""Faces of the discs, mm above and below the body centre: half a voxel beyond the outermost voxels' centres."""
 
 
 def columns(low: tuple[int, int, int], high: tuple[int, int, int]) -> tuple[slice, slice, slice]:
