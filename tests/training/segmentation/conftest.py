@@ -5,14 +5,23 @@ from pathlib import Path
 
 import pytest
 
+from models.bundle import Bundle
 from synthetic_ct.spine import make_template_spine
 from synthetic_ct.whole_ct import SyntheticCt, make_lumbar_ct, write_ct
+from workers.mesh.subject_mesh import MeshMorpher
 
 
 @pytest.fixture(scope="session")
-def verse_person() -> SyntheticCt:
+def morpher() -> MeshMorpher:
+    """The template that shapes are fitted with: it takes seconds to prepare."""
+    bundle = Bundle()
+    return MeshMorpher(bundle.template, bundle.shape_model)
+
+
+@pytest.fixture(scope="session")
+def verse_person(morpher) -> SyntheticCt:
     """The CT of one synthetic person."""
-    return make_lumbar_ct(4, [make_template_spine()])
+    return make_lumbar_ct(4, [make_template_spine(morpher)])
 
 
 @pytest.fixture(scope="session")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,34 +11,61 @@ import pytest
 
 from models.bundle import DEFAULT_BUNDLE, NETWORKS, SEGMENTER, Bundle
 from training.__main__ import main
+from workers.imaging.network_input import CHANNELS, STRUCTURES
+
+COMMAND = (
+    "x segmentation --data {data} --out {bundle} --work {work} --verse {verse} --crops 1 --landmarks 1 --trunks 1"
+    " --anatomy 1 --profile tiny --steps 2 --networks locator landmarks bifusion --jobs 1"
+)
 
 
-@pytest.mark.timeout(900)  # 66 shapes are registered first: 2 minutes on two idle cores
-@pytest.mark.filterwarnings("ignore")  # torch's exporter warns of its own parts
-def test_one_command_trains_and_exports(verse_folder, data_dir, tmp_path, monkeypatch):
+@pytest.fixture
+def few_sources(monkeypatch, morpher) -> None:
+    """Two real vertebrae, one scan of each kind, short validations: the whole chain without its minutes."""
     pytest.importorskip("torch", reason="torch is not installed (make training)")
+    from training.segmentation.data import label_map_crops, source_spines, synthetic_scans
+    from training.segmentation.fitting import fit_landmarks, fit_locator, fit_segmenter
+    from training.shapes import registration
+    from training.shapes.sources import Source
+
+    sources = tuple(Source("visible_human", level, f"shapes/visible_human_male/{level}.ply") for level in ("L4", "L5"))
+    monkeypatch.setattr(source_spines, "SOURCES", sources[:1])
+    monkeypatch.setattr(source_spines, "read_spines", partial(source_spines.read_spines, sources=sources))
+    for module in (source_spines, registration):
+        monkeypatch.setattr(module, "MeshMorpher", lambda *_: morpher)
+    monkeypatch.setattr(label_map_crops, "LABEL_MAPS", label_map_crops.LABEL_MAPS[:1])
+    monkeypatch.setattr(label_map_crops, "LABEL_MAP_LEVELS", ("L4",))
+    monkeypatch.setattr(synthetic_scans, "IMAGES", 1)
+    for module, name in ((fit_landmarks, "BATCHES"), (fit_locator, "VOLUMES"), (fit_segmenter, "BATCHES")):
+        monkeypatch.setattr(module, f"VALIDATION_{name}", 1)
+    monkeypatch.setattr(fit_segmenter, "WINDOW_SHAPE", (128, 128, fit_segmenter.VALIDATION_SLICES))
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.filterwarnings("ignore")  # torch's exporter warns of its own parts
+def test_one_command_trains_and_exports(few_sources, verse_folder, data_dir, tmp_path, monkeypatch):
     bundle, work = tmp_path / "bundle", tmp_path / "work"
     shutil.copytree(DEFAULT_BUNDLE, bundle)
     for name in NETWORKS:
         (bundle / name).unlink(missing_ok=True)
-    stored = Path("build/training")
-    for folder in ("posed", "registered"):  # they take minutes to make; copied where they exist
-        if (stored / folder).is_dir():
-            shutil.copytree(stored / folder, work / folder)
-    command = f"x segmentation --data {data_dir} --out {bundle} --work {work} --verse {verse_folder}"
-    command += (
-        " --crops 2 --landmarks 2 --trunks 2 --profile tiny --steps 4 --networks locator landmarks bifusion --jobs 1"
-    )
+    command = COMMAND.format(data=data_dir, bundle=bundle, work=work, verse=verse_folder)
     monkeypatch.setattr("sys.argv", command.split())
     main()
     assert sorted(p.name for p in (work / "segmentation-verse").iterdir()) == [
         *(f"bifusion-tiny-{fold}" for fold in ("a", "all", "base")),
         *(f"{network}-tiny-{fold}" for network in ("landmarks", "locator") for fold in ("all", "base")),
     ]
+    assert _names(work / "scans" / "anatomy") == ["00000.xz"]
+    assert len(_names(work / "scans" / "label_maps")) == len(_names(work / "scans" / "labelled-verse")) == 1
     made = Bundle(bundle)
     assert made.has(*NETWORKS)
     assert len(made.manifest["segmentation"]["vgg_share_a_level"]) == 5
     session = made.session(SEGMENTER)
-    (probability,) = session.run(["probability"], {"slices": np.zeros((2, 9, 32, 48), np.float32)})
-    assert probability.shape == (2, 1, 32, 48)
-    assert ((probability >= 0.0) & (probability <= 1.0)).all()
+    (probability,) = session.run(["probability"], {"slices": np.zeros((2, CHANNELS, 32, 48), np.float32)})
+    assert probability.shape == (2, len(STRUCTURES), 32, 48)
+    np.testing.assert_allclose(probability.sum(axis=1), 1.0, atol=1e-5)
+
+
+def _names(folder: Path) -> list[str]:
+    """Return the names of the scans in a folder, without the settings."""
+    return sorted(path.name for path in folder.iterdir() if path.suffix != ".json")

@@ -24,13 +24,14 @@ def test_every_person_has_neighbouring_vertebrae():
         assert sorted(own) == list(range(min(own), max(own) + 1)), person
 
 
-def test_fitted_nodes_are_read(tmp_path, monkeypatch):
+def test_fitted_nodes_are_read(tmp_path, monkeypatch, morpher):
     template = Bundle().template
     nodes = template.nodes[: template.n_surface].astype(np.float32)
     sources = (Source("b", "L1", "none"), Source("a", "L2", "none"), Source("a", "L1", "none"))
     (tmp_path / "posed").mkdir()
     for i, source in enumerate(sources):
         np.savez(tmp_path / "posed" / f"{source.name}.npz", points=nodes + np.float32(i))
+    monkeypatch.setattr(source_spines, "MeshMorpher", lambda *_: morpher)
     monkeypatch.setattr(source_spines, "register", lambda *_: [])
     monkeypatch.setattr(source_spines, "mode_spread", lambda _: np.zeros(1))
     spines = read_spines(tmp_path / "nowhere", tmp_path, sources)
