@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.contract.errors import MorphFailed
-from app.contract.params import JobParams
+from app.contract.params import JobParams, Vertebra
 from app.contract.report import Segmentation
 from workers.engine import engine
 from workers.geometry.surface import Surface
@@ -79,7 +79,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     with clock.stage("surface"):
         surface = extract_surface(vertebra.voxels, vertebra.affine)
     with clock.stage("morph"):
-        mesh = morph(vertebra, surface, params, segmented=mask is None)
+        mesh = morph(vertebra, surface, None if mask else params.vertebra)
     stress = compute_stress(mesh.points, params, clock)
     with clock.stage("write"):
         stressed = StressedMesh(engine().template, mesh.points, stress.field, stress.extra)
@@ -128,21 +128,19 @@ def vertebra_of_ct(ct: Volume, params: JobParams, clock: StageClock) -> tuple[Cl
         return vertebra, segmentation_section(location, probability, vertebra)
 
 
-def morph(vertebra: CleanMask, surface: Surface, params: JobParams, *, segmented: bool) -> SubjectMesh:
+def morph(vertebra: CleanMask, surface: Surface, segmented: Vertebra | None = None) -> SubjectMesh:
     """Return the template on the vertebra's surface; refuse a shape that it does not fit as what it probably is.
 
     Parameters
     ----------
     vertebra, surface
         The mask, and its surface in the world.
-    params
-        What the client asked for.
     segmented
-        Whether the mask is a segmentation of ours, or was sent.
+        Level asked for, where the mask is a segmentation of ours; None where a mask was sent.
     """
     try:
         return engine().morpher.morph(surface, float(vertebra.spacing.max()))
     except MorphFailed as error:
         if segmented:
-            raise unlike_a_vertebra(params.vertebra, error) from error
+            raise unlike_a_vertebra(segmented, error) from error
         raise explain_misfit(vertebra, error) from error
