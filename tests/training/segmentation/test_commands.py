@@ -21,15 +21,16 @@ COMMAND = (
 
 @pytest.fixture
 def few_sources(monkeypatch, morpher) -> None:
-    """Two real vertebrae, one scan of each kind, short validations: the whole chain without its minutes."""
+    """One real vertebra, one scan of each kind, coarse and few slices: the whole chain without its minutes."""
     pytest.importorskip("torch", reason="torch is not installed (make training)")
     from training.segmentation.data import label_map_crops, source_spines, synthetic_scans
     from training.segmentation.fitting import fit_landmarks, fit_locator, fit_segmenter
+    from training.segmentation.synthesis import scanner
     from training.shapes import registration
     from training.shapes.sources import Source
 
-    sources = tuple(Source("visible_human", level, f"shapes/visible_human_male/{level}.ply") for level in ("L4", "L5"))
-    monkeypatch.setattr(source_spines, "SOURCES", sources[:1])
+    sources = (Source("visible_human", "L5", "shapes/visible_human_male/L5.ply"),)
+    monkeypatch.setattr(source_spines, "SOURCES", sources)
     monkeypatch.setattr(source_spines, "read_spines", partial(source_spines.read_spines, sources=sources))
     for module in (source_spines, registration):
         monkeypatch.setattr(module, "MeshMorpher", lambda *_: morpher)
@@ -38,7 +39,9 @@ def few_sources(monkeypatch, morpher) -> None:
     monkeypatch.setattr(synthetic_scans, "IMAGES", 1)
     for module, name in ((fit_landmarks, "BATCHES"), (fit_locator, "VOLUMES"), (fit_segmenter, "BATCHES")):
         monkeypatch.setattr(module, f"VALIDATION_{name}", 1)
-    monkeypatch.setattr(fit_segmenter, "WINDOW_SHAPE", (128, 128, fit_segmenter.VALIDATION_SLICES))
+    monkeypatch.setattr(fit_segmenter, "VALIDATION_SLICES", 4)
+    monkeypatch.setattr(fit_segmenter, "WINDOW_SHAPE", (128, 128, 4))
+    monkeypatch.setattr(scanner, "LEAST_PIXEL_MM", 3.0)
 
 
 @pytest.mark.timeout(300)

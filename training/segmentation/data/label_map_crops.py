@@ -68,9 +68,10 @@ def label_map_crop(label_map: LabelMap, level: str) -> AnatomyCrop:
     labels = ndimage.map_coordinates(label_map.labels.voxels, voxels, order=0, cval=0)
     bone = _sample_bones(label_map, np.unique(labels), voxels)
     tissue = _draw_soft_tissue(random, labels)
-    for upper, lower in zip((*THORACOLUMBAR_LEVELS,), (*THORACOLUMBAR_LEVELS[1:], "S1"), strict=True):
-        if upper in label_map.centres and lower in label_map.centres:
-            between = _find_disc(label_map, (upper, lower), world, bone)
+    shown = set(np.unique(bone).tolist())
+    for pair in zip(THORACOLUMBAR_LEVELS, (*THORACOLUMBAR_LEVELS[1:], "S1"), strict=True):
+        if set(pair) <= label_map.centres.keys() and shown.issuperset(_ends_of(pair)):
+            between = _find_disc(label_map, pair, world, bone)
             tissue[between & (tissue != Tissue.CANAL)] = Tissue.DISC
     last = np.array(label_map.labels.voxels.shape).reshape(3, 1, 1, 1) - 0.5
     outside = ((voxels < -0.5) | (voxels > last)).any(axis=0)
@@ -136,8 +137,7 @@ def _find_disc(label_map: LabelMap, pair: tuple[str, str], world: Floats, bone: 
     radius = np.linalg.norm(offset - along[..., None] * axis, axis=-1)
     column = (radius < DISC_RADIUS_MM) & (offset @ forward > -DISC_BEHIND_MM) & (along > 0.0) & (along < span)
     disc = np.zeros(bone.shape, bool)
-    ends = (label_of(pair[0]), SACRUM if pair[1] == "S1" else label_of(pair[1]))
-    bodies = [np.argwhere(column & (bone == label)) for label in ends]
+    bodies = [np.argwhere(column & (bone == label)) for label in _ends_of(pair)]
     if min(len(points) for points in bodies) < LEAST_POINTS:
         return disc
     corners = np.concatenate([points[:: max(1, len(points) // DISC_POINTS)] for points in bodies])
@@ -145,6 +145,11 @@ def _find_disc(label_map: LabelMap, pair: tuple[str, str], world: Floats, bone: 
     voxels = np.argwhere(between)
     disc[tuple(voxels[_inside_hull(corners, voxels)].T)] = True
     return disc
+
+
+def _ends_of(pair: tuple[str, str]) -> tuple[int, int]:
+    """Return the bone labels above and below a disc."""
+    return label_of(pair[0]), SACRUM if pair[1] == "S1" else label_of(pair[1])
 
 
 def _find_contacts(bone: Bytes) -> Bools:
