@@ -1,4 +1,4 @@
-"""Make labelled synthetic scans: trunks for the locator, crops for the segmenter and for the landmark network.
+"""Make labelled synthetic scans: trunks for the locator, crops for the landmark network and the evaluation.
 
 Scan i depends on the seed and i alone and has its own file, so a run can stop and go on.
 """
