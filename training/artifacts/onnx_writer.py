@@ -48,7 +48,17 @@ def export_graph(
     )
     assert program is not None
     graph = program.model_proto
-    onnx.save(_halve_weights(graph), path)
+    onnx.save(_halve_weights(without_source_lines(graph)), path)
+
+
+def without_source_lines(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Remove what the exporter notes beside the graph: stack traces with the paths of the machine that trained."""
+    graph = model.graph
+    for item in (model, graph, *graph.node, *graph.value_info, *graph.input, *graph.output, *graph.initializer):
+        if hasattr(item, "metadata_props"):
+            del item.metadata_props[:]
+        item.doc_string = ""
+    return model
 
 
 def _halve_weights(model: onnx.ModelProto) -> onnx.ModelProto:

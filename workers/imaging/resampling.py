@@ -23,6 +23,8 @@ MAX_EXTENT_MM, MAX_WIDTH_MM = 2200.0, 900.0
 """Largest scan along the body, and across: more than a person on a table, or the field of view of a scanner."""
 MARGIN_VOXELS = 3
 """Voxels of the CT beyond a crop that are read too, for interpolation and blur."""
+UPRIGHT = np.eye(3)
+"""The grid's axes are those of the world."""
 BLUR_PER_STEP = 0.4
 """Standard deviation of the blur before a CT is sampled more coarsely, in units of the step."""
 
@@ -96,7 +98,9 @@ def _outside(ct: Volume, grid: Volume) -> Bools:
     return out
 
 
-def crop(volume: Volume, low: Floats, shape: tuple[int, int, int], step: Floats = CROP_STEP_MM) -> Volume:
+def crop(
+    volume: Volume, low: Floats, shape: tuple[int, int, int], step: Floats = CROP_STEP_MM, turn: Floats = UPRIGHT
+) -> Volume:
     """Return the CT on a grid from the world point `low` (3,) mm on: float32 HU, air beyond the CT.
 
     Only the needed part of the CT is copied. It is blurred where its voxels are smaller than the grid's.
@@ -106,31 +110,38 @@ def crop(volume: Volume, low: Floats, shape: tuple[int, int, int], step: Floats 
     volume
         The CT, any orientation.
     low, shape, step
-        First point in mm RAS, number of points and their distance in mm along x, y, z.
+        First point in mm RAS, number of points and their distance in mm along the grid's axes.
+    turn
+        (3, 3) rotation whose columns are the grid's axes in the world.
     """
     ct = canonical(volume)
     inverse = np.linalg.inv(ct.affine)
-    high = low + step * (np.array(shape) - 1)
-    corners = np.array(np.meshgrid(*zip(low, high, strict=True))).reshape(3, -1)
+    ends = np.array(np.meshgrid(*[(0.0, s * (n - 1)) for s, n in zip(step, shape, strict=True)])).reshape(3, -1)
+    corners = turn @ ends + low[:, None]
     reach = inverse[:3, :3] @ corners + inverse[:3, 3:]
     first = np.clip(np.floor(reach.min(axis=1)).astype(int) - MARGIN_VOXELS, 0, ct.voxels.shape)
     last = np.clip(np.ceil(reach.max(axis=1)).astype(int) + MARGIN_VOXELS + 1, first, ct.voxels.shape)
     if (last <= first).any():
-        return Volume(np.full(shape, AIR_HU, np.float32), _grid_affine(low, step))
+        return Volume(np.full(shape, AIR_HU, np.float32), _grid_affine(low, step, turn))
     part = ct.voxels[tuple(slice(a, b) for a, b in zip(first, last, strict=True))].astype(np.float32)
     np.clip(part, AIR_HU, HIGHEST_HU, out=part)
-    wanted = np.abs(inverse[:3, :3]) @ step
+    wanted = np.abs(inverse[:3, :3] @ turn) @ step
     ndimage.gaussian_filter(part, BLUR_PER_STEP * np.sqrt(np.maximum(wanted**2 - 1.0, 0.0)), output=part)
     affine = ct.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ first
-    return sample(Volume(part, affine), low, step, shape)
+    return sample(Volume(part, affine), low, step, shape, turn=turn)
 
 
 def sample(
-    volume: Volume, low: Floats, step: Floats, shape: tuple[int, int, int], fill: float | None = AIR_HU
+    volume: Volume,
+    low: Floats,
+    step: Floats,
+    shape: tuple[int, int, int],
+    fill: float | None = AIR_HU,
+    turn: Floats = UPRIGHT,
 ) -> Volume:
     """Interpolate a volume linearly on a world grid (see `crop`); beyond the volume `fill`, or the nearest if None."""
-    to_voxel = np.linalg.inv(volume.affine) @ _grid_affine(low, step)
+    to_voxel = np.linalg.inv(volume.affine) @ _grid_affine(low, step, turn)
     matrix, offset = to_voxel[:3, :3], to_voxel[:3, 3]
     straight = np.abs(matrix - np.diag(np.diag(matrix))).max() < 1e-9
     out = ndimage.affine_transform(
@@ -142,10 +153,11 @@ def sample(
         mode="nearest" if fill is None else "grid-constant",
         cval=0.0 if fill is None else fill,
     )
-    return Volume(out, _grid_affine(low, step))
+    return Volume(out, _grid_affine(low, step, turn))
 
 
-def _grid_affine(low: Floats, step: Floats) -> Floats:
-    affine = np.diag(np.append(step, 1.0)).astype(np.float64)
+def _grid_affine(low: Floats, step: Floats, turn: Floats) -> Floats:
+    affine = np.eye(4)
+    affine[:3, :3] = turn * step
     affine[:3, 3] = low
     return affine

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from models.types import Floats
 from workers.imaging.network_input import CHANNELS, NEIGHBOURS, STRUCTURES, centre_channels, normalise
-from workers.imaging.resampling import CROP_STEP_MM, crop, sample
+from workers.imaging.resampling import CROP_STEP_MM, UPRIGHT, crop, sample
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
 
@@ -34,8 +34,8 @@ MASK_MM = 1.0
 INSIDE = 0.4
 """Probability from which a voxel is in the mask. At 0.5 tips of processes were lost that 0.4 keeps, with as much
 overlap (a trial on 14 synthetic vertebrae of people held out)."""
-NEIGHBOUR_EVERY = 2
-"""Of the neighbours every so many-th slice is segmented."""
+LEAST_SINE = 1e-9
+"""Of the angle between a body's axis and the vertical: below it there is nothing to turn."""
 
 
 class Segmenter:
@@ -58,6 +58,7 @@ class Segmenter:
         low: tuple[float, float, float] = CROP_LOW,
         shape: tuple[int, int, int] = CROP_SHAPE,
         every: int = 1,
+        turn: Floats = UPRIGHT,
     ) -> Volume:
         """Return the probability (i, j, k) float32 that a voxel belongs to the vertebra about `centre` (3,) mm RAS.
 
@@ -71,10 +72,12 @@ class Segmenter:
             The crop: its first voxel relative to `centre` in mm, and its voxels, `CROP_STEP_MM` apart.
         every
             Only every so many-th slice is segmented and returned.
+        turn
+            (3, 3) rotation whose columns are the crop's axes in the world (`frame_of`).
         """
-        first = np.asarray(centre, np.float64) + low
-        beyond = np.array([0.0, 0.0, MARGIN * CROP_STEP_MM[2]])
-        seen = crop(ct, first - beyond, (shape[0], shape[1], shape[2] + 2 * MARGIN))
+        first = np.asarray(centre, np.float64) + turn @ np.array(low)
+        beyond = turn @ np.array([0.0, 0.0, MARGIN * CROP_STEP_MM[2]])
+        seen = crop(ct, first - beyond, (shape[0], shape[1], shape[2] + 2 * MARGIN), turn=turn)
         hu = normalise(seen.voxels)
         x, y, z = ((low[a] + CROP_STEP_MM[a] * np.arange(shape[a])).astype(np.float32) for a in range(3))
         chosen = np.arange(0, shape[2], every)
@@ -88,30 +91,10 @@ class Segmenter:
             found = self.session.run(["probability"], {"slices": slices})[0]
             own = STRUCTURES.index("vertebra") if found.shape[1] == len(STRUCTURES) else 0
             out[:, :, start : start + BATCH] = found[:, own].transpose(1, 2, 0)
-        affine = np.diag([*CROP_STEP_MM[:2], every * CROP_STEP_MM[2], 1.0])
+        affine = np.eye(4)
+        affine[:3, :3] = turn * [*CROP_STEP_MM[:2], every * CROP_STEP_MM[2]]
         affine[:3, 3] = first
         return Volume(out, affine)
-
-    def probability_among(self, ct: Volume, centre: Floats, neighbours: Sequence[Floats]) -> Volume:
-        """Return the probability as `probability` does, set to 0 where a neighbour has more.
-
-        The vertebrae above and below compete for voxels. Without competition the network took slices of them for the
-        vertebra's own, between crushed vertebrae and at degenerate facets.
-
-        Parameters
-        ----------
-        ct, centre
-            See `probability`.
-        neighbours
-            Centres (3,) mm RAS of the bodies above and below.
-        """
-        own = self.probability(ct, centre)
-        shape, voxels = own.voxels.shape, own.voxels
-        for neighbour in neighbours:
-            other = self.probability(ct, neighbour, every=NEIGHBOUR_EVERY)
-            there = sample(other, own.affine[:3, 3], own.spacing, (shape[0], shape[1], shape[2]), 0.0).voxels
-            voxels = np.where(there > own.voxels, 0.0, voxels).astype(np.float32)
-        return Volume(voxels, own.affine)
 
     def body_at(self, ct: Volume, point: Floats) -> Floats | None:
         """Return the body centre (3,) mm RAS of the vertebra about `point` (3,), from its middle slices alone.
@@ -132,8 +115,29 @@ class Segmenter:
 
 
 def as_mask(probability: Volume) -> Volume:
-    """Return voxels of `MASK_MM` (uint8, 1 inside) where the interpolated probability exceeds `INSIDE`."""
-    span = probability.spacing * (np.array(probability.voxels.shape) - 1)
-    shape = tuple(int(n) for n in np.floor(span / MASK_MM + 1e-6).astype(int) + 1)
-    fine = sample(probability, probability.affine[:3, 3], np.full(3, MASK_MM), (shape[0], shape[1], shape[2]), 0.0)
+    """Return voxels of `MASK_MM` (uint8, 1 inside) where the interpolated probability exceeds `INSIDE`.
+
+    Their axes are those of the world, whatever those of the probability.
+    """
+    ends = np.array(np.meshgrid(*[(0.0, n - 1.0) for n in probability.voxels.shape])).reshape(3, -1)
+    corners = probability.affine[:3, :3] @ ends + probability.affine[:3, 3:]
+    low, high = corners.min(axis=1), corners.max(axis=1)
+    shape = tuple(int(n) for n in np.floor((high - low) / MASK_MM + 1e-6).astype(int) + 1)
+    fine = sample(probability, low, np.full(3, MASK_MM), (shape[0], shape[1], shape[2]), 0.0)
     return Volume((fine.voxels > INSIDE).astype(np.uint8), fine.affine)
+
+
+def frame_of(up: Floats) -> Floats:
+    """Return the rotation (3, 3) of a vertebra's frame: its third column is `up` (3,), reached by the least turn.
+
+    Parameters
+    ----------
+    up
+        Along the row of bodies, any length, world RAS.
+    """
+    up = up / np.linalg.norm(up)
+    axis = np.cross([0.0, 0.0, 1.0], up)
+    sine = float(np.linalg.norm(axis))
+    if sine < LEAST_SINE:
+        return UPRIGHT
+    return np.asarray(Rotation.from_rotvec(axis / sine * np.arctan2(sine, up[2])).as_matrix())

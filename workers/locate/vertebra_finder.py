@@ -10,13 +10,14 @@ import numpy as np
 
 from app.contract.params import Vertebra
 from models.types import Floats
+from workers.imaging.resampling import UPRIGHT
 from workers.imaging.volume import Volume
 from workers.locate.choice import LevelDecision, choose_vertebra
 from workers.locate.evidence import collect_evidence
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
 from workers.locate.seed_search import find_body_at_seed
-from workers.locate.segmenter import Segmenter
+from workers.locate.segmenter import Segmenter, frame_of
 
 NEIGHBOUR_MM = 55.0
 """A body centre further away is not that of the next vertebra: pitches measure up to 36 mm, and people vary."""
@@ -43,15 +44,20 @@ class VertebraLocation:
     decision: LevelDecision | None = None
     seed: Floats | None = None
 
-    def neighbour_centres(self) -> list[Floats]:
-        """Return the centres (3,) mm RAS of the vertebrae found directly above and below; the sacrum is none."""
+    @property
+    def frame(self) -> Floats:
+        """(3, 3) rotation of the vertebra's frame: its third column runs along the row of bodies, upwards.
+
+        The world's axes where no neighbour was found.
+        """
         if self.decision is None:
-            return []
+            return UPRIGHT
         away = np.linalg.norm(self.decision.centres - self.centre, axis=1)
         own = int(away.argmin())
-        row = zip(self.decision.levels, self.decision.centres, away, strict=True)
-        near = [(i, centre) for i, (level, centre, mm) in enumerate(row) if mm < NEIGHBOUR_MM and level != "S1"]
-        return [centre for i, centre in near if abs(i - own) == 1]
+        beside = [i for i in (own - 1, own, own + 1) if 0 <= i < len(away) and away[i] < NEIGHBOUR_MM]
+        if len(beside) < 2:
+            return UPRIGHT
+        return frame_of(self.decision.centres[beside[0]] - self.decision.centres[beside[-1]])
 
 
 class VertebraFinder:
@@ -85,5 +91,5 @@ class VertebraFinder:
         return VertebraLocation(vertebra, decision.centre, decision)
 
     def segment(self, ct: Volume, location: VertebraLocation) -> Volume:
-        """Return the probability (i, j, k) float32 that a voxel belongs to the vertebra; neighbours compete."""
-        return self.segmenter.probability_among(ct, location.centre, location.neighbour_centres())
+        """Return the probability (i, j, k) float32 that a voxel belongs to the vertebra, in the vertebra's frame."""
+        return self.segmenter.probability(ct, location.centre, turn=location.frame)

@@ -6,9 +6,10 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from workers.imaging.network_input import NEIGHBOURS, STRUCTURES, normalise
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.locate.segmenter import BODY_LOW, INSIDE, NEIGHBOUR_EVERY, Segmenter, as_mask
+from workers.locate.segmenter import BODY_LOW, INSIDE, Segmenter, as_mask, frame_of
 
 
 def vertebra(height_mm: float) -> np.ndarray:
@@ -70,34 +71,52 @@ def test_the_body_is_looked_for_around_the_point_even_where_the_spinous_process_
     assert Segmenter(Given(lambda x, y: np.hypot(x, y + 45.0) < 14.0)).body_at(ct, point) is None
 
 
-class Nearness(Segmenter):
-    """In place of the network: the nearer to the centre, the likelier."""
+class HuAsProbability:
+    """In place of the network: a voxel's own normalised HU, as the vertebra's probability."""
 
-    def __init__(self):
-        self.every = []
-
-    def probability(self, ct, centre, low=(-60.0, -60.0, -60.0), shape=(31, 31, 61), every=1):
-        self.every.append(every)
-        step = np.array([4.0, 4.0, 2.0 * every])
-        grid = np.moveaxis(np.indices((shape[0], shape[1], -(-shape[2] // every))), 0, -1) * step + low
-        affine = np.diag([*step, 1.0])
-        affine[:3, 3] = centre + low
-        return Volume(np.exp(-np.linalg.norm(grid, axis=-1) / 40.0).astype(np.float32), affine)
+    def run(self, names, inputs):
+        own = inputs["slices"][:, NEIGHBOURS.index(0)]
+        found = np.zeros((len(own), len(STRUCTURES), *own.shape[1:]), np.float32)
+        found[:, STRUCTURES.index("vertebra")] = own
+        return [found]
 
 
-def test_what_rather_belongs_to_a_neighbour_is_left_to_it():
-    ct = Volume(np.zeros((4, 4, 4), np.int16), np.eye(4))
-    centre, segmenter = np.array([5.0, -7.0, 300.0]), Nearness()
-    alone = segmenter.probability(ct, centre)
-    np.testing.assert_array_equal(segmenter.probability_among(ct, centre, []).voxels, alone.voxels)
-    above, below = centre + np.array([0.0, 0.0, 32.0]), centre - np.array([0.0, 0.0, 40.0])
-    found = segmenter.probability_among(ct, centre, [above, below])
-    np.testing.assert_allclose(found.affine, alone.affine)
-    height = alone.affine[2, 3] + 2.0 * np.arange(61) - centre[2]
-    nearest, beyond = (height < 14.0) & (height > -18.0), (height > 18.0) | (height < -22.0)
-    np.testing.assert_array_equal(found.voxels[:, :, nearest], alone.voxels[:, :, nearest])
-    assert not found.voxels[:, :, beyond].any()
-    assert segmenter.every[-2:] == [NEIGHBOUR_EVERY, NEIGHBOUR_EVERY]
+def sloping_ct() -> Volume:
+    """1 HU a mm along (0.2, 0.5, 1), 0 HU at the origin; voxels of 2 mm."""
+    points = np.moveaxis(np.indices((120, 120, 120)), 0, -1) * 2.0 - 120.0
+    affine = np.diag([2.0, 2.0, 2.0, 1.0])
+    affine[:3, 3] = -120.0
+    return Volume((points @ [0.2, 0.5, 1.0]).astype(np.float32), affine)
+
+
+@pytest.mark.parametrize("up", [(0.0, 0.0, 1.0), (0.0, 0.5, 0.9), (0.2, -0.3, 0.8)])
+def test_a_crop_in_the_vertebras_frame_is_the_same_ct_at_the_same_places(up):
+    ct, turn = sloping_ct(), frame_of(np.array(up))
+    np.testing.assert_allclose(turn[:, 2], np.array(up) / np.linalg.norm(up), atol=1e-12)
+    np.testing.assert_allclose(turn.T @ turn, np.eye(3), atol=1e-12)
+    assert np.linalg.det(turn) == pytest.approx(1.0)
+    centre = np.array([4.0, -6.0, 10.0])
+    low, shape = (-16.0, -16.0, -12.0), (32, 32, 16)
+    found = Segmenter(HuAsProbability()).probability(ct, centre, low, shape, turn=turn)
+    world = np.moveaxis(np.indices(shape), 0, -1) @ found.affine[:3, :3].T + found.affine[:3, 3]
+    expected = normalise((world @ [0.2, 0.5, 1.0]).astype(np.float32))
+    np.testing.assert_allclose(found.voxels, expected, atol=2e-3)
+    np.testing.assert_allclose(world[0, 0, 0] - centre, turn @ np.array(low), atol=1e-9)
+
+
+def test_the_mask_of_a_turned_probability_has_the_worlds_axes():
+    turn = frame_of(np.array([0.0, 0.5, 0.9]))
+    affine = np.eye(4)
+    affine[:3, :3] = turn * [1.0, 1.0, 1.5]
+    affine[:3, 3] = [3.0, 4.0, 5.0]
+    points = np.moveaxis(np.indices((41, 41, 31)), 0, -1) @ affine[:3, :3].T + affine[:3, 3]
+    middle = points[20, 20, 15]
+    ball = np.linalg.norm(points - middle, axis=-1)
+    mask = as_mask(Volume((ball < 12.0).astype(np.float32), affine))
+    np.testing.assert_allclose(mask.affine[:3, :3], np.eye(3))
+    inside = np.argwhere(mask.voxels) + mask.affine[:3, 3]
+    np.testing.assert_allclose(inside.mean(axis=0), middle, atol=0.3)
+    assert mask.voxels.sum() == pytest.approx(4.0 / 3.0 * np.pi * 12.0**3, rel=0.08)
 
 
 @pytest.mark.parametrize(("probability", "inside"), [(0.9 * INSIDE, False), (1.1 * INSIDE, True)])

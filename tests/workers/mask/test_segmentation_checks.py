@@ -87,17 +87,19 @@ def test_a_mask_that_fills_the_networks_crop_is_refused():
     assert "border of the network's crop" in caught.value.expected
 
 
-def test_the_neighbours_are_the_next_bodies_that_were_found():
-    levels = ("T12", "L1", "L3", "L4", "L5", "S1")
-    centres = np.array([[0.0, 0.0, z] for z in (300.0, 265.0, 195.0, 160.0, 125.0, 90.0)])
+def test_the_frame_runs_along_the_row():
+    levels = ("T12", "L1", "L3", "L4", "L5")
+    centres = np.array([[0.0, 10.0, 300.0], [0.0, 0.0, 265.0], [0.0, 0.0, 195.0], [3.0, 0.0, 160.0], [6.0, 0.0, 125.0]])
 
-    def neighbours(level: str) -> list[float]:
+    def up(level: str) -> np.ndarray:
         own = centres[levels.index(level)]
-        found = LevelDecision(level, own, 0.99, (), levels, centres, level, level)
-        return [float(centre[2]) for centre in VertebraLocation("L1", own + 1.0, found).neighbour_centres()]
+        decision = LevelDecision(level, own, 0.99, (), levels, centres, level, level)
+        return VertebraLocation("L1", own + 1.0, decision).frame[:, 2]
 
-    assert neighbours("T12") == [265.0]
-    assert neighbours("L1") == [300.0]  # L2 was missed
-    assert neighbours("L4") == [195.0, 125.0]
-    assert neighbours("L5") == [160.0]  # the sacrum is no vertebra
-    assert VertebraLocation("L1", centres[0]).neighbour_centres() == []
+    def unit(v) -> np.ndarray:
+        return np.array(v) / np.linalg.norm(v)
+
+    np.testing.assert_allclose(up("T12"), unit([0.0, 10.0, 35.0]))
+    np.testing.assert_allclose(up("L1"), unit([0.0, 10.0, 35.0]))  # L2 was missed: the one above alone says how it lies
+    np.testing.assert_allclose(up("L4"), unit([-6.0, 0.0, 70.0]))
+    np.testing.assert_allclose(VertebraLocation("L1", centres[0]).frame, np.eye(3))

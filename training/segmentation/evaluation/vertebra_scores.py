@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from tqdm import tqdm
 
+from models.types import Floats
 from training.segmentation.data.real_cts import RealCt, body_centres
 from training.segmentation.data.reference_cases import ReferenceCase, case_of_crop, neighbouring_centres
 from training.segmentation.data.scan_files import ScanFiles, read_crop
@@ -17,9 +18,10 @@ from training.segmentation.evaluation.trained_folds import TrainedFolds
 from training.segmentation.fitting.folds import ALL, BASE, GROUPS, Fold, folds
 from training.segmentation.networks.unets import KINDS
 from workers.engine import Engine
+from workers.imaging.resampling import UPRIGHT
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.locate.segmenter import Segmenter, as_mask
+from workers.locate.segmenter import Segmenter, as_mask, frame_of
 from workers.mask.cleaning import clean_mask
 
 SYNTHETIC_CASES = 12
@@ -90,8 +92,8 @@ def score_folds(
 
 
 def segment(segmenter: Segmenter, case: ReferenceCase) -> Volume:
-    """Return the cleaned mask (0 or 1) about the centre of a case; its neighbours compete, as in a job."""
-    clean = clean_mask(as_mask(segmenter.probability_among(case.ct, case.centre, case.neighbours)), 1)
+    """Return the cleaned mask (0 or 1) about the centre of a case, in the vertebra's frame, as in a job."""
+    clean = clean_mask(as_mask(segmenter.probability(case.ct, case.centre, turn=_frame(case))), 1)
     return Volume(clean.voxels.astype(np.uint8), clean.affine)
 
 
@@ -139,3 +141,9 @@ def _stress_or_none(engine: Engine, mask: Volume, case: ReferenceCase) -> Stress
     except Exception as error:  # the table shows the vertebrae that no mesh fits
         print(f"{case.name}: {type(error).__name__}")
         return None
+
+
+def _frame(case: ReferenceCase) -> Floats:
+    """Return the vertebra's frame (3, 3), as a job finds it from the row of bodies."""
+    row = sorted((case.centre, *case.neighbours), key=lambda centre: float(centre[2]))
+    return frame_of(row[-1] - row[0]) if len(row) > 1 else UPRIGHT
