@@ -271,12 +271,15 @@ def test_a_straight_spine_with_five_lumbar_vertebrae():
     assert dice(mask, scan.labels, 20) > 0.85
 
 
-@pytest.mark.parametrize(("levels", "counts"), [(SIX_LUMBAR, ("L2", "L1")), (FOUR_LUMBAR, ("T12", "L1"))])
+@pytest.mark.parametrize(
+    ("levels", "counts"),
+    [(SIX_LUMBAR, [("L2", "L1"), ("L1", "T12")]), (FOUR_LUMBAR, [("T12", "L1"), ("L1", "L2")])],
+)
 def test_with_six_or_four_lumbar_vertebrae_ribs_and_sacrum_contradict(levels, counts):
-    """The same spine: which one is L1 depends on where one counts from."""
+    """The same spine: which one is L1 depends on where one counts from. Either body may be the likelier one."""
     with pytest.raises(errors.VertebraNotFound) as caught:
         find(lumbosacral(levels).ct)
-    assert "by the ribs {}, by the sacrum {}".format(*counts) in caught.value.got
+    assert any(f"by the ribs {ribs}, by the sacrum {sacrum}," in caught.value.got for ribs, sacrum in counts)
     assert len(caught.value.problem()["alternatives"]) > 0
 
 
