@@ -80,7 +80,7 @@ def _quality(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is known about the error of the stress."""
     if prediction := report["prediction"]:
         yield (
-            f"trust      {prediction['surrogate']} surrogate, expected error "
+            f"prediction {prediction['surrogate']} surrogate, expected error "
             f"{prediction['expected_nmae_percent']:.2f} % of the peak; shape "
             f"{prediction['shape_distance_mm']:.1f} mm from the template"
             + (", OUT OF DISTRIBUTION" if prediction["out_of_distribution"] else "")
