@@ -117,6 +117,13 @@ def _add_surrogates(add: Callable[..., argparse.ArgumentParser]) -> None:
     command.add_argument("--report", type=Path, default=Path("docs/evaluation"), help="folder of tables and figures")
 
 
+def score_segmenter(arguments: argparse.Namespace) -> None:
+    """Print how well the segmenter's base does on real vertebrae of people it has not seen."""
+    from training.segmentation.commands import score_segmenter
+
+    score_segmenter(arguments)
+
+
 def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
     make, train = add("scans", make_scans), add("segmentation", train_segmentation)
     for command in (make, train, add("evaluate-segmentation", evaluate_segmentation)):
@@ -131,6 +138,7 @@ def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
         command.add_argument("--landmarks", type=int, default=240, help="synthetic surroundings of L5 and S1")
         command.add_argument("--trunks", type=int, default=240, help="synthetic trunks")
         command.add_argument("--jobs", type=int, default=-1, help="parallel jobs, -1: one a core")
+    add("score-segmenter", score_segmenter).add_argument("--profile", default="shipped", help="whose base")
     train.add_argument("--steps", type=int, help="of the base's training (default: the profile's)")
     train.add_argument("--networks", nargs="*", default=list(SEGMENTATION_NETWORKS), help="train only these")
     train.add_argument("--only", nargs="*", help="train only these folds of the segmenter: base, a person's name, all")

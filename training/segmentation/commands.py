@@ -103,6 +103,22 @@ def evaluate_segmentation(arguments: argparse.Namespace) -> None:
     evaluate(Bundle(arguments.out), scans, spines, _real_cts(arguments), trained, arguments.report)
 
 
+def score_segmenter(arguments: argparse.Namespace) -> None:
+    """Print how well the segmenter's base does on real vertebrae of people it has not seen."""
+    from training.segmentation.evaluation.trained_folds import TrainedFolds
+    from training.segmentation.evaluation.vertebra_scores import score_base
+    from workers.engine import engine
+
+    trained = TrainedFolds(_trainings(arguments), arguments.profile)
+    print("vertebra; DSC; mean distance, mm; p95, mm; NMAE, %; change of the peak, %")
+    for turned in (True, False):
+        print("in the vertebra's own frame" if turned else "in the scan's axes")
+        for score in score_base(engine(), _real_cts(arguments), trained, turned):
+            overlap, stress = score.overlap, score.stress
+            change = f"{stress.nmae_percent:.2f}; {stress.peak_change_percent:+.0f}" if stress else "no mesh fits; "
+            print(f"{score.case}; {overlap.dsc:.3f}; {overlap.mean_mm:.2f}; {overlap.p95_mm:.2f}; {change}", flush=True)
+
+
 def train_segmentation(arguments: argparse.Namespace) -> None:
     """Train the networks that find and segment a vertebra, fold by fold, and export those trained on all people.
 

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial.transform import Rotation
 
 from models.types import Floats
 from workers.imaging.network_input import CHANNELS, NEIGHBOURS, STRUCTURES, centre_channels, normalise
@@ -21,6 +20,7 @@ BODY_LOW, BODY_SHAPE, BODY_STEP = (-64.0, -88.0, -27.0), (128, 128, 37), 2
 """Crop about a point in a body; only every `BODY_STEP`-th of its slices is segmented."""
 BODY_REACH_MM = 24.0
 """A body's voxels lie within this distance of its centre in the axial plane."""
+VERTEBRA = STRUCTURES.index("vertebra")
 LEAST_BODY_MM = 6.0
 """A ball of this radius fits into a vertebral body that is no worse than crushed, hardly into an arch."""
 BODY_PROBABILITY = 0.5
@@ -34,8 +34,6 @@ MASK_MM = 1.0
 INSIDE = 0.4
 """Probability from which a voxel is in the mask. At 0.5 tips of processes were lost that 0.4 keeps, with as much
 overlap (a trial on 14 synthetic vertebrae of people held out)."""
-LEAST_SINE = 1e-9
-"""Of the angle between a body's axis and the vertical: below it there is nothing to turn."""
 
 
 class Segmenter:
@@ -44,8 +42,8 @@ class Segmenter:
     Parameters
     ----------
     session
-        ONNX Runtime session of the exported network: ``slices`` (b, CHANNELS, h, w) to ``probability``, of each of
-        `STRUCTURES` (b, 6, h, w) or of the vertebra alone (b, 1, h, w).
+        ONNX Runtime session of the exported network: ``slices`` (b, CHANNELS, h, w) to ``probability``
+        (b, len(STRUCTURES), h, w).
     """
 
     def __init__(self, session: Any) -> None:
@@ -73,7 +71,7 @@ class Segmenter:
         every
             Only every so many-th slice is segmented and returned.
         turn
-            (3, 3) rotation whose columns are the crop's axes in the world (`frame_of`).
+            (3, 3) rotation whose columns are the crop's axes in the world (`workers.imaging.frame.frame_of`).
         """
         first = np.asarray(centre, np.float64) + turn @ np.array(low)
         beyond = turn @ np.array([0.0, 0.0, MARGIN * CROP_STEP_MM[2]])
@@ -89,8 +87,7 @@ class Segmenter:
                 slices[:, c] = hu[:, :, planes + MARGIN + step].transpose(2, 0, 1)
             slices[:, -2], slices[:, -1] = centre_channels(x[None, :, None], y[None, None, :], z[planes][:, None, None])
             found = self.session.run(["probability"], {"slices": slices})[0]
-            own = STRUCTURES.index("vertebra") if found.shape[1] == len(STRUCTURES) else 0
-            out[:, :, start : start + BATCH] = found[:, own].transpose(1, 2, 0)
+            out[:, :, start : start + BATCH] = found[:, VERTEBRA].transpose(1, 2, 0)
         affine = np.eye(4)
         affine[:3, :3] = turn * [*CROP_STEP_MM[:2], every * CROP_STEP_MM[2]]
         affine[:3, 3] = first
@@ -125,19 +122,3 @@ def as_mask(probability: Volume) -> Volume:
     shape = tuple(int(n) for n in np.floor((high - low) / MASK_MM + 1e-6).astype(int) + 1)
     fine = sample(probability, low, np.full(3, MASK_MM), (shape[0], shape[1], shape[2]), 0.0)
     return Volume((fine.voxels > INSIDE).astype(np.uint8), fine.affine)
-
-
-def frame_of(up: Floats) -> Floats:
-    """Return the rotation (3, 3) of a vertebra's frame: its third column is `up` (3,), reached by the least turn.
-
-    Parameters
-    ----------
-    up
-        Along the row of bodies, any length, world RAS.
-    """
-    up = up / np.linalg.norm(up)
-    axis = np.cross([0.0, 0.0, 1.0], up)
-    sine = float(np.linalg.norm(axis))
-    if sine < LEAST_SINE:
-        return UPRIGHT
-    return np.asarray(Rotation.from_rotvec(axis / sine * np.arctan2(sine, up[2])).as_matrix())

@@ -10,6 +10,7 @@ import numpy as np
 
 from app.contract.params import Vertebra
 from models.types import Floats
+from workers.imaging.frame import frame_of
 from workers.imaging.resampling import UPRIGHT
 from workers.imaging.volume import Volume
 from workers.locate.choice import LevelDecision, choose_vertebra
@@ -17,7 +18,7 @@ from workers.locate.evidence import collect_evidence
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
 from workers.locate.seed_search import find_body_at_seed
-from workers.locate.segmenter import Segmenter, frame_of
+from workers.locate.segmenter import Segmenter
 
 NEIGHBOUR_MM = 55.0
 """A body centre further away is not that of the next vertebra: pitches measure up to 36 mm, and people vary."""

@@ -6,10 +6,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from workers.imaging.frame import frame_of
 from workers.imaging.network_input import NEIGHBOURS, STRUCTURES, normalise
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.locate.segmenter import BODY_LOW, INSIDE, Segmenter, as_mask, frame_of
+from workers.locate.segmenter import BODY_LOW, INSIDE, VERTEBRA, Segmenter, as_mask
 
 
 def vertebra(height_mm: float) -> np.ndarray:
@@ -56,7 +57,9 @@ class Given:
         shape = inputs["slices"].shape
         x, y = (BODY_LOW[a] + np.arange(shape[2 + a]) for a in range(2))
         found = self.inside(x[:, None], y[None, :]).astype(np.float32)
-        return [np.broadcast_to(found, (shape[0], 1, *found.shape)).copy()]
+        probability = np.zeros((shape[0], len(STRUCTURES), *found.shape), np.float32)
+        probability[:, VERTEBRA] = found
+        return [probability]
 
 
 def test_the_body_is_looked_for_around_the_point_even_where_the_spinous_process_is_thicker():

@@ -18,10 +18,11 @@ from training.segmentation.evaluation.trained_folds import TrainedFolds
 from training.segmentation.fitting.folds import ALL, BASE, GROUPS, Fold, folds
 from training.segmentation.networks.unets import KINDS
 from workers.engine import Engine
+from workers.imaging.frame import frame_of
 from workers.imaging.resampling import UPRIGHT
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.locate.segmenter import Segmenter, as_mask, frame_of
+from workers.locate.segmenter import Segmenter, as_mask
 from workers.mask.cleaning import clean_mask
 
 SYNTHETIC_CASES = 12
@@ -91,9 +92,25 @@ def score_folds(
     return scores, shown
 
 
-def segment(segmenter: Segmenter, case: ReferenceCase) -> Volume:
+def score_base(engine: Engine, real: tuple[RealCt, ...], trained: TrainedFolds, turned: bool) -> list[VertebraScore]:
+    """Score the base of BiFusion-UNet on the real CTs of people it did not see.
+
+    `turned` cuts its slices in the vertebra's frame, as a job does; else in the scan's axes.
+    """
+    segmenter, scores = trained.segmenter("bifusion", BASE), []
+    for case in tqdm(real_cases(BASE, real), desc="turned" if turned else "scan's axes", disable=None):
+        mask = segment(segmenter, case, turned)
+        stress = _stress_or_none(engine, mask, case)
+        scores.append(
+            VertebraScore("bifusion-base", BASE.name, case.name, True, compare_masks(mask, case.reference), stress)
+        )
+    return scores
+
+
+def segment(segmenter: Segmenter, case: ReferenceCase, turned: bool = True) -> Volume:
     """Return the cleaned mask (0 or 1) about the centre of a case, in the vertebra's frame, as in a job."""
-    clean = clean_mask(as_mask(segmenter.probability(case.ct, case.centre, turn=_frame(case))), 1)
+    turn = _frame(case) if turned else UPRIGHT
+    clean = clean_mask(as_mask(segmenter.probability(case.ct, case.centre, turn=turn)), 1)
     return Volume(clean.voxels.astype(np.uint8), clean.affine)
 
 

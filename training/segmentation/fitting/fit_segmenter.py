@@ -13,7 +13,8 @@ from training.segmentation.fitting.training_loop import Score, TrainingSettings,
 from training.segmentation.networks.unets import UNET_WIDTHS, Kind, build
 from training.segmentation.synthesis.boundary_batches import BatchSize, BoundaryBatches
 from training.segmentation.synthesis.labelled_tensors import LabelledTensors
-from training.segmentation.synthesis.views import WINDOW_SHAPE, View, frame_of
+from training.segmentation.synthesis.views import WINDOW_SHAPE, View
+from workers.imaging.frame import frame_of
 from workers.imaging.network_input import CHANNELS, STRUCTURES
 
 SEGMENTER_STEPS = {"paper": 40_000, "shipped": 12_000, "tiny": 4}

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from scipy.spatial.transform import Rotation
 from torch import Tensor
 
 from models.types import Floats
 from synthetic_ct.rotation import rotation_matrix
 from synthetic_ct.scanner import LOWEST_HU
 from training.segmentation.synthesis.anatomy_tensors import OTHER
+from workers.imaging.frame import frame_of
 from workers.imaging.network_input import (
     CENTRE_MM,
     HEIGHT_MM,
@@ -121,15 +120,6 @@ def _draw_slices(random: np.random.Generator, count: int) -> NDArray[np.int64]:
         near = np.rint(random.normal(WINDOW_SHAPE[2] / 2 + NEAR_MIDDLE, NEAR_SD_SLICES, count)).astype(np.int64)
         return np.clip(near, 0, WINDOW_SHAPE[2] - 1)
     return np.asarray(random.choice(WINDOW_SHAPE[2], size=count, replace=False))
-
-
-def frame_of(up: Floats) -> Floats:
-    """Return the rotation (3, 3) of the vertebra's frame: its third column is `up` (3,), reached by the least turn."""
-    axis = np.cross([0.0, 0.0, 1.0], up)
-    sine = float(np.linalg.norm(axis))
-    if sine < 1e-9:
-        return np.eye(3)
-    return np.asarray(Rotation.from_rotvec(axis / sine * math.atan2(sine, float(up[2]))).as_matrix())
 
 
 def channels(view: View, hu: Tensor, heights: Tensor) -> Tensor:

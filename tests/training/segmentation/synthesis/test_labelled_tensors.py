@@ -9,7 +9,8 @@ import torch
 from synthetic_ct.bone_labels import label_of
 from training.segmentation.data.labelled_cts import LabelledCt, read_labelled_ct
 from training.segmentation.synthesis.labelled_tensors import LabelledTensors, look_at_real
-from training.segmentation.synthesis.views import MIDDLE, View, frame_of
+from training.segmentation.synthesis.views import MIDDLE, View
+from workers.imaging.frame import frame_of
 from workers.imaging.network_input import CHANNELS, STRUCTURES
 
 VERTEBRA, ABOVE, DISC = (STRUCTURES.index(name) for name in ("vertebra", "above", "disc"))

@@ -16,10 +16,10 @@ from training.segmentation.synthesis.views import (
     WINDOW_STEP,
     View,
     channels,
-    frame_of,
     nothing_outside,
     outside_field,
 )
+from workers.imaging.frame import frame_of
 from workers.imaging.network_input import CHANNELS, NEIGHBOURS, STRUCTURES, centre_channels, normalise
 from workers.imaging.resampling import CROP_STEP_MM
 from workers.locate.segmenter import CROP_LOW, CROP_SHAPE
