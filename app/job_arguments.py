@@ -28,6 +28,8 @@ def job_request(arguments: argparse.Namespace) -> Request:
         "fidelity": arguments.fidelity,
         "surrogate": arguments.surrogate,
         "on_out_of_distribution": arguments.on_out_of_distribution,
+        "on_uncertain_level": arguments.on_uncertain_level,
+        "on_uncertain_outline": arguments.on_uncertain_outline,
     }
     if arguments.label is not None:
         params["mask_label"] = arguments.label
@@ -63,6 +65,8 @@ def _add_params(command: argparse.ArgumentParser) -> None:
         "fidelity": "how to compute the stress",
         "surrogate": "surrogate that predicts the stress",
         "on_out_of_distribution": "what to do when the expected error is above the limit",
+        "on_uncertain_level": "what to do where ribs and sacrum do not settle the level",
+        "on_uncertain_outline": "what to do when the expected error that the outline adds is above the limit",
     }
     for name, text in choices.items():
         command.add_argument(

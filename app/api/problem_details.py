@@ -32,7 +32,11 @@ MAX_ECHO = 120
 
 
 class Problem(BaseModel):
-    """RFC 9457 problem details (media type `application/problem+json`)."""
+    """RFC 9457 problem details (media type `application/problem+json`).
+
+    Some types have more members; `GET /problems` describes them. Where the networks looked for a vertebra, `row` lists
+    the bodies that they found, and `pictures` names the pictures among the job's results.
+    """
 
     model_config = ConfigDict(extra="allow")
 

@@ -33,6 +33,7 @@
     │   ├── MaskRequired               422 mask_required
     │   ├── VertebraNotFound           422 vertebra_not_found
     │   ├── VertebraTruncated          422 vertebra_truncated
+    │   ├── OutlineUncertain           422 outline_uncertain
     │   ├── VertebraeFused             422 vertebrae_fused
     │   └── NotAVertebra               422 not_a_vertebra
     ├── ProcessingError                the computation failed (the job fails)
@@ -69,7 +70,9 @@ class VertebraError(Exception):
     expected, got
         The condition that the service checked, and the value that it found.
     extra
-        More members of the problem details object (JSON values), e.g. ``labels_present``.
+        More members of the problem details object (JSON values), e.g. ``labels_present``. An error about a vertebra
+        that the networks looked for may have ``row``, the bodies they found from top to bottom (each as
+        `app.contract.segmentation.RowBody`), and ``pictures``, the names of the pictures among the job's results.
     """
 
     slug: ClassVar[str] = "internal_error"
@@ -281,7 +284,8 @@ class MaskRequired(InputError):
 class VertebraNotFound(InputError):
     """The vertebra is not in the scan, or its level is too uncertain; ``got`` says what the networks found.
 
-    ``levels_seen`` lists the levels in the scan and ``alternatives`` the bodies that may be the vertebra.
+    ``levels_seen`` lists the levels in the scan and ``alternatives`` the bodies that may be the vertebra. ``row`` lists
+    every body as `app.contract.segmentation.RowBody`, and ``pictures`` names the pictures among the job's results.
     """
 
     slug, title = "vertebra_not_found", "The vertebra was not found"
@@ -291,6 +295,12 @@ class VertebraTruncated(InputError):
     """The edge of the field of view cuts the vertebra."""
 
     slug, title = "vertebra_truncated", "The vertebra is cut by the field of view"
+
+
+class OutlineUncertain(InputError):
+    """The expected error that the outline causes is above the limit, and ``on_uncertain_outline`` is ``refuse``."""
+
+    slug, title = "outline_uncertain", "The outline of the vertebra is too uncertain"
 
 
 class VertebraeFused(InputError):

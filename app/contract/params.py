@@ -10,6 +10,8 @@ Vertebra = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
 Fidelity = Literal["surrogate", "fe", "both"]
 Surrogate = Literal["tangent", "paper"]
 OnOutOfDistribution = Literal["flag", "fe"]
+OnUncertainLevel = Literal["refuse", "flag"]
+OnUncertainOutline = Literal["flag", "refuse"]
 
 LARGEST_COORDINATE_MM = 1e5
 """No scanner's world coordinate comes near 100 m, so a larger one is a mistake in the unit."""
@@ -60,4 +62,15 @@ class JobParams(BaseModel):
         default="flag",
         description="What to do when the shape is out of distribution, i.e. the expected error is above the limit: "
         "`flag` says so in the report, `fe` solves instead. Fidelity `both` solves anyway.",
+    )
+    on_uncertain_level: OnUncertainLevel = Field(
+        default="refuse",
+        description="What to do where the networks do not see the ribs or the sacrum that settle which level a "
+        "vertebra is: `refuse` ends the job with an error that lists the candidates, `flag` answers with a level that "
+        "the report marks as not verified.",
+    )
+    on_uncertain_outline: OnUncertainOutline = Field(
+        default="flag",
+        description="What to do where the expected error that the outline adds is above the limit: `flag` says so in "
+        "the report, `refuse` ends the job with an error. A mask that was sent counts as exact.",
     )

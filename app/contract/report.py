@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from app.contract.params import Surrogate, Vertebra
+from app.contract.section import Number, Position, Positive, Section
+from app.contract.segmentation import Alternative, Outline, RowBody, Segmentation
 
-Number = Annotated[float, Field(allow_inf_nan=False)]
-Positive = Annotated[float, Field(ge=0.0, allow_inf_nan=False)]
-Position = tuple[Number, Number, Number]
-
-
-class Section(BaseModel):
-    """Base of every part of the report."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
+__all__ = ["Alternative", "Outline", "RowBody", "Segmentation"]
 
 
 class Peak(Section):
@@ -119,6 +113,18 @@ class Prediction(Section):
     )
 
 
+class ExpectedError(Section):
+    """Expected mean absolute error of the von Mises stress, percent of the peak, by its causes."""
+
+    outline_percent: Positive | None = Field(
+        description="Part that the outline causes; null where a mask was sent, which counts as exact."
+    )
+    surrogate_percent: Positive | None = Field(
+        description="Part that the surrogate causes; null for a finite-element solution."
+    )
+    total_percent: Positive = Field(description="Both together.")
+
+
 class Agreement(Section):
     """How the prediction compares with the solution on the same mesh, von Mises stress (fidelity `both`)."""
 
@@ -127,39 +133,6 @@ class Agreement(Section):
     r2: Number = Field(description="Coefficient of determination over the nodes (paper eq. 10).")
     peak_error_percent: Number = Field(description="Predicted peak over solved peak, minus 1, percent.")
     peak_distance_mm: Positive = Field(description="Distance between the predicted and the solved peak node, mm.")
-
-
-class Alternative(Section):
-    """Another vertebra that may be the level asked for."""
-
-    centre_ras_mm: Position = Field(
-        description="Its body centre, RAS+ mm: send it as `seed_ras_mm` to choose this vertebra."
-    )
-    probability: Positive = Field(le=1.0, description="Probability that it is the level asked for.")
-
-
-class Segmentation(Section):
-    """How the networks found and segmented the vertebra, where no mask was sent."""
-
-    centre_ras_mm: Position = Field(description="Body centre, RAS+ mm.")
-    confidence: Positive | None = Field(
-        le=1.0, description="Probability that this is the level asked for; null where the client sent a seed."
-    )
-    alternatives: list[Alternative] = Field(description="Other vertebrae that may be that level, most probable first.")
-    levels_seen: list[str] = Field(
-        description="Level of each body of the row, from top to bottom; empty where the client sent a seed."
-    )
-    level_by_ribs: str | None = Field(
-        description="Level of this vertebra, counted down from the lowest rib; null where the scan does not show "
-        "where the ribs end."
-    )
-    level_by_sacrum: str | None = Field(
-        description="Level of this vertebra, counted up from the sacrum; null where the scan does not show it."
-    )
-    unsure_share: Positive = Field(
-        description="Volume of the voxels with a probability of 10 to 90 %, over the volume of the mask: how blurred "
-        "its surface is."
-    )
 
 
 class Software(Section):
@@ -195,6 +168,9 @@ class Report(Section):
         default=None,
         description="Quality of the surrogate's prediction, also where a solution replaced it because the shape is out "
         "of distribution. Null where no surrogate predicted.",
+    )
+    expected_error: ExpectedError | None = Field(
+        default=None, description="Expected error of the stress in this report; null where it is not known."
     )
     agreement: Agreement | None = Field(default=None, description="Null unless the job asked for fidelity `both`.")
     frame: str = Field(description="World frame and unit of all positions.")

@@ -29,6 +29,8 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
         "fidelity": "surrogate",
         "surrogate": "tangent",
         "on_out_of_distribution": "flag",
+        "on_uncertain_level": "refuse",
+        "on_uncertain_outline": "flag",
     }
     assert job["input"]["ct"] == {"size": 4, "sha256": hashlib.sha256(b"a ct").hexdigest()}
     assert job["input"]["mask"]["size"] == 6
