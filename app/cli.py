@@ -15,7 +15,7 @@ from pathlib import Path
 import httpx
 from pydantic import ValidationError
 
-from app.client import Client, ProblemError
+from app.client import Client, JobFailedError, ProblemError
 from app.demo import DemoError, service, synthetic_ct
 from app.job_arguments import add_job_arguments, job_request
 from app.jobs.settings import Settings, SettingsError
@@ -111,8 +111,14 @@ def _submit(arguments: argparse.Namespace) -> int:
     with Client(arguments.url, arguments.api_key) as client:
         path = client.submit(request)
         print(f"job: {client.absolute(path)}")
-        client.watch(path)
-        _download_all(client, path, arguments.out)
+        try:
+            client.watch(path)
+        except JobFailedError as failure:
+            status = _print_error(failure.text())
+            if failure.job["links"]["results"]:
+                _download_all(client, path, arguments.out, "pictures of what was refused")
+            return status
+        _download_all(client, path, arguments.out, "results")
     return 0
 
 
@@ -132,15 +138,15 @@ def _demo(arguments: argparse.Namespace) -> int:
         return status
 
 
-def _download_all(client: Client, path: str, folder: Path) -> None:
-    """Download every result, print the report and the place of each file."""
+def _download_all(client: Client, path: str, folder: Path, heading: str) -> None:
+    """Download every file of a job, print the report if there is one, and the place of each file."""
     folder.mkdir(parents=True, exist_ok=True)
     results = client.results(path)
     saved = {result["name"]: client.download(result, folder) for result in results}
     if "report.json" in saved:
         print("\nreport")
         print(_report(saved["report.json"]))
-    print("\nresults")
+    print(f"\n{heading}")
     for result in results:
         print(f"  {client.absolute(result['url'])}  ({result['size'] / 1e6:.2f} MB)")
     print(f"\nsaved in {folder.resolve()}")

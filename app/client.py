@@ -15,6 +15,8 @@ from typing import Any, Self
 import httpx
 from tqdm import tqdm
 
+from app.problem_text import problem_text
+
 Json = dict[str, Any]
 
 POLL_S = 0.5
@@ -34,11 +36,15 @@ class ProblemError(Exception):
 
     def text(self) -> str:
         """Return the problem as text for a person."""
-        lines = [f"{self.problem.get('title', 'Error')} ({self.problem.get('type', 'unknown')})"]
-        lines.append(f"  {self.problem.get('detail', '')}")
-        known = {"type", "title", "status", "detail", "instance"}
-        lines += [f"  {name}: {value}" for name, value in self.problem.items() if name not in known]
-        return "\n".join(lines)
+        return problem_text(self.problem)
+
+
+class JobFailedError(ProblemError):
+    """The job failed; ``job`` is its JSON, whose ``links.results`` is set where it left pictures."""
+
+    def __init__(self, job: Json) -> None:
+        super().__init__(job["error"])
+        self.job = job
 
 
 @dataclass(frozen=True)
@@ -92,7 +98,7 @@ class Client:
         raise AssertionError("unreachable")
 
     def watch(self, path: str) -> Json:
-        """Show the progress of a job to its end and return the job. Raise `ProblemError` if it fails."""
+        """Show the progress of a job to its end and return the job. Raise `JobFailedError` if it fails."""
         with tqdm(total=100.0, bar_format="{desc:<28} {bar:30} {percentage:3.0f} % {elapsed}") as bar:
             while True:
                 job = self._get(path)
@@ -100,13 +106,13 @@ class Client:
                 bar.n = job["percent"]
                 bar.refresh()
                 if job["state"] == "failed":
-                    raise ProblemError(job["error"])
+                    raise JobFailedError(job)
                 if job["state"] == "succeeded":
                     return job
                 time.sleep(POLL_S)
 
     def results(self, path: str) -> list[Json]:
-        """Return the list of results of a succeeded job."""
+        """Return the list of files that a job has published: results, or the pictures of a failed job."""
         results: list[Json] = self._get(f"{path}/results")["results"]
         return results
 

@@ -19,18 +19,20 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import DeadlineExceeded, InternalError, StorageUnavailable, VertebraError
 from app.contract.params import JobParams
-from app.jobs.rows import Json
 from app.jobs.settings import TASK_NAME, Settings
-from app.jobs.storage_keys import input_key, results_prefix
 from app.jobs.store import Claim, JobStore
+from workers.attempt_files import discard, fetch_input, upload
 from workers.celery_app import app
-from workers.presence import blob_store, job_store, worker_name
+from workers.presence import job_store, worker_name
 from workers.scratch import scratch_folder
 
 if TYPE_CHECKING:
     from workers.pipeline import PipelineResult
 
 log = logging.getLogger(__name__)
+
+PICTURES = "*.png"
+"""Files in the pipeline's folder that are published with an error, so that a person sees what was refused."""
 
 PROGRESS_EVERY_S = 0.25
 """Shortest time between two updates of the row within one stage."""
@@ -60,7 +62,7 @@ def run_job(job_id: str) -> None:
             _attempt(claim, folder, fenced)
     except _FencedOut:
         log.info("job %s: attempt %d is fenced out", job_id, claim.attempt)
-        _discard(claim)
+        discard(claim)
     except (StorageUnavailable, SQLAlchemyError):
         log.exception("job %s: the storage or the database failed", job_id)
         _release(claim)
@@ -84,10 +86,17 @@ def _attempt(claim: Claim, folder: Path, fenced: threading.Event) -> None:
     store = job_store()
     progress = _Progress(claim, store, fenced)
     progress("fetch", 0.0)
-    ct, mask = _fetch(claim, folder)
+    ct, mask = fetch_input(claim, folder)
     out = folder / "out"
     out.mkdir()
-    result = pipeline.run_pipeline(ct, mask, JobParams.model_validate(claim.params), out, progress)
+    try:
+        result = pipeline.run_pipeline(ct, mask, JobParams.model_validate(claim.params), out, progress)
+    except VertebraError as error:
+        pictures = sorted(out.glob(PICTURES), key=lambda path: (len(path.name), path.name))  # …-2 before …-10
+        if not pictures:
+            raise
+        _publish_failure(claim, store, error, pictures)
+        return
     progress("publish", 99.0)
     _publish(claim, store, result)
 
@@ -117,24 +126,10 @@ class _Progress:
             raise _FencedOut
 
 
-def _fetch(claim: Claim, folder: Path) -> tuple[Path, Path | None]:
-    ct = folder / "ct"
-    blob_store().fetch(input_key(claim.job_id, "ct"), ct)
-    if not claim.has_mask:
-        return ct, None
-    mask = folder / "mask"
-    blob_store().fetch(input_key(claim.job_id, "mask"), mask)
-    return ct, mask
-
-
 def _publish(claim: Claim, store: JobStore, result: PipelineResult) -> None:
     """Upload the files, then make all of them visible by one UPDATE that checks the token."""
-    prefix = results_prefix(claim.job_id, claim.token)
-    manifest: list[Json] = []
     begin = time.perf_counter()
-    for file in result.files:
-        info = blob_store().put_file(f"{prefix}/{file.name}", file.path)
-        manifest.append({"name": file.name, "media_type": file.media_type, "size": info.size, "sha256": info.sha256})
+    manifest = [upload(claim, file.path, file.name, file.media_type) for file in result.files]
     timings = {stage: round(seconds, 3) for stage, seconds in result.timings.items()}
     timings["publish"] = round(time.perf_counter() - begin, 3)
     published = store.succeed(
@@ -143,6 +138,15 @@ def _publish(claim: Claim, store: JobStore, result: PipelineResult) -> None:
     if not published:
         raise _FencedOut
     log.info("job %s: published, %s", claim.job_id, timings)
+
+
+def _publish_failure(claim: Claim, store: JobStore, error: VertebraError, pictures: list[Path]) -> None:
+    """Upload the pictures, then record the problem and make them visible by one UPDATE that checks the token."""
+    manifest = [upload(claim, path, path.name, "image/png") for path in pictures]
+    problem = error.problem() | {"pictures": [path.name for path in pictures]}
+    if not store.fail(claim.job_id, claim.token, problem, manifest):
+        raise _FencedOut
+    log.info("job %s fails: %s, with %d pictures", claim.job_id, error.slug, len(pictures))
 
 
 @contextmanager
@@ -169,11 +173,12 @@ def _heartbeat(claim: Claim) -> Iterator[threading.Event]:
 
 
 def _fail(claim: Claim, error: VertebraError) -> None:
-    """Record why the job failed. If the database does not answer, the reconciler starts the job again later."""
+    """Record why the job failed, without files. Without a database the reconciler starts the job again later."""
     try:
-        if not job_store().fail(claim.job_id, claim.token, error.problem()):
-            log.info("job %s: attempt %d is fenced out", claim.job_id, claim.attempt)
-        _discard(claim)
+        if job_store().fail(claim.job_id, claim.token, error.problem()):
+            discard(claim)
+        else:  # it may hold published files, so they are left to the reconciler
+            log.info("job %s: attempt %d has ended or is fenced out", claim.job_id, claim.attempt)
     except SQLAlchemyError:
         log.exception("job %s: cannot record that it failed", claim.job_id)
 
@@ -183,14 +188,6 @@ def _release(claim: Claim) -> None:
         job_store().release(claim.job_id, claim.token)
     except SQLAlchemyError:
         log.warning("job %s: cannot queue it again; the reconciler will", claim.job_id)
-
-
-def _discard(claim: Claim) -> None:
-    """Remove the files that this attempt uploaded."""
-    try:
-        blob_store().delete_tree(results_prefix(claim.job_id, claim.token))
-    except StorageUnavailable:
-        log.warning("job %s: cannot remove the files of attempt %d; the reconciler will", claim.job_id, claim.attempt)
 
 
 def _too_slow(limit_s: int) -> DeadlineExceeded:

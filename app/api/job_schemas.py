@@ -35,7 +35,10 @@ class JobLinks(BaseModel):
     """Paths on this server that belong to the job."""
 
     self: str = Field(description="This job.", examples=[f"{JOBS_PATH}/{EXAMPLE_ID}"])
-    results: str | None = Field(description="The results; null until the job has succeeded.")
+    results: str | None = Field(
+        description="The files that the job has published: the results once it has succeeded, or the pictures that "
+        "explain why it failed. Null while there are none."
+    )
     page: str = Field(description="Web page of the job, for a person.", examples=[f"/jobs/{EXAMPLE_ID}"])
 
 
@@ -43,7 +46,10 @@ class Job(BaseModel):
     """A job: one vertebra of one CT."""
 
     id: str = Field(description="Identifier, 32 hex digits.", examples=[EXAMPLE_ID])
-    state: JobState = Field(description="`queued` -> `running` -> `succeeded` or `failed`.")
+    state: JobState = Field(
+        description="`queued` -> `running` -> `succeeded` or `failed`. A failed job has an `error`, and may have "
+        "pictures that explain it: then `links.results` is set."
+    )
     stage: str | None = Field(description="Current stage of a running job, e.g. `morph`.", examples=["solve"])
     percent: float = Field(ge=0, le=100, description="Progress of the whole job, percent (%).")
     attempt: int = Field(description="Number of attempts so far. The job of a dead worker gets a new attempt.")
@@ -89,7 +95,7 @@ def job_from_row(row: JobRow, max_attempts: int) -> Job:
             "bundle_version": row.bundle_version,
             "error": row.error,
             "links": JobLinks(
-                self=path, results=f"{path}/results" if row.state == "succeeded" else None, page=f"/jobs/{row.id}"
+                self=path, results=None if row.results is None else f"{path}/results", page=f"/jobs/{row.id}"
             ),
         }
     )

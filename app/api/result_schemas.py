@@ -20,7 +20,7 @@ class Result(BaseModel):
 
 
 class ResultList(BaseModel):
-    """The results of a job."""
+    """The results of a job; of a failed job, the pictures that explain why."""
 
     job_id: str = Field(description="The job.", examples=[EXAMPLE_ID])
-    results: list[Result] = Field(description="Every result file.")
+    results: list[Result] = Field(description="Every file that the job has published.")

@@ -52,7 +52,11 @@ FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 @router.get("/{job_id}/results", summary="List results", responses=error_responses(*LIST_ERRORS))
 def list_results(job_id: JobId, services: ServicesDep, tenant: TenantDep) -> ResultList:
-    """Return name, media type, size, hash and URL of every result of a succeeded job."""
+    """Return name, media type, size, hash and URL of every file that the job has published.
+
+    A succeeded job has all its results. A failed job has the pictures that explain why it was refused, if there are
+    any.
+    """
     row = find_job(services, tenant, job_id)
     return ResultList(
         job_id=row.id,
@@ -133,11 +137,15 @@ def parse_range(header: str, size: int) -> tuple[int, int] | None:
 
 
 def _published_files(row: JobRow) -> list[Json]:
-    if row.state != "succeeded" or row.results is None:
+    if row.results is not None:  # the UPDATE that ended the job set them
+        return row.results
+    if row.state == "failed":
         raise JobNotFinished(
-            "A job has results once it has succeeded. Watch its state.", expected="succeeded", got=row.state
+            "The job failed and left no files. Its `error` says why.", expected="a job with files", got=row.state
         )
-    return row.results
+    raise JobNotFinished(
+        "A job has results once it has succeeded. Watch its state.", expected="succeeded", got=row.state
+    )
 
 
 def _find_file(row: JobRow, name: str) -> Json:

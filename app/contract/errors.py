@@ -174,7 +174,7 @@ class MethodNotAllowed(RequestError):
 
 
 class JobNotFinished(RequestError):
-    """The client asked for results before the job succeeded."""
+    """The job has no files: it has not ended, or it failed and left no pictures."""
 
     slug, title, status = "job_not_finished", "The job has no results yet", 409
 

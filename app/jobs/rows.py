@@ -32,7 +32,8 @@ class JobRow(Base):
 
     ``token`` is the fencing token. It grows with every claim, release and deletion, and only the attempt that holds
     the current token may write to the row. Results lie under ``jobs/{id}/results-{token}/``. The UPDATE that sets
-    ``state`` to ``succeeded`` makes them visible.
+    ``state`` to ``succeeded`` makes them visible; the one that sets it to ``failed`` may publish pictures that explain
+    the failure.
     """
 
     __tablename__ = "jobs"

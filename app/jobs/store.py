@@ -171,9 +171,16 @@ class JobStore:
             )
         )
 
-    def fail(self, job_id: str, token: int, problem: Json) -> bool:
-        """Fail the job with an RFC 9457 problem. Return false once the attempt is fenced out."""
-        return self._update(self._held(job_id, token).values(state="failed", error=problem, finished_at=self.clock()))
+    def fail(self, job_id: str, token: int, problem: Json, results: list[Json] | None = None) -> bool:
+        """Fail the job with an RFC 9457 problem, and publish the pictures that explain it, if any.
+
+        Publish nothing and return false once the attempt is fenced out.
+        """
+        return self._update(
+            self._held(job_id, token).values(
+                state="failed", error=problem, results=results or None, finished_at=self.clock()
+            )
+        )
 
     def release(self, job_id: str, token: int) -> bool:
         """Put the job back into the queue, because the storage failed; it waits longer after each attempt."""

@@ -153,24 +153,37 @@ def stored_jobs(settings: Settings) -> list[str]:
 
 def finish(settings: Settings, job_id: str, files: dict[str, tuple[bytes, str]]) -> None:
     """Finish a job as a worker does: claim it, publish the files, record the success."""
-    store, blobs = open_store(settings), BlobStore(settings.storage)
+    store = open_store(settings)
     claim = store.claim(job_id, "test")
     assert claim is not None
-    manifest = []
-    for name, (data, media_type) in files.items():
-        with blobs.writer(f"jobs/{job_id}/results-{claim.token}/{name}") as writer:
-            writer.write(data)
-            info = writer.commit()
-        manifest.append({"name": name, "media_type": media_type, "size": info.size, "sha256": info.sha256})
+    manifest = put_results(settings, job_id, claim.token, files)
     assert store.succeed(job_id, claim.token, results=manifest, timings={"solve": 1.5}, bundle_version="test-1")
     store.engine.dispose()
 
 
-def fail(settings: Settings, job_id: str, problem: dict[str, Any]) -> None:
+def put_results(
+    settings: Settings, job_id: str, token: int, files: dict[str, tuple[bytes, str]]
+) -> list[dict[str, Any]]:
+    """Store files (name to bytes and media type) under the token of an attempt; return their list for the row."""
+    blobs = BlobStore(settings.storage)
+    manifest = []
+    for name, (data, media_type) in files.items():
+        with blobs.writer(f"jobs/{job_id}/results-{token}/{name}") as writer:
+            writer.write(data)
+            info = writer.commit()
+        manifest.append({"name": name, "media_type": media_type, "size": info.size, "sha256": info.sha256})
+    return manifest
+
+
+def fail(
+    settings: Settings, job_id: str, problem: dict[str, Any], files: dict[str, tuple[bytes, str]] | None = None
+) -> None:
+    """Fail a job as a worker does, with the files that explain why."""
     store = open_store(settings)
     claim = store.claim(job_id, "test")
     assert claim is not None
-    assert store.fail(job_id, claim.token, problem)
+    manifest = put_results(settings, job_id, claim.token, files or {})
+    assert store.fail(job_id, claim.token, problem, manifest)
     store.engine.dispose()
 
 

@@ -16,7 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from app.contract.errors import BadSpacing
+from PIL import Image
+
+from app.contract.errors import BadSpacing, VertebraNotFound
 from app.contract.params import JobParams
 
 
@@ -50,6 +52,8 @@ def run_pipeline(
         _die_once(Path(options[0]))
     elif word == "bad":
         raise BadSpacing("Voxels of a metre.", expected="0.1 to 6 mm", got="1000 mm")
+    elif word == "refuse":
+        _refuse(out_dir, float(options[0]) if options else 0.0)
     elif word == "bug":
         raise RuntimeError("PATIENT NAME")
     report = out_dir / "report.json"
@@ -74,6 +78,22 @@ def _stuck(seconds: float) -> None:
     end = time.monotonic() + seconds
     while time.monotonic() < end:
         time.sleep(0.1)
+
+
+def _refuse(out_dir: Path, seconds: float) -> None:
+    """Leave pictures and a file that is none, wait without a sign of life, and refuse the vertebra."""
+    for name in ("candidate-10.png", "candidate-2.png", "candidate-1.png", "spine.png"):
+        Image.new("L", (40, 60), 128).save(out_dir / name)
+    (out_dir / "mask.nii.gz").write_bytes(b"half a result")
+    time.sleep(seconds)
+    raise VertebraNotFound(
+        "The evidence does not decide which vertebra is L1.",
+        expected="L1, counted from the ribs or the sacrum",
+        got="97% at (1, -20, 300)",
+        alternatives=[{"centre_ras_mm": [1.0, -20.0, 300.5], "probability": 0.97}],
+        row=[{"level": "L1", "centre_ras_mm": [1, -20, 300.5], "confidence": 0.97, "ribs": None, "sacrum": "above"}],
+        pictures=["never-written.png"],
+    )
 
 
 def _die_once(marker: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -88,6 +89,52 @@ def test_bad_input_ends_the_job_with_its_problem(client: httpx.Client) -> None:
     assert job["attempt"] == 1
     assert job["error"]["type"] == "/problems/bad_spacing"
     assert (job["error"]["expected"], job["error"]["got"]) == ("0.1 to 6 mm", "1000 mm")
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_refusal_publishes_its_pictures(client: httpx.Client, settings: Settings) -> None:
+    path = submit(client, "refuse")
+    job = ended(client, path)
+    assert (job["state"], job["attempt"], job["error"]["type"]) == ("failed", 1, "/problems/vertebra_not_found")
+    assert job["error"]["alternatives"][0]["probability"] == 0.97
+    names = ["spine.png", "candidate-1.png", "candidate-2.png", "candidate-10.png"]
+    assert job["error"]["pictures"] == names
+    results = client.get(job["links"]["results"]).json()["results"]
+    assert [result["name"] for result in results] == names
+    assert {result["media_type"] for result in results} == {"image/png"}
+    for result in results:
+        data = client.get(result["url"]).content
+        assert data.startswith(b"\x89PNG")
+        assert hashlib.sha256(data).hexdigest() == result["sha256"]
+    assert client.get(f"{path}/results/mask.nii.gz").status_code == 404
+    assert result_folders(settings, path) == ["results-1"]
+    assert client.delete(path).status_code == 204
+    assert result_folders(settings, path) == []
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_refusal_of_a_deleted_job_leaves_nothing(client: httpx.Client, settings: Settings) -> None:
+    path = submit(client, "refuse 2")
+    running(client, path)
+    assert client.delete(path).status_code == 204
+    assert ended(client, submit(client, "ok"), 10)["state"] == "succeeded"  # the refusal has ended
+    assert "is fenced out" in (settings.data_dir / "worker.log").read_text()
+    assert result_folders(settings, path) == []
+
+
+@pytest.mark.usefixtures("worker")
+def test_pictures_that_cannot_be_stored_give_the_job_another_attempt(client: httpx.Client, settings: Settings) -> None:
+    path = submit(client, "refuse 1")
+    running(client, path)
+    (Path(settings.storage) / "jobs" / path.rsplit("/", 1)[1] / "results-1").write_bytes(b"in the way")
+    wait_for(lambda: client.get(path).json()["state"] == "queued", "release")
+    assert client.get(f"{path}/results").status_code == 409
+    queue = JobQueue(settings)
+    queue.send(path.rsplit("/", 1)[1])  # the reconciler would wait a minute
+    queue.close()
+    job = ended(client, path)
+    assert (job["state"], job["attempt"], job["error"]["type"]) == ("failed", 2, "/problems/vertebra_not_found")
+    assert len(client.get(f"{path}/results").json()["results"]) == 4
 
 
 @pytest.mark.usefixtures("worker")

@@ -8,7 +8,7 @@ import pytest
 from app.api.results import parse_range
 from app.contract.errors import RangeNotSatisfiable
 from app.jobs.settings import Settings
-from tests.app.harness import check_problem, finish, post
+from tests.app.harness import check_problem, fail, finish, post
 
 DATA = bytes(range(256)) * 20_000
 ETAG = f'"{hashlib.sha256(DATA).hexdigest()}"'
@@ -102,6 +102,35 @@ def test_missing_and_foreign(client: httpx.Client, stranger: httpx.Client, job: 
     assert client.get(f"{job}/results/..%2f..%2finput%2fct").status_code == 404
     check_problem(stranger.get(f"{job}/results"), 404, "job_not_found")
     check_problem(stranger.get(f"{job}/results/stress.vtu"), 404, "job_not_found")
+
+
+def test_the_pictures_of_a_failed_job(client: httpx.Client, stranger: httpx.Client, settings: Settings) -> None:
+    path = post(client).headers["location"]
+    problem = {"type": "/problems/vertebra_not_found", "title": "t", "status": 422, "detail": "d"}
+    files = {"spine.png": (DATA, "image/png"), "candidate-1.png": (b"png", "image/png")}
+    fail(settings, path.rsplit("/", 1)[1], problem, files)
+    job = client.get(path).json()
+    assert (job["state"], job["links"]["results"]) == ("failed", f"{path}/results")
+    listed = client.get(f"{path}/results").json()["results"]
+    assert [result["name"] for result in listed] == ["spine.png", "candidate-1.png"]
+    url = f"{path}/results/spine.png"
+    whole = client.get(url)
+    assert (whole.content, whole.headers["etag"]) == (DATA, ETAG)
+    assert whole.headers["content-disposition"] == 'inline; filename="spine.png"'
+    assert client.head(url).headers["content-length"] == str(len(DATA))
+    assert client.get(url, headers={"If-None-Match": ETAG}).status_code == 304
+    part = client.get(url, headers={"Range": "bytes=5-9"})
+    assert (part.status_code, part.content) == (206, DATA[5:10])
+    check_problem(client.get(f"{path}/results/stress.vtu"), 404, "result_not_found")
+    check_problem(stranger.get(url), 404, "job_not_found")
+
+
+def test_a_failed_job_without_files(client: httpx.Client, settings: Settings) -> None:
+    path = post(client).headers["location"]
+    fail(settings, path.rsplit("/", 1)[1], {"type": "/problems/bad_mask", "title": "t", "status": 422, "detail": "d"})
+    assert client.get(path).json()["links"]["results"] is None
+    assert "left no files" in check_problem(client.get(f"{path}/results"), 409, "job_not_finished")["detail"]
+    check_problem(client.get(f"{path}/results/spine.png"), 409, "job_not_finished")
 
 
 def test_not_finished(client: httpx.Client) -> None:

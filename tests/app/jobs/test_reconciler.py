@@ -71,6 +71,25 @@ def test_sweep_removes_orphans_and_old_attempts(settings: Settings, store: JobSt
     assert blobs.folders(f"jobs/{known}") == ["input", "results-3"]
 
 
+def test_the_pictures_of_a_failed_job_stay_until_its_retention_ends(
+    settings: Settings, store: JobStore, blobs: BlobStore
+) -> None:
+    job_id = "c" * 32
+    store.create(new_row(job_id))
+    claim = store.claim(job_id, "w")
+    assert claim is not None
+    picture = put(blobs, f"jobs/{job_id}/results-{claim.token}/spine.png")
+    put(blobs, f"jobs/{job_id}/results-{claim.token - 1}/spine.png")
+    assert store.fail(job_id, claim.token, {"title": "t"}, [{"name": "spine.png"}])
+    reconciler = Reconciler(settings, store, blobs, JobQueue(settings))
+    reconciler.sweep_storage()
+    assert blobs.folders(f"jobs/{job_id}") == [f"results-{claim.token}"]
+    time.sleep(0.5)
+    reconciler.check_rows()
+    assert not picture.exists()
+    assert blobs.folders("jobs") == []
+
+
 def test_an_unreachable_queue_keeps_the_job_waiting(settings: Settings, store: JobStore, blobs: BlobStore) -> None:
     away = settings.model_copy(update={"broker_url": Settings(broker_url="redis://127.0.0.1:1/0").broker_url})
     store.create(new_row("b" * 32))

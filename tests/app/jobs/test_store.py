@@ -191,6 +191,22 @@ def test_idempotency_keys_are_a_tenants_own(store: JobStore) -> None:
     assert create(store, "a", "key") != first
 
 
+def test_a_failure_may_publish_pictures(store: JobStore) -> None:
+    pictured, plain, gone = (create(store) for _ in range(3))
+    claims = {job_id: store.claim(job_id, "w") for job_id in (pictured, plain, gone)}
+    tokens = {job_id: claim.token for job_id, claim in claims.items() if claim is not None}
+    pictures = [{"name": "spine.png", "size": 1}]
+    assert store.fail(pictured, tokens[pictured], {"title": "t"}, pictures)
+    row = get(store, pictured)
+    assert (row.state, row.results, row.token, row.error) == ("failed", pictures, tokens[pictured], {"title": "t"})
+    assert not store.fail(pictured, tokens[pictured], {"title": "u"}, None)  # the job has ended
+    assert get(store, pictured).results == pictures
+    assert store.fail(plain, tokens[plain], {"title": "t"}, [])
+    assert get(store, plain).results is None
+    assert store.delete("local", gone)
+    assert not store.fail(gone, tokens[gone], {"title": "t"}, pictures)
+
+
 def test_maintenance_fails_overdue_jobs_and_releases_stale_ones(store: JobStore, clock: Clock) -> None:
     overdue, stale, spent, fresh = (create(store) for _ in range(4))
     for _ in range(2):

@@ -1,0 +1,39 @@
+"""The files of one attempt in blob storage. Nobody sees them before the UPDATE that publishes them."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+from app.contract.errors import StorageUnavailable
+from app.jobs.rows import Json
+from app.jobs.storage_keys import input_key, results_prefix
+from app.jobs.store import Claim
+from workers.presence import blob_store
+
+log = logging.getLogger(__name__)
+
+
+def fetch_input(claim: Claim, folder: Path) -> tuple[Path, Path | None]:
+    """Download the CT, and the mask where the client sent one, into a folder; return their paths."""
+    ct = folder / "ct"
+    blob_store().fetch(input_key(claim.job_id, "ct"), ct)
+    if not claim.has_mask:
+        return ct, None
+    mask = folder / "mask"
+    blob_store().fetch(input_key(claim.job_id, "mask"), mask)
+    return ct, mask
+
+
+def upload(claim: Claim, path: Path, name: str, media_type: str) -> Json:
+    """Store a file under the attempt's token and return its entry in the job's list of results."""
+    info = blob_store().put_file(f"{results_prefix(claim.job_id, claim.token)}/{name}", path)
+    return {"name": name, "media_type": media_type, "size": info.size, "sha256": info.sha256}
+
+
+def discard(claim: Claim) -> None:
+    """Remove the files that the attempt uploaded. If the storage does not answer, the reconciler removes them later."""
+    try:
+        blob_store().delete_tree(results_prefix(claim.job_id, claim.token))
+    except StorageUnavailable:
+        log.warning("job %s: cannot remove the files of attempt %d; the reconciler will", claim.job_id, claim.attempt)
