@@ -18,6 +18,9 @@ VERTEBRA ?=
 LOAD ?=
 OUT ?= demo-output
 
+# a process for each core, four at most (each holds the bundle: 1.5 GB); a file of tests, with its fixtures, stays in one
+TEST_PROCESSES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+
 # pinned by hand: onnxruntime-gpu cannot be installed beside the CPU build, and the other pins do not depend on torch
 PINNED_APART := onnxruntime-gpu==1.31.1 torch==2.13.0
 
@@ -52,7 +55,7 @@ serve: .venv/installed ## run queue, worker and gateway on this machine
 test: .venv/installed-dev ## run every test (installs the servers that tests use, where apt-get works)
 	@tests/install_servers.sh
 	@tests/install_torch.sh
-	@$(BIN)/python -m pytest $(ARGS)
+	@$(BIN)/python -m pytest $(TEST_PROCESSES) $(ARGS)
 
 check: .venv/installed-dev ## check lint, format and types; changes nothing
 	@$(BIN)/ruff check .

@@ -11,6 +11,23 @@ if TYPE_CHECKING:
 import workers  # noqa: F401  (thread settings, before NumPy)
 from training.artifacts.data_folder import data_folder
 
+LONGEST_FIRST = (
+    "workers/test_automatic.py",
+    "docker/test_image_installs.py",
+    "workers/mask/test_plausibility.py",
+    "training/segmentation/test_commands.py",
+    "workers/mesh/test_subject_mesh.py",
+    "workers/test_pipeline.py",
+    "test_end_to_end.py",
+    "workers/test_tasks.py",
+)
+"""The files that take longest. They begin first, so that at the end no process waits for another."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    rank = {Path(__file__).parent / name: i for i, name in enumerate(LONGEST_FIRST)}
+    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
 
 @pytest.fixture(scope="session")
 def data_dir() -> Path:

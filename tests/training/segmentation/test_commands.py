@@ -44,7 +44,6 @@ def few_sources(monkeypatch, morpher) -> None:
     monkeypatch.setattr(scanner, "LEAST_PIXEL_MM", 3.0)
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.filterwarnings("ignore")  # torch's exporter warns of its own parts
 def test_one_command_trains_and_exports(few_sources, verse_folder, data_dir, tmp_path, monkeypatch):
     bundle, work = tmp_path / "bundle", tmp_path / "work"
