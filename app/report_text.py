@@ -5,75 +5,69 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.certainty_text import certainty, words
+
 COLUMNS = ("mean", "p5", "p50", "p95", "p99", "max")
 """Of the table of regions: fields of a distribution, without their unit."""
 
 
 def summary(report: Mapping[str, Any]) -> str:
-    """Render a parsed ``report.json`` in about 20 lines (stress in MPa, positions in RAS+ mm)."""
+    """Render a parsed ``report.json`` in about 25 lines (stress in MPa, positions in RAS+ mm)."""
     return "\n".join(
         [
             f"Vertebra {report['vertebra']}, {report['load_newton']:g} N axial compression, "
             f"fidelity {report['fidelity']}",
+            *certainty(report),
             "",
-            *_peaks(report["stress"]),
+            *_headline(report["stress"]),
             "",
             *_regions(report["stress"]),
             "",
             *_geometry(report),
             *_quality(report),
             *_software(report),
-            *(f"WARNING    {warning}" for warning in report["warnings"]),
             "",
             report["disclaimer"],
         ]
     )
 
 
-def _peaks(stress: Mapping[str, Any]) -> Iterator[str]:
-    yield f"peak von Mises       {_peak(stress['peak_von_mises'])}"
+def _headline(stress: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the steady numbers first; the overall peak depends on the mesh at the rim of the clamp."""
+    body = stress["regions"].get("body")
+    yield f"99th percentile      {stress['overall']['p99_mpa']:8.3f} MPa" + (
+        f", in the body {body['p99_mpa']:.3f} MPa" if body else ""
+    )
     if stress["peak_away_from_endplates"]:
-        yield f"  3 mm off endplates {_peak(stress['peak_away_from_endplates'])}"
+        yield f"peak off endplates   {_peak(stress['peak_away_from_endplates'])}"
+    yield f"peak overall         {_peak(stress['peak_von_mises'])}; depends on the mesh at the clamped rim"
     yield f"most tensile s1      {_peak(stress['largest_principal'])}"
     yield f"most compressive s3  {_peak(stress['smallest_principal'])}"
 
 
 def _peak(peak: Mapping[str, Any]) -> str:
     x, y, z = peak["position_ras_mm"]
-    return f"{peak['value_mpa']:8.3f} MPa at ({x:.1f}, {y:.1f}, {z:.1f}), {_words(peak['region'])}"
+    return f"{peak['value_mpa']:8.3f} MPa at ({x:.1f}, {y:.1f}, {z:.1f}), {words(peak['region'])}"
 
 
 def _regions(stress: Mapping[str, Any]) -> Iterator[str]:
     """Yield one line a region: volume-weighted mean and percentiles of von Mises stress, MPa."""
     yield f"{'von Mises, MPa':20}" + "".join(f"{column:>8}" for column in COLUMNS)
     for name, row in {"whole vertebra": stress["overall"], **stress["regions"]}.items():
-        yield f"{_words(name):20}" + "".join(f"{row[f'{column}_mpa']:8.3f}" for column in COLUMNS)
+        yield f"{words(name):20}" + "".join(f"{row[f'{column}_mpa']:8.3f}" for column in COLUMNS)
 
 
 def _geometry(report: Mapping[str, Any]) -> Iterator[str]:
-    """Yield size, segmentation, fit and mesh."""
+    """Yield size, fit and mesh."""
     geometry, mesh = report["geometry"], report["mesh"]
     volume, area = geometry["volume_mm3"] / 1000, geometry["surface_area_mm2"] / 100
     yield f"geometry   {volume:.1f} cm³, {area:.1f} cm² surface"
-    if segmentation := report["segmentation"]:
-        yield _segmentation(segmentation)
     if fit := report["fit"]:
         yield f"fit        mean {fit['mean_mm']:.2f} mm, p95 {fit['p95_mm']:.2f} mm, max {fit['max_mm']:.2f} mm"
     yield (
         f"mesh       {mesh['nodes']:,} nodes, {mesh['tets']:,} tets, mean ratio ≥ {mesh['mean_ratio_min']:.2f}, "
         f"{mesh['non_positive_tets']} inverted"
     )
-
-
-def _segmentation(segmentation: Mapping[str, Any]) -> str:
-    x, y, z = segmentation["centre_ras_mm"]
-    where = f"segmented at ({x:.0f}, {y:.0f}, {z:.0f})"
-    if segmentation["confidence"] is None:
-        return f"vertebra   {where}, the seed that was sent"
-    levels = {landmark: segmentation[f"level_by_{landmark}"] for landmark in ("ribs", "sacrum")}
-    counts = [f"by the {landmark} {level}" for landmark, level in levels.items() if level]
-    seen = f"{segmentation['levels_seen'][0]} to {segmentation['levels_seen'][-1]} in the scan"
-    return f"vertebra   {where}, confidence {segmentation['confidence']:.0%}; " + "; ".join([*counts, seen])
 
 
 def _quality(report: Mapping[str, Any]) -> Iterator[str]:
@@ -102,7 +96,3 @@ def _software(report: Mapping[str, Any]) -> Iterator[str]:
         stages = ", ".join(f"{name} {seconds:.1f}" for name, seconds in timings.items())
         yield f"time (s)   {sum(timings.values()):.1f}: {stages}"
     yield f"software   {software['name']} {software['version']}, bundle {software['bundle_version']}"
-
-
-def _words(name: str) -> str:
-    return name.replace("_", " ")

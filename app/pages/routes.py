@@ -12,7 +12,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from app.api.services import ServicesDep
-from app.contract.params import JobParams
+from app.contract.params import JobParams, OnUncertainLevel
 
 router = APIRouter(include_in_schema=False)
 
@@ -21,6 +21,12 @@ LONGEST_ID = 64
 """Characters of a path that the page of a job repeats."""
 
 NONCE_BYTES = 16
+
+UNCERTAIN_LEVEL_WORDS: dict[OnUncertainLevel, str] = {
+    "refuse": "give no answer, and show the candidates",
+    "flag": "answer, and mark the level as not verified",
+}
+"""What the form offers for `on_uncertain_level`."""
 
 
 @router.get("/")
@@ -33,6 +39,7 @@ def home(services: ServicesDep) -> HTMLResponse:
         levels=schema["vertebra"]["enum"],
         default_level=schema["vertebra"]["default"],
         fidelities=schema["fidelity"].get("enum") or [schema["fidelity"]["const"]],
+        uncertain_levels={name: UNCERTAIN_LEVEL_WORDS[name] for name in schema["on_uncertain_level"]["enum"]},
         load=schema["load_newton"]["default"],
     )
 

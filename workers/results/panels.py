@@ -67,7 +67,7 @@ class Projection:
     nodes
         (n, 3) float64: column, row (downward) and depth (larger is nearer) of its vertices.
     peak
-        (3,) float64: the same of the node with the largest von Mises stress.
+        (3,) float64: the same of the steady peak, the node of largest von Mises stress away from the endplates.
     pixels_per_mm
         Drawing pixels.
     """
@@ -102,7 +102,8 @@ def project(mesh: StressedMesh, panel: Panel, pixels_per_mm: float) -> Projectio
     """Project the surface into the middle of the room that a panel has for it."""
     vertices = mesh.surface.vertices
     middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
-    seen = panel.view.project(np.vstack([vertices, mesh.points[mesh.peak_node]]) - middle)
+    peak = mesh.peak_node if mesh.steady_peak_node is None else mesh.steady_peak_node
+    seen = panel.view.project(np.vstack([vertices, mesh.points[peak]]) - middle)
     shift = (seen[:-1].min(axis=0) + seen[:-1].max(axis=0)) / 2
     width, height = PANEL_WIDTH * SCALE, PANEL_HEIGHT * SCALE
     centre = (width / 2, (height + (ABOVE - BELOW) * SCALE) / 2, 0)

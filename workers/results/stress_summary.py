@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy.spatial import cKDTree
 
 from app.contract.report import Distribution, Peak, StressSummary
 from models.template import REGIONS
@@ -11,8 +10,6 @@ from models.types import Floats
 from workers.geometry.weighted_statistics import weighted_percentiles
 from workers.results.stressed_mesh import StressedMesh
 
-NEAR_ENDPLATE_MM = 3.0
-"""Nearer than this to a clamped or loaded node the stress is that of the idealised support, singular at its rim."""
 PERCENTILES = (5, 50, 95, 99)
 POSITION_DECIMALS = 3
 """Of positions in mm: finer than the image or the fit."""
@@ -22,7 +19,7 @@ def summarise_stress(mesh: StressedMesh) -> StressSummary:
     """Measure the stress field of a mesh."""
     von_mises, volumes = mesh.field.von_mises, mesh.volumes
     largest, smallest = mesh.field.principal[:, 0], mesh.field.principal[:, 2]
-    away = peak_away_from_endplates(mesh)
+    away = mesh.steady_peak_node
     return StressSummary(
         peak_von_mises=_peak(mesh, von_mises, mesh.peak_node),
         peak_away_from_endplates=None if away is None else _peak(mesh, von_mises, away),
@@ -35,14 +32,6 @@ def summarise_stress(mesh: StressedMesh) -> StressSummary:
             if (members := mesh.template.region == index).any()
         },
     )
-
-
-def peak_away_from_endplates(mesh: StressedMesh) -> int | None:
-    """Return the node of largest von Mises stress beyond `NEAR_ENDPLATE_MM`; None where every node is nearer."""
-    endplates = mesh.points[np.concatenate([mesh.template.loaded_nodes, mesh.template.fixed_nodes])]
-    distance = cKDTree(endplates).query(mesh.points, distance_upper_bound=NEAR_ENDPLATE_MM)[0]
-    away = np.flatnonzero(distance > NEAR_ENDPLATE_MM)
-    return int(away[np.argmax(mesh.field.von_mises[away])]) if len(away) else None
 
 
 def _peak(mesh: StressedMesh, values: Floats, node: int) -> Peak:

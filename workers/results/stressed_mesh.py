@@ -10,12 +10,16 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.spatial import cKDTree
 
 from models.template import REGIONS, Template
 from models.types import Floats
 from workers.fem.field import StressField
 from workers.geometry.surface import Surface
 from workers.geometry.tetrahedra import nodal_volumes
+
+NEAR_ENDPLATE_MM = 3.0
+"""Nearer than this to a clamped or loaded node the stress is that of the idealised support, singular at its rim."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,14 @@ class StressedMesh:
     def peak_node(self) -> int:
         """The node of largest von Mises stress; the first, where several share it."""
         return int(np.argmax(self.field.von_mises))
+
+    @cached_property
+    def steady_peak_node(self) -> int | None:
+        """The node of largest von Mises stress beyond `NEAR_ENDPLATE_MM`; None where every node is nearer."""
+        endplates = self.points[np.concatenate([self.template.loaded_nodes, self.template.fixed_nodes])]
+        distance = cKDTree(endplates).query(self.points, distance_upper_bound=NEAR_ENDPLATE_MM)[0]
+        away = np.flatnonzero(distance > NEAR_ENDPLATE_MM)
+        return int(away[np.argmax(self.field.von_mises[away])]) if len(away) else None
 
     def region_of(self, node: int) -> str:
         """Return the anatomical region of a node."""

@@ -13,8 +13,8 @@ from PIL import Image
 
 from workers.results.captions import Caption
 from workers.results.colour_bar import round_ticks
-from workers.results.panels import PANELS
-from workers.results.preview import write_preview
+from workers.results.panels import PANELS, common_scale, project
+from workers.results.preview import _numbers, write_preview
 from workers.results.rasteriser import rasterise
 from workers.results.views import View, direction_letters
 
@@ -41,6 +41,24 @@ def test_png_has_its_size_and_is_not_blank(box, tmp_path):
         assert len(np.unique(panel.reshape(-1, 3), axis=0)) > 500
     white = (pixels == 255).all(axis=2).mean()
     assert 0.3 < white < 0.9
+
+
+def test_the_headline_is_steady(box):
+    (value, steady, overall) = (text for text, _ in _numbers(box))
+    x, y, z = box.template.nodes.T
+    field = 1 + 0.1 * z + 0.01 * x + 0.001 * y
+    away = (z > 3.0) & (z < 9.0)
+    assert value.startswith("99th percentile 2.3")
+    assert steady == f"peak off the endplates {field[away].max():.3g} MPa, body"
+    assert overall == f"peak overall {field.max():.3g} MPa, depends on the mesh"
+
+
+def test_the_ring_marks_the_steady_peak(box):
+    projection = project(box, PANELS[0], common_scale(box.surface.vertices))
+    height = box.points[box.steady_peak_node, 2] - box.points[:, 2].min()
+    assert 3.0 < height < 9.0
+    assert box.steady_peak_node < box.template.n_surface
+    np.testing.assert_allclose(projection.peak, projection.nodes[box.steady_peak_node])
 
 
 def test_same_field_same_bytes(box, tmp_path):

@@ -1,0 +1,60 @@
+"""What a reader should know before the numbers of a ``report.json``: warnings, level, outline, expected error."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+
+def certainty(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the warnings, and one line each on the level, the outline and the expected error."""
+    yield from (f"WARNING    {warning}" for warning in report["warnings"])
+    if segmentation := report["segmentation"]:
+        yield f"level      {_level(segmentation)}"
+        yield f"vertebra   {_place(segmentation)}"
+        if outline := segmentation.get("outline"):
+            yield f"outline    {_outline(outline)}"
+    if error := report.get("expected_error"):
+        yield f"error      {_expected_error(error)}"
+
+
+def words(name: str) -> str:
+    """Return a name of the contract as words."""
+    return name.replace("_", " ")
+
+
+def _level(segmentation: Mapping[str, Any]) -> str:
+    verified, confidence = segmentation.get("level_verified"), segmentation["confidence"]
+    if confidence is None and verified is None:
+        return "as the seed says that was sent; nothing was counted"
+    names = {True: ["verified"], False: ["NOT VERIFIED: neither ribs nor sacrum settle it"], None: []}
+    levels = {landmark: segmentation[f"level_by_{landmark}"] for landmark in ("ribs", "sacrum")}
+    counts = [f"by the {landmark} {level}" for landmark, level in levels.items() if level]
+    sure = [] if confidence is None else [f"confidence {confidence:.0%}"]
+    return "; ".join([*names[verified], *counts, *sure])
+
+
+def _place(segmentation: Mapping[str, Any]) -> str:
+    x, y, z = segmentation["centre_ras_mm"]
+    where = f"segmented at ({x:.0f}, {y:.0f}, {z:.0f})"
+    seen = segmentation["levels_seen"]
+    return f"{where}; {seen[0]} to {seen[-1]} in the scan" if seen else where
+
+
+def _outline(outline: Mapping[str, Any]) -> str:
+    parts = [
+        ("two views agree, Dice {:.2f}", outline["view_dice"]),
+        ("edge at the superior endplate {:.0%}", outline["superior_endplate_edge"]),
+        ("at the inferior {:.0%}", outline["inferior_endplate_edge"]),
+        ("height {:.2f} of the neighbours'", outline["height_ratio"]),
+        ("{:.0%} as dense as metal or cement", outline["dense_share"] or None),
+        ("least sure at the {}", words(outline["worst_place"])),
+    ]
+    measured = [text.format(value) for text, value in parts if value is not None]
+    return "; ".join((["UNCERTAIN, check the mask"] if outline["uncertain"] else []) + measured)
+
+
+def _expected_error(error: Mapping[str, Any]) -> str:
+    causes = [("outline", error["outline_percent"]), ("surrogate", error["surrogate_percent"])]
+    known = [f"{cause} {percent:.2f} %" for cause, percent in causes if percent is not None]
+    return f"expected {error['total_percent']:.2f} % of the peak" + (f": {', '.join(known)}" if known else "")

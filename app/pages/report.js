@@ -1,0 +1,67 @@
+// A finished job in words: warnings, level, outline and expected error first, then the numbers.
+const words = name => name.replaceAll("_", " ");
+const mpa = value => value.toPrecision(3) + "\u00a0MPa";
+const ofPeak = value => value.toFixed(1) + "\u00a0%";
+const paragraphs = (texts, kind) => texts.map(text => make("p", text, kind ? {class: kind} : {}));
+function describeReport(report) {
+  const seen = report.segmentation, outline = seen && seen.outline, row = seen && seen.row || [];
+  const unverified = seen && seen.level_verified === false;
+  const parts = [
+    ...describeWarnings(report.warnings),
+    make("h2", "How sure"), ...paragraphs([describeLevel(report)], unverified && "caution"),
+    ...paragraphs([describeOutline(seen, outline)], outline && outline.uncertain && "caution"),
+    ...paragraphs([describeError(report)]),
+  ];
+  if (row.length) { const details = make("details"); details.append(make("summary", "The row of vertebral bodies"), rowTable(row)); parts.push(details); }
+  return [...parts, make("h2", "Stress"), ...describeStress(report)];
+}
+function describeWarnings(warnings) {
+  if (!warnings.length) return [make("h2", "Warnings"), make("p", "None.")];
+  const list = make("ul", null, {class: "caution"});
+  list.append(...warnings.map(text => make("li", text)));
+  return [make("h2", "Warnings"), list];
+}
+function describeLevel({vertebra, segmentation: seen}) {
+  if (!seen) return `Level: ${vertebra}, as the client says. A mask was sent.`;
+  const counts = [["level_by_ribs", "down from the lowest rib"], ["level_by_sacrum", "up from the sacrum"]].filter(([name]) => seen[name]).map(([name, how]) => `counted ${how} it is ${seen[name]}`);
+  const sure = seen.confidence === null ? "" : ` Confidence ${percent(seen.confidence)}.`;
+  const counted = counts.length ? ` ${sentence(counts.join(", "))}` : "";
+  if (seen.level_verified === false) return `Level: ${vertebra}, not verified. Neither the ribs nor the sacrum in the scan settle it, so it is named by its looks.${counted}${sure} Check the level before you use the numbers.`;
+  if (seen.level_verified) return `Level: ${vertebra}, verified.${counted}${sure}`;
+  if (seen.confidence === null) return `Level: ${vertebra}, as the client says. A seed was sent, so nothing was counted.`;
+  return `Level: ${vertebra}.${counted}${sure}`;
+}
+function describeOutline(seen, outline) {
+  if (!seen) return "Outline: that of the mask that was sent. It counts as exact.";
+  if (!outline) return "Outline: by the networks. Its quality was not judged.";
+  const edges = [["superior", outline.superior_endplate_edge], ["inferior", outline.inferior_endplate_edge]].filter(([, share]) => share !== null).map(([name, share]) => `${percent(share)} of the ${name} endplate`);
+  return [
+    outline.uncertain ? "Outline: uncertain. Look at the mask before you use the numbers, or send a mask." : "Outline: by the networks, within the limit.",
+    outline.view_dice !== null && `Two views of the body agree with a Dice of ${outline.view_dice.toFixed(2)}.`,
+    edges.length && `The image has an edge from bone to disc along ${edges.join(" and ")}.`,
+    outline.height_ratio !== null && `The body is ${outline.height_ratio.toFixed(2)} times as high as its neighbours.`,
+    outline.dense_share && `${percent(outline.dense_share)} of the body is as dense as metal or cement.`,
+    `It is least sure at: ${words(outline.worst_place)}.`,
+  ].filter(Boolean).join(" ");
+}
+function describeError({expected_error: error, prediction}) {
+  if (!error) return prediction ? `Expected error of the prediction: ${ofPeak(prediction.expected_nmae_percent)} of the peak on average. That of the outline is not known.` : "Expected error: not known.";
+  const outline = error.outline_percent === null ? "The mask that was sent counts as exact." : `The outline alone causes ${ofPeak(error.outline_percent)}.`;
+  const surrogate = error.surrogate_percent === null ? "Finite elements add none." : `The surrogate alone causes ${ofPeak(error.surrogate_percent)}.`;
+  return `Expected error of the stress: ${ofPeak(error.total_percent)} of the peak on average. ${outline} ${surrogate}`;
+}
+function describeStress({stress, vertebra, load_newton, fidelity}) {
+  const {peak_von_mises: peak, peak_away_from_endplates: away, overall, regions} = stress;
+  const how = fidelity === "fe" ? "solved with finite elements" : "predicted by a surrogate";
+  const where = ({region, position_ras_mm}) => `${words(region)}, at (${place(position_ras_mm)})`;
+  const rows = [
+    regions.body && ["99th percentile, body", mpa(regions.body.p99_mpa), "99 % of the body's volume lies below"],
+    ["99th percentile, whole vertebra", mpa(overall.p99_mpa), "99 % of the volume lies below"],
+    away && ["Peak away from the endplates", mpa(away.value_mpa), where(away)],
+    ["Peak overall", mpa(peak.value_mpa), where(peak)],
+  ].filter(Boolean);
+  return [
+    make("p", `Von Mises stress of ${vertebra} under ${load_newton} N axial compression, ${how}.`), table(["Von Mises stress", "Value", "Where"], rows),
+    make("p", "The peak overall depends on the mesh: at the rim of the clamped endplate the exact stress is infinite. Use the steady numbers above it.", {class: "note"}),
+  ];
+}

@@ -1,0 +1,128 @@
+"""A headless Chromium that tests drive over the pipe of the DevTools protocol: open a page, run script in it, look."""
+
+from __future__ import annotations
+
+import base64
+import fcntl
+import json
+import os
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from app.jobs.parent_death import die_with_parent
+from tests.app.harness import wait_for
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe")
+ANSWER_WITHIN_S = 30.0
+
+
+class Browser:
+    """One page. Commands go in and answers come out as JSON, each ended by a zero byte."""
+
+    def __init__(self, commands: int, answers: int) -> None:
+        self._commands, self._answers = commands, answers
+        self._number, self._session, self._pending = 0, "", b""
+        target = self._call("Target.createTarget", url="about:blank")["targetId"]
+        self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
+
+    def open(self, url: str) -> None:
+        """Open a page and wait until it is loaded."""
+        self._call("Page.navigate", url=url)
+        wait_for(lambda: self.run("location.href !== 'about:blank' && document.readyState === 'complete'"), url)
+
+    def run(self, script: str) -> Any:
+        """Run script in the page and return its value."""
+        answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)
+        assert "exceptionDetails" not in answer, answer
+        return answer["result"].get("value")
+
+    def text(self, selector: str) -> str:
+        """Return what a person reads in an element."""
+        return str(self.run(f"document.querySelector({json.dumps(selector)}).innerText")).replace(
+            "\N{NO-BREAK SPACE}", " "
+        )
+
+    def click(self, selector: str) -> None:
+        """Click an element."""
+        self.run(f"document.querySelector({json.dumps(selector)}).click()")
+
+    def wait(self, condition: str) -> None:
+        """Wait until an expression is true in the page."""
+        wait_for(lambda: self.run(f"Boolean({condition})"), condition)
+
+    def choose_file(self, selector: str, path: Path) -> None:
+        """Choose a file in a form."""
+        root = self._call("DOM.getDocument")["root"]["nodeId"]
+        node = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
+        self._call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
+
+    def screenshot(self, path: Path, width: int = 1000) -> None:
+        """Save a picture of the whole page."""
+        size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+        picture = self._call("Page.captureScreenshot", captureBeyondViewport=True)["data"]
+        path.write_bytes(base64.b64decode(picture))
+
+    def _call(self, method: str, **params: Any) -> dict[str, Any]:
+        self._number += 1
+        command = {"id": self._number, "method": method, "params": params}
+        session = {"sessionId": self._session} if self._session else {}
+        os.write(self._commands, json.dumps(command | session).encode() + b"\0")
+        while True:
+            answer = self._read()
+            if answer.get("id") == self._number:
+                assert "error" not in answer, answer
+                result: dict[str, Any] = answer["result"]
+                return result
+
+    def _read(self) -> dict[str, Any]:
+        while b"\0" not in self._pending:
+            data = os.read(self._answers, 1 << 16)
+            assert data, "the browser has ended"
+            self._pending += data
+        message, _, self._pending = self._pending.partition(b"\0")
+        parsed: dict[str, Any] = json.loads(message)
+        return parsed
+
+
+@contextmanager
+def running_browser(profile: Path) -> Iterator[Browser]:
+    """Start Chromium, which reads commands from its file descriptor 3 and writes answers to 4."""
+    assert CHROMIUM is not None
+    command_end, commands = os.pipe()
+    answers, answer_end = os.pipe()
+
+    high = [fcntl.fcntl(end, fcntl.F_DUPFD_CLOEXEC, 10) for end in (command_end, answer_end)]  # clear of 3 and 4
+    parent = os.getpid()
+
+    def place_pipes() -> None:
+        die_with_parent(parent)
+        os.dup2(high[0], 3)
+        os.dup2(high[1], 4)
+
+    process = subprocess.Popen(
+        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}"],
+        preexec_fn=place_pipes,
+        close_fds=False,  # Python's own are not inherited anyway
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    for end in (command_end, answer_end, *high):
+        os.close(end)
+    stuck = threading.Timer(4 * ANSWER_WITHIN_S, process.kill)  # a read that never ends would hang the test
+    stuck.start()
+    try:
+        yield Browser(commands, answers)
+    finally:
+        stuck.cancel()
+        process.kill()
+        process.wait()
+        for end in (commands, answers):
+            with suppress(OSError):
+                os.close(end)

@@ -1,0 +1,222 @@
+"""The pages in a real browser, on a real gateway."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, get_args
+
+import httpx
+import pytest
+from PIL import Image
+
+from app.contract.params import OnUncertainLevel
+from app.contract.report import ExpectedError
+from app.jobs.settings import Settings
+from tests.app.harness import Broker, fail, finish, post, running_gateway
+from tests.app.pages.browser import CHROMIUM, Browser, running_browser
+from tests.app.reports import OUTLINE, ROW, SEGMENTATION, report
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; the pages are checked as text only")
+
+CANDIDATES = [
+    {"centre_ras_mm": [1.0, -20.0, 300.5], "probability": 0.62},
+    {"centre_ras_mm": [1.2, -19.0, 268.0], "probability": 0.31},
+]
+PROBLEM = {
+    "type": "/problems/vertebra_not_found",
+    "title": "The vertebra was not found",
+    "status": 422,
+    "detail": "The evidence does not decide which vertebra is L1.",
+    "expected": "L1 with a confidence of at least 85%",
+    "got": "62% at (1, -20, 300)",
+    "alternatives": CANDIDATES,
+    "row": [body.model_dump(mode="json") for body in ROW],
+}
+
+
+@pytest.fixture(scope="module")
+def open_settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(data_dir=tmp_path_factory.mktemp("open"), broker_url=broker.url, stale_after_s=3600)
+
+
+@pytest.fixture(scope="module")
+def site(open_settings: Settings) -> Iterator[httpx.Client]:
+    """Return a client of a gateway without keys."""
+    with running_gateway(open_settings) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
+    with running_browser(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+def picture(width: int, height: int, grey: int) -> tuple[bytes, str]:
+    stream = io.BytesIO()
+    Image.new("L", (width, height), grey).save(stream, format="PNG")
+    return stream.getvalue(), "image/png"
+
+
+def refused(client: httpx.Client, settings: Settings, problem: dict[str, Any], files: dict[str, Any]) -> str:
+    job = post(client, mask=None, params={"vertebra": "L1", "load_newton": 750}).json()
+    fail(settings, job["id"], problem, files)
+    return f"{client.base_url}{job['links']['page']}"
+
+
+def finished(client: httpx.Client, settings: Settings, **changes: Any) -> str:
+    job = post(client, mask=None).json()
+    data = report(**changes).model_dump_json().encode()
+    files = {"report.json": (data, "application/json"), "preview.png": picture(168, 76, 90)}
+    finish(settings, job["id"], files)
+    return f"{client.base_url}{job['links']['page']}"
+
+
+def test_a_refused_job_shows_its_candidates(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:
+    files = {"spine.png": picture(30, 60, 40), "candidate-1.png": picture(40, 50, 90),
+             "candidate-2.png": picture(40, 50, 150)}  # fmt: skip
+    browser.open(refused(site, open_settings, PROBLEM, files))
+    browser.wait("document.querySelectorAll('.candidates li').length === 2")
+    problem = browser.text("#problem")
+    assert "The evidence does not decide which vertebra is L1." in problem
+    assert "Expected\nL1 with a confidence of at least 85%\nFound\n62% at (1, -20, 300)" in problem
+    assert "T12\t99 %\tyes\tabove the last vertebra\t1.0, -20.0, 332.0" in browser.text("#refusal table")
+    assert "unknown\t\tnot seen\tnot seen" in browser.text("#refusal table")
+    first, second = (browser.text(f".candidates li:nth-child({n})") for n in (1, 2))
+    assert "L1 with a probability of 62 %; in the row the networks call it L1." in first
+    assert "L1 with a probability of 31 %." in second
+    browser.wait("[...document.images].filter(i => i.naturalWidth).length === 3")
+    widths = browser.run("[...document.querySelectorAll('#refusal img')].map(i => [i.naturalWidth, i.alt !== ''])")
+    assert widths == [[30, True], [40, True], [40, True]]
+    assert browser.text("#files").count(".png") == 3
+    assert browser.run("document.getElementById('report').hidden")
+
+    browser.click(".candidates li:nth-child(1) button")
+    browser.click(".candidates li:nth-child(2) button")
+    assert browser.run("document.querySelectorAll('.chosen').length") == 1
+    assert "Its seed is 1.2, -19.0, 268.0." in browser.text(".candidates li:nth-child(2)")
+    browser.click(".chosen a")
+    browser.wait("location.pathname === '/' && document.readyState === 'complete'")
+    form = (
+        "Object.fromEntries(['vertebra', 'seed', 'load_newton'].map(n => [n, document.forms['submit-form'][n].value]))"
+    )
+    assert browser.run(form) == {"vertebra": "L1", "seed": "1.2, -19.0, 268.0", "load_newton": "750"}
+    assert not browser.run("document.getElementById('seed-note').hidden")
+
+
+def test_other_pictures_are_shown_too(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:
+    problem = {"type": "/problems/outline_uncertain", "title": "T", "status": 422, "detail": "D"}
+    browser.open(refused(site, open_settings, problem, {"outline-sagittal.png": picture(20, 20, 9)}))
+    browser.wait("document.querySelector('#refusal figure')")
+    assert browser.text("#refusal") == "Outline sagittal."
+
+
+def test_a_failure_without_pictures_shows_its_problem(
+    site: httpx.Client, open_settings: Settings, browser: Browser
+) -> None:
+    problem = {"type": "/problems/not_nifti", "title": "Not a NIfTI file", "status": 422, "detail": "<b>Bad</b>"}
+    browser.open(refused(site, open_settings, problem, {}))
+    browser.wait("!document.getElementById('problem').hidden")
+    assert browser.text("#problem") == "Not a NIfTI file.\n\n<b>Bad</b>"
+    assert browser.run("document.getElementById('refusal').hidden && document.getElementById('published').hidden")
+
+
+def test_pictures_of_a_refusal_need_the_key(client: httpx.Client, settings: Settings, browser: Browser) -> None:
+    page = refused(client, settings, PROBLEM, {"candidate-1.png": picture(41, 50, 90)})
+    browser.open(page)
+    browser.run("sessionStorage.setItem('api-key', 'key-a')")
+    browser.open(page)
+    browser.wait("document.querySelector('.candidates img') && document.querySelector('.candidates img').naturalWidth")
+    assert browser.run("document.querySelector('.candidates img').src.startsWith('blob:')")
+
+
+def test_warnings_level_outline_and_error_come_before_the_numbers(
+    site: httpx.Client, open_settings: Settings, browser: Browser
+) -> None:
+    browser.open(finished(site, open_settings))
+    browser.wait("document.querySelector('#report table')")
+    shown = browser.text("#report")
+    parts = [
+        "Warnings",
+        "The CT's voxels measure up to 3.0 mm",
+        "Level: L1, verified. Counted down from the lowest rib it is L1. Confidence 97 %.",
+        "Outline: by the networks, within the limit. Two views of the body agree with a Dice of 0.96. The image has an "
+        "edge from bone to disc along 91 % of the superior endplate and 87 % of the inferior endplate. The body is "
+        "0.98 times as high as its neighbours. It is least sure at: superior endplate.",
+        "Expected error of the stress: 1.6 % of the peak on average. The outline alone causes 1.5 %. The surrogate "
+        "alone causes 0.6 %.",
+        "99th percentile, body\t0.544 MPa",
+        "99th percentile, whole vertebra\t0.521 MPa",
+        "Peak away from the endplates\t0.733 MPa\tbody, at (12.0, -10.0, 300.0)",
+        "Peak overall\t1.25 MPa\tinferior endplate",
+        "The peak overall depends on the mesh",
+    ]
+    places = [shown.find(part) for part in parts]
+    assert -1 not in places, parts[places.index(-1)]
+    assert places == sorted(places)
+    assert browser.run("document.querySelectorAll('#report .caution').length") == 1  # the warnings
+    browser.wait("document.getElementById('preview').naturalWidth === 168")
+
+
+def test_what_is_unsure_stands_out(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:
+    outline = OUTLINE.model_copy(update={"uncertain": True, "dense_share": 0.18, "view_dice": None})
+    unsure = {"level_verified": False, "level_by_ribs": None, "outline": outline}
+    browser.open(
+        finished(
+            site,
+            open_settings,
+            warnings=[],
+            fidelity="fe",
+            segmentation=SEGMENTATION.model_copy(update=unsure),
+            expected_error=ExpectedError(outline_percent=4.2, surrogate_percent=None, total_percent=4.2),
+        )
+    )
+    browser.wait("document.querySelector('#report table')")
+    shown = browser.text("#report")
+    assert shown.startswith("Warnings\n\nNone.")
+    assert "Level: L1, not verified. Neither the ribs nor the sacrum in the scan settle it" in shown
+    assert "Outline: uncertain. Look at the mask before you use the numbers, or send a mask." in shown
+    assert "18 % of the body is as dense as metal or cement." in shown
+    assert "Two views" not in shown
+    assert "The outline alone causes 4.2 %. Finite elements add none." in shown
+    assert browser.run("document.querySelectorAll('#report p.caution').length") == 2
+
+
+def test_a_mask_and_a_seed_leave_the_level_to_the_client(
+    site: httpx.Client, open_settings: Settings, browser: Browser
+) -> None:
+    browser.open(finished(site, open_settings, segmentation=None, expected_error=None))
+    browser.wait("document.querySelector('#report table')")
+    shown = browser.text("#report")
+    assert "Level: L1, as the client says. A mask was sent." in shown
+    assert "It counts as exact." in shown
+    assert "Expected error of the prediction: 0.6 % of the peak on average." in shown
+    seeded = {"confidence": None, "level_verified": None, "level_by_ribs": None, "outline": None, "row": []}
+    browser.open(finished(site, open_settings, segmentation=SEGMENTATION.model_copy(update=seeded)))
+    browser.wait("document.querySelector('#report table')")
+    assert "A seed was sent, so nothing was counted." in browser.text("#report")
+
+
+def test_the_form_sends_the_seed_and_what_to_do_with_an_uncertain_level(
+    site: httpx.Client, browser: Browser, tmp_path: Path
+) -> None:
+    ct = tmp_path / "ct.nii.gz"
+    ct.write_bytes(b"a ct")
+    browser.open(f"{site.base_url}/?vertebra=T12&seed=1.5%2C-20%2C300&load_newton=800&fidelity=nonsense")
+    offered = browser.run("[...document.forms['submit-form'].on_uncertain_level.options].map(o => o.value)")
+    assert tuple(offered) == get_args(OnUncertainLevel)
+    assert browser.run("document.forms['submit-form'].fidelity.value") == "surrogate"
+    browser.choose_file("input[name=ct]", ct)
+    browser.run("document.forms['submit-form'].seed.value = '1, 2'")
+    browser.click("#send")
+    assert browser.text("#message") == "The point needs three numbers: x, y, z in mm."
+    browser.run("document.forms['submit-form'].seed.value = '1.5 -20; 300'")
+    browser.run("document.forms['submit-form'].on_uncertain_level.value = 'flag'")
+    browser.click("#send")
+    browser.wait("location.pathname.startsWith('/jobs/')")
+    job = site.get("/v1/jobs/" + browser.run("location.pathname").rsplit("/", 1)[1]).json()
+    assert job["params"]["seed_ras_mm"] == [1.5, -20.0, 300.0]
+    assert (job["params"]["vertebra"], job["params"]["load_newton"]) == ("T12", 800.0)
+    assert job["params"]["on_uncertain_level"] == "flag"

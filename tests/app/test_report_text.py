@@ -1,0 +1,53 @@
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from app.contract.report import ExpectedError
+from app.report_text import summary
+from tests.app.reports import OUTLINE, SEGMENTATION, report
+
+
+def lines(**changes: Any) -> list[str]:
+    return summary(json.loads(report(**changes).model_dump_json())).splitlines()
+
+
+def test_warnings_level_outline_and_error_come_before_the_numbers() -> None:
+    assert lines()[:11] == [
+        "Vertebra L1, 500 N axial compression, fidelity surrogate",
+        "WARNING    The CT's voxels measure up to 3.0 mm: detail finer than that is interpolated.",
+        "level      verified; by the ribs L1; confidence 97%",
+        "vertebra   segmented at (1, -20, 300); T12 to L2 in the scan",
+        "outline    two views agree, Dice 0.96; edge at the superior endplate 91%; at the inferior 87%; height 0.98 of "
+        "the neighbours'; least sure at the superior endplate",
+        "error      expected 1.60 % of the peak: outline 1.50 %, surrogate 0.60 %",
+        "",
+        "99th percentile         0.521 MPa, in the body 0.544 MPa",
+        "peak off endplates      0.733 MPa at (12.0, -10.0, 300.0), body",
+        "peak overall            1.250 MPa at (12.0, -10.0, 287.0), inferior endplate; depends on the mesh at the "
+        "clamped rim",
+        "most tensile s1         0.300 MPa at (12.0, -10.0, 299.0), body",
+    ]
+
+
+def test_what_is_unsure_is_said() -> None:
+    outline = OUTLINE.model_copy(update={"uncertain": True, "dense_share": 0.18, "view_dice": None})
+    unsure = {"level_verified": False, "level_by_ribs": None, "outline": outline}
+    error = ExpectedError(outline_percent=4.2, surrogate_percent=None, total_percent=4.2)
+    text = lines(segmentation=SEGMENTATION.model_copy(update=unsure), expected_error=error, warnings=[])
+    assert text[1] == "level      NOT VERIFIED: neither ribs nor sacrum settle it; confidence 97%"
+    assert text[3].startswith("outline    UNCERTAIN, check the mask; edge at the superior endplate 91%")
+    assert "18% as dense as metal or cement" in text[3]
+    assert text[4] == "error      expected 4.20 % of the peak: outline 4.20 %"
+
+
+def test_a_seed_and_a_mask() -> None:
+    seeded = {"confidence": None, "level_verified": None, "level_by_ribs": None, "levels_seen": [], "outline": None}
+    text = lines(segmentation=SEGMENTATION.model_copy(update=seeded), expected_error=None)
+    assert text[2:5] == [
+        "level      as the seed says that was sent; nothing was counted",
+        "vertebra   segmented at (1, -20, 300)",
+        "",
+    ]
+    masked = lines(segmentation=None, expected_error=None, warnings=[])
+    assert masked[1] == ""
