@@ -73,6 +73,13 @@ def evaluate(arguments: argparse.Namespace) -> None:
     evaluate(arguments.out, inputs, arguments.report)
 
 
+def annotate(arguments: argparse.Namespace) -> None:
+    """Draw the real CTs for marking body centres and levels by looking; with --check check and draw the marks."""
+    from training.segmentation.commands import annotate
+
+    annotate(arguments)
+
+
 def make_scans(arguments: argparse.Namespace) -> None:
     """Generate labelled CTs, and put the real ones on the networks' grids."""
     from training.segmentation.commands import make_anatomy, make_scans
@@ -125,6 +132,9 @@ def score_segmenter(arguments: argparse.Namespace) -> None:
 
 
 def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
+    command = add("annotate", annotate)
+    command.add_argument("--check", action="store_true", help="check the marks against the CTs and draw them")
+    command.add_argument("--cts", nargs="*", help="folders of the CTs that are wanted; all without it")
     make, train = add("scans", make_scans), add("segmentation", train_segmentation)
     for command in (make, train, add("evaluate-segmentation", evaluate_segmentation)):
         command.add_argument("--profile", default="shipped", help="widths: paper, shipped or tiny")

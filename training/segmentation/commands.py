@@ -1,4 +1,4 @@
-"""What ``python -m training scans``, ``segmentation`` and ``evaluate-segmentation`` do."""
+"""What the commands of ``python -m training`` that concern the segmentation do."""
 
 from __future__ import annotations
 
@@ -31,6 +31,22 @@ def make_scans(arguments: argparse.Namespace) -> ScanFiles:
     lumbosacral = make_lumbosacral_crops(spines, folder / "lumbosacral", arguments.landmarks, jobs=arguments.jobs)
     real_crops, real_trunks = write_real_scans(_real_cts(arguments), folder / ("verse" if arguments.verse else "real"))
     return ScanFiles(crops, real_crops, trunks, real_trunks, lumbosacral)
+
+
+def annotate(arguments: argparse.Namespace) -> None:
+    """Draw the real CTs for marking by looking; with ``--check`` check the marks and draw them."""
+    from training.segmentation.data.annotate import annotate_label_maps, check_marks, draw_for_marking
+    from training.segmentation.data.annotations import ANNOTATIONS
+    from workers.engine import Engine
+
+    folder: Path = arguments.work / "annotation"
+    if not arguments.check:
+        annotate_label_maps(arguments.data)
+        draw_for_marking(arguments.data, folder, Engine(Bundle(arguments.out)).finder.locator, arguments.cts)
+        print(f"pictures: {folder}; write what you see into {ANNOTATIONS}, then run this with --check")
+        return
+    for annotation in check_marks(arguments.data, folder, arguments.cts):
+        print(f"{annotation.name}: {' '.join(annotation.levels)}, known by {annotation.known_by}")
 
 
 def make_anatomy(arguments: argparse.Namespace) -> tuple[list[Path], list[Path]]:
