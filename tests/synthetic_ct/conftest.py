@@ -16,9 +16,9 @@ CYLINDER_GRID = 60
 
 
 @pytest.fixture(scope="session")
-def base() -> Spine:
+def base(engine) -> Spine:
     """L1 to L5 of the shipped template."""
-    return make_template_spine()
+    return make_template_spine(engine.morpher)
 
 
 @pytest.fixture(scope="session")

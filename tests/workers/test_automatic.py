@@ -68,9 +68,10 @@ def real(data_dir) -> Real:
 @pytest.fixture(scope="module")
 def lumbar():
     """A synthetic lumbar CT of the template's own spine: needs no data."""
+    from synthetic_ct.spine import make_template_spine
     from synthetic_ct.whole_ct import make_lumbar_ct
 
-    return make_lumbar_ct(3)
+    return make_lumbar_ct(3, [make_template_spine(engine().morpher)])
 
 
 @pytest.fixture(scope="module")
@@ -217,7 +218,7 @@ def synthetic(seed: int, low: str, high: str, metal: bool = False, protocol=None
     from synthetic_ct.whole_ct import PLAIN, scan_person
 
     random = np.random.default_rng(seed)
-    person = Person.make(random, make_spine(random, [make_template_spine()]))
+    person = Person.make(random, make_spine(random, [make_template_spine(engine().morpher)]))
     at = {v.level: v.centre for v in person.spine.vertebrae}
     middle = 0.5 * (at[low] + at[high])
     below, above = np.array([110.0, 110.0, 0.0]), np.array([110.0, 90.0, 0.0])
@@ -254,7 +255,7 @@ def lumbosacral(levels: tuple[str, ...]):
     from synthetic_ct.whole_ct import scan_person
 
     random = np.random.default_rng(2)
-    spine = make_spine(random, [make_template_spine()], top="T9", bent=False)
+    spine = make_spine(random, [make_template_spine(engine().morpher)], top="T9", bent=False)
     vertebrae = tuple(replace(v, level=level) for v, level in zip(spine.vertebrae, levels, strict=True))
     person = Person.make(random, replace(spine, vertebrae=vertebrae))
     centres = np.array([v.centre for v in vertebrae])

@@ -13,9 +13,11 @@ def farthest_points(points: Floats, n: int) -> Integers:
     Returns p ids where p < `n`.
     """
     n = min(n, len(points))
+    x, y, z = np.ascontiguousarray(points.T)
     chosen = np.zeros(n, np.intp)
     squared = np.full(len(points), np.inf)
     for i in range(1, n):
-        np.minimum(squared, np.square(points - points[chosen[i - 1]]).sum(axis=1), out=squared)
+        last = chosen[i - 1]
+        np.minimum(squared, (x - x[last]) ** 2 + (y - y[last]) ** 2 + (z - z[last]) ** 2, out=squared)
         chosen[i] = squared.argmax()
     return chosen

@@ -5,17 +5,15 @@ from pathlib import Path
 
 import pytest
 
-from models.bundle import Bundle
 from synthetic_ct.spine import make_template_spine
 from synthetic_ct.whole_ct import SyntheticCt, make_lumbar_ct, write_ct
 from workers.mesh.subject_mesh import MeshMorpher
 
 
 @pytest.fixture(scope="session")
-def morpher() -> MeshMorpher:
+def morpher(engine) -> MeshMorpher:
     """The template that shapes are fitted with: it takes seconds to prepare."""
-    bundle = Bundle()
-    return MeshMorpher(bundle.template, bundle.shape_model)
+    return engine.morpher
 
 
 @pytest.fixture(scope="session")
