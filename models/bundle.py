@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # it needs numba, which a machine that only trains networks m
 DEFAULT_BUNDLE = Path(__file__).parent / "l1"
 PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
 """Execution providers of ONNX Runtime, the preferred first."""
-LOCATOR, SEGMENTER, LANDMARKS = NETWORKS = ("locator.onnx", "segmenter.onnx", "junctions.onnx")
+LOCATOR, ROW, LANDMARKS, SEGMENTER = NETWORKS = ("locator.onnx", "row.onnx", "junctions.onnx", "segmenter.onnx")
 """The networks that locate and segment a vertebra."""
 COORDINATE_STEP_MM = 2.0**-9
 """Resolution at which node coordinates are stored (0.002 mm): a hundredth of the accuracy of a fit."""

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 PAPER_COUNT = 42 * 120
 """Size of the paper's population: 42 CTs with 120 shapes each (section II.C)."""
-SEGMENTATION_NETWORKS = ("locator", "landmarks", "bifusion", "vgg16", "resnet")
+SEGMENTATION_NETWORKS = ("locator", "row", "landmarks", "bifusion", "vgg16", "resnet")
 
 
 def _sources(arguments: argparse.Namespace) -> tuple[Source, ...]:
@@ -146,6 +146,7 @@ def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
         )
         command.add_argument("--anatomy", type=int, default=600, help="drawn anatomy that the segmenter learns from")
         command.add_argument("--landmarks", type=int, default=240, help="synthetic surroundings of L5 and S1")
+        command.add_argument("--rows", type=int, default=600, help="synthesised CTs that the row network learns from")
         command.add_argument("--trunks", type=int, default=240, help="synthetic trunks")
         command.add_argument("--jobs", type=int, default=-1, help="parallel jobs, -1: one a core")
     add("score-segmenter", score_segmenter).add_argument("--profile", default="shipped", help="whose base")

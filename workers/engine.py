@@ -24,6 +24,7 @@ from workers.fem.solve_plan import SolvePlan
 from workers.geometry.surface import Surface
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
+from workers.locate.row_network import RowNetwork
 from workers.locate.segmenter import Segmenter
 from workers.locate.vertebra_finder import VertebraFinder
 from workers.mesh.subject_mesh import MeshMorpher
@@ -82,8 +83,8 @@ class Engine:
                 expected="a file part `mask`",
                 got="a CT alone",
             )
-        locator, segmenter, landmarks = (self.bundle.session(name, keep_memory=False) for name in NETWORKS)
-        return VertebraFinder(Locator(locator), Segmenter(segmenter), LandmarkNetwork(landmarks))
+        locator, row, landmarks, segmenter = (self.bundle.session(name, keep_memory=False) for name in NETWORKS)
+        return VertebraFinder(Locator(locator), RowNetwork(row), LandmarkNetwork(landmarks), Segmenter(segmenter))
 
     @cached_property
     def plan(self) -> SolvePlan:

@@ -121,7 +121,7 @@ def vertebra_of_labels(labels: Volume, ct: Volume, params: JobParams) -> CleanMa
 def vertebra_of_ct(ct: Volume, params: JobParams, clock: StageClock) -> tuple[CleanMask, Segmentation]:
     """Return the clean, whole, plausible vertebra that the networks find (paper section II.B), and how they did."""
     with clock.stage("localise"):
-        location = engine().finder.locate(ct, params.vertebra, params.seed_ras_mm)
+        location = engine().finder.locate(ct, params.vertebra, params.seed_ras_mm, params.on_uncertain_level)
     with clock.stage("segment"):
         probability = engine().finder.segment(ct, location)
         vertebra = accept_segmentation(probability, location, ct)

@@ -8,13 +8,14 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from models.bundle import LANDMARKS, LOCATOR, SEGMENTER, Bundle
+from models.bundle import LANDMARKS, LOCATOR, ROW, SEGMENTER, Bundle
 
 if TYPE_CHECKING:
     from training.segmentation.data.real_cts import RealCt
     from training.segmentation.data.scan_files import ScanFiles
     from training.segmentation.fitting.folds import Fold
     from training.segmentation.networks.unets import Kind
+    from training.segmentation.synthesis.row_window_files import RowFiles
 
 
 def make_scans(arguments: argparse.Namespace) -> ScanFiles:
@@ -83,6 +84,18 @@ def make_anatomy(arguments: argparse.Namespace) -> tuple[list[Path], list[Path]]
     return drawn[: arguments.anatomy] + maps, labelled
 
 
+def make_row_files(arguments: argparse.Namespace) -> RowFiles:
+    """Make the windows that the row network learns from, where they are missing."""
+    from training.segmentation.data.annotations import read_annotations
+    from training.segmentation.synthesis.row_window_files import RowFiles, make_real_row_windows, make_row_windows
+
+    crops, _ = make_anatomy(arguments)
+    folder: Path = arguments.work / "scans"
+    drawn = make_row_windows(crops, folder / "row_windows", arguments.rows, jobs=arguments.jobs)
+    marked = () if arguments.verse else read_annotations()
+    return RowFiles(drawn, make_real_row_windows(marked, arguments.data, folder / "row_windows_real"))
+
+
 def _files(folder: Path, pattern: str, count: int, make: Callable[[Path], list[Path]]) -> list[Path]:
     """Return the files of a folder, which are made where there are fewer than `count`."""
     files = sorted(folder.glob(pattern))
@@ -138,12 +151,12 @@ def score_segmenter(arguments: argparse.Namespace) -> None:
 def train_segmentation(arguments: argparse.Namespace) -> None:
     """Train the networks that find and segment a vertebra, fold by fold, and export those trained on all people.
 
-    Locator and landmark network have no folds of single people: their bases, which have not seen the one person with a
-    whole trunk, are evaluated.
+    Locator, row network and landmark network have no folds of single people: their bases, which have not seen the one
+    person with a whole trunk, are evaluated.
     """
     details = dict(Bundle(arguments.out).manifest.get("segmentation", {}))
     details["command"] = f"python -m training segmentation --profile {arguments.profile}"
-    others = [network for network in arguments.networks if network in ("locator", "landmarks")]
+    others = [network for network in arguments.networks if network in ("locator", "row", "landmarks")]
     if others:
         _train_others(arguments, others, details)
     kinds = [network for network in arguments.networks if network not in others]
@@ -152,18 +165,20 @@ def train_segmentation(arguments: argparse.Namespace) -> None:
 
 
 def _train_others(arguments: argparse.Namespace, networks: list[str], details: dict[str, object]) -> None:
-    """Train and export locator and landmark network."""
+    """Train and export locator, row network and landmark network."""
     from training.artifacts.bundle_writer import write_manifest
-    from training.segmentation.fitting.fold_training import train_landmarks, train_locator
+    from training.segmentation.fitting.fold_training import train_landmarks, train_locator, train_row
     from training.segmentation.fitting.folds import ALL
-    from training.segmentation.fitting.onnx_export import export_landmarks, export_locator
+    from training.segmentation.fitting.onnx_export import export_landmarks, export_locator, export_row
 
-    how = (make_scans(arguments), _trainings(arguments), arguments.profile, arguments.steps)
+    how = (_trainings(arguments), arguments.profile, arguments.steps)
     for network in networks:
         if network == "locator":
-            export_locator(train_locator(ALL, *how), arguments.out / LOCATOR)
+            export_locator(train_locator(ALL, make_scans(arguments), *how), arguments.out / LOCATOR)
+        elif network == "row":
+            export_row(train_row(ALL, make_row_files(arguments), *how), arguments.out / ROW)
         else:
-            export_landmarks(train_landmarks(ALL, *how), arguments.out / LANDMARKS)
+            export_landmarks(train_landmarks(ALL, make_scans(arguments), *how), arguments.out / LANDMARKS)
         write_manifest(arguments.out, segmentation=details)
 
 

@@ -46,6 +46,11 @@ class Volume:
         """(3,) float64 voxel sides along i, j, k in mm."""
         return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), np.float64)
 
+    def depth_of(self, point: Floats) -> float:
+        """Return how far inside the outermost voxel centres a point (3,) mm RAS lies, mm; negative outside."""
+        index = np.linalg.solve(self.affine[:3, :3], point - self.affine[:3, 3])
+        return float((np.minimum(index, np.array(self.voxels.shape) - 1 - index) * self.spacing).min())
+
 
 def read_ct(path: Path, limits: Limits | None = None) -> Volume:
     """Read a CT volume (.nii or .nii.gz, NIfTI-1 or -2, either byte order; recognised by content).

@@ -1,7 +1,7 @@
 """Choose the vertebra asked for among the bodies of the row; refuse where the evidence does not decide.
 
 Coarse to fine, as Payer et al., VISAPP 2020, best of VerSe'19. The locator names the bone of every voxel and marks the
-spine; the spine walk finds the bodies; the level model names the row. Where the evidence disagrees (transitional
+spine; the row network finds the bodies; the level model names the row. Where the evidence disagrees (transitional
 anatomy, a short twelfth rib, a small field of view) the confidence falls. Below `LEAST_CONFIDENCE` the answer is an
 error that lists the alternatives.
 """
@@ -12,16 +12,18 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from app.contract.params import OnUncertainLevel
 from models.types import Floats
 from workers.imaging.volume import Volume
-from workers.locate.evidence import BodyEvidence
-from workers.locate.landmark_counts import count_level, counts_agree, shows_chest
-from workers.locate.level_model import infer_levels
+from workers.locate.landmark_counts import LevelCounts, count_level, counts_agree, shows_chest
 from workers.locate.levels import LEVELS
+from workers.locate.named_row import NamedRow
 from workers.locate.refusals import Alternative, not_in_scan, nothing_recognised, undecided
 
 LEAST_CONFIDENCE = 0.85
 """Least probability of the level asked for. At 85 % no scan of docs/evaluation got the wrong bone."""
+LEAST_FLAGGED = 0.7
+"""The same where the client accepts a level that is not verified."""
 LEAST_ALTERNATIVE = 0.02
 """Alternatives of less probability are not reported."""
 
@@ -40,10 +42,8 @@ class LevelDecision:
         Probability that this is the level asked for, 0 to 1.
     alternatives
         Other bodies that may be it, likeliest first.
-    levels
-        Levels of the row from top to bottom, named in the likeliest way.
-    centres
-        (n, 3) mm RAS of their bodies.
+    verified
+        Whether landmarks settle the level. Without, it is the likeliest by appearance and nothing contradicts.
     by_ribs, by_sacrum
         Level of the vertebra counted from the lowest rib, or from the sacrum; None where that is not in view.
     """
@@ -52,14 +52,15 @@ class LevelDecision:
     centre: Floats
     confidence: float
     alternatives: tuple[Alternative, ...]
-    levels: tuple[str, ...]
-    centres: Floats
+    verified: bool
     by_ribs: str | None
     by_sacrum: str | None
 
 
-def choose_vertebra(bodies: list[BodyEvidence], ct: Volume, vertebra: str) -> LevelDecision:
-    """Return the body of the row (`collect_evidence`) that is the level asked for.
+def choose_vertebra(
+    row: NamedRow, ct: Volume, vertebra: str, on_uncertain_level: OnUncertainLevel = "refuse"
+) -> LevelDecision:
+    """Return the body of the row that is the level asked for.
 
     Raises
     ------
@@ -68,29 +69,35 @@ def choose_vertebra(bodies: list[BodyEvidence], ct: Volume, vertebra: str) -> Le
     VertebraTruncated
         The scan ends where it must be.
     """
-    if not bodies:
+    if not row.bodies:
         raise nothing_recognised(vertebra)
-    posterior = infer_levels(bodies)
-    levels = tuple(LEVELS[level] for _, level in posterior.path)
+    posterior = row.posterior
     probability = posterior.probability[:, LEVELS.index(vertebra)]
     order = np.argsort(probability)[::-1]
     first = int(order[0])
-    options = [Alternative(bodies[i].centre, float(probability[i])) for i in order]
+    options = [Alternative(row.bodies[i].centre, float(probability[i])) for i in order]
     others = tuple(option for option in options[1:] if option.probability > LEAST_ALTERNATIVE)
-    counts = count_level(bodies, posterior, first)
-    agreed = counts_agree(vertebra, counts, shows_chest(bodies, posterior))
-    if probability[first] < LEAST_CONFIDENCE or not agreed:
+    counts = count_level(row.bodies, posterior, first)
+    verified = bool(probability[first] >= LEAST_CONFIDENCE) and counts_agree(
+        vertebra, counts, shows_chest(row.bodies, posterior)
+    )
+    plausible = probability[first] >= LEAST_FLAGGED and _nothing_contradicts(vertebra, counts)
+    if not verified and not (plausible and on_uncertain_level == "flag"):
         candidates = (options[0], *others)
         if sum(candidate.probability for candidate in candidates) >= 1.0 - LEAST_CONFIDENCE:
-            raise undecided(vertebra, levels, candidates, counts, LEAST_CONFIDENCE)
-        raise not_in_scan(vertebra, [bodies[i].centre for i, _ in posterior.path], levels, ct)
+            raise undecided(vertebra, row, candidates, counts, LEAST_CONFIDENCE)
+        raise not_in_scan(vertebra, row, ct)
     return LevelDecision(
         vertebra,
-        bodies[first].centre,
+        row.bodies[first].centre,
         float(probability[first]),
         others,
-        levels,
-        np.array([bodies[i].centre for i, _ in posterior.path]),
+        verified,
         counts.ribs,
         counts.sacrum,
     )
+
+
+def _nothing_contradicts(vertebra: str, counts: LevelCounts) -> bool:
+    """Whether every way of counting that applies says `vertebra`."""
+    return {counts.ribs, counts.sacrum, counts.appearance} <= {vertebra, None}

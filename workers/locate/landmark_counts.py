@@ -4,9 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from workers.locate.evidence import BodyEvidence
 from workers.locate.level_model import LevelPosterior, infer_levels
-from workers.locate.levels import L5, S1, T12, level_name
+from workers.locate.levels import L5, T12, level_name
+
+NEXT_MM = 48.0
+"""The body of S1 lies nearer than this to that of the last vertebra: 34 mm in adults (`PITCH_MM`), and people vary."""
 
 
 @dataclass(frozen=True)
@@ -46,9 +51,9 @@ def count_from_landmarks(
     lowest, last = lowest_rib(bodies), on_sacrum(bodies)
     if lowest is not None and _missed_below(lowest, posterior):
         lowest = None  # the missed body may have ribs too
-    next_to_s1 = last is not None and (level_of.get(last), level_of.get(last + 1)) == (L5, S1)
-    if last is not None and bodies[last].sacrum is None and not next_to_s1:
-        last = None  # a body between it and the sacrum may have been missed
+    if last is not None and bodies[last].sacrum is None:
+        away = float(np.linalg.norm(bodies[last].centre - bodies[last + 1].centre))
+        last = last if away < NEXT_MM else None  # else a body between it and the sacrum may have been missed
     by_ribs = None if lowest is None else T12 + levels_below(lowest)
     by_sacrum = None if last is None else L5 + levels_below(last)
     return level_name(by_ribs), level_name(by_sacrum)

@@ -22,6 +22,9 @@ SIDE_LOW, SIDE_SHAPE = np.array([4.0, -54.0, -33.0]), (80, 80, 32)
 sacrum begin 25 mm below the centre of the body that lies on it."""
 UNSURE_RIB_LOGIT = 1.0
 """A logit of less size says nothing of ribs: it is a probability between 27 and 73 %."""
+RIB_VIEW_MM = 20.0
+"""Where the scan ends nearer to a body, nothing is said against ribs: they may begin beyond. A T12 14 mm above the last
+slice of a real CT seemed to have none."""
 LEAST_SACRAL_PROBABILITY = 0.73
 """Below it the position over the sacrum is unknown."""
 
@@ -54,7 +57,8 @@ class LandmarkNetwork:
         rib, odds = float(mean[0]), np.exp(mean[1:] - mean[1:].max())
         likeliest = int(odds.argmax())
         sure = float(odds[likeliest]) > LEAST_SACRAL_PROBABILITY * float(odds.sum())
-        ribs = None if abs(rib) < UNSURE_RIB_LOGIT else rib > 0.0
+        unseen = rib < 0.0 and ct.depth_of(centre) < RIB_VIEW_MM
+        ribs = None if abs(rib) < UNSURE_RIB_LOGIT or unseen else rib > 0.0
         return Landmarks(ribs, SACRAL_POSITIONS[likeliest] if sure else None)
 
 

@@ -1,4 +1,4 @@
-"""Find the body of the vertebra that holds a seed: a point that the client sent, anywhere in the bone."""
+"""Find the vertebra that holds a seed: a point that the client sent, anywhere in the bone."""
 
 from __future__ import annotations
 
@@ -6,27 +6,38 @@ import numpy as np
 
 from app.contract.errors import VertebraNotFound
 from models.types import Floats
-from workers.imaging.binary_mask import clean_piece, contains, label_crop
-from workers.imaging.resampling import sample
+from workers.imaging.binary_mask import contains
 from workers.imaging.volume import Volume
-from workers.locate.body_centre import body_centre
-from workers.locate.segmenter import LEAST_BODY_MM, Segmenter, as_mask
+from workers.locate.evidence import unnamed
+from workers.locate.named_row import NamedRow
+from workers.locate.row_frame import row_frame
+from workers.locate.row_network import RowNetwork
+from workers.locate.row_search import find_row
+from workers.locate.segmenter import Segmenter
+from workers.locate.spine_axis import SpineAxis
 
-SEED_CROP_LOW, SEED_CROP_SHAPE = (-80.0, -80.0, -60.0), (160, 160, 80)
-"""Crop about a seed: it may lie anywhere in the vertebra, so the crop reaches equally far to all sides."""
 SEED_SLACK_MM = 1.5
 """A seed so far outside the mask still counts as inside: clicks are not exact."""
-BODY_FROM_SEED_MM = ((0, 0, 0), (0, 45, 25), (0, 55, 0), (0, 50, -20), (42, 28, 0), (-42, 28, 0))
-"""Where the body is looked for, in this order: about the seed; in front of, above and below a seed in the spinous
-process; beside a seed in a transverse process."""
-SURE_AT_SEED = 0.6
-"""Probability at the seed from which no other start is tried. Where facets meet, the seed may be in either vertebra."""
-MOST_MOVES, CENTRE_STEADY_MM = 4, 4.0
-"""From a start beside the body its centre is reached in some steps; a shorter step is the last."""
+REACH_MM = 80.0
+"""A body centre further from the seed is another vertebra's: processes reach 70 mm."""
+MOST_CANDIDATES = 3
+"""Bodies whose vertebra may hold the seed: its own and both neighbours'."""
+LEAST_AT_SEED = 0.3
+"""Probability at the seed, or within `SEED_SLACK_MM` of it, from which a vertebra holds it."""
+AXIS_FROM_SEED_MM = ((0.0, 0.0), (0.0, 45.0), (40.0, 25.0), (-40.0, 25.0))
+"""Where the spine may run from a seed, mm right and anterior: through it; in front of one in the arch or in a spinous
+process; beside one in a transverse process."""
+AXIS_HALF_MM = 80.0
+"""Half the length of the axis about a seed where the locator found no spine."""
 
 
-def find_body_at_seed(ct: Volume, segmenter: Segmenter, seed: Floats) -> Floats:
-    """Return the body centre (3,) mm of the vertebra that holds the seed (3,) mm RAS; of several, the likeliest.
+def find_body_at_seed(
+    ct: Volume, row_network: RowNetwork, segmenter: Segmenter, row: NamedRow, seed: Floats
+) -> tuple[Floats, NamedRow]:
+    """Return the body centre (3,) mm RAS of the vertebra that holds the seed (3,), and the row in which it lies.
+
+    Neighbours compete: of the vertebrae near the seed the one that is most probable there is taken. Where none of
+    `row` holds the seed, bodies are looked for about the seed itself.
 
     Raises
     ------
@@ -34,14 +45,18 @@ def find_body_at_seed(ct: Volume, segmenter: Segmenter, seed: Floats) -> Floats:
         The seed lies outside the scan, or no vertebra holds it.
     """
     _check_inside(ct, seed)
-    found: list[tuple[float, Floats]] = []
-    for away in BODY_FROM_SEED_MM:
-        found += _settle_from(ct, segmenter, seed, seed + away)
-        if found and found[-1][0] > SURE_AT_SEED:
-            break
-    if not found:
-        raise no_vertebra_at_seed()
-    return max(found, key=lambda one: one[0])[1]
+    centre = _likeliest_owner(ct, segmenter, row.centres, seed)
+    if centre is not None:
+        return centre, row
+    for right, forward in AXIS_FROM_SEED_MM:
+        middle = seed + np.array([right, forward, 0.0])
+        half = np.array([0.0, 0.0, AXIS_HALF_MM])
+        axis = SpineAxis(np.stack([middle - half, middle + half]))
+        near = NamedRow([unnamed(body) for body in find_row(ct, [axis], row_network)])
+        centre = _likeliest_owner(ct, segmenter, near.centres, seed)
+        if centre is not None:
+            return centre, near
+    raise no_vertebra_at_seed()
 
 
 def holds_seed(voxels: Volume, seed: Floats) -> bool:
@@ -68,31 +83,14 @@ def _check_inside(ct: Volume, seed: Floats) -> None:
         )
 
 
-def _settle_from(ct: Volume, segmenter: Segmenter, seed: Floats, start: Floats) -> list[tuple[float, Floats]]:
-    """Return the probability at the seed and the body centre (3,) mm of the vertebra near `start`.
-
-    Nothing where that vertebra does not hold the seed.
-    """
-    centre, probability = start, segmenter.probability(ct, start, SEED_CROP_LOW, SEED_CROP_SHAPE)
-    for _ in range(MOST_MOVES):
-        vertebra = _likely_vertebra(probability)
-        if vertebra is None:
+def _likeliest_owner(ct: Volume, segmenter: Segmenter, row: Floats, seed: Floats) -> Floats | None:
+    """Return the centre (3,) of the body of `row` whose vertebra most probably holds the seed; None without one."""
+    away = np.linalg.norm(row - seed, axis=1)
+    best, sure = None, LEAST_AT_SEED
+    for i in np.argsort(away)[:MOST_CANDIDATES]:
+        if away[i] > REACH_MM:
             break
-        before, (centre, depth) = centre, body_centre(vertebra.voxels, vertebra.affine)
-        if np.linalg.norm(centre - before) < CENTRE_STEADY_MM:
-            if depth < LEAST_BODY_MM or not holds_seed(vertebra, seed):
-                break
-            at_seed = sample(probability, seed, np.ones(3), (1, 1, 1), 0.0)
-            return [(float(at_seed.voxels[0, 0, 0]), centre)]
-        probability = segmenter.probability(ct, centre)
-    return []
-
-
-def _likely_vertebra(probability: Volume) -> Volume | None:
-    """Return the largest piece that is probable, without noise, as a bool volume; None where nothing is left."""
-    rough = as_mask(probability)
-    if not rough.voxels.any():
-        return None
-    crop = label_crop(rough, 1)
-    voxels, _ = clean_piece(crop.voxels)
-    return Volume(voxels, crop.affine) if voxels.any() else None
+        probability = segmenter.probability_at(ct, row[i], seed, row_frame(row, row[i]), SEED_SLACK_MM)
+        if probability > sure:
+            best, sure = row[i], probability
+    return best

@@ -5,26 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy import ndimage
 
 from models.types import Floats
 from workers.imaging.network_input import CHANNELS, NEIGHBOURS, STRUCTURES, centre_channels, normalise
 from workers.imaging.resampling import CROP_STEP_MM, UPRIGHT, crop, sample
 from workers.imaging.volume import Volume
-from workers.locate.body_centre import body_centre
 
 CROP_LOW = (-64.0, -88.0, -58.0)
 """First voxel of the crop relative to the body centre, mm RAS: whole vertebrae fit, with their processes."""
 CROP_SHAPE = (128, 128, 72)
-BODY_LOW, BODY_SHAPE, BODY_STEP = (-64.0, -88.0, -27.0), (128, 128, 37), 2
-"""Crop about a point in a body; only every `BODY_STEP`-th of its slices is segmented."""
-BODY_REACH_MM = 24.0
-"""A body's voxels lie within this distance of its centre in the axial plane."""
+POINT_SLICES = 3
+"""Slices that are segmented about a point: its own, the one above and the one below."""
 VERTEBRA = STRUCTURES.index("vertebra")
-LEAST_BODY_MM = 6.0
-"""A ball of this radius fits into a vertebral body that is no worse than crushed, hardly into an arch."""
-BODY_PROBABILITY = 0.5
-"""Probability from which a voxel counts as bone of the body."""
 BATCH = 8
 """Slices in one run of the network: more need more memory and gain no time on two cores."""
 MARGIN = max(abs(n) for n in NEIGHBOURS)
@@ -55,7 +47,6 @@ class Segmenter:
         centre: Floats,
         low: tuple[float, float, float] = CROP_LOW,
         shape: tuple[int, int, int] = CROP_SHAPE,
-        every: int = 1,
         turn: Floats = UPRIGHT,
     ) -> Volume:
         """Return the probability (i, j, k) float32 that a voxel belongs to the vertebra about `centre` (3,) mm RAS.
@@ -68,8 +59,6 @@ class Segmenter:
             Body centre, or any point in the vertebra with a crop that fits it.
         low, shape
             The crop: its first voxel relative to `centre` in mm, and its voxels, `CROP_STEP_MM` apart.
-        every
-            Only every so many-th slice is segmented and returned.
         turn
             (3, 3) rotation whose columns are the crop's axes in the world (`workers.imaging.frame.frame_of`).
         """
@@ -78,10 +67,9 @@ class Segmenter:
         seen = crop(ct, first - beyond, (shape[0], shape[1], shape[2] + 2 * MARGIN), turn=turn)
         hu = normalise(seen.voxels)
         x, y, z = ((low[a] + CROP_STEP_MM[a] * np.arange(shape[a])).astype(np.float32) for a in range(3))
-        chosen = np.arange(0, shape[2], every)
-        out = np.empty((*shape[:2], len(chosen)), np.float32)
-        for start in range(0, len(chosen), BATCH):
-            planes = chosen[start : start + BATCH]
+        out = np.empty(shape, np.float32)
+        for start in range(0, shape[2], BATCH):
+            planes = np.arange(start, min(start + BATCH, shape[2]))
             slices = np.empty((len(planes), CHANNELS, *shape[:2]), np.float32)
             for c, step in enumerate(NEIGHBOURS):
                 slices[:, c] = hu[:, :, planes + MARGIN + step].transpose(2, 0, 1)
@@ -89,26 +77,33 @@ class Segmenter:
             found = self.session.run(["probability"], {"slices": slices})[0]
             out[:, :, start : start + BATCH] = found[:, VERTEBRA].transpose(1, 2, 0)
         affine = np.eye(4)
-        affine[:3, :3] = turn * [*CROP_STEP_MM[:2], every * CROP_STEP_MM[2]]
+        affine[:3, :3] = turn * CROP_STEP_MM
         affine[:3, 3] = first
         return Volume(out, affine)
 
-    def body_at(self, ct: Volume, point: Floats) -> Floats | None:
-        """Return the body centre (3,) mm RAS of the vertebra about `point` (3,), from its middle slices alone.
+    def probability_at(self, ct: Volume, centre: Floats, point: Floats, turn: Floats, slack_mm: float) -> float:
+        """Return how probable it is that a point (3,) mm RAS, or one within `slack_mm`, belongs to a vertebra.
 
-        None where there is hardly any bone of a body. Voxels further than `BODY_REACH_MM` from the point in the axial
-        plane do not count: a crushed vertebra's spinous process is thicker than its body.
+        Only the slices about the point are segmented. 0 where the point lies beyond the crop.
+
+        Parameters
+        ----------
+        ct, centre, turn
+            See `probability`; `centre` is the vertebra's body centre.
+        point
+            (3,) mm RAS.
+        slack_mm
+            mm.
         """
-        found = self.probability(ct, point, BODY_LOW, BODY_SHAPE, BODY_STEP)
-        pieces, count = ndimage.label(found.voxels > BODY_PROBABILITY)
-        if not count:
-            return None
-        sizes = np.bincount(pieces.ravel())[1:]
-        x, y = (BODY_LOW[a] + CROP_STEP_MM[a] * np.arange(BODY_SHAPE[a]) for a in range(2))
-        near = np.hypot(x[:, None], y[None, :]) < BODY_REACH_MM
-        own = (pieces == int(sizes.argmax()) + 1) & near[:, :, None]
-        centre, depth = body_centre(own, found.affine)
-        return centre if depth > LEAST_BODY_MM else None
+        offset = turn.T @ (point - centre)
+        voxel = (offset - CROP_LOW) / CROP_STEP_MM
+        if (voxel < 0.0).any() or (voxel > np.array(CROP_SHAPE) - 1.0).any():
+            return 0.0
+        low = (CROP_LOW[0], CROP_LOW[1], float(offset[2] - CROP_STEP_MM[2]))
+        seen = self.probability(ct, centre, low, (*CROP_SHAPE[:2], POINT_SLICES), turn=turn).voxels
+        i, j = np.rint(voxel[:2]).astype(int)
+        reach = int(np.ceil(slack_mm))
+        return float(seen[max(i - reach, 0) : i + reach + 1, max(j - reach, 0) : j + reach + 1].max())
 
 
 def as_mask(probability: Volume) -> Volume:

@@ -1,4 +1,4 @@
-"""Locate a vertebra in a CT and segment it (paper section II.B); holds the three networks."""
+"""Locate a vertebra in a CT and segment it (paper section II.B); holds the four networks."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from functools import partial
 
 import numpy as np
 
-from app.contract.params import Vertebra
+from app.contract.params import OnUncertainLevel, Vertebra
 from models.types import Floats
-from workers.imaging.frame import frame_of
-from workers.imaging.resampling import UPRIGHT
 from workers.imaging.volume import Volume
 from workers.locate.choice import LevelDecision, choose_vertebra
 from workers.locate.evidence import collect_evidence
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
+from workers.locate.named_row import NamedRow
+from workers.locate.row_frame import row_frame
+from workers.locate.row_network import RowNetwork
+from workers.locate.row_search import find_row
 from workers.locate.seed_search import find_body_at_seed
 from workers.locate.segmenter import Segmenter
-
-NEIGHBOUR_MM = 55.0
-"""A body centre further away is not that of the next vertebra: pitches measure up to 36 mm, and people vary."""
+from workers.locate.spine_axis import trace_spine_axes
 
 
 @dataclass(frozen=True)
@@ -34,31 +34,24 @@ class VertebraLocation:
         Level asked for.
     centre
         (3,) mm RAS, of its body.
+    row
+        The bodies found, with their levels.
     decision
-        How the row was named; None where the client sent a seed.
+        How the level was chosen; None where the client sent a seed.
     seed
         (3,) mm RAS, as sent; None without one.
     """
 
     vertebra: Vertebra
     centre: Floats
+    row: NamedRow
     decision: LevelDecision | None = None
     seed: Floats | None = None
 
     @property
     def frame(self) -> Floats:
-        """(3, 3) rotation of the vertebra's frame: its third column runs along the row of bodies, upwards.
-
-        The world's axes where no neighbour was found.
-        """
-        if self.decision is None:
-            return UPRIGHT
-        away = np.linalg.norm(self.decision.centres - self.centre, axis=1)
-        own = int(away.argmin())
-        beside = [i for i in (own - 1, own, own + 1) if 0 <= i < len(away) and away[i] < NEIGHBOUR_MM]
-        if len(beside) < 2:
-            return UPRIGHT
-        return frame_of(self.decision.centres[beside[0]] - self.decision.centres[beside[-1]])
+        """(3, 3) rotation of the vertebra's frame, see `row_frame`."""
+        return row_frame(self.row.centres, self.centre)
 
 
 class VertebraFinder:
@@ -66,14 +59,29 @@ class VertebraFinder:
 
     Parameters
     ----------
-    locator, segmenter, landmarks
-        The three networks.
+    locator, row_network, landmarks, segmenter
+        The four networks.
     """
 
-    def __init__(self, locator: Locator, segmenter: Segmenter, landmarks: LandmarkNetwork) -> None:
-        self.locator, self.segmenter, self.landmarks = locator, segmenter, landmarks
+    def __init__(
+        self, locator: Locator, row_network: RowNetwork, landmarks: LandmarkNetwork, segmenter: Segmenter
+    ) -> None:
+        self.locator, self.row_network = locator, row_network
+        self.landmarks, self.segmenter = landmarks, segmenter
 
-    def locate(self, ct: Volume, vertebra: Vertebra, seed_ras_mm: Sequence[float] | None = None) -> VertebraLocation:
+    def row(self, ct: Volume) -> NamedRow:
+        """Return the bodies of the spine from top to bottom, with their evidence; the same for every level."""
+        maps = self.locator.maps(ct)
+        bodies = find_row(ct, trace_spine_axes(maps.mark, maps.affine), self.row_network)
+        return NamedRow(collect_evidence(maps, bodies, partial(self.landmarks.at, ct)))
+
+    def locate(
+        self,
+        ct: Volume,
+        vertebra: Vertebra,
+        seed_ras_mm: Sequence[float] | None = None,
+        on_uncertain_level: OnUncertainLevel = "refuse",
+    ) -> VertebraLocation:
         """Return where the vertebra is: the one that holds the seed, else the one of that level.
 
         Raises
@@ -83,13 +91,13 @@ class VertebraFinder:
         VertebraTruncated
             The scan ends where it must be.
         """
+        row = self.row(ct)
         if seed_ras_mm is not None:
             seed = np.array(seed_ras_mm)
-            return VertebraLocation(vertebra, find_body_at_seed(ct, self.segmenter, seed), seed=seed)
-        find_body, find_landmarks = partial(self.segmenter.body_at, ct), partial(self.landmarks.at, ct)
-        bodies = collect_evidence(self.locator.maps(ct), vertebra, find_body, find_landmarks)
-        decision = choose_vertebra(bodies, ct, vertebra)
-        return VertebraLocation(vertebra, decision.centre, decision)
+            centre, row = find_body_at_seed(ct, self.row_network, self.segmenter, row, seed)
+            return VertebraLocation(vertebra, centre, row, seed=seed)
+        decision = choose_vertebra(row, ct, vertebra, on_uncertain_level)
+        return VertebraLocation(vertebra, decision.centre, row, decision)
 
     def segment(self, ct: Volume, location: VertebraLocation) -> Volume:
         """Return the probability (i, j, k) float32 that a voxel belongs to the vertebra, in the vertebra's frame."""

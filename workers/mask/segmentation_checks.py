@@ -86,10 +86,9 @@ def _check_agreement(clean: CleanMask, location: VertebraLocation) -> None:
     """Refuse a mask without the located centre, with a neighbour's centre, or without the seed."""
     if not contains(clean.voxels, clean.affine, location.centre, CENTRE_SLACK_MM):
         raise _disagreement(location.vertebra, "a segmentation beside the centre that was located")
-    if location.decision is not None:
-        others = [c for c in location.decision.centres if np.linalg.norm(c - location.centre) > SAME_CENTRE_MM]
-        if any(contains(clean.voxels, clean.affine, c, 0.0) for c in others):
-            raise _disagreement(location.vertebra, "a region that holds the body of a neighbour too")
+    others = [c for c in location.row.centres if np.linalg.norm(c - location.centre) > SAME_CENTRE_MM]
+    if any(contains(clean.voxels, clean.affine, c, 0.0) for c in others):
+        raise _disagreement(location.vertebra, "a region that holds the body of a neighbour too")
     if location.seed is not None and not holds_seed(Volume(clean.voxels, clean.affine), location.seed):
         raise no_vertebra_at_seed()
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.contract.report import Segmentation
 from workers.imaging.volume import Volume
-from workers.locate.refusals import rounded
+from workers.locate.named_row import rounded
 from workers.locate.vertebra_finder import VertebraLocation
 from workers.mask.cleaning import CleanMask
 
@@ -33,8 +33,10 @@ def segmentation_section(location: VertebraLocation, probability: Volume, verteb
         centre_ras_mm=rounded(location.centre),
         confidence=None if decision is None else round(decision.confidence, 4),
         alternatives=[] if decision is None else [option.for_report() for option in decision.alternatives],
-        levels_seen=[] if decision is None else list(decision.levels),
+        levels_seen=list(location.row.levels),
         level_by_ribs=None if decision is None else decision.by_ribs,
         level_by_sacrum=None if decision is None else decision.by_sacrum,
+        row=location.row.for_report(),
+        level_verified=None if decision is None else decision.verified,
         unsure_share=round(blurred / vertebra.volume_mm3, 3),
     )

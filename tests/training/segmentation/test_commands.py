@@ -15,7 +15,7 @@ from workers.imaging.network_input import CHANNELS, STRUCTURES
 
 COMMAND = (
     "x segmentation --data {data} --out {bundle} --work {work} --verse {verse} --crops 1 --landmarks 1 --trunks 1"
-    " --anatomy 1 --profile tiny --steps 2 --networks locator landmarks bifusion --jobs 1"
+    " --anatomy 1 --rows 2 --profile tiny --steps 2 --networks locator row landmarks bifusion --jobs 1"
 )
 
 
@@ -24,7 +24,7 @@ def few_sources(monkeypatch, morpher) -> None:
     """One real vertebra, one scan of each kind, coarse and few slices: the whole chain without its minutes."""
     pytest.importorskip("torch", reason="torch is not installed (make training)")
     from training.segmentation.data import label_map_crops, source_spines, synthetic_scans
-    from training.segmentation.fitting import fit_landmarks, fit_locator, fit_segmenter
+    from training.segmentation.fitting import fit_landmarks, fit_locator, fit_row, fit_segmenter
     from training.segmentation.synthesis import scanner
     from training.shapes import registration
     from training.shapes.sources import Source
@@ -37,7 +37,12 @@ def few_sources(monkeypatch, morpher) -> None:
     monkeypatch.setattr(label_map_crops, "LABEL_MAPS", label_map_crops.LABEL_MAPS[:1])
     monkeypatch.setattr(label_map_crops, "LABEL_MAP_LEVELS", ("L4",))
     monkeypatch.setattr(synthetic_scans, "IMAGES", 1)
-    for module, name in ((fit_landmarks, "BATCHES"), (fit_locator, "VOLUMES"), (fit_segmenter, "BATCHES")):
+    for module, name in (
+        (fit_landmarks, "BATCHES"),
+        (fit_row, "BATCHES"),
+        (fit_locator, "VOLUMES"),
+        (fit_segmenter, "BATCHES"),
+    ):
         monkeypatch.setattr(module, f"VALIDATION_{name}", 1)
     monkeypatch.setattr(fit_segmenter, "VALIDATION_SLICES", 4)
     monkeypatch.setattr(fit_segmenter, "WINDOW_SHAPE", (128, 128, 4))
@@ -55,7 +60,7 @@ def test_one_command_trains_and_exports(few_sources, verse_folder, data_dir, tmp
     main()
     assert sorted(p.name for p in (work / "segmentation-verse").iterdir()) == [
         *(f"bifusion-tiny-{fold}" for fold in ("a", "all", "base")),
-        *(f"{network}-tiny-{fold}" for network in ("landmarks", "locator") for fold in ("all", "base")),
+        *(f"{network}-tiny-{fold}" for network in ("landmarks", "locator", "row") for fold in ("all", "base")),
     ]
     assert _names(work / "scans" / "anatomy") == ["00000.xz"]
     assert len(_names(work / "scans" / "label_maps")) == len(_names(work / "scans" / "labelled-verse")) == 1

@@ -9,11 +9,12 @@ import numpy as np
 from workers.imaging.resampling import COARSE_MM
 from workers.imaging.volume import Volume
 from workers.locate.choice import LevelDecision, choose_vertebra
-from workers.locate.evidence import CLASS_OF_LEVEL, BodyEvidence, collect_evidence
+from workers.locate.evidence import CLASS_OF_LEVEL, collect_evidence
 from workers.locate.landmark_network import Landmarks
 from workers.locate.levels import LEVELS
 from workers.locate.locator import CLASSES, RIB, SACRUM, LocatorMaps
-from workers.locate.spine_walk import FindBody
+from workers.locate.named_row import NamedRow
+from workers.locate.row_search import FoundBody
 
 ORIGIN = np.array([-120.0, -100.0, 300.0])
 FLOOR_MM = 360.0
@@ -73,18 +74,6 @@ def ct(low: float = 280.0, high: float = 840.0) -> Volume:
     return Volume(np.zeros((31, 27, int((high - low) / 8.0) + 1), np.int16), affine)
 
 
-def body_finder(centres: dict[str, np.ndarray], reach_mm: float = 20.0) -> FindBody:
-    """What a good segmenter does: from a point in or beside a body to its centre."""
-
-    def find_body(point: np.ndarray) -> np.ndarray | None:
-        away, nearest = min(
-            ((float(np.linalg.norm(c - point)), name) for name, c in centres.items()), default=(99.0, "")
-        )
-        return centres[nearest] if away < reach_mm else None
-
-    return find_body
-
-
 def landmark_finder(maps: LocatorMaps) -> Callable[[np.ndarray], Landmarks]:
     """What a good network for ribs and sacrum does: look beside the body, at it and below it."""
 
@@ -100,12 +89,19 @@ def landmark_finder(maps: LocatorMaps) -> Callable[[np.ndarray], Landmarks]:
     return at
 
 
-def bodies_of(
-    maps: LocatorMaps, levels: tuple[str, ...], vertebra: str, missed: tuple[str, ...] = ()
-) -> list[BodyEvidence]:
-    seen = {level: centre for level, centre in spine(levels).items() if level not in missed}
-    return collect_evidence(maps, vertebra, body_finder(seen), landmark_finder(maps))
+def row_of(maps: LocatorMaps, centres: dict[str, np.ndarray]) -> NamedRow:
+    """The row of bodies at `centres`, as good networks would see them."""
+    found = [FoundBody(centre, 0.95) for centre in centres.values()]
+    return NamedRow(collect_evidence(maps, found, landmark_finder(maps)))
 
 
-def locate(levels: tuple[str, ...], vertebra: str, scan: Volume | None = None, **scene_of) -> LevelDecision:
-    return choose_vertebra(bodies_of(scene(levels, **scene_of), levels, vertebra), scan or ct(), vertebra)
+def row_without(maps: LocatorMaps, levels: tuple[str, ...], missed: tuple[str, ...] = ()) -> NamedRow:
+    """The row of `levels` but for those that were missed."""
+    return row_of(maps, {level: centre for level, centre in spine(levels).items() if level not in missed})
+
+
+def locate(
+    levels: tuple[str, ...], vertebra: str, scan: Volume | None = None, on_uncertain_level="refuse", **scene_of
+) -> LevelDecision:
+    row = row_without(scene(levels, **scene_of), levels)
+    return choose_vertebra(row, scan or ct(), vertebra, on_uncertain_level)

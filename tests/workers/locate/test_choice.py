@@ -8,14 +8,16 @@ import numpy as np
 import pytest
 
 from app.contract.errors import VertebraNotFound, VertebraTruncated
-from tests.workers.locate.spine_scene import FLOOR_MM, RIBS, bodies_of, ct, locate, scene, spine, through
+from tests.workers.locate.spine_scene import FLOOR_MM, RIBS, ct, locate, row_without, scene, spine, through
 from workers.locate.choice import LEAST_CONFIDENCE, choose_vertebra
+from workers.locate.evidence import MOST_BODIES
 from workers.locate.levels import LEVELS
+from workers.locate.named_row import NamedRow
 
 
 def test_bodies_are_found_where_they_are_from_top_to_bottom():
     levels = through("T10", "L5")
-    bodies = bodies_of(scene(levels), levels, "L2")
+    bodies = row_without(scene(levels), levels).bodies
     centres = np.array(list(spine(levels).values()))
     np.testing.assert_allclose([body.centre for body in bodies], centres)
     assert [body.ribs for body in bodies] == [True] * 3 + [False] * 5
@@ -32,9 +34,21 @@ def test_with_ribs_and_sacrum_in_view_the_right_body_is_sure(vertebra):
     np.testing.assert_allclose(found.centre, spine(levels)[vertebra], atol=1.0)
     assert found.confidence > 0.9
     assert found.vertebra == found.by_ribs == found.by_sacrum == vertebra
-    assert found.levels == levels
-    assert found.centres.shape == (8, 3)
+    assert found.verified
     assert found.alternatives == ()
+
+
+def test_the_row_is_named_once_and_tells_each_bodys_evidence():
+    levels = through("T2", "L5")
+    row = row_without(scene(levels), levels)
+    assert row.levels == levels[-MOST_BODIES:]
+    np.testing.assert_allclose(row.centres, list(spine(levels).values())[-MOST_BODIES:])
+    told = {body.level: body for body in row.for_report()}
+    assert [body.ribs for body in told.values()] == [True] * 9 + [False] * 5
+    assert (told["L4"].sacrum, told["L5"].sacrum) == ("above", "on")
+    assert all(body.confidence > 0.9 for body in list(told.values())[1:])
+    np.testing.assert_allclose(told["L1"].centre_ras_mm, spine(levels)["L1"], atol=0.05)
+    assert row.level_of(0)[0] == levels[-MOST_BODIES]
 
 
 def test_a_count_needs_its_landmark():
@@ -57,6 +71,26 @@ def test_without_ribs_or_sacrum_in_view_there_is_no_answer():
     assert "counted from the ribs or the sacrum" in caught.value.expected
 
 
+def test_an_unverified_level_is_answered_only_where_the_client_accepts_it():
+    """The lowest rib is out of view. What the row looks like names it, and nothing contradicts."""
+    levels = through("T4", "T12")
+    seen = row_without(scene(levels), levels).bodies
+    sharp = [replace(b, appearance=np.eye(len(LEVELS))[LEVELS.index(v)]) for b, v in zip(seen, levels, strict=True)]
+    with pytest.raises(VertebraNotFound) as caught:
+        choose_vertebra(NamedRow(sharp), ct(), "T12")
+    assert "on_uncertain_level" in caught.value.detail
+    found = choose_vertebra(NamedRow(sharp), ct(), "T12", "flag")
+    np.testing.assert_allclose(found.centre, spine(levels)["T12"])
+    assert not found.verified
+    assert (found.by_ribs, found.by_sacrum) == (None, None)
+    assert locate(through("T4", "L5"), "T12", on_uncertain_level="flag").verified
+
+
+def test_a_contradiction_is_refused_even_where_an_unverified_level_is_accepted():
+    with pytest.raises(VertebraNotFound):
+        locate(through("T10", "L5"), "L2", ribs=("T10", "T11"), on_uncertain_level="flag")
+
+
 def test_the_chest_alone_has_no_lumbar_vertebra():
     with pytest.raises(VertebraNotFound) as caught:
         locate(through("T3", "T10"), "L1")
@@ -73,8 +107,9 @@ def test_a_scan_that_ends_above_the_vertebra_cut_it():
     with pytest.raises(VertebraTruncated) as caught:
         locate(levels, "L1", ct(low=FLOOR_MM - 20.0))
     assert caught.value.expected == "L1 whole"
-    assert caught.value.got == "a scan of T9, T10, T11, T12"
-    assert caught.value.problem()["levels_seen"] == ["T9", "T10", "T11", "T12"]
+    assert caught.value.got == "a scan of T7, T8, T9, T10, T11, T12"
+    problem = caught.value.problem()
+    assert problem["levels_seen"] == [body["level"] for body in problem["row"]] == list(levels)
     with pytest.raises(VertebraNotFound):  # the same row in the middle of a long scan
         locate(levels, "L1", ct(low=FLOOR_MM - 240.0))
     with pytest.raises(VertebraNotFound):  # two further down
@@ -141,23 +176,26 @@ def test_one_count_needs_the_appearance_of_the_row_beside_it():
 def test_a_body_that_is_not_recognised_is_jumped_over():
     """What was missed is not given another's name, and its neighbours keep theirs."""
     levels = through("T10", "L5")
+    row = row_without(scene(levels), levels, missed=("L2",))
+    assert row.levels == tuple(name for name in levels if name != "L2")
     for level in ("L1", "L3"):
-        found = choose_vertebra(bodies_of(scene(levels), levels, level, missed=("L2",)), ct(), level)
-        assert found.levels == tuple(name for name in levels if name != "L2")
+        found = choose_vertebra(row, ct(), level)
         np.testing.assert_allclose(found.centre, spine(levels)[level])
         assert (found.by_ribs, found.by_sacrum) == (level, level)
     with pytest.raises(VertebraNotFound) as caught:
-        choose_vertebra(bodies_of(scene(levels), levels, "L2", missed=("L2",)), ct(), "L2")
+        choose_vertebra(row, ct(), "L2")
     assert caught.value.got == "a scan of T10, T11, T12, L1, L3, L4, L5"
 
 
 def test_a_false_body_is_skipped():
     """A weak one in the arch between two bodies: the count goes on without it."""
     levels = through("T10", "L5")
-    bodies = bodies_of(scene(levels), levels, "L1")
+    bodies = row_without(scene(levels), levels).bodies
     false = replace(bodies[4], centre=0.5 * (bodies[4].centre + bodies[5].centre) - [0.0, 25.0, 0.0], strength=0.3)
-    found = choose_vertebra([*bodies[:5], false, *bodies[5:]], ct(), "L1")
-    assert found.levels == levels
+    row = NamedRow([*bodies[:5], false, *bodies[5:]])
+    assert row.levels == levels
+    assert row.level_of(5) == (None, 0.0)
+    found = choose_vertebra(row, ct(), "L1")
     assert found.confidence > 0.9
     np.testing.assert_allclose(found.centre, spine(levels)["L1"], atol=1.0)
 
@@ -170,13 +208,8 @@ def test_ribs_further_down_than_the_sacrum_allows_are_refused(more):
     assert "does not decide" in caught.value.detail
 
 
-def test_without_marks_or_bodies_there_is_no_vertebra():
-    levels = through("T10", "L5")
-    maps = scene(levels)
-    for bodies in (
-        bodies_of(replace(maps, mark=np.zeros_like(maps.mark)), levels, "L1"),
-        bodies_of(maps, levels, "L1", missed=levels),
-    ):
-        with pytest.raises(VertebraNotFound) as caught:
-            choose_vertebra(bodies, ct(), "L1")
-        assert caught.value.got == "a scan without a recognised vertebra"
+def test_without_bodies_there_is_no_vertebra():
+    with pytest.raises(VertebraNotFound) as caught:
+        choose_vertebra(NamedRow([]), ct(), "L1")
+    assert caught.value.got == "a scan without a recognised vertebra"
+    assert NamedRow([]).for_report() == []

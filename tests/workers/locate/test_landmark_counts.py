@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 
 from app.contract.errors import VertebraNotFound
-from tests.workers.locate.spine_scene import bodies_of, body_finder, ct, landmark_finder, scene, spine, through
+from tests.workers.locate.spine_scene import ct, row_of, row_without, scene, spine, through
 from workers.locate.choice import choose_vertebra
-from workers.locate.evidence import BodyEvidence, collect_evidence
+from workers.locate.evidence import BodyEvidence
 from workers.locate.landmark_counts import LevelCounts, count_from_landmarks, counts_agree, lowest_rib, on_sacrum
 from workers.locate.level_model import infer_levels
 from workers.locate.levels import LEVELS
+from workers.locate.named_row import NamedRow
 
 
 @pytest.mark.parametrize(
@@ -35,19 +36,12 @@ def test_who_must_agree(landmarks, appearance, chest, expected):
 def test_the_sacrum_is_not_counted_from_where_the_chest_has_no_ribs():
     """S1 taken for L5 moves all of a row by one: what would be T12 has no ribs then."""
     levels = through("T12", "L5")
-    maps = scene(levels)
-    assert (
-        choose_vertebra(
-            collect_evidence(maps, "L1", body_finder(spine(levels)), landmark_finder(maps)), ct(), "L1"
-        ).by_sacrum
-        == "L1"
-    )
-    bodies = collect_evidence(maps, "L1", body_finder(spine(levels)), landmark_finder(maps))
-    assert choose_vertebra(bodies, ct(), "L1").by_sacrum == "L1"
+    bodies = row_without(scene(levels), levels).bodies
+    assert choose_vertebra(NamedRow(bodies), ct(), "L1").by_sacrum == "L1"
     unsure = [replace(bodies[0], ribs=None), *bodies[1:]]
-    assert choose_vertebra(unsure, ct(), "L1").by_ribs is None  # nothing speaks against it
+    assert choose_vertebra(NamedRow(unsure), ct(), "L1").by_ribs is None  # nothing speaks against it
     with pytest.raises(VertebraNotFound) as caught:
-        choose_vertebra([replace(bodies[0], ribs=False), *bodies[1:]], ct(), "L1")
+        choose_vertebra(NamedRow([replace(bodies[0], ribs=False), *bodies[1:]]), ct(), "L1")
     assert caught.value.got.endswith("by the ribs unknown, by the sacrum L1, by the appearance of the row L1")
 
 
@@ -99,32 +93,32 @@ def test_the_sacrum_below_a_missed_body_does_not_count():
     """What is found next above S1 is L4, and far from it."""
     levels = through("T12", "L5")
     s1 = spine(levels)["L5"] - np.array([0.0, 8.0, 44.0])
-    bodies = bodies_of(scene(levels), levels, "L1", missed=("L5",))
+    bodies = row_without(scene(levels), levels, missed=("L5",)).bodies
     below = replace(bodies[-1], centre=s1, sacrum="of", appearance=np.eye(len(LEVELS))[-1])
     row = [*bodies[:-1], replace(bodies[-1], sacrum=None), below]
     assert on_sacrum(row) == len(row) - 2
     assert count_from_landmarks(row, infer_levels(row), 1) == ("L1", None)
-    assert choose_vertebra(bodies_of(scene(levels), levels, "L1"), ct(), "L1").by_sacrum == "L1"
+    assert choose_vertebra(row_without(scene(levels), levels), ct(), "L1").by_sacrum == "L1"
 
 
 def test_s1_found_as_a_body_changes_nothing():
     levels = through("T12", "L5")
     maps, seen = scene(levels), spine(levels)
-    assert [body.sacrum for body in bodies_of(maps, levels, "L4")] == ["above"] * 5 + ["on"]
+    assert [body.sacrum for body in row_without(maps, levels).bodies] == ["above"] * 5 + ["on"]
     more = seen | {"S1": seen["L5"] - np.array([0.0, 8.0, 44.0])}
-    found = collect_evidence(maps, "L4", body_finder(more), landmark_finder(maps))
-    assert [body.sacrum for body in found] == ["above"] * 5 + ["on", "of"]
+    found = row_of(maps, more)
+    assert [body.sacrum for body in found.bodies] == ["above"] * 5 + ["on", "of"]
     decision = choose_vertebra(found, ct(), "L1")
     assert decision.by_sacrum == "L1"
-    assert decision.levels == (*levels, "S1")
+    assert found.levels == (*levels, "S1")
 
 
 def test_ribs_that_may_go_on_at_a_missed_body_do_not_count():
     """L1, directly below the lowest rib, is not recognised; it might have ribs itself."""
     levels = through("T10", "L5")
-    bodies = bodies_of(scene(levels), levels, "L2", missed=("L1",))
-    found = choose_vertebra(bodies, ct(), "L2")
+    row = row_without(scene(levels), levels, missed=("L1",))
+    found = choose_vertebra(row, ct(), "L2")
     assert (found.by_ribs, found.by_sacrum) == (None, "L2")
     with pytest.raises(VertebraNotFound) as caught:
-        choose_vertebra([replace(body, sacrum=None) for body in bodies], ct(), "L2")
+        choose_vertebra(NamedRow([replace(body, sacrum=None) for body in row.bodies]), ct(), "L2")
     assert "by the ribs unknown, by the sacrum unknown" in caught.value.got

@@ -10,7 +10,7 @@ from workers.imaging.frame import frame_of
 from workers.imaging.network_input import NEIGHBOURS, STRUCTURES, normalise
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.locate.segmenter import BODY_LOW, INSIDE, VERTEBRA, Segmenter, as_mask
+from workers.locate.segmenter import INSIDE, Segmenter, as_mask
 
 
 def vertebra(height_mm: float) -> np.ndarray:
@@ -47,33 +47,6 @@ def test_an_empty_mask_has_no_centre():
     assert depth == 0.0
 
 
-class Given:
-    """In place of the network: the vertebra is where the test puts it."""
-
-    def __init__(self, inside):
-        self.inside = inside  # (mm right, mm anterior of the point) to bool
-
-    def run(self, names, inputs):
-        shape = inputs["slices"].shape
-        x, y = (BODY_LOW[a] + np.arange(shape[2 + a]) for a in range(2))
-        found = self.inside(x[:, None], y[None, :]).astype(np.float32)
-        probability = np.zeros((shape[0], len(STRUCTURES), *found.shape), np.float32)
-        probability[:, VERTEBRA] = found
-        return [probability]
-
-
-def test_the_body_is_looked_for_around_the_point_even_where_the_spinous_process_is_thicker():
-    def inside(x, y):
-        body, arch, spinous = np.hypot(x - 2.0, y) < 8.0, (np.abs(x) < 3.0) & (y < 0.0), np.hypot(x, y + 45.0) < 14.0
-        return (body | arch | spinous) & (y > -60.0)
-
-    ct = Volume(np.zeros((20, 20, 20), np.int16), np.diag([10.0, 10.0, 10.0, 1.0]))
-    point = np.array([90.0, 100.0, 110.0])
-    centre = Segmenter(Given(inside)).body_at(ct, point)
-    np.testing.assert_allclose(centre - point, [2.0, 0.0, 0.0], atol=3.0)
-    assert Segmenter(Given(lambda x, y: np.hypot(x, y + 45.0) < 14.0)).body_at(ct, point) is None
-
-
 class HuAsProbability:
     """In place of the network: a voxel's own normalised HU, as the vertebra's probability."""
 
@@ -105,6 +78,16 @@ def test_a_crop_in_the_vertebras_frame_is_the_same_ct_at_the_same_places(up):
     expected = normalise((world @ [0.2, 0.5, 1.0]).astype(np.float32))
     np.testing.assert_allclose(found.voxels, expected, atol=2e-3)
     np.testing.assert_allclose(world[0, 0, 0] - centre, turn @ np.array(low), atol=1e-9)
+
+
+@pytest.mark.parametrize("up", [(0.0, 0.0, 1.0), (0.0, 0.5, 0.9)])
+def test_the_probability_at_a_point_is_that_of_the_whole_crop_there(up):
+    ct, turn, centre = sloping_ct(), frame_of(np.array(up)), np.array([4.0, -6.0, 10.0])
+    point = np.array([10.0, -20.0, 22.0])
+    found = Segmenter(HuAsProbability()).probability_at(ct, centre, point, turn, 0.0)
+    assert found == pytest.approx(float(normalise(np.float32([point @ [0.2, 0.5, 1.0]]))[0]), abs=0.01)
+    far = np.array([4.0, -6.0, 100.0])
+    assert Segmenter(HuAsProbability()).probability_at(ct, centre, far, turn, 0.0) == 0.0
 
 
 def test_the_mask_of_a_turned_probability_has_the_worlds_axes():

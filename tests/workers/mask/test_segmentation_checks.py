@@ -7,8 +7,6 @@ import pytest
 
 from app.contract.errors import VertebraTruncated
 from workers.imaging.volume import Volume
-from workers.locate.choice import LevelDecision
-from workers.locate.vertebra_finder import VertebraLocation
 from workers.mask.cleaning import CleanMask, clean_mask
 from workers.mask.segmentation_checks import CLEAR_MM, check_whole
 
@@ -85,21 +83,3 @@ def test_a_mask_that_fills_the_networks_crop_is_refused():
     with pytest.raises(VertebraTruncated) as caught:
         check_whole(ball(12.0, up), small, ct, "L1")
     assert "border of the network's crop" in caught.value.expected
-
-
-def test_the_frame_runs_along_the_row():
-    levels = ("T12", "L1", "L3", "L4", "L5")
-    centres = np.array([[0.0, 10.0, 300.0], [0.0, 0.0, 265.0], [0.0, 0.0, 195.0], [3.0, 0.0, 160.0], [6.0, 0.0, 125.0]])
-
-    def up(level: str) -> np.ndarray:
-        own = centres[levels.index(level)]
-        decision = LevelDecision(level, own, 0.99, (), levels, centres, level, level)
-        return VertebraLocation("L1", own + 1.0, decision).frame[:, 2]
-
-    def unit(v) -> np.ndarray:
-        return np.array(v) / np.linalg.norm(v)
-
-    np.testing.assert_allclose(up("T12"), unit([0.0, 10.0, 35.0]))
-    np.testing.assert_allclose(up("L1"), unit([0.0, 10.0, 35.0]))  # L2 was missed: the one above alone says how it lies
-    np.testing.assert_allclose(up("L4"), unit([-6.0, 0.0, 70.0]))
-    np.testing.assert_allclose(VertebraLocation("L1", centres[0]).frame, np.eye(3))

@@ -15,7 +15,7 @@ from training.segmentation.data.real_cts import data_folder_cts
 from training.segmentation.data.spine_planes import SpineCurve, scan_heights
 from workers.imaging.volume import Volume, read_ct
 from workers.locate.locator import Locator
-from workers.locate.spine_axis import trace_spine_axis
+from workers.locate.spine_axis import trace_spine_axes
 
 CANDIDATE_MM = 12.0
 """Distance of the axial slices of a CT without marks: one at least shows the pedicles of each vertebra."""
@@ -56,9 +56,9 @@ def draw_for_marking(data: Path, folder: Path, locator: Locator, names: list[str
 def _find_spine(ct: Volume, locator: Locator) -> Floats:
     """Return points (n, 3) mm along the spine; the middle of the CT where the locator finds none."""
     maps = locator.maps(ct)
-    axis = trace_spine_axis(maps.mark, maps.affine)
-    if axis is not None:
-        return axis.points
+    axes = trace_spine_axes(maps.mark, maps.affine)
+    if axes:
+        return axes[0].points
     middle = ct.affine @ np.append((np.array(ct.voxels.shape) - 1) / 2.0, 1.0)
     return np.asarray(middle[None, :3])
 

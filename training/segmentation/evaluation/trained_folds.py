@@ -11,10 +11,12 @@ from training.segmentation.fitting.folds import ALL, BASE, Fold
 from training.segmentation.fitting.training_loop import CURVES, TRAINED, load_trained
 from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet
 from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet
+from training.segmentation.networks.row_net import ROW_WIDTHS, RowNet
 from training.segmentation.networks.torch_session import TorchSession
 from training.segmentation.networks.unets import BiFusionUNet, Kind
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
+from workers.locate.row_network import RowNetwork
 from workers.locate.segmenter import Segmenter
 
 
@@ -46,6 +48,10 @@ class TrainedFolds:
         """Return a fold's locator."""
         network = load_trained(LocatorNet(LOCATOR_WIDTHS[self.profile]), self._path("locator", fold))
         return Locator(TorchSession(network))
+
+    def row(self, fold: Fold) -> RowNetwork:
+        """Return a fold's row network."""
+        return RowNetwork(TorchSession(load_trained(RowNet(ROW_WIDTHS[self.profile]), self._path("row", fold))))
 
     def landmarks(self, fold: Fold) -> LandmarkNetwork:
         """Return a fold's landmark network."""

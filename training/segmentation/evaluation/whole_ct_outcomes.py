@@ -21,7 +21,6 @@ from training.segmentation.evaluation.trained_folds import TrainedFolds
 from training.segmentation.fitting.folds import BASE, folds
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.locate.segmenter import LEAST_BODY_MM
 from workers.locate.vertebra_finder import VertebraFinder
 from workers.mask.cleaning import CleanMask
 from workers.mask.conventions import VERSE_LABELS
@@ -35,6 +34,8 @@ SYNTHETIC_CTS, ALTERED_CTS = 20, 30
 """Random synthetic CTs, and alterations of a real one, that are searched for L1."""
 SYNTHETIC_SEED, ALTERED_SEED = 77, 78
 """First half of the seeds of these CTs; their number is the other."""
+LEAST_BODY_MM = 6.0
+"""A ball of this radius fits into a vertebral body that is no worse than crushed, hardly into an arch."""
 SAME_DSC = 0.5
 """Dice similarity from which a mask is of the same vertebra as the reference: neighbours hardly overlap."""
 
@@ -76,20 +77,20 @@ def evaluate_whole_cts(spines: list[Spine], real: tuple[RealCt, ...], trained: T
     is not trained.
     """
     outcomes: list[Outcome] = []
-    if not all(trained.has(network, BASE) for network in ("locator", "landmarks", "bifusion")):
+    if not all(trained.has(network, BASE) for network in ("locator", "row", "landmarks", "bifusion")):
         return outcomes
-    locator, landmarks = trained.locator(BASE), trained.landmarks(BASE)
+    bases = (trained.locator(BASE), trained.row(BASE), trained.landmarks(BASE))
     alone = {fold.without[0]: fold for fold in folds(tuple(ct.person for ct in real)) if len(fold.without) == 1}
     for source in real:
         fold = alone.get(source.person)
         if fold and not source.calibrated and trained.has("bifusion", fold):
-            find = find_with(VertebraFinder(locator, trained.segmenter("bifusion", fold), landmarks))
+            find = find_with(VertebraFinder(*bases, trained.segmenter("bifusion", fold)))
             outcomes += search_real_ct(find, source)
             if set(LUMBAR) <= set(source.whole):
                 outcomes += search_altered_cts(find, source, ALTERED_CTS)
     own = [spine for spine in spines if spine.person == BASE.without[0]]
     if own:
-        find = find_with(VertebraFinder(locator, trained.segmenter("bifusion", BASE), landmarks))
+        find = find_with(VertebraFinder(*bases, trained.segmenter("bifusion", BASE)))
         outcomes += search_synthetic_cts(find, own, SYNTHETIC_CTS)
     return outcomes
 

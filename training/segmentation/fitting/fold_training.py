@@ -1,4 +1,4 @@
-"""Train one fold of the locator or of the landmark network, after its base."""
+"""Train one fold of the locator, of the row network or of the landmark network, after its base."""
 
 from __future__ import annotations
 
@@ -8,13 +8,16 @@ from torch import nn
 
 from training.segmentation.data.landmark_batches import LandmarkBatches
 from training.segmentation.data.provenance import SCANNED_PEOPLE
+from training.segmentation.data.row_batches import ROW_BATCH, RowBatches
 from training.segmentation.data.scan_files import ScanFiles, files_without
 from training.segmentation.data.trunk_batches import TrunkBatches
 from training.segmentation.fitting.fit_landmarks import LANDMARK_RATE, LANDMARK_STEPS, fit_landmarks
 from training.segmentation.fitting.fit_locator import LOCATOR_RATE, LOCATOR_STEPS, fit_locator
+from training.segmentation.fitting.fit_row import ROW_RATE, ROW_STEPS, fit_row
 from training.segmentation.fitting.fold_runs import real_share, train_fold
 from training.segmentation.fitting.folds import BASE, Fold
 from training.segmentation.fitting.training_loop import TrainingSettings
+from training.segmentation.synthesis.row_window_files import RowFiles
 
 VALIDATION_SEED = 9
 """Validation batches are drawn with it, training batches with 0."""
@@ -54,6 +57,20 @@ def train_locator(
 
     base = TrainingSettings(steps or LOCATOR_STEPS[profile], LOCATOR_RATE)
     return train_fold(f"locator-{profile}", fold, fit_fold, work, len(files.trunks), base)
+
+
+def train_row(fold: Fold, files: RowFiles, work: Path, profile: str = "shipped", steps: int | None = None) -> nn.Module:
+    """Train one fold of the row network, as `train_locator`. The base has seen no real CT."""
+
+    def fit_fold(fold: Fold, folder: Path, settings: TrainingSettings) -> nn.Module:
+        training, held_out = _split(files.drawn, fold.without, SCANNED_PEOPLE)
+        real = files_without(files.real, fold.without) if fold.real else []
+        batches = RowBatches(training, ROW_BATCH[profile], real, real_share(len(real)))
+        validation = RowBatches(held_out, ROW_BATCH[profile], seed=VALIDATION_SEED)
+        return fit_row(profile, batches, validation, folder, settings)
+
+    base = TrainingSettings(steps or ROW_STEPS[profile], ROW_RATE)
+    return train_fold(f"row-{profile}", fold, fit_fold, work, len(files.drawn), base)
 
 
 def train_landmarks(

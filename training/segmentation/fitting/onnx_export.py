@@ -11,6 +11,7 @@ from training.artifacts.onnx_writer import export_graph
 from workers.imaging.network_input import CHANNELS
 from workers.locate.landmark_network import SIDE_SHAPE
 from workers.locate.locator import DIVISOR
+from workers.locate.row_network import ROW_DIVISOR, ROW_SHAPE
 from workers.locate.segmenter import CROP_SHAPE
 
 SIDE_MULTIPLE = 16
@@ -40,6 +41,17 @@ class _Locator(nn.Module):
         return logits[:, :-1].softmax(dim=1), torch.sigmoid(logits[:, -1:])
 
 
+class _Row(nn.Module):
+    """Ends with the sigmoid that training leaves to the loss."""
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(self, tube: Tensor) -> Tensor:
+        return torch.sigmoid(self.network(tube))
+
+
 def export_segmenter(network: nn.Module, path: Path) -> None:
     """Write a graph from ``slices`` (b, CHANNELS, h, w) to ``probability`` (b, len(STRUCTURES), h, w).
 
@@ -65,3 +77,12 @@ def export_landmarks(network: nn.Module, path: Path) -> None:
     batch = torch.export.Dim("batch", min=2)
     example = torch.zeros(3, 1, *SIDE_SHAPE)
     export_graph(network.float().eval(), (example,), ({0: batch},), path, ["sides"], ["logits"])
+
+
+def export_row(network: nn.Module, path: Path) -> None:
+    """Write a graph from ``tube`` (b, 1, *ROW_SHAPE, n) to ``marks``; n is a multiple of `ROW_DIVISOR`, any batch."""
+    batch, height = torch.export.Dim("batch", min=1), torch.export.Dim("n", min=1)
+    example = torch.zeros(2, 1, *ROW_SHAPE, 5 * ROW_DIVISOR)
+    export_graph(
+        _Row(network.float().eval()), (example,), ({0: batch, 4: ROW_DIVISOR * height},), path, ["tube"], ["marks"]
+    )

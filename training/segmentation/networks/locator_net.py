@@ -1,68 +1,19 @@
-"""The locator's network: a small 3-D U-Net that classifies every voxel and marks the centres of vertebral bodies."""
+"""The locator's network: it classifies every voxel and marks the centres of vertebral bodies."""
 
 from __future__ import annotations
 
-import torch
-from torch import Tensor, nn
-from torch.nn import functional
-
+from training.segmentation.networks.block_unet import BlockUNet
 from workers.locate.locator import CLASSES
 
 LOCATOR_WIDTHS = {"paper": (64, 128, 192, 256), "shipped": (32, 64, 96, 128), "tiny": (4, 4, 8, 8)}
 """Channels of the four resolutions of a profile, 8 to 64 mm. The paper has no such network."""
-BLOCK = 2
-"""Side of the blocks of voxels that become channels, so that 4 mm voxels are convolved at 8 mm."""
-NORM_EPSILON = 1e-3
-"""Added to the variance: a hundred times PyTorch's default, since a field of view of air has no variance."""
-LEAK = 0.01
-"""Slope of the leaky ReLU below 0 (nnU-Net's)."""
 
 
-def double_convolution(inputs: int, outputs: int) -> nn.Sequential:
-    """Return twice: convolution, instance normalisation, leaky ReLU (nnU-Net, Isensee et al., Nat Methods 2021)."""
-    steps: list[nn.Module] = []
-    for i in range(2):
-        steps += [
-            nn.Conv3d(inputs if i == 0 else outputs, outputs, 3, padding=1, bias=False),
-            nn.InstanceNorm3d(outputs, eps=NORM_EPSILON, affine=True),
-            nn.LeakyReLU(LEAK),
-        ]
-    return nn.Sequential(*steps)
-
-
-class LocatorNet(nn.Module):
-    """3-D U-Net on blocks of 2 x 2 x 2 voxels.
+class LocatorNet(BlockUNet):
+    """Logits of `CLASSES`, then of the heat map of body centres, of a CT at `COARSE_MM`.
 
     The level of a vertebra depends on a large region around it, so coarse voxels suffice.
     """
 
     def __init__(self, widths: tuple[int, ...] = LOCATOR_WIDTHS["shipped"]) -> None:
-        super().__init__()
-        self.down, self.up, self.join = nn.ModuleList(), nn.ModuleList(), nn.ModuleList()
-        inputs = BLOCK**3
-        for width in widths:
-            self.down.append(double_convolution(inputs, width))
-            inputs = width
-        for wide, narrow in zip(widths[:0:-1], widths[-2::-1], strict=True):
-            self.up.append(nn.Conv3d(wide, narrow, 1))
-            self.join.append(double_convolution(2 * narrow, narrow))
-        self.head = nn.Conv3d(widths[0], len(CLASSES) + 1, 1)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Return logits (b, len(CLASSES) + 1, i, j, k): the classes, then the heat map of body centres.
-
-        Parameters
-        ----------
-        x
-            (b, 1, i, j, k) normalised HU, `COARSE_MM` apart; every side is a multiple of 16.
-        """
-        x = functional.pixel_unshuffle(x.squeeze(1), BLOCK)  # blocks in the plane of j and k, then along i
-        x = x.unflatten(1, (-1, BLOCK**3)).transpose(1, 2)
-        skips = []
-        for depth, step in enumerate(self.down):
-            x = step(x if depth == 0 else functional.max_pool3d(x, 2))
-            skips.append(x)
-        for up, join, skip in zip(self.up, self.join, skips[-2::-1], strict=True):
-            x = functional.interpolate(up(x), scale_factor=2.0, mode="trilinear", align_corners=False)
-            x = join(torch.cat([x, skip], dim=1))
-        return functional.interpolate(self.head(x), scale_factor=float(BLOCK), mode="trilinear", align_corners=False)
+        super().__init__(widths, len(CLASSES) + 1)

@@ -16,7 +16,7 @@ class TorchSession:
     Parameters
     ----------
     network
-        The network of the segmenter, of the locator or of the landmarks; it is put into evaluation mode.
+        The network of the segmenter, the locator, the row or the landmarks; it is put into evaluation mode.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -28,8 +28,9 @@ class TorchSession:
         Parameters
         ----------
         names
-            Outputs wanted: ``["probability"]`` (segmenter), ``["logits"]`` (landmark network), or
-            ``["classes", "mark"]`` (locator). They choose which sigmoid or softmax is applied to the logits.
+            Outputs wanted: ``["probability"]`` (segmenter), ``["logits"]`` (landmark network), ``["marks"]`` (row
+            network), or ``["classes", "mark"]`` (locator). They choose which sigmoid or softmax is applied to the
+            logits.
         inputs
             One float32 array under any name.
         """
@@ -40,4 +41,6 @@ class TorchSession:
             return [logits.softmax(dim=1).numpy()]
         if names == ["logits"]:
             return [logits.numpy()]
+        if names == ["marks"]:
+            return [torch.sigmoid(logits).numpy()]
         return [logits[:, :-1].softmax(dim=1).numpy(), torch.sigmoid(logits[:, -1:]).numpy()]
