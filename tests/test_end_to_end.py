@@ -25,8 +25,8 @@ from app.jobs.parent_death import die_with_parent
 from tests.app.harness import ROOT, kill_group, wait_for
 from workers.results.publish import MEDIA_TYPES
 
-READY_WITHIN_S = 180.0  # a cold Numba cache takes about 60 s longer
-STOP_WITHIN_S = 40.0
+WITHIN_S = 400.0
+"""How long start, job and stop may each take on a busy machine; an idle one needs 30 s at most."""
 
 
 def environment() -> dict[str, str]:
@@ -58,10 +58,10 @@ def service(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
             return False
 
     try:
-        wait_for(ready, f"readiness (log: {log})", READY_WITHIN_S)
+        wait_for(ready, f"readiness (log: {log})", WITHIN_S)
         yield url
         process.send_signal(signal.SIGTERM)
-        assert process.wait(STOP_WITHIN_S) == 0
+        assert process.wait(WITHIN_S) == 0
     finally:
         kill_group(process)
 
@@ -75,7 +75,7 @@ def inputs(data_dir: Path) -> tuple[Path, Path]:
 def submit(url: str, ct: Path, mask: Path, label: int, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     arguments = ["--ct", str(ct), "--mask", str(mask), "--label", str(label), "--out", str(out), "--url", url, *more]
     command = [sys.executable, "-m", "app.cli", "submit", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=WITHIN_S)
 
 
 def last_job(url: str) -> dict:
@@ -132,7 +132,7 @@ def test_a_ct_becomes_a_stress_field(
 def test_a_ct_alone_becomes_a_stress_field(service: str, inputs: tuple[Path, Path], tmp_path: Path) -> None:
     arguments = ["--ct", str(inputs[0]), "--out", str(tmp_path / "out"), "--url", service]
     command = [sys.executable, "-m", "app.cli", "submit", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=WITHIN_S)
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(MEDIA_TYPES)
     report = json.loads((tmp_path / "out/report.json").read_text())

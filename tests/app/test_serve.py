@@ -17,7 +17,7 @@ import pytest
 
 from app import cli
 from app.jobs.parent_death import die_with_parent
-from tests.app.harness import ROOT, kill_group, wait_for
+from tests.app.harness import PATIENCE_S, ROOT, kill_group, wait_for
 
 # The worker of `serve` runs the fake pipeline: Celery loads another module, and nothing else differs.
 START = """
@@ -54,7 +54,7 @@ def serving(data_dir: Path) -> Iterator[Service]:
         "VERTEBRA_DATA_DIR": str(data_dir),
         "VERTEBRA_PORT": "0",
         "VERTEBRA_HEARTBEAT_S": "0.5",
-        "VERTEBRA_STALE_AFTER_S": "2",
+        "VERTEBRA_STALE_AFTER_S": "10",
         "VERTEBRA_RECONCILE_EVERY_S": "0.5",
         "PYTHONPATH": str(ROOT),
         "TMPDIR": str(data_dir.parent),
@@ -126,7 +126,7 @@ def test_serve_from_start_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[
         descendants = service.descendants()
         assert len(descendants) >= 4
         service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(20) == 0
+        assert service.process.wait(PATIENCE_S) == 0
         assert none_left(descendants)
 
 
@@ -138,7 +138,7 @@ def test_serve_killed_mid_job_leaves_no_process_and_loses_no_job(tmp_path: Path)
         descendants = service.descendants()
         assert len(descendants) >= 4
         service.process.kill()
-        wait_for(lambda: none_left(descendants), "end of every child", 10)
+        wait_for(lambda: none_left(descendants), "end of every child")
     with serving(tmp_path / "data") as service:
         job = wait_for(lambda: finished(service.url + path), "job")
         assert job["state"] == "succeeded"

@@ -176,17 +176,22 @@ def test_a_plain_job_predicts_and_does_not_solve(inputs, tmp_path):
     assert done.report["stress"]["peak_von_mises"]["value_mpa"] == pytest.approx(PEAK_MPA, rel=0.05)
 
 
-@pytest.mark.parametrize("policy", ["flag", "fe"])
-def test_a_compressed_vertebra_is_flagged_or_solved(data_dir, policy):
-    """The compressed L1 of verse010: out of distribution, whatever the job wants done then."""
+@pytest.fixture(scope="module")
+def compressed(data_dir, engine) -> NDArray[np.float64]:
+    """The nodes of the compressed L1 of verse010, mm."""
     from training.shapes.sources import SOURCES, read_surface
-    from workers.engine import engine
-    from workers.stress_stage import compute_stress
 
     source = next(source for source in SOURCES if source.name == "verse010_L1")
-    points = engine().morpher.morph(*read_surface(source, data_dir)).points
+    return engine.morpher.morph(*read_surface(source, data_dir)).points
+
+
+@pytest.mark.parametrize("policy", ["flag", "fe"])
+def test_a_compressed_vertebra_is_flagged_or_solved(compressed, policy):
+    """Out of distribution, whatever the job wants done then."""
+    from workers.stress_stage import compute_stress
+
     clock = StageClock(lambda stage, percent: None)
-    stress = compute_stress(points, JobParams(on_out_of_distribution=policy), clock)
+    stress = compute_stress(compressed, JobParams(on_out_of_distribution=policy), clock)
     assert stress.prediction.out_of_distribution
     assert stress.fidelity == {"flag": "surrogate", "fe": "fe"}[policy]
     assert list(clock.timings) == {"flag": ["predict"], "fe": ["predict", "solve"]}[policy]

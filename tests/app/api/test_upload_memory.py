@@ -92,7 +92,7 @@ def gateway(broker: Broker, tmp_path: Path) -> Iterator[tuple[str, int]]:
 def test_memory_stays_flat(gateway: tuple[str, int]) -> None:
     url, pid = gateway
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    with httpx.Client(base_url=url, timeout=120) as client:
+    with httpx.Client(base_url=url, timeout=300) as client:
         assert client.post("/v1/jobs", content=body(1_000_000), headers=headers).status_code == 202  # warm up
         before = psutil.Process(pid).memory_info().rss
         with Watch(pid) as watch:

@@ -12,7 +12,7 @@ from app.jobs.queue import JobQueue
 from app.jobs.reconciler import Reconciler
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore, open_store
-from tests.app.harness import FAST, Broker, new_row
+from tests.app.harness import FAST, PATIENCE_S, Broker, new_row
 
 
 @pytest.fixture
@@ -90,14 +90,13 @@ def test_the_pictures_of_a_failed_job_stay_until_its_retention_ends(
     assert blobs.folders("jobs") == []
 
 
+@pytest.mark.timeout(PATIENCE_S)
 def test_an_unreachable_queue_keeps_the_job_waiting(settings: Settings, store: JobStore, blobs: BlobStore) -> None:
     away = settings.model_copy(update={"broker_url": Settings(broker_url="redis://127.0.0.1:1/0").broker_url})
     store.create(new_row("b" * 32))
     store.mark_not_enqueued("b" * 32)
-    begin = time.perf_counter()
     with pytest.raises(BrokerUnavailable):
         Reconciler(away, store, blobs, JobQueue(away)).check_rows()
-    assert time.perf_counter() - begin < 5
     row = store.get("local", "b" * 32)
     assert row is not None
     assert row.enqueued_at is None
