@@ -89,6 +89,12 @@ def locator(tmp_path_factory) -> Exported:
     return Exported(network, export_locator, tmp_path_factory.mktemp("locator") / "locator.onnx")
 
 
+@pytest.fixture(scope="module")
+def landmarks(tmp_path_factory) -> Exported:
+    network = trained(seeded(lambda: LandmarkNet(LANDMARK_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE)
+    return Exported(network, export_landmarks, tmp_path_factory.mktemp("landmarks") / "landmarks.onnx")
+
+
 @pytest.mark.parametrize(("batch", "height", "width"), SLICES)
 def test_the_segmenters_graph_is_the_network(segmenter, batch, height, width):
     slices = np.random.default_rng(batch).standard_normal((batch, CHANNELS, height, width)).astype(np.float32)
@@ -117,15 +123,13 @@ def test_the_locators_graph_is_the_network(locator, shape):
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
-def test_the_landmark_networks_graph_is_the_network(batch, tmp_path):
-    network = trained(seeded(lambda: LandmarkNet(LANDMARK_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE)
-    exported = Exported(network, export_landmarks, tmp_path / "landmarks.onnx")
+def test_the_landmark_networks_graph_is_the_network(landmarks, batch):
     sides = np.random.default_rng(batch).standard_normal((batch, 1, *SIDE_SHAPE)).astype(np.float32)
-    (found,) = exported.session.run(["logits"], {"sides": sides})
-    (expected,) = TorchSession(exported.network).run(["logits"], {"sides": sides})
+    (found,) = landmarks.session.run(["logits"], {"sides": sides})
+    (expected,) = TorchSession(landmarks.network).run(["logits"], {"sides": sides})
     assert found.shape == (batch, LOGITS)
     np.testing.assert_allclose(found, expected, atol=2e-3, rtol=0)
-    (blank,) = exported.session.run(["logits"], {"sides": np.zeros_like(sides)})
+    (blank,) = landmarks.session.run(["logits"], {"sides": np.zeros_like(sides)})
     assert np.abs(found - blank).max() > 1e-3
 
 
