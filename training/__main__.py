@@ -131,10 +131,23 @@ def score_segmenter(arguments: argparse.Namespace) -> None:
     score_segmenter(arguments)
 
 
+def evaluate_cts(arguments: argparse.Namespace) -> None:
+    """Ask the shipped networks for every level of every annotated real CT; write docs/evaluation/real-cts.md."""
+    from training.segmentation.evaluation.real_ct_files import evaluate_real_cts
+
+    asked = (arguments.cts, arguments.flag, not arguments.no_seeds)
+    evaluate_real_cts(arguments.data, arguments.work, arguments.report, *asked)
+
+
 def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("annotate", annotate)
     command.add_argument("--check", action="store_true", help="check the marks against the CTs and draw them")
     command.add_argument("--cts", nargs="*", help="folders of the CTs that are wanted; all without it")
+    command = add("evaluate-cts", evaluate_cts)
+    command.add_argument("--cts", nargs="*", help="folders of the CTs that are wanted; all without it")
+    command.add_argument("--flag", action="store_true", help="ask refused levels again with on_uncertain_level flag")
+    command.add_argument("--no-seeds", action="store_true", help="leave out the requests with seeds")
+    command.add_argument("--report", type=Path, default=Path("docs/evaluation"), help="folder of page and picture")
     make, train = add("scans", make_scans), add("segmentation", train_segmentation)
     for command in (make, train, add("evaluate-segmentation", evaluate_segmentation)):
         command.add_argument("--profile", default="shipped", help="widths: paper, shipped or tiny")

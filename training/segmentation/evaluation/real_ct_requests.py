@@ -1,0 +1,112 @@
+"""Ask for a vertebra of a CT as a job without a mask does, and judge the answer by the annotation."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from app.contract.errors import VertebraError
+from app.contract.params import JobParams
+from app.contract.report import Segmentation
+from models.types import Floats
+from training.segmentation.data.annotations import Body
+from workers.imaging.volume import Volume
+from workers.locate.body_centre import body_centre
+from workers.mesh.mask_surface import extract_surface
+from workers.pipeline import morph, vertebra_of_ct
+from workers.stage_clock import StageClock
+from workers.stress_stage import StressOutcome, compute_stress
+
+SAME_BODY_MM = 10.0
+"""An outline whose body centre is nearer to the annotated one is of that vertebra: neighbours are 20 mm away."""
+Verdict = Literal["right", "right, though cut", "refused though whole", "refused, cut or absent", "wrong"]
+VERDICTS: tuple[Verdict, ...] = (
+    "right",
+    "refused though whole",
+    "right, though cut",
+    "refused, cut or absent",
+    "wrong",
+)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a job ends with.
+
+    Attributes
+    ----------
+    mask
+        0 or 1; None where the job refuses.
+    points
+        (n, 3) mm RAS: nodes of the subject's mesh.
+    section
+        The report's section on the segmentation.
+    stress
+        The predicted field and its expected error.
+    refusal
+        The problem and what was got; empty for an answer.
+    seconds
+        Wall-clock time without reading and writing.
+    """
+
+    mask: Volume | None
+    points: Floats | None
+    section: Segmentation | None
+    stress: StressOutcome | None
+    refusal: str
+    seconds: float
+
+    @property
+    def centre(self) -> Floats | None:
+        """Body centre (3,) mm RAS of the outline."""
+        return None if self.mask is None else body_centre(self.mask.voxels > 0, self.mask.affine)[0]
+
+
+def ask(ct: Volume, params: JobParams) -> Answer:
+    """Run the stages of a job without a mask on a CT that is read: locate, segment, check, morph, predict."""
+    start, clock = time.perf_counter(), StageClock(lambda stage, percent: None)
+    try:
+        vertebra, section = vertebra_of_ct(ct, params, clock)
+        mesh = morph(vertebra, extract_surface(vertebra.voxels, vertebra.affine), params.vertebra)
+        stress = compute_stress(mesh.points, params, clock)
+    except VertebraError as error:
+        refusal = f"{error.slug}: {error.got or error.detail}"
+        return Answer(None, None, None, None, refusal, time.perf_counter() - start)
+    mask = Volume(vertebra.voxels.astype(np.uint8), vertebra.affine)
+    return Answer(mask, mesh.points, section, stress, "", time.perf_counter() - start)
+
+
+def judge(centre: Floats | None, body: Body | None) -> tuple[Verdict, float | None]:
+    """Return the verdict on an answer and how far it lies from the annotated body, mm.
+
+    Parameters
+    ----------
+    centre
+        (3,) mm RAS, of the answer's body; None for a refusal.
+    body
+        The vertebra that was asked for; None where it is not in view.
+    """
+    whole = body is not None and body.whole
+    if centre is None:
+        return ("refused though whole" if whole else "refused, cut or absent"), None
+    if body is None:
+        return "wrong", None
+    away = float(np.linalg.norm(centre - body.centre))
+    if away > SAME_BODY_MM:
+        return "wrong", away
+    return ("right" if whole else "right, though cut"), away
+
+
+def told_error(answer: Answer) -> dict[str, float | None]:
+    """Return the expected error of the field that a job tells, percent of the peak: outline, surrogate and total."""
+    outline = answer.section.outline if answer.section else None
+    prediction = answer.stress.prediction if answer.stress else None
+    parts = {
+        "outline": outline.expected_nmae_percent if outline else None,
+        "surrogate": prediction.expected_nmae_percent if prediction else None,
+    }
+    known = [part for part in parts.values() if part is not None]
+    return {**parts, "total": float(np.hypot.reduce(known)) if known else None}
