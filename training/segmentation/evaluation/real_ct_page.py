@@ -31,7 +31,8 @@ Research software. Not a medical device.
 LEVELS = """
 ## Every level
 
-`whole` is a vertebra of which the scan cuts nothing. `away` is the distance of the body centres.
+A vertebra is `whole` where the scan cuts nothing of it. `away` is the distance of the body centres. In a CT whose level
+is known by nothing certain (`uncertain` above) an answer may be one level off without being wrong.
 """
 REFERENCES = """
 ## Against reference masks
