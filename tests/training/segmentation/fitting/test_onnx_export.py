@@ -20,14 +20,21 @@ from torch import nn  # noqa: E402
 from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
 
 from training.artifacts.onnx_writer import HALF_FROM  # noqa: E402
-from training.segmentation.fitting.onnx_export import export_landmarks, export_locator, export_segmenter  # noqa: E402
+from training.segmentation.fitting.onnx_export import (  # noqa: E402
+    export_landmarks,
+    export_locator,
+    export_row,
+    export_segmenter,
+)
 from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet  # noqa: E402
 from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet  # noqa: E402
+from training.segmentation.networks.row_net import ROW_WIDTHS, RowNet  # noqa: E402
 from training.segmentation.networks.torch_session import TorchSession  # noqa: E402
 from training.segmentation.networks.unets import UNET_WIDTHS, build  # noqa: E402
 from workers.imaging.network_input import CHANNELS, STRUCTURES  # noqa: E402
 from workers.locate.landmark_network import LOGITS, SIDE_SHAPE  # noqa: E402
 from workers.locate.locator import CLASSES  # noqa: E402
+from workers.locate.row_network import ROW_DIVISOR, ROW_OUTPUTS, ROW_SHAPE  # noqa: E402
 
 SLICES = [(1, 112, 112), (3, 64, 96), (8, 32, 160)]
 VOLUMES = [(32, 48, 64), (16, 64, 112), (48, 16, 32)]
@@ -95,6 +102,12 @@ def landmarks(tmp_path_factory) -> Exported:
     return Exported(network, export_landmarks, tmp_path_factory.mktemp("landmarks") / "landmarks.onnx")
 
 
+@pytest.fixture(scope="module")
+def row(tmp_path_factory) -> Exported:
+    network = trained(seeded(lambda: RowNet(ROW_WIDTHS["tiny"])), 1, 1, *ROW_SHAPE, 16)
+    return Exported(network, export_row, tmp_path_factory.mktemp("row") / "row.onnx")
+
+
 @pytest.mark.parametrize(("batch", "height", "width"), SLICES)
 def test_the_segmenters_graph_is_the_network(segmenter, batch, height, width):
     slices = np.random.default_rng(batch).standard_normal((batch, CHANNELS, height, width)).astype(np.float32)
@@ -120,6 +133,18 @@ def test_the_locators_graph_is_the_network(locator, shape):
         expected = TorchSession(network).run(["classes", "mark"], {"volume": volume})
         np.testing.assert_allclose(classes, expected[0], atol=tolerance, rtol=0)
         np.testing.assert_allclose(mark, expected[1], atol=tolerance, rtol=0)
+
+
+@pytest.mark.parametrize(("batch", "blocks"), [(1, 3), (2, 3), (1, 17), (2, 17)])
+def test_the_row_networks_graph_is_the_network(row, batch, blocks):
+    shape = (batch, 1, *ROW_SHAPE, blocks * ROW_DIVISOR)
+    tube = np.random.default_rng(blocks).standard_normal(shape).astype(np.float32)
+    (found,) = row.session.run(["marks"], {"tube": tube})
+    assert found.shape == (batch, len(ROW_OUTPUTS), *shape[2:])
+    assert found.std(axis=(0, 2, 3, 4)).min() > 1e-3
+    for network, tolerance in ((row.network, 1e-3), (rounded(row.network), 1e-5)):
+        (expected,) = TorchSession(network).run(["marks"], {"tube": tube})
+        np.testing.assert_allclose(found, expected, atol=tolerance, rtol=0)
 
 
 @pytest.mark.parametrize("batch", [1, 2, 5])
