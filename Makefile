@@ -39,10 +39,10 @@ help: ## list the commands
 	@$(PIP) --editable ".[cpu]"
 	@touch $@
 
-.venv/installed-dev: .venv/installed
-	@echo "Installing what tests and checks need into .venv ..."
+.venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
+	@echo "Installing vertebra-stress and what tests and checks need into .venv ..."
 	@$(PIP) --editable ".[cpu,server,dev,offline]"
-	@touch $@
+	@touch .venv/installed $@
 
 demo: .venv/installed ## start the service, run one CT, print the report, download every result
 	@$(BIN)/vertebra-stress demo --out "$(OUT)" $(if $(CT),--ct "$(CT)") $(if $(MASK),--mask "$(MASK)") \
@@ -53,8 +53,7 @@ serve: .venv/installed ## run queue, worker and gateway on this machine
 	@$(BIN)/vertebra-stress serve
 
 test: .venv/installed-dev ## run every test (installs the servers that tests use, where apt-get works)
-	@tests/install_servers.sh
-	@tests/install_torch.sh
+	@tests/install_servers.sh & servers=$$!; tests/install_torch.sh; wait $$servers
 	@$(BIN)/python -m pytest $(TEST_PROCESSES) $(ARGS)
 
 check: .venv/installed-dev ## check lint, format and types; changes nothing

@@ -15,9 +15,11 @@ LONGEST_FIRST = (
     "workers/test_automatic.py",
     "docker/test_image_installs.py",
     "workers/mask/test_plausibility.py",
-    "training/segmentation/test_commands.py",
     "workers/mesh/test_subject_mesh.py",
+    "training/segmentation/test_commands.py",
+    "workers/fem/test_calculix.py",
     "workers/test_pipeline.py",
+    "training/segmentation/fitting/test_onnx_export.py",
     "test_end_to_end.py",
     "workers/test_tasks.py",
 )
