@@ -76,9 +76,16 @@ def test_bad_header(blob, fields, error, pack):
     assert len(caught.value.detail) > 20
 
 
-@pytest.mark.parametrize(
-    "data", [b"\x89PNG\r\n\x1a\n" + b"\0" * 400, b"DICM", b"{}", gzip.compress(b"hello"), b"\x5c\x01\0\0" + b"\0" * 344]
-)
+NOT_NIFTI = {
+    "PNG": b"\x89PNG\r\n\x1a\n" + b"\0" * 400,
+    "DICOM": b"DICM",
+    "JSON": b"{}",
+    "gzip of text": gzip.compress(b"hello"),
+    "no magic": b"\x5c\x01\0\0" + b"\0" * 344,
+}
+
+
+@pytest.mark.parametrize("data", NOT_NIFTI.values(), ids=NOT_NIFTI)
 def test_not_nifti(blob, data):
     with pytest.raises(errors.NotNifti):
         read_ct(write(blob, data))
