@@ -109,17 +109,20 @@ def _verse_labels(labels: Bytes) -> Bytes:
     return table[labels]
 
 
-def make_lumbar_ct(seed: int = 0, spines: list[Spine] | None = None, protocol: Protocol = PLAIN) -> SyntheticCt:
+def make_lumbar_ct(
+    seed: int = 0, spines: list[Spine] | None = None, protocol: Protocol = PLAIN, spacing: float = DRAWN_MM
+) -> SyntheticCt:
     """Return a CT from T10 to the sacrum, 200 x 190 mm in plane.
 
-    `seed` decides everything. The person is made from one of `spines`, or from the template.
+    `seed` decides everything. The person is made from one of `spines`, or from the template. `protocol` and `spacing`
+    are those of `scan_person`.
     """
     random = np.random.default_rng(seed)
     person = Person.make(random, make_spine(random, spines or [make_template_spine()]))
     at = {v.level: v.centre for v in person.spine.vertebrae}
     low = np.append(at["L2"][:2], at["L5"][2]) - np.array(LUMBAR_LOW_MM)
     high = np.append(at["L2"][:2], at["T10"][2]) + np.array(LUMBAR_HIGH_MM)
-    return scan_person(random, person, low, high, protocol=protocol)
+    return scan_person(random, person, low, high, protocol=protocol, spacing=spacing)
 
 
 def write_ct(scan: SyntheticCt, folder: Path) -> tuple[Path, Path]:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from synthetic_ct.scanner import Protocol
 from synthetic_ct.spine import make_template_spine
 from synthetic_ct.whole_ct import SyntheticCt, make_lumbar_ct, write_ct
 from workers.mesh.subject_mesh import MeshMorpher
@@ -18,8 +19,9 @@ def morpher(engine) -> MeshMorpher:
 
 @pytest.fixture(scope="session")
 def verse_person(morpher) -> SyntheticCt:
-    """The CT of one synthetic person."""
-    return make_lumbar_ct(4, [make_template_spine(morpher)])
+    """The CT of one synthetic person, of 2 mm voxels, which take seconds."""
+    coarse = Protocol(in_plane_mm=2.0, slice_mm=2.0, step_mm=2.0, blur_mm=0.5, noise_hu=12.0, grain=0.7)
+    return make_lumbar_ct(4, [make_template_spine(morpher)], coarse, spacing=2.0)
 
 
 @pytest.fixture(scope="session")
