@@ -46,7 +46,7 @@ def _outline(outline: Mapping[str, Any]) -> str:
         ("two views agree, Dice {:.2f}", outline["view_dice"]),
         ("edge at the superior endplate {:.0%}", outline["superior_endplate_edge"]),
         ("at the inferior {:.0%}", outline["inferior_endplate_edge"]),
-        ("height {:.2f} of the neighbours'", outline["height_ratio"]),
+        ("height {:.2f} of the distance of the bodies", outline["height_ratio"]),
         ("{:.0%} as dense as metal or cement", outline["dense_share"] or None),
         ("least sure at the {}", words(outline["worst_place"])),
     ]

@@ -139,6 +139,13 @@ def evaluate_cts(arguments: argparse.Namespace) -> None:
     evaluate_real_cts(arguments.data, arguments.work, arguments.report, *asked)
 
 
+def calibrate_outline(arguments: argparse.Namespace) -> None:
+    """Fit the expected error of an outline on vertebrae of people that the segmenter's base has not seen."""
+    from training.segmentation.commands import calibrate_outline
+
+    calibrate_outline(arguments)
+
+
 def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("annotate", annotate)
     command.add_argument("--check", action="store_true", help="check the marks against the CTs and draw them")
@@ -163,6 +170,9 @@ def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
         command.add_argument("--trunks", type=int, default=240, help="synthetic trunks")
         command.add_argument("--jobs", type=int, default=-1, help="parallel jobs, -1: one a core")
     add("score-segmenter", score_segmenter).add_argument("--profile", default="shipped", help="whose base")
+    outline = add("calibrate-outline", calibrate_outline)
+    outline.add_argument("--profile", default="shipped", help="whose base")
+    outline.add_argument("--count", type=int, default=80, help="CTs that are synthesised, beside the real ones")
     train.add_argument("--steps", type=int, help="of the base's training (default: the profile's)")
     train.add_argument("--networks", nargs="*", default=list(SEGMENTATION_NETWORKS), help="train only these")
     train.add_argument("--only", nargs="*", help="train only these folds of the segmenter: base, a person's name, all")

@@ -28,6 +28,7 @@ from workers.locate.row_network import RowNetwork
 from workers.locate.segmenter import Segmenter
 from workers.locate.vertebra_finder import VertebraFinder
 from workers.mesh.subject_mesh import MeshMorpher
+from workers.outline.judgement import OutlineLaw
 from workers.surrogate.expected_error import Calibration, estimate_error
 from workers.surrogate.normalisation import normalising_pose
 from workers.surrogate.paper import PaperSurrogate
@@ -85,6 +86,11 @@ class Engine:
             )
         locator, row, landmarks, segmenter = (self.bundle.session(name, keep_memory=False) for name in NETWORKS)
         return VertebraFinder(Locator(locator), RowNetwork(row), LandmarkNetwork(landmarks), Segmenter(segmenter))
+
+    @property
+    def outline_law(self) -> OutlineLaw:
+        """The expected error of a segmented outline."""
+        return OutlineLaw(**self.bundle.manifest["outline_calibration"])
 
     @cached_property
     def plan(self) -> SolvePlan:

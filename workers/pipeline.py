@@ -20,12 +20,15 @@ from workers.mask.plausibility import check_vertebra, explain_misfit
 from workers.mask.segmentation_checks import accept_segmentation, unlike_a_vertebra
 from workers.mesh.mask_surface import extract_surface
 from workers.mesh.subject_mesh import SubjectMesh
+from workers.outline.edge_fit import fit_to_edges
+from workers.outline.judgement import Evidence, judge_outline, refuse_uncertain
 from workers.results.build_report import ReportSections, build_report
 from workers.results.mesh_summary import summarise_fit
 from workers.results.provenance import describe_inputs, describe_software
 from workers.results.publish import ResultFile, publish
 from workers.results.report_warnings import report_warnings
 from workers.results.segmentation_section import segmentation_section
+from workers.results.segmentation_warnings import segmentation_warnings
 from workers.results.stressed_mesh import StressedMesh
 from workers.stage_clock import Progress, StageClock
 from workers.stress_stage import compute_stress
@@ -73,17 +76,21 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     with clock.stage("read"):
         volume = read_ct(ct)
     if mask:
-        vertebra, segmentation = vertebra_of_mask(mask, volume, params, clock), None
+        vertebra, evidence = vertebra_of_mask(mask, volume, params, clock), None
     else:
-        vertebra, segmentation = vertebra_of_ct(volume, params, clock)
+        vertebra, evidence = vertebra_of_ct(volume, params, clock)
     with clock.stage("surface"):
-        surface = extract_surface(vertebra.voxels, vertebra.affine)
+        surface = surface_of(vertebra, evidence)
     with clock.stage("morph"):
         mesh = morph(vertebra, surface, None if mask else params.vertebra)
+        segmentation = judge_segmentation(evidence, vertebra, mesh, params) if evidence else None
     stress = compute_stress(mesh.points, params, clock)
     with clock.stage("write"):
         stressed = StressedMesh(engine().template, mesh.points, stress.field, stress.extra)
-        warnings = report_warnings(mesh, vertebra, params.vertebra, None if mask else volume)
+        warnings = [
+            *(segmentation_warnings(segmentation, params.vertebra) if segmentation else []),
+            *report_warnings(mesh, vertebra, params.vertebra, None if mask else volume),
+        ]
         sections = ReportSections(
             params,
             inputs=describe_inputs(ct, mask, vertebra.label),
@@ -118,14 +125,29 @@ def vertebra_of_labels(labels: Volume, ct: Volume, params: JobParams) -> CleanMa
     return vertebra
 
 
-def vertebra_of_ct(ct: Volume, params: JobParams, clock: StageClock) -> tuple[CleanMask, Segmentation]:
-    """Return the clean, whole, plausible vertebra that the networks find (paper section II.B), and how they did."""
+def vertebra_of_ct(ct: Volume, params: JobParams, clock: StageClock) -> tuple[CleanMask, Evidence]:
+    """Return the clean, whole, plausible vertebra that the networks find (paper section II.B), and what they saw."""
+    finder = engine().finder
     with clock.stage("localise"):
-        location = engine().finder.locate(ct, params.vertebra, params.seed_ras_mm, params.on_uncertain_level)
+        location = finder.locate(ct, params.vertebra, params.seed_ras_mm, params.on_uncertain_level)
     with clock.stage("segment"):
-        probability = engine().finder.segment(ct, location)
-        vertebra = accept_segmentation(probability, location, ct)
-        return vertebra, segmentation_section(location, probability, vertebra)
+        evidence = Evidence(ct, location, finder.segment(ct, location), finder.second_view(ct, location))
+        return accept_segmentation(evidence.first, location, ct), evidence
+
+
+def surface_of(vertebra: CleanMask, evidence: Evidence | None) -> Surface:
+    """Return the surface of a mask; that of a segmentation of ours is moved to the edges of the CT."""
+    surface = extract_surface(vertebra.voxels, vertebra.affine)
+    return surface if evidence is None else fit_to_edges(surface, evidence.ct)
+
+
+def judge_segmentation(evidence: Evidence, vertebra: CleanMask, mesh: SubjectMesh, params: JobParams) -> Segmentation:
+    """Return how the vertebra was found and how good its outline is; refuse that one where the client wants it."""
+    law = engine().outline_law
+    outline = judge_outline(evidence, mesh.points, engine().template, law)
+    if params.on_uncertain_outline == "refuse":
+        refuse_uncertain(outline, law.limit)
+    return segmentation_section(evidence.location, evidence.first, vertebra, outline)
 
 
 def morph(vertebra: CleanMask, surface: Surface, segmented: Vertebra | None = None) -> SubjectMesh:

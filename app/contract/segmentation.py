@@ -27,8 +27,8 @@ class Outline(Section):
 
     view_dice: Share | None = Field(
         default=None,
-        description="Agreement of the segmenter's two views of the body, Dice, 0 to 1: one view along the scan's axes, "
-        "the other in the vertebra's own frame.",
+        description="Agreement of the segmenter's two views of the body, Dice, 0 to 1: one in the vertebra's own "
+        "frame, the other turned by 12 degrees.",
     )
     superior_endplate_edge: Share | None = Field(
         default=None,
@@ -40,7 +40,8 @@ class Outline(Section):
     )
     height_ratio: Positive | None = Field(
         default=None,
-        description="Height of the body over the mean of its neighbours', no unit; null without neighbours.",
+        description="Height of the body over the mean distance to the bodies above and below, no unit: from 1 on a "
+        "disc was swallowed. Null without neighbours.",
     )
     dense_share: Share | None = Field(
         default=None, description="Share of the body with the HU of metal or cement, 0 to 1."

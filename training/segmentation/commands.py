@@ -148,6 +148,29 @@ def score_segmenter(arguments: argparse.Namespace) -> None:
             print(f"{score.case}; {overlap.dsc:.3f}; {overlap.mean_mm:.2f}; {overlap.p95_mm:.2f}; {change}", flush=True)
 
 
+def calibrate_outline(arguments: argparse.Namespace) -> None:
+    """Fit the expected error of an outline to the outlines of the segmenter's base; write it into the manifest."""
+    from dataclasses import asdict
+    from itertools import chain, islice
+
+    from training.artifacts.bundle_writer import write_manifest
+    from training.segmentation.evaluation.outline_calibration import fit_law, measure_outlines, within_factor_two
+    from training.segmentation.evaluation.synthesised_cases import held_out_crops, synthesised_cases
+    from training.segmentation.evaluation.trained_folds import TrainedFolds
+    from training.segmentation.evaluation.vertebra_scores import real_cases
+    from training.segmentation.fitting.folds import BASE
+    from workers.engine import engine
+
+    segmenter = TrainedFolds(_trainings(arguments), arguments.profile).segmenter("bifusion", BASE)
+    drawn = synthesised_cases(held_out_crops(arguments.work / "scans" / "anatomy"))
+    cases = chain(real_cases(BASE, _real_cts(arguments)), islice(drawn, arguments.count))
+    errors = measure_outlines(engine(), segmenter, cases, arguments.work / "outlines.jsonl")
+    law = asdict(fit_law(errors))
+    print(law)
+    print(f"{len(errors)} outlines; within a factor of 2, each left out in turn: {within_factor_two(errors):.0%}")
+    write_manifest(arguments.out, outline_calibration=law)
+
+
 def train_segmentation(arguments: argparse.Namespace) -> None:
     """Train the networks that find and segment a vertebra, fold by fold, and export those trained on all people.
 

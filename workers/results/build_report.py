@@ -19,6 +19,7 @@ from app.contract.report import (
     SurfaceFit,
 )
 from workers.results.captions import DISCLAIMER, FRAME
+from workers.results.expected_error import total_error
 from workers.results.mesh_summary import summarise_geometry, summarise_quality
 from workers.results.stress_summary import summarise_stress
 from workers.results.stressed_mesh import StressedMesh
@@ -73,6 +74,9 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
         load_newton=sections.params.load_newton,
         fidelity=sections.fidelity,
         prediction=sections.prediction,
+        expected_error=total_error(
+            sections.segmentation.outline if sections.segmentation else None, sections.prediction, sections.fidelity
+        ),
         agreement=sections.agreement,
         segmentation=sections.segmentation,
         frame=FRAME,

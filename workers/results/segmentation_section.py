@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.contract.report import Segmentation
+from app.contract.segmentation import Outline, Segmentation
 from workers.imaging.volume import Volume
 from workers.locate.named_row import rounded
 from workers.locate.vertebra_finder import VertebraLocation
 from workers.mask.cleaning import CleanMask
-
-UNSURE_PROBABILITY = (0.1, 0.9)
-"""Between these probabilities the segmenter does not decide whether a voxel is bone."""
+from workers.outline.views import UNSURE_PROBABILITY
 
 
-def segmentation_section(location: VertebraLocation, probability: Volume, vertebra: CleanMask) -> Segmentation:
+def segmentation_section(
+    location: VertebraLocation, probability: Volume, vertebra: CleanMask, outline: Outline | None = None
+) -> Segmentation:
     """Return the section.
 
     Parameters
@@ -25,6 +25,8 @@ def segmentation_section(location: VertebraLocation, probability: Volume, verteb
         Of the segmenter, (i, j, k).
     vertebra
         The clean mask made from it.
+    outline
+        Its quality; None where it was not judged.
     """
     low, high = UNSURE_PROBABILITY
     blurred = float(((probability.voxels > low) & (probability.voxels < high)).sum() * np.prod(probability.spacing))
@@ -39,4 +41,5 @@ def segmentation_section(location: VertebraLocation, probability: Volume, verteb
         row=location.row.for_report(),
         level_verified=None if decision is None else decision.verified,
         unsure_share=round(blurred / vertebra.volume_mm3, 3),
+        outline=outline,
     )

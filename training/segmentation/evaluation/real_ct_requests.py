@@ -15,8 +15,7 @@ from models.types import Floats
 from training.segmentation.data.annotations import Body
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.mesh.mask_surface import extract_surface
-from workers.pipeline import morph, vertebra_of_ct
+from workers.pipeline import judge_segmentation, morph, surface_of, vertebra_of_ct
 from workers.stage_clock import StageClock
 from workers.stress_stage import StressOutcome, compute_stress
 
@@ -69,8 +68,9 @@ def ask(ct: Volume, params: JobParams) -> Answer:
     """Run the stages of a job without a mask on a CT that is read: locate, segment, check, morph, predict."""
     start, clock = time.perf_counter(), StageClock(lambda stage, percent: None)
     try:
-        vertebra, section = vertebra_of_ct(ct, params, clock)
-        mesh = morph(vertebra, extract_surface(vertebra.voxels, vertebra.affine), params.vertebra)
+        vertebra, evidence = vertebra_of_ct(ct, params, clock)
+        mesh = morph(vertebra, surface_of(vertebra, evidence), params.vertebra)
+        section = judge_segmentation(evidence, vertebra, mesh, params)
         stress = compute_stress(mesh.points, params, clock)
     except VertebraError as error:
         refusal = f"{error.slug}: {error.got or error.detail}"

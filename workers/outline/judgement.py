@@ -1,0 +1,126 @@
+"""Judge an outline without a reference: the error of the stress that it is expected to cause, and where."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from app.contract.errors import OutlineUncertain
+from app.contract.segmentation import Outline
+from models.template import REGIONS, Template
+from models.types import Floats
+from workers.geometry.surface import Surface
+from workers.imaging.volume import Volume
+from workers.locate.vertebra_finder import VertebraLocation
+from workers.outline.endplates import dense_share, edge_share, height_ratio, values_at
+from workers.outline.views import compare_views
+
+DISAGREEMENT_FLOOR = 0.02
+"""Added to 1 - Dice, so that its logarithm is finite: two views never agree better than their voxels allow."""
+UNSURE_FLOOR = 0.02
+"""Least share of undecided voxels that counts."""
+SWALLOWED_RATIO = 1.0
+"""A body is not as tall as the distance of the bodies: then a disc was swallowed, or a neighbour's endplate."""
+LARGEST_DENSE_SHARE = 0.1
+"""With more cement or metal in the body than that, the outline and the homogeneous bone are both in doubt."""
+ACROSS_MM = 1.5
+"""The probability is read so far inside and outside a node: where it falls little, the surface is least sure."""
+
+
+@dataclass(frozen=True)
+class OutlineLaw:
+    """Expected NMAE, percent: scale * unsure^a * disagreement^b * exp(c * blind).
+
+    `training.segmentation` fits it to outlines of people whom the segmenter has not seen; the bundle's manifest holds
+    it. `unsure` is the undecided share, `disagreement` 1 - Dice of the views (both from
+    `workers.outline.views.compare_views`), `blind` the share of the worse endplate without an edge in the CT.
+
+    Attributes
+    ----------
+    scale, unsure_power, disagreement_power, blind_rate
+        Of the law.
+    limit
+        Expected NMAE, percent, above which an outline is uncertain.
+    """
+
+    scale: float
+    unsure_power: float
+    disagreement_power: float
+    blind_rate: float
+    limit: float
+
+    def expected_nmae(self, unsure: float, dice: float, blind: float) -> float:
+        """Return the expected mean absolute error of the von Mises stress, percent of its peak."""
+        agreed = (1.0 - dice + DISAGREEMENT_FLOOR) ** self.disagreement_power
+        return float(
+            self.scale * max(unsure, UNSURE_FLOOR) ** self.unsure_power * agreed * np.exp(self.blind_rate * blind)
+        )
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What the networks and the CT say of a vertebra.
+
+    Attributes
+    ----------
+    ct
+        HU.
+    location
+        Where the vertebra is, and the row of bodies.
+    first, second
+        Probability (i, j, k) in the vertebra's frame, and in a turned view of its body.
+    """
+
+    ct: Volume
+    location: VertebraLocation
+    first: Volume
+    second: Volume
+
+
+def judge_outline(evidence: Evidence, points: Floats, template: Template, law: OutlineLaw) -> Outline:
+    """Return the quality of the outline to which the subject mesh (n, 3), mm RAS, was fitted."""
+    location, ct = evidence.location, evidence.ct
+    views = compare_views(evidence.first, evidence.second, location.centre, location.frame[:, 2])
+    upper, lower = (edge_share(ct, points, part) for part in (template.superior, template.inferior))
+    height = height_ratio(points, template, location.row.centres, location.centre)
+    dense = dense_share(ct, points, template)
+    expected = law.expected_nmae(views.unsure, views.dice, 1.0 - min(upper, lower))
+    swallowed = height is not None and height > SWALLOWED_RATIO
+    return Outline(
+        view_dice=round(views.dice, 3),
+        superior_endplate_edge=round(upper, 3),
+        inferior_endplate_edge=round(lower, 3),
+        height_ratio=None if height is None else round(height, 3),
+        dense_share=round(dense, 3),
+        worst_place=REGIONS[_least_sure_region(evidence.first, points, template)],
+        expected_nmae_percent=round(expected, 2),
+        uncertain=expected > law.limit or swallowed or dense > LARGEST_DENSE_SHARE,
+    )
+
+
+def _least_sure_region(probability: Volume, points: Floats, template: Template) -> int:
+    """Return the index into `REGIONS` of the part of the surface across which the probability falls least."""
+    n = template.n_surface
+    surface = Surface(points[:n], template.triangles)
+    inner, outer = (values_at(probability, surface.vertices + mm * surface.normals) for mm in (-ACROSS_MM, ACROSS_MM))
+    regions = template.region[:n]
+    fall = [float((inner - outer)[regions == region].mean()) for region in range(len(REGIONS))]
+    return int(np.argmin(fall))
+
+
+def refuse_uncertain(outline: Outline, limit: float) -> None:
+    """Refuse an uncertain outline, for a client that does not want a flag.
+
+    Raises
+    ------
+    OutlineUncertain
+        The outline is uncertain.
+    """
+    if outline.uncertain:
+        raise OutlineUncertain(
+            "The outline of the vertebra is too uncertain for the error that you accept. Send a mask, or accept a "
+            'flagged answer with on_uncertain_outline "flag".',
+            expected=f"an outline that adds at most {limit:g} % to the error, and no disc, cement or metal in it",
+            got=f"{outline.expected_nmae_percent:.1f} %, least sure at the {outline.worst_place.replace('_', ' ')}",
+        )
