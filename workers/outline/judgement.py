@@ -20,6 +20,9 @@ DISAGREEMENT_FLOOR = 0.02
 """Added to 1 - Dice, so that its logarithm is finite: two views never agree better than their voxels allow."""
 UNSURE_FLOOR = 0.02
 """Least share of undecided voxels that counts."""
+LEAST_VIEW_DICE = 0.85
+"""Views that agree less are uncertain whatever the law says: real outlines with 0.90 to 0.97 were good, those that had
+swallowed a disc lay below."""
 SWALLOWED_RATIO = 1.0
 """A body is not as tall as the distance of the bodies: then a disc was swallowed, or a neighbour's endplate."""
 LARGEST_DENSE_SHARE = 0.1
@@ -95,7 +98,7 @@ def judge_outline(evidence: Evidence, points: Floats, template: Template, law: O
         dense_share=round(dense, 3),
         worst_place=REGIONS[_least_sure_region(evidence.first, points, template)],
         expected_nmae_percent=round(expected, 2),
-        uncertain=expected > law.limit or swallowed or dense > LARGEST_DENSE_SHARE,
+        uncertain=expected > law.limit or views.dice < LEAST_VIEW_DICE or swallowed or dense > LARGEST_DENSE_SHARE,
     )
 
 

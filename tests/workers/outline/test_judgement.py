@@ -41,7 +41,7 @@ def scene():
     ct = Volume(np.where(inside, 300.0, 60.0), affine)
     probability = Volume(inside.astype(np.float32), affine)
     centre = template.nodes[template.region == REGIONS.index("body")].mean(axis=0)
-    row = NamedRow([unnamed(FoundBody(centre + [0.0, 0.0, z], 1.0)) for z in (36.0, 0.0, -36.0)])
+    row = NamedRow([unnamed(FoundBody(centre + np.array([0.0, 0.0, z]), 1.0)) for z in (36.0, 0.0, -36.0)])
     return template, Evidence(ct, VertebraLocation("L1", centre, row), probability, probability)
 
 
@@ -75,7 +75,7 @@ def test_views_that_disagree_make_it_uncertain(scene):
 def test_a_swallowed_disc_makes_it_uncertain_however_well_the_views_agree(scene):
     template, evidence = scene
     centre = evidence.location.centre
-    near = NamedRow([unnamed(FoundBody(centre + [0.0, 0.0, z], 1.0)) for z in (22.0, 0.0, -22.0)])
+    near = NamedRow([unnamed(FoundBody(centre + np.array([0.0, 0.0, z]), 1.0)) for z in (22.0, 0.0, -22.0)])
     outline = judge_outline(
         replace(evidence, location=replace(evidence.location, row=near)), template.nodes, template, LAW
     )
