@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import cycle
 from pathlib import Path
 
 import numpy as np
@@ -36,8 +37,11 @@ def held_out_crops(folder: Path, seed: int = 1) -> list[Path]:
 
 
 def synthesised_cases(files: list[Path], seed: int = 77) -> Iterator[ReferenceCase]:
-    """Yield one CT a crop with its reference mask; crops that the warp moves out of the field are left out."""
-    for number, path in enumerate(files):
+    """Yield CTs with their reference masks, one a crop and then others; never ends.
+
+    Vertebrae that the warp moves out of the field are left out.
+    """
+    for number, path in enumerate(cycle(files)):
         case = synthesise_case(read_anatomy_crop(path), (seed, number))
         if case is not None:
             yield case
