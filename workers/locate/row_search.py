@@ -20,6 +20,8 @@ SAME_MM = 6.0
 OFF_AXIS_MM = 20.0
 """A peak further from the axis, in the axial plane, is no vertebral body."""
 
+LEAST_DEPTH_MM = 4.0
+"""A body whose centre lies nearer to the end of the scan is hardly in it: the network guesses there."""
 REACH_MM = 60.0
 """How far beyond the ends of an axis bodies are looked for: the next body and a half."""
 MOST_PASSES = 6
@@ -100,6 +102,6 @@ def _bodies_along(ct: Volume, axis: SpineAxis, network: RowNetwork) -> list[Foun
     bodies = [
         FoundBody(centre, float(value))
         for centre, value, on_axis in zip(centres, sure, middle, strict=True)
-        if np.linalg.norm((centre - on_axis)[:2]) < OFF_AXIS_MM and ct.depth_of(centre) > 0.0
+        if np.linalg.norm((centre - on_axis)[:2]) < OFF_AXIS_MM and ct.depth_of(centre) > LEAST_DEPTH_MM
     ]
     return sorted(bodies, key=lambda body: -body.centre[2])
