@@ -81,7 +81,7 @@ def choose_vertebra(
     verified = bool(probability[first] >= LEAST_CONFIDENCE) and counts_agree(
         vertebra, counts, shows_chest(row.bodies, posterior)
     )
-    plausible = probability[first] >= LEAST_FLAGGED and _nothing_contradicts(vertebra, counts)
+    plausible = probability[first] >= LEAST_FLAGGED and _is_plausible(vertebra, counts)
     if not verified and not (plausible and on_uncertain_level == "flag"):
         candidates = (options[0], *others)
         if sum(candidate.probability for candidate in candidates) >= 1.0 - LEAST_CONFIDENCE:
@@ -98,6 +98,10 @@ def choose_vertebra(
     )
 
 
-def _nothing_contradicts(vertebra: str, counts: LevelCounts) -> bool:
-    """Whether every way of counting that applies says `vertebra`."""
-    return {counts.ribs, counts.sacrum, counts.appearance} <= {vertebra, None}
+def _is_plausible(vertebra: str, counts: LevelCounts) -> bool:
+    """Whether something says `vertebra` and no landmark contradicts.
+
+    A count from ribs or sacrum outweighs the appearance of the row, which may be off by one for all of it.
+    """
+    landmarks = {counts.ribs, counts.sacrum} - {None}
+    return landmarks == {vertebra} or (not landmarks and counts.appearance == vertebra)

@@ -86,6 +86,16 @@ def test_an_unverified_level_is_answered_only_where_the_client_accepts_it():
     assert locate(through("T4", "L5"), "T12", on_uncertain_level="flag").verified
 
 
+def test_a_landmark_outweighs_the_appearance_where_an_unverified_level_is_accepted():
+    levels = through("T8", "L2")
+    with pytest.raises(VertebraNotFound) as caught:
+        locate(levels, "T12", appearance=1)
+    assert "by the ribs T12, by the sacrum unknown, by the appearance of the row L1" in caught.value.got
+    found = locate(levels, "T12", appearance=1, on_uncertain_level="flag")
+    np.testing.assert_allclose(found.centre, spine(levels)["T12"])
+    assert (found.by_ribs, found.verified) == ("T12", False)
+
+
 def test_a_contradiction_is_refused_even_where_an_unverified_level_is_accepted():
     with pytest.raises(VertebraNotFound):
         locate(through("T10", "L5"), "L2", ribs=("T10", "T11"), on_uncertain_level="flag")
