@@ -79,7 +79,7 @@ def measure(ct: Volume) -> dict[str, float]:
     """Locate and segment once; return seconds a stage and by how many MB the process grew at most."""
     with watch_growth(psutil.Process()) as grown:
         start = time.perf_counter()
-        location = engine().finder.locate(ct, "L1")
+        location = engine().finder.locate(ct, engine().finder.row(ct), "L1")
         middle = time.perf_counter()
         clean = accept_segmentation(engine().finder.segment(ct, location), location, ct)
         end = time.perf_counter()

@@ -19,11 +19,12 @@ import nibabel as nib
 import numpy as np
 import pytest
 import pyvista as pv
+from PIL import Image
 
 from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
 from tests.app.harness import ROOT, kill_group, wait_for
-from workers.results.publish import MEDIA_TYPES
+from workers.results.publish import MEDIA_TYPES, SPINE_PICTURE
 
 WITHIN_S = 400.0
 """How long start, job and stop may each take on a busy machine; an idle one needs 30 s at most."""
@@ -72,10 +73,14 @@ def inputs(data_dir: Path) -> tuple[Path, Path]:
     return folder / "ct.nii.gz", folder / "vertebrae.nii.gz"
 
 
-def submit(url: str, ct: Path, mask: Path, label: int, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
-    arguments = ["--ct", str(ct), "--mask", str(mask), "--label", str(label), "--out", str(out), "--url", url, *more]
+def submit(url: str, ct: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
+    arguments = ["--ct", str(ct), "--out", str(out), "--url", url, *more]
     command = [sys.executable, "-m", "app.cli", "submit", *arguments]
     return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=WITHIN_S)
+
+
+def mask(path: Path, label: int) -> tuple[str, ...]:
+    return "--mask", str(path), "--label", str(label)
 
 
 def last_job(url: str) -> dict:
@@ -87,7 +92,7 @@ def test_a_ct_becomes_a_stress_field(
     service: str, inputs: tuple[Path, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     start = time.monotonic()
-    done = submit(service, *inputs, 31, tmp_path / "out", "--fidelity", "both")
+    done = submit(service, inputs[0], tmp_path / "out", *mask(inputs[1], 31), "--fidelity", "both")
     seconds = time.monotonic() - start
     assert done.returncode == 0, done.stderr
 
@@ -99,8 +104,9 @@ def test_a_ct_becomes_a_stress_field(
         print(f"\nclient start to last result: {seconds:.1f} s; worker: {state['timings']} s")  # noqa: T201
 
     results = httpx.get(f"{job[1]}/results").json()["results"]
-    assert {result["name"]: result["media_type"] for result in results} == dict(MEDIA_TYPES)
-    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(MEDIA_TYPES)
+    expected = {name: media_type for name, media_type in MEDIA_TYPES.items() if name != SPINE_PICTURE}
+    assert {result["name"]: result["media_type"] for result in results} == expected
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(expected)
     for result in results:
         data = (tmp_path / "out" / result["name"]).read_bytes()
         assert hashlib.sha256(data).hexdigest() == result["sha256"]
@@ -130,9 +136,7 @@ def test_a_ct_becomes_a_stress_field(
 
 
 def test_a_ct_alone_becomes_a_stress_field(service: str, inputs: tuple[Path, Path], tmp_path: Path) -> None:
-    arguments = ["--ct", str(inputs[0]), "--out", str(tmp_path / "out"), "--url", service]
-    command = [sys.executable, "-m", "app.cli", "submit", *arguments]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=WITHIN_S)
+    done = submit(service, inputs[0], tmp_path / "out")
     assert done.returncode == 0, done.stderr
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(MEDIA_TYPES)
     report = json.loads((tmp_path / "out/report.json").read_text())
@@ -142,6 +146,22 @@ def test_a_ct_alone_becomes_a_stress_field(service: str, inputs: tuple[Path, Pat
     ours = np.asarray(nib.load(tmp_path / "out/mask.nii.gz").dataobj) > 0
     truth = np.asarray(nib.load(inputs[1]).dataobj) == 31
     assert 2.0 * (ours & truth).sum() / (ours.sum() + truth.sum()) > 0.9
+
+
+def test_a_refused_ct_leaves_pictures_of_what_was_seen(service: str, data_dir: Path, tmp_path: Path) -> None:
+    """An upper abdomen without the ends of the ribs and without the sacrum: which vertebra is L1 is not settled."""
+    done = submit(service, data_dir / "ct_unlabelled/cptac_pda_68f/ct.nii.gz", tmp_path / "out")
+    assert done.returncode == 1
+    error = last_job(service)["error"]
+    assert error["type"] == "/problems/vertebra_not_found"
+    candidates = [f"candidate-{number}.png" for number in range(1, len(error["alternatives"]) + 1)]
+    assert candidates
+    assert error["pictures"] == [SPINE_PICTURE, *candidates]
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(error["pictures"])
+    for name in error["pictures"]:
+        with Image.open(tmp_path / "out" / name) as image:
+            assert image.format == "PNG"
+            assert len(image.convert("RGB").getcolors()) > 50
 
 
 def assert_failed_without_results(url: str, out: Path, slug: str) -> dict:
@@ -159,7 +179,7 @@ def test_a_truncated_ct_fails_by_name(service: str, inputs: tuple[Path, Path], t
     ct = tmp_path / "cut.nii.gz"
     data = inputs[0].read_bytes()
     ct.write_bytes(data[: len(data) // 2])
-    done = submit(service, ct, inputs[1], 31, tmp_path / "out")
+    done = submit(service, ct, tmp_path / "out", *mask(inputs[1], 31))
     assert done.returncode == 1
     assert "The file is damaged or incomplete" in done.stderr
     assert "corrupt_file" in done.stderr
@@ -169,7 +189,7 @@ def test_a_truncated_ct_fails_by_name(service: str, inputs: tuple[Path, Path], t
 
 
 def test_a_bad_label_lists_those_present(service: str, inputs: tuple[Path, Path], tmp_path: Path) -> None:
-    done = submit(service, *inputs, 20, tmp_path / "out")
+    done = submit(service, inputs[0], tmp_path / "out", *mask(inputs[1], 20))
     assert done.returncode == 1
     assert "label_absent" in done.stderr
     assert "[26, 27, 28, 29, 30, 31, 32, 33]" in done.stderr

@@ -11,6 +11,8 @@ from app.contract.report import Segmentation
 from workers.engine import engine
 from workers.geometry.surface import Surface
 from workers.imaging.volume import Volume, read_ct, read_mask
+from workers.locate.vertebra_finder import VertebraLocation
+from workers.locate_stage import locate_vertebra
 from workers.mask.bone_contrast import check_on_bone
 from workers.mask.cleaning import CleanMask, clean_mask
 from workers.mask.ct_grid import onto_ct_grid
@@ -63,7 +65,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     params
         What the client asked for.
     out_dir
-        Existing folder for the result files.
+        Existing folder for the result files. A refusal of the networks leaves pictures in it.
     progress
         Called at the start of each stage; may raise to stop the job.
 
@@ -78,7 +80,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     if mask:
         vertebra, evidence = vertebra_of_mask(mask, volume, params, clock), None
     else:
-        vertebra, evidence = vertebra_of_ct(volume, params, clock)
+        vertebra, evidence = vertebra_of_ct(volume, params, out_dir, clock)
     with clock.stage("surface"):
         surface = surface_of(vertebra, evidence)
     with clock.stage("morph"):
@@ -125,14 +127,19 @@ def vertebra_of_labels(labels: Volume, ct: Volume, params: JobParams) -> CleanMa
     return vertebra
 
 
-def vertebra_of_ct(ct: Volume, params: JobParams, clock: StageClock) -> tuple[CleanMask, Evidence]:
-    """Return the clean, whole, plausible vertebra that the networks find (paper section II.B), and what they saw."""
-    finder = engine().finder
+def vertebra_of_ct(ct: Volume, params: JobParams, out_dir: Path, clock: StageClock) -> tuple[CleanMask, Evidence]:
+    """Return the vertebra that the networks find, and what they saw; leave pictures of the row in the folder."""
     with clock.stage("localise"):
-        location = finder.locate(ct, params.vertebra, params.seed_ras_mm, params.on_uncertain_level)
+        location = locate_vertebra(ct, params, out_dir)
     with clock.stage("segment"):
-        evidence = Evidence(ct, location, finder.segment(ct, location), finder.second_view(ct, location))
-        return accept_segmentation(evidence.first, location, ct), evidence
+        return segment_vertebra(ct, location)
+
+
+def segment_vertebra(ct: Volume, location: VertebraLocation) -> tuple[CleanMask, Evidence]:
+    """Return the clean, whole, plausible vertebra of a location (paper section II.B), and what the networks saw."""
+    finder = engine().finder
+    evidence = Evidence(ct, location, finder.segment(ct, location), finder.second_view(ct, location))
+    return accept_segmentation(evidence.first, location, ct), evidence
 
 
 def surface_of(vertebra: CleanMask, evidence: Evidence | None) -> Surface:

@@ -85,11 +85,19 @@ class VertebraFinder:
     def locate(
         self,
         ct: Volume,
+        row: NamedRow,
         vertebra: Vertebra,
         seed_ras_mm: Sequence[float] | None = None,
         on_uncertain_level: OnUncertainLevel = "refuse",
     ) -> VertebraLocation:
         """Return where the vertebra is: the one that holds the seed, else the one of that level.
+
+        Parameters
+        ----------
+        ct, row
+            The scan, and its bodies as `row` returns them.
+        vertebra, seed_ras_mm, on_uncertain_level
+            What the client asked for, as `app.contract.params.JobParams`.
 
         Raises
         ------
@@ -98,7 +106,6 @@ class VertebraFinder:
         VertebraTruncated
             The scan ends where it must be.
         """
-        row = self.row(ct)
         if seed_ras_mm is not None:
             seed = np.array(seed_ras_mm)
             centre, row = find_body_at_seed(ct, self.row_network, self.segmenter, row, seed)

@@ -24,7 +24,7 @@ LETTER = TextStyle(20, MUTED, bold=True)
 LETTER_INSET = 24
 """From the sides of a panel to the middle of a letter: half of `workers.results.panels.SIDE`."""
 
-PEAK_NAME = TextStyle(15, bold=True, halo=True)
+PEAK_NAME = TextStyle(15, bold=True, rim="white")
 PEAK_RADIUS = 13
 PEAK_RINGS = (("white", 5), (INK, 2.2))
 """Colour and width of the two rings around a peak: the white one keeps the dark one readable on dark colours."""

@@ -15,8 +15,8 @@ SCALE = 2
 """A picture is drawn this many times larger and then reduced, which smooths every edge."""
 INK, MUTED, LINE = "#16202c", "#5d6b7a", "#d5dbe2"
 RED = "#b3261e"
-HALO = 2
-"""Width of the white rim that keeps words readable on the bone, pixels."""
+RIM = 2
+"""Width of the rim that keeps words readable on the bone, pixels."""
 
 Point = tuple[float, float]
 
@@ -32,12 +32,12 @@ class Box(NamedTuple):
 
 @dataclass(frozen=True)
 class TextStyle:
-    """How words are written: height of the font in pixels, colour, weight, and a white rim around them or none."""
+    """How words are written: height of the font in pixels, colour, weight, and colour of a rim around them or None."""
 
     size: float = 16
     colour: str = INK
     bold: bool = False
-    halo: bool = False
+    rim: str | None = None
 
 
 PLAIN = TextStyle()
@@ -60,8 +60,12 @@ class Pen:
     def write(self, at: Point, words: str, style: TextStyle = PLAIN, anchor: str = "la") -> None:
         """Write `words`; `anchor` says which part of them lies at the point `at` (Pillow's text anchors)."""
         font = _font(style.size * SCALE, style.bold)
-        rim = HALO * SCALE if style.halo else 0
-        self._draw.text(_scaled(at), words, style.colour, font, anchor, stroke_width=rim, stroke_fill="white")
+        rim = RIM * SCALE if style.rim else 0
+        self._draw.text(_scaled(at), words, style.colour, font, anchor, stroke_width=rim, stroke_fill=style.rim)
+
+    def width_of(self, words: str, style: TextStyle) -> float:
+        """Return how wide written words are, pixels."""
+        return _font(style.size * SCALE, style.bold).getlength(words) / SCALE
 
     def line(self, points: Sequence[Point], colour: str = LINE, width: float = 1) -> None:
         """Draw a polyline."""

@@ -20,6 +20,8 @@ from workers.results.stressed_mesh import StressedMesh
 from workers.results.viewer import write_viewer
 from workers.results.vtk_files import write_stress_vtu, write_surface_vtp
 
+SPINE_PICTURE = "spine.png"
+"""Of a job without a mask; it is drawn once the vertebra is located, so that a job that fails later has it too."""
 MEDIA_TYPES: Mapping[str, str] = {
     "stress.vtu": "application/vnd.vtk.vtu",
     "surface.vtp": "application/vnd.vtk.vtp",
@@ -27,8 +29,9 @@ MEDIA_TYPES: Mapping[str, str] = {
     "report.json": "application/json",
     "preview.png": "image/png",
     "viewer.html": "text/html; charset=utf-8",
+    SPINE_PICTURE: "image/png",
 }
-"""The result files of every job, in the order they are listed."""
+"""The result files in the order they are listed: all of a job without a mask, all but the last with one."""
 
 
 @dataclass(frozen=True)
@@ -41,12 +44,12 @@ class ResultFile:
 
 
 def publish(out_dir: Path, mesh: StressedMesh, report: Report, mask: NDArray[Any], affine: Floats) -> list[ResultFile]:
-    """Write the six result files into a folder; the caller offers them to the client.
+    """Write six result files into a folder; return them and the picture of the spine where it is there.
 
     Parameters
     ----------
     out_dir
-        Folder to write into; made if missing.
+        Folder to write into; made if missing. The picture of the spine is there already where no mask was sent.
     mesh
         The subject mesh and its stress.
     report
@@ -67,4 +70,5 @@ def publish(out_dir: Path, mesh: StressedMesh, report: Report, mask: NDArray[Any
     timings = {**report.timings_s, "write": round(time.perf_counter() - start, TIMING_DECIMALS)}
     complete = report.model_copy(update={"timings_s": timings})
     (out_dir / "report.json").write_text(complete.model_dump_json(indent=2) + "\n", "utf-8")
-    return [ResultFile(name, out_dir / name, media_type) for name, media_type in MEDIA_TYPES.items()]
+    files = [ResultFile(name, out_dir / name, media_type) for name, media_type in MEDIA_TYPES.items()]
+    return [file for file in files if file.path.exists()]

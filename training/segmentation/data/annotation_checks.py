@@ -8,7 +8,7 @@ import numpy as np
 
 from models.types import Floats
 from training.segmentation.data.annotations import Annotation, hash_file
-from training.segmentation.data.spine_planes import sample_points
+from workers.imaging.point_samples import sample_points
 from workers.imaging.volume import Volume, read_ct
 
 BALL_MM = 5.0

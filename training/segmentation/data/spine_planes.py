@@ -5,10 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from models.types import Floats, Singles
-from workers.imaging.resampling import AIR_HU, canonical
+from workers.imaging.point_samples import sample_points
 from workers.imaging.volume import Volume
 
 PLANE_STEP_MM = 0.7
@@ -81,20 +80,6 @@ def cut_axial(ct: Volume, centre: Floats, half_mm: float) -> SpinePlane:
     world = np.empty((len(y), len(x), 3))
     world[..., 0], world[..., 1], world[..., 2] = x, y[:, None], centre[2]
     return SpinePlane(sample_points(ct, world), x, y)
-
-
-def sample_points(ct: Volume, world: Floats) -> Singles:
-    """Return the HU (...) float32 of a CT at world points (..., 3) mm; air beyond the CT."""
-    ct = canonical(ct)
-    inverse = np.linalg.inv(ct.affine)
-    voxels = np.moveaxis(world @ inverse[:3, :3].T + inverse[:3, 3], -1, 0)
-    first = np.clip(np.floor(voxels.reshape(3, -1).min(axis=1)).astype(int) - 1, 0, ct.voxels.shape)
-    last = np.clip(np.ceil(voxels.reshape(3, -1).max(axis=1)).astype(int) + 2, first, ct.voxels.shape)
-    if (last <= first).any():
-        return np.full(world.shape[:-1], AIR_HU, np.float32)
-    part = ct.voxels[tuple(slice(a, b) for a, b in zip(first, last, strict=True))].astype(np.float32)
-    near = voxels - first.reshape(3, *(1,) * (voxels.ndim - 1))
-    return np.asarray(ndimage.map_coordinates(part, near, order=1, cval=AIR_HU), np.float32)
 
 
 def _cut(

@@ -9,7 +9,7 @@ from PIL import Image, ImageDraw
 from scipy import ndimage
 
 from models.types import Bytes, Floats, Singles
-from training.segmentation.data.spine_planes import sample_points
+from workers.imaging.point_samples import sample_points
 from workers.imaging.volume import Volume
 
 PIXELS, STEP_MM = 150, 0.6

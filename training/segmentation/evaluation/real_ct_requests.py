@@ -13,9 +13,10 @@ from app.contract.params import JobParams
 from app.contract.report import Segmentation
 from models.types import Floats
 from training.segmentation.data.annotations import Body
+from workers.engine import engine
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.pipeline import judge_segmentation, morph, surface_of, vertebra_of_ct
+from workers.pipeline import judge_segmentation, morph, segment_vertebra, surface_of
 from workers.stage_clock import StageClock
 from workers.stress_stage import StressOutcome, compute_stress
 
@@ -66,9 +67,10 @@ class Answer:
 
 def ask(ct: Volume, params: JobParams) -> Answer:
     """Run the stages of a job without a mask on a CT that is read: locate, segment, check, morph, predict."""
-    start, clock = time.perf_counter(), StageClock(lambda stage, percent: None)
+    start, clock, finder = time.perf_counter(), StageClock(lambda stage, percent: None), engine().finder
     try:
-        vertebra, evidence = vertebra_of_ct(ct, params, clock)
+        location = finder.locate(ct, finder.row(ct), params.vertebra, params.seed_ras_mm, params.on_uncertain_level)
+        vertebra, evidence = segment_vertebra(ct, location)
         mesh = morph(vertebra, surface_of(vertebra, evidence), params.vertebra)
         section = judge_segmentation(evidence, vertebra, mesh, params)
         stress = compute_stress(mesh.points, params, clock)

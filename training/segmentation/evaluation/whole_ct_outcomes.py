@@ -99,7 +99,7 @@ def find_with(finder: VertebraFinder) -> FindVertebra:
     """Return the search that a job without a mask makes, with these networks."""
 
     def find(ct: Volume, level: Vertebra) -> tuple[CleanMask, float]:
-        location = finder.locate(ct, level)
+        location = finder.locate(ct, finder.row(ct), level)
         assert location.decision is not None
         return accept_segmentation(finder.segment(ct, location), location, ct), location.decision.confidence
 
