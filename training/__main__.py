@@ -73,6 +73,14 @@ def evaluate(arguments: argparse.Namespace) -> None:
     evaluate(arguments.out, inputs, arguments.report)
 
 
+def score_held_out(arguments: argparse.Namespace) -> None:
+    """Print how well the shipped surrogate does on 14 vertebrae of two people of whom no artifact was made."""
+    from training.shapes.sources import HELD_OUT_SOURCES
+    from training.surrogates.evaluation.held_out_people import print_scores
+
+    print_scores(HELD_OUT_SOURCES, arguments.data)
+
+
 def annotate(arguments: argparse.Namespace) -> None:
     """Draw the real CTs for marking body centres and levels by looking; with --check check and draw the marks."""
     from training.segmentation.commands import annotate
@@ -119,6 +127,7 @@ def _add_surrogates(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("calibrate", calibrate)
     command.add_argument("--profile", default="shipped", help="whose networks")
     command.add_argument("--count", type=int, default=250, help="number of simulated shapes")
+    add("score-held-out", score_held_out)
     command = add("evaluate", evaluate)
     command.add_argument("--profile", default="shipped", help="whose networks")
     command.add_argument("--report", type=Path, default=Path("docs/evaluation"), help="folder of tables and figures")

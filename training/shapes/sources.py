@@ -16,7 +16,7 @@ import pyvista as pv
 from workers.geometry.surface import Surface
 from workers.imaging.volume import Volume, read_mask
 from workers.mask.cleaning import clean_mask
-from workers.mask.conventions import VERSE_LABELS
+from workers.mask.conventions import TOTALSEGMENTATOR, VERSE_LABELS
 from workers.mesh.mask_surface import extract_surface
 
 ANY_LABEL = (-1,)
@@ -71,6 +71,17 @@ def _sources() -> Iterable[Source]:
 
 SOURCES = tuple(_sources())
 """The 33 whole vertebrae of the data folder, of 7 people (one of them the mean of 87)."""
+
+
+def _held_out_sources() -> Iterable[Source]:
+    labels = {level: label for label, level in TOTALSEGMENTATOR.items()}
+    for person in ("s0327", "s0328"):
+        for level in ("T11", "T12", "L1", "L2", "L3", "L4", "L5"):
+            yield Source(person, level, f"labels/totalsegmentator_{person}/labels.nii.gz", (labels[level],))
+
+
+HELD_OUT_SOURCES = tuple(_held_out_sources())
+"""The 14 whole vertebrae of two more people. Neither shape model nor surrogates were made of them: they test these."""
 
 
 def verse_sources(folder: Path, level: str = "L1") -> tuple[Source, ...]:

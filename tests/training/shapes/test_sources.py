@@ -6,7 +6,7 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from training.shapes.sources import SOURCES, verse_sources
+from training.shapes.sources import HELD_OUT_SOURCES, SOURCES, verse_sources
 
 
 def test_no_person_has_two_names():
@@ -28,3 +28,8 @@ def test_verse_folder(tmp_path):
     assert [(s.person, s.level, s.labels) for s in found] == [("verse007", "L1", (20,)), ("verse009", "L1", (20,))]
     with pytest.raises(FileNotFoundError, match="label 18"):
         verse_sources(tmp_path, "T11")
+
+
+def test_nobody_who_tests_the_artifacts_was_in_them():
+    assert len({source.name for source in HELD_OUT_SOURCES}) == len(HELD_OUT_SOURCES) == 14
+    assert not {source.person for source in HELD_OUT_SOURCES} & {source.person for source in SOURCES}
