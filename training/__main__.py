@@ -142,10 +142,11 @@ def score_segmenter(arguments: argparse.Namespace) -> None:
 
 def evaluate_cts(arguments: argparse.Namespace) -> None:
     """Ask the shipped networks for every level of every annotated real CT; write docs/evaluation/real-cts.md."""
-    from training.segmentation.evaluation.real_ct_files import evaluate_real_cts
+    from training.segmentation.evaluation.real_ct_files import Request, evaluate_real_cts
 
-    asked = (arguments.cts, arguments.flag, not arguments.no_seeds)
-    evaluate_real_cts(arguments.data, arguments.work, arguments.report, *asked)
+    names = tuple(arguments.cts) if arguments.cts else None
+    request = Request(names, arguments.flag, not arguments.no_seeds, tuple(arguments.base))
+    evaluate_real_cts(arguments.data, arguments.work, arguments.report, request)
 
 
 def calibrate_outline(arguments: argparse.Namespace) -> None:
@@ -162,6 +163,8 @@ def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("evaluate-cts", evaluate_cts)
     command.add_argument("--cts", nargs="*", help="folders of the CTs that are wanted; all without it")
     command.add_argument("--flag", action="store_true", help="ask refused levels again with on_uncertain_level flag")
+    networks = ("locator", "row", "landmarks", "segmenter")
+    command.add_argument("--base", nargs="*", default=[], choices=networks, help="ask the bases of these networks")
     command.add_argument("--no-seeds", action="store_true", help="leave out the requests with seeds")
     command.add_argument("--report", type=Path, default=Path("docs/evaluation"), help="folder of page and picture")
     make, train = add("scans", make_scans), add("segmentation", train_segmentation)

@@ -12,11 +12,13 @@ from models.types import Bytes, Floats, Singles
 from workers.imaging.point_samples import sample_points
 from workers.imaging.volume import Volume
 
-PIXELS, STEP_MM = 150, 0.6
-"""Side of one plane, and the distance of its pixels: 90 mm show a whole vertebra."""
+PIXELS, STEP_MM, BEHIND_MM = 150, 0.7, 15.0
+"""Side of one plane, the distance of its pixels, and how far its middle lies behind the body centre: 105 mm show a
+vertebra from the front of its body to the spinous process."""
 SHOWN_HU = (-100.0, 450.0)
 """HU shown as black and as white."""
-PLANES = ((1, 2), (0, 2), (0, 1))
+FORWARD = 1
+PLANES = ((FORWARD, 2), (0, 2), (0, FORWARD))
 """World axes of the columns and rows: sagittal, coronal, axial."""
 OUTLINE_COLOUR = (255, 70, 50)
 TITLE_PIXELS, COLUMNS, COLOURS = 14, 3, 64
@@ -32,6 +34,8 @@ def draw_tile(ct: Volume, mask: Volume, centre: Floats, title: str) -> Image.Ima
         world[:] = centre
         world[..., across] += offsets
         world[..., up] -= offsets[:, None]
+        if FORWARD in (across, up):
+            world[..., FORWARD] -= BEHIND_MM
         plane = _grey(sample_points(ct, world))
         filled = sample_points(mask, world) > 0.5
         plane[filled & ~ndimage.binary_erosion(filled)] = OUTLINE_COLOUR

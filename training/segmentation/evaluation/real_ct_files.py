@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from training.segmentation.data.annotations import read_annotations
 from training.segmentation.data.provenance import SCANNED_PEOPLE
@@ -13,23 +15,46 @@ from training.segmentation.evaluation.real_ct_outcomes import evaluate_ct, tiles
 from training.segmentation.evaluation.real_ct_page import SHEET, render_page, write_table
 from workers.engine import engine
 
-NETWORKS = ("locator", "landmarks", "segmenter")
+NETWORKS = ("locator", "row", "landmarks", "segmenter")
+"""The networks that find and segment a vertebra."""
 
 
-def evaluate_real_cts(
-    data: Path, work: Path, out: Path, names: list[str] | None = None, flag: bool = False, seeds: bool = True
-) -> None:
-    """Ask every annotated CT, or those named, and write page, table and picture into `out`.
+@dataclass(frozen=True)
+class Request:
+    """What is wanted of the evaluation.
 
-    Answers are kept in `work`, in a folder for each version of the bundle: remove it where the code has changed.
+    Attributes
+    ----------
+    names
+        Folders of the CTs; None for all.
+    flag, seeds
+        As in `evaluate_ct`.
+    bases
+        Networks in whose place the base of their training is used, which has seen no real CT.
+    """
+
+    names: tuple[str, ...] | None = None
+    flag: bool = False
+    seeds: bool = True
+    bases: tuple[str, ...] = ()
+
+
+def evaluate_real_cts(data: Path, work: Path, out: Path, request: Request, profile: str = "shipped") -> None:
+    """Ask the annotated CTs and write page, table and picture into `out`.
+
+    Answers are kept in `work`, in a folder for each version of the bundle and choice of bases: remove it where the code
+    has changed. The bases are read from the trainings there; `profile` has their widths.
     """
     bundle = engine().bundle
-    folder = work / "real-cts" / bundle.version
-    annotations = tuple(a for a in read_annotations() if not names or a.name in names)
-    records = [evaluate_ct(data, annotation, folder, flag, seeds) for annotation in annotations]
+    if request.bases:
+        use_bases(request.bases, work, profile)
+    folder = work / "real-cts" / "-".join((bundle.version, *request.bases))
+    annotations = tuple(a for a in read_annotations() if not request.names or a.name in request.names)
+    records = [evaluate_ct(data, annotation, folder, request.flag, request.seeds) for annotation in annotations]
     out.mkdir(parents=True, exist_ok=True)
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
-    page = render_page(annotations, records, people_seen(bundle.manifest), bundle.version, machine)
+    seen = people_seen(bundle.manifest, request.bases)
+    page = render_page(annotations, records, seen, bundle.version, machine)
     (out / "real-cts.md").write_text(page, encoding="utf-8")
     write_table(out / "real-cts.csv", records)
     tiles = tiles_of(records, folder)
@@ -37,11 +62,35 @@ def evaluate_real_cts(
         write_sheet(out / SHEET, tiles)
 
 
-def people_seen(manifest: dict[str, object]) -> dict[str, tuple[str, ...]]:
-    """Return the people that each network was trained with, by the manifest's ``segmentation.people``.
+def use_bases(networks: tuple[str, ...], work: Path, profile: str) -> None:
+    """Let this process answer with the bases of some of the networks.
 
-    Bundles without that entry were trained with all `SCANNED_PEOPLE`.
+    Raises
+    ------
+    RuntimeError
+        A base's training is not finished.
     """
-    segmentation = manifest.get("segmentation")
-    people = segmentation.get("people", {}) if isinstance(segmentation, dict) else {}
-    return {network: tuple(people.get(network, SCANNED_PEOPLE)) for network in NETWORKS}
+    from training.segmentation.evaluation.trained_folds import TrainedFolds
+    from training.segmentation.fitting.folds import BASE
+
+    trained, finder = TrainedFolds(work / "segmentation", profile), engine().finder
+    if "locator" in networks:
+        finder.locator = trained.locator(BASE)
+    if "row" in networks:
+        finder.row_network = trained.row(BASE)
+    if "landmarks" in networks:
+        finder.landmarks = trained.landmarks(BASE)
+    if "segmenter" in networks:
+        finder.segmenter = trained.segmenter("bifusion", BASE)
+
+
+def people_seen(manifest: dict[str, Any], bases: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
+    """Return the people whose CTs each network was trained with, by the manifest's ``segmentation.people``.
+
+    Without that entry the row network was trained with everybody who is annotated, the others with all
+    `SCANNED_PEOPLE`. Bases have seen nobody.
+    """
+    annotated = tuple(dict.fromkeys(annotation.person for annotation in read_annotations()))
+    people = {network: SCANNED_PEOPLE for network in NETWORKS} | {"row": annotated}
+    people |= {name: tuple(who) for name, who in manifest.get("segmentation", {}).get("people", {}).items()}
+    return {network: () if network in bases else people[network] for network in NETWORKS}

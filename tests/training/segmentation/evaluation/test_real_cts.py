@@ -160,8 +160,12 @@ def test_page_and_table(annotation, tmp_path):
 
 def test_people_that_the_networks_have_seen():
     assert people_seen({"segmentation": {"people": {"locator": ["a"]}}})["locator"] == ("a",)
-    assert set(people_seen({})) == set(NETWORKS)
-    assert "totalsegmentator" in people_seen({})["segmenter"]
+    seen = people_seen({}, bases=("segmenter",))
+    assert tuple(seen) == NETWORKS
+    assert seen["segmenter"] == ()
+    assert "tptbox" in seen["landmarks"]
+    assert "acrin_petct_49f" not in seen["landmarks"]
+    assert {"acrin_petct_49f", "tptbox"} <= set(seen["row"])
 
 
 def test_tiles_show_the_outline_and_make_one_sheet(tmp_path):
