@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -124,10 +123,6 @@ class Annotation(_Mark):
     def body(self, level: str) -> Body | None:
         """Return the body of a level; None where it is not in view."""
         return next((body for body in self.bodies if body.level == level), None)
-
-    def bodies_of_levels(self, levels: tuple[str, ...]) -> Iterator[Body]:
-        """Yield the bodies in view whose level is one of `levels`."""
-        return (body for body in self.bodies if body.level in levels)
 
 
 def read_annotations(path: Path = ANNOTATIONS) -> tuple[Annotation, ...]:

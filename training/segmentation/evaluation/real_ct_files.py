@@ -13,6 +13,7 @@ from training.segmentation.data.provenance import SCANNED_PEOPLE
 from training.segmentation.evaluation.contact_sheet import write_sheet
 from training.segmentation.evaluation.real_ct_outcomes import evaluate_ct, tiles_of
 from training.segmentation.evaluation.real_ct_page import SHEET, render_page, write_table
+from training.segmentation.evaluation.remembered_row import RememberedRow
 from workers.engine import engine
 
 NETWORKS = ("locator", "row", "landmarks", "segmenter")
@@ -48,6 +49,7 @@ def evaluate_real_cts(data: Path, work: Path, out: Path, request: Request, profi
     bundle = engine().bundle
     if request.bases:
         use_bases(request.bases, work, profile)
+    engine().finder = RememberedRow(engine().finder)
     folder = work / "real-cts" / "-".join((bundle.version, *request.bases))
     annotations = tuple(a for a in read_annotations() if not request.names or a.name in request.names)
     records = [evaluate_ct(data, annotation, folder, request.flag, request.seeds) for annotation in annotations]

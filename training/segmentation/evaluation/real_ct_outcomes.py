@@ -1,9 +1,9 @@
-"""Ask every annotated real CT for T11 to L5, and with seeds, as a job does; every CT's answers are kept on the disk."""
+"""Ask every annotated real CT for T11 to L5, and with seeds, as a job does; each answer is kept on the disk."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import get_args
 
@@ -49,7 +49,7 @@ def read_annotated(data: Path, annotation: Annotation) -> AnnotatedCt:
 
 
 def evaluate_ct(data: Path, annotation: Annotation, folder: Path, flag: bool, seeds: bool) -> CtRecords:
-    """Return all answers on one CT; they are read from `folder` where an earlier run has written them.
+    """Return all answers on one CT; those that an earlier run has written into `folder` are read.
 
     Parameters
     ----------
@@ -65,23 +65,30 @@ def evaluate_ct(data: Path, annotation: Annotation, folder: Path, flag: bool, se
         Ask with seeds too.
     """
     path = folder / f"{annotation.name}{'-flag' if flag else ''}{'' if seeds else '-levels'}.json"
-    if path.exists():
-        return read_records(path)
+    records = read_records(path) if path.exists() else CtRecords(annotation.name, [], [])
+    if records.complete:
+        return records
     ct = read_annotated(data, annotation)
-    levels = list(tqdm(_ask_levels(ct, folder, flag), desc=annotation.name, total=len(LEVELS_ASKED), disable=None))
-    records = CtRecords(annotation.name, levels, list(_ask_seeds(ct)) if seeds else [])
+    for level in _ask_levels(ct, records, folder, flag):
+        records.levels.append(level)
+        records.save(path)
+    for seed in _ask_seeds(ct, records) if seeds else ():
+        records.seeds.append(seed)
+        records.save(path)
+    records = replace(records, complete=True)
     records.save(path)
     return records
 
 
-def _ask_levels(ct: AnnotatedCt, folder: Path, flag: bool) -> Iterator[LevelRecord]:
-    for level in LEVELS_ASKED:
+def _ask_levels(ct: AnnotatedCt, records: CtRecords, folder: Path, flag: bool) -> Iterator[LevelRecord]:
+    """Yield the answers that are missing; a level that is answered is not asked for again with the flag."""
+    for level in tqdm(LEVELS_ASKED, desc=ct.annotation.name, disable=None):
         modes: tuple[OnUncertainLevel, ...] = ("refuse", "flag") if flag else ("refuse",)
         for mode in modes:
-            answer = ask(ct.volume, JobParams(vertebra=level, on_uncertain_level=mode))
-            yield _record(ct, level, mode, answer, folder)
-            if answer.mask is not None:
-                break  # what is sure is the same with both
+            answered = any(record.level == level and record.told for record in records.levels)
+            if not answered and not records.has((level, mode)):
+                answer = ask(ct.volume, JobParams(vertebra=level, on_uncertain_level=mode))
+                yield _record(ct, level, mode, answer, folder)
 
 
 def _record(ct: AnnotatedCt, level: Vertebra, mode: OnUncertainLevel, answer: Answer, folder: Path) -> LevelRecord:
@@ -114,11 +121,13 @@ def tiles_of(records: list[CtRecords], folder: Path) -> list[Path]:
     return list(dict.fromkeys(paths))
 
 
-def _ask_seeds(ct: AnnotatedCt) -> Iterator[SeedRecord]:
-    for body in ct.annotation.bodies_of_levels(LEVELS_ASKED):
-        if body.whole:
-            for place, seed in _seeds(ct, body).items():
-                level: Vertebra = next(known for known in LEVELS_ASKED if known == body.level)
+def _ask_seeds(ct: AnnotatedCt, records: CtRecords) -> Iterator[SeedRecord]:
+    for level in LEVELS_ASKED:
+        body = ct.annotation.body(level)
+        if body is None or not body.whole:
+            continue
+        for place, seed in _seeds(ct, body).items():
+            if not records.has((level, place)):
                 answer = ask(ct.volume, JobParams(vertebra=level, seed_ras_mm=[float(v) for v in seed]))
                 verdict, away = judge(answer.centre, body)
                 yield SeedRecord(ct.annotation.name, level, place, verdict, away, answer.refusal)

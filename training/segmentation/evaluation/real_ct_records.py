@@ -60,11 +60,17 @@ class SeedRecord:
 
 @dataclass(frozen=True)
 class CtRecords:
-    """All requests on one CT."""
+    """Requests on one CT; `complete` where none is missing."""
 
     ct: str
     levels: list[LevelRecord]
     seeds: list[SeedRecord]
+    complete: bool = False
+
+    def has(self, request: tuple[str, str]) -> bool:
+        """Whether a level was asked for in a mode, or a seed was sent at a place of a level."""
+        done = {(record.level, record.mode) for record in self.levels} | {(s.level, s.place) for s in self.seeds}
+        return request in done
 
     def save(self, path: Path) -> None:
         """Write a JSON file, whole or not at all."""
@@ -77,4 +83,5 @@ def read_records(path: Path) -> CtRecords:
     """Read what `CtRecords.save` wrote."""
     content = json.loads(path.read_text(encoding="utf-8"))
     levels = [LevelRecord(**record) for record in content["levels"]]
-    return CtRecords(content["ct"], levels, [SeedRecord(**record) for record in content["seeds"]])
+    seeds = [SeedRecord(**record) for record in content["seeds"]]
+    return CtRecords(content["ct"], levels, seeds, content["complete"])

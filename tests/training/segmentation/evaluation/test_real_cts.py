@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,11 +14,18 @@ from app.contract.params import JobParams
 from training.segmentation.data.annotations import Annotation, Body, read_annotations
 from training.segmentation.evaluation.contact_sheet import OUTLINE_COLOUR, PIXELS, STEP_MM, draw_tile, write_sheet
 from training.segmentation.evaluation.real_ct_files import NETWORKS, people_seen
-from training.segmentation.evaluation.real_ct_outcomes import AnnotatedCt, evaluate_ct, read_annotated, tiles_of
+from training.segmentation.evaluation.real_ct_outcomes import (
+    LEVELS_ASKED,
+    AnnotatedCt,
+    evaluate_ct,
+    read_annotated,
+    tiles_of,
+)
 from training.segmentation.evaluation.real_ct_page import render_page, write_table
 from training.segmentation.evaluation.real_ct_records import CtRecords, LevelRecord, SeedRecord
 from training.segmentation.evaluation.real_ct_requests import VERDICTS, ask, judge
 from training.segmentation.evaluation.reference_scores import field_error, score_answer
+from training.segmentation.evaluation.remembered_row import RememberedRow
 from training.segmentation.evaluation.seed_places import IN_BODY, seeds_in_arch, seeds_in_body, vertebra_frame
 from workers.imaging.volume import Volume
 from workers.locate.seed_search import holds_seed
@@ -114,6 +122,15 @@ def test_a_seed_in_the_crop_is_answered_and_scored(crop, engine):
     assert 0.7 < score.outline.p99_ratio < 1.3
 
 
+def test_the_row_of_a_ct_is_found_once(crop, engine):
+    finder = RememberedRow(engine.finder)
+    row = finder.row(crop.volume)
+    assert finder.row(crop.volume) is row
+    again = finder.row(Volume(crop.volume.voxels, crop.volume.affine))
+    assert again is not row
+    np.testing.assert_array_equal(again.centres, row.centres)
+
+
 def test_a_point_in_the_air_is_refused(crop):
     answer = ask(crop.volume, JobParams(vertebra="L3", seed_ras_mm=[500.0, 0.0, 0.0]))
     assert answer.refusal.startswith("vertebra_not_found")
@@ -131,9 +148,22 @@ def test_the_error_of_a_field():
 
 
 def test_answers_are_kept(annotation, tmp_path):
-    RECORDS.save(tmp_path / "tptbox_L3-flag.json")
-    assert evaluate_ct(tmp_path / "no data", annotation, tmp_path, flag=True, seeds=True) == RECORDS
-    assert tiles_of([RECORDS], tmp_path) == [tmp_path / "tptbox_L3_L3.png"]
+    complete = replace(RECORDS, complete=True)
+    complete.save(tmp_path / "tptbox_L3-flag.json")
+    assert evaluate_ct(tmp_path / "no data", annotation, tmp_path, flag=True, seeds=True) == complete
+    assert tiles_of([complete], tmp_path) == [tmp_path / "tptbox_L3_L3.png"]
+
+
+def test_a_run_goes_on_where_it_was_killed(annotation, data_dir, tmp_path, engine):
+    """All but one level are on the disk, so the row is looked for once."""
+    done = [
+        LevelRecord("tptbox_L3", level, "refuse", "wrong", None, "", 1.0) for level in LEVELS_ASKED if level != "T11"
+    ]
+    CtRecords("tptbox_L3", list(done), []).save(tmp_path / "tptbox_L3-levels.json")
+    records = evaluate_ct(data_dir, annotation, tmp_path, flag=False, seeds=False)
+    assert records.complete
+    assert records.levels[:-1] == done
+    assert (records.levels[-1].level, records.levels[-1].verdict) == ("T11", "refused, cut or absent")
 
 
 def test_page_and_table(annotation, tmp_path):
