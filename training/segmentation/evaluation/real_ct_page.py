@@ -31,9 +31,9 @@ Research software. Not a medical device.
 LEVELS = """
 ## Every level
 
-A vertebra is `whole` where the scan cuts nothing of it. `away` is the distance of the body centres. The row of bodies is
-found once a CT, in the time of the first level. In a CT whose level
-is known by nothing certain (`uncertain` above) an answer may be one level off without being wrong.
+A vertebra is `whole` where the scan cuts nothing of it. `away` is the distance of the body centres. The row of bodies
+is found once a CT, in the time of the first level. In a CT whose level is known by nothing certain (`uncertain` above)
+an answer may be one level off without being wrong.
 """
 REFERENCES = """
 ## Against reference masks
