@@ -19,10 +19,10 @@ INTRODUCTION = """# What the service answers on real CTs
 
 `python -m training evaluate-cts` writes this page with `real-cts.csv` (bundle {version}, {machine}).
 
-Each CT of the data folder is asked for every level from T11 to L5, with the code of a job without a mask and with the
-networks that ship. `training/segmentation/data/annotations.json` says what is in each CT. An answer is right where the
-body centre of its outline is within 10 mm of the annotated one. What the networks were trained with is in the table: a
-CT that a network has seen says nothing about that network. The people are few, so no share here has two digits.
+Each CT of the data folder is asked for every level from T11 to L5, with the code of a job without a mask and with
+{networks}. `training/segmentation/data/annotations.json` says what is in each CT. An answer is right where the body
+centre of its outline is within 10 mm of the annotated one. A CT that a network has been trained with says nothing
+about that network; the table says which those are. The people are few, so no share here has two digits.
 
 Research software. Not a medical device.
 
@@ -33,7 +33,8 @@ LEVELS = """
 
 A vertebra is `whole` where the scan cuts nothing of it. `away` is the distance of the body centres. The row of bodies
 is found once a CT, in the time of the first level. In a CT whose level is known by nothing certain (`uncertain` above)
-an answer may be one level off without being wrong.
+an answer may be one level off without being wrong. The second table leaves out what was rightly refused; `real-cts.csv`
+has all.
 """
 REFERENCES = """
 ## Against reference masks
@@ -77,7 +78,10 @@ def render_page(
     """
     levels = [record for ct in records for record in ct.levels]
     seeds = [record for ct in records for record in ct.seeds]
-    parts = [INTRODUCTION.format(version=version, machine=machine), _cts_table(annotations, seen)]
+    parts = [
+        INTRODUCTION.format(version=version, machine=machine, networks=_networks(seen)),
+        _cts_table(annotations, seen),
+    ]
     parts += [LEVELS, _summary(levels), "", _levels_table(levels)]
     if any(record.score for record in levels):
         parts += [REFERENCES, _references_table([record for record in levels if record.score])]
@@ -86,6 +90,12 @@ def render_page(
     if any(record.told for record in levels):
         parts.append(PICTURE)
     return "\n".join(parts).rstrip() + "\n"
+
+
+def _networks(seen: Mapping[str, tuple[str, ...]]) -> str:
+    bases = [network for network, people in seen.items() if not people]
+    ship = "the networks that ship"
+    return ship if not bases else f"{ship}, but the bases of {', '.join(bases)}, which have seen no real CT"
 
 
 def _cts_table(annotations: tuple[Annotation, ...], seen: Mapping[str, tuple[str, ...]]) -> str:
@@ -114,6 +124,8 @@ def _summary(levels: list[LevelRecord]) -> str:
 def _levels_table(levels: list[LevelRecord]) -> str:
     lines = ["| CT | level | mode | verdict | away, mm | s | answer |", "| --- | --- | --- | --- | --- | --- | --- |"]
     for r in levels:
+        if r.verdict == "refused, cut or absent":
+            continue
         cells = (r.ct, r.level, r.mode, r.verdict, _number(r.away_mm, ".1f"), f"{r.seconds:.1f}", _cell(r.answer))
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)

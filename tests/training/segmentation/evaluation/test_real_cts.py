@@ -36,8 +36,8 @@ SCORE = {"nmae_percent": 1.5, "r2": 0.9, "p99_ratio": 1.02, "peak_ratio": 0.97}
 RECORDS = CtRecords(
     "tptbox_L3",
     [
-        LevelRecord("tptbox_L3", "L2", "refuse", "refused, cut or absent", None, "vertebra_not_found: no | rib", 2.0),
-        LevelRecord("tptbox_L3", "L3", "refuse", "refused though whole", None, "vertebra_not_found: 23%", 2.5),
+        LevelRecord("tptbox_L3", "L2", "refuse", "refused, cut or absent", None, "vertebra_not_found: nothing", 2.0),
+        LevelRecord("tptbox_L3", "L3", "refuse", "refused though whole", None, "vertebra_not_found: 23% | no rib", 2.5),
         LevelRecord(
             "tptbox_L3",
             "L3",
@@ -175,11 +175,13 @@ def test_page_and_table(annotation, tmp_path):
         "| refused though whole | 1 | 0 |",
         "| refused, cut or absent | 1 | 1 |",
         "| tptbox_L3 | L3 | flag | right | 1.2 | 3.0 | confidence 0.23 |",
-        "| tptbox_L3 | L2 | refuse | refused, cut or absent |  | 2.0 | vertebra_not_found: no / rib |",
+        "| tptbox_L3 | L3 | refuse | refused though whole |  | 2.5 | vertebra_not_found: 23% / no rib |",
         "| tptbox_L3 L3 | 0.915 | 0.70, 2.0 | 1.50, 0.90, 1.02, 0.97 | 1.50, 0.90, 1.02, 0.97 | 1.50 |",
         "| lamina | 2 | 1 | 0 | 1 |",
     ):
         assert line in page.splitlines()
+    assert "but the bases of locator, which have seen no real CT" in page
+    assert "| tptbox_L3 | L2 |" not in page
     write_table(tmp_path / "table.csv", [RECORDS])
     with (tmp_path / "table.csv").open() as file:
         rows = list(csv.DictReader(file))
