@@ -39,9 +39,10 @@ has all.
 REFERENCES = """
 ## Against reference masks
 
-The reference is an automatic label map (TotalSegmentator) or a manual one (the crop). Distances are between the
-surfaces, both ways. `outline` is finite elements on the answer's mesh against finite elements on the reference's;
-`total` is the prediction that the job returns against the same. `told` is what the job says before it knows.
+The reference is an automatic label map (TotalSegmentator) or a manual one (the crop). DSC is that of the masks.
+Distances are between the surfaces of the answer's mesh and of the reference, both ways. `outline` is finite elements on
+the answer's mesh against finite elements on the reference's; `total` is the prediction that the job returns against the
+same. `told` is what the job says before it knows.
 """
 SEEDS = """
 ## Seeds

@@ -17,6 +17,7 @@ from workers.engine import engine
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
 from workers.pipeline import judge_segmentation, morph, segment_vertebra, surface_of
+from workers.results.expected_error import total_error
 from workers.stage_clock import StageClock
 from workers.stress_stage import StressOutcome, compute_stress
 
@@ -104,11 +105,9 @@ def judge(centre: Floats | None, body: Body | None) -> tuple[Verdict, float | No
 
 def told_error(answer: Answer) -> dict[str, float | None]:
     """Return the expected error of the field that a job tells, percent of the peak: outline, surrogate and total."""
-    outline = answer.section.outline if answer.section else None
-    prediction = answer.stress.prediction if answer.stress else None
-    parts = {
-        "outline": outline.expected_nmae_percent if outline else None,
-        "surrogate": prediction.expected_nmae_percent if prediction else None,
-    }
-    known = [part for part in parts.values() if part is not None]
-    return {**parts, "total": float(np.hypot.reduce(known)) if known else None}
+    if answer.section is None or answer.stress is None:
+        return {}
+    error = total_error(answer.section.outline, answer.stress.prediction, answer.stress.fidelity)
+    if error is None:
+        return {}
+    return {"outline": error.outline_percent, "surrogate": error.surrogate_percent, "total": error.total_percent}

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.types import Bools, Floats
-from training.segmentation.evaluation.overlap import compare_masks
+from training.segmentation.evaluation.overlap import dice
 from training.segmentation.evaluation.stress_change import BODY_REGION, INNER_QUANTILE
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
+from workers.geometry.closest_point import surface_distance
+from workers.geometry.surface import Surface
 from workers.imaging.volume import Volume
 from workers.mask.cleaning import clean_mask
 from workers.mesh.mask_surface import extract_surface
@@ -42,8 +44,10 @@ class ReferenceScore:
 
     Attributes
     ----------
-    dsc, mean_mm, p95_mm
-        Dice similarity, and distances between the surfaces, mm.
+    dsc
+        Dice similarity of the masks.
+    mean_mm, p95_mm
+        Distances between the surfaces of the answer's mesh and of the reference, both ways, mm.
     outline
         What the outline does to the field: finite elements on the answer's mesh against those on the reference's.
     total
@@ -71,16 +75,18 @@ def score_answer(engine: Engine, mask: Volume, points: Floats, predicted: Floats
     predicted
         (n,) MPa: von Mises stress that the job returned under `REFERENCE_LOAD_NEWTON`.
     """
-    overlap = compare_masks(mask, reference)
     clean = clean_mask(reference, 1)
-    true_mesh = engine.morpher.morph(extract_surface(clean.voxels, clean.affine), float(clean.spacing.max()))
+    surface = extract_surface(clean.voxels, clean.affine)
+    own = Surface(points[: engine.template.n_surface], engine.template.triangles)
+    distance = surface_distance(own, surface)
+    true_mesh = engine.morpher.morph(surface, float(clean.spacing.max()))
     true = engine.solve(true_mesh.points, REFERENCE_LOAD_NEWTON)[0].field.von_mises
     solved = engine.solve(points, REFERENCE_LOAD_NEWTON)[0].field.von_mises
     body = engine.template.region == BODY_REGION
     return ReferenceScore(
-        overlap.dsc,
-        overlap.mean_mm,
-        overlap.p95_mm,
+        dice(mask, reference),
+        float(distance.mean()),
+        float(np.quantile(distance, 0.95)),
         outline=field_error(solved, true, body),
         total=field_error(predicted, true, body),
     )
