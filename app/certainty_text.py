@@ -27,7 +27,7 @@ def _level(segmentation: Mapping[str, Any]) -> str:
     verified, confidence = segmentation.get("level_verified"), segmentation["confidence"]
     if confidence is None and verified is None:
         return "as the seed says that was sent; nothing was counted"
-    names = {True: ["verified"], False: ["NOT VERIFIED: neither ribs nor sacrum settle it"], None: []}
+    names = {True: ["verified"], False: ["NOT VERIFIED: ribs and sacrum do not settle it"], None: []}
     levels = {landmark: segmentation[f"level_by_{landmark}"] for landmark in ("ribs", "sacrum")}
     counts = [f"by the {landmark} {level}" for landmark, level in levels.items() if level]
     sure = [] if confidence is None else [f"confidence {confidence:.0%}"]

@@ -35,7 +35,7 @@ def test_what_is_unsure_is_said() -> None:
     unsure = {"level_verified": False, "level_by_ribs": None, "outline": outline}
     error = ExpectedError(outline_percent=4.2, surrogate_percent=None, total_percent=4.2)
     text = lines(segmentation=SEGMENTATION.model_copy(update=unsure), expected_error=error, warnings=[])
-    assert text[1] == "level      NOT VERIFIED: neither ribs nor sacrum settle it; confidence 97%"
+    assert text[1] == "level      NOT VERIFIED: ribs and sacrum do not settle it; confidence 97%"
     assert text[3].startswith("outline    UNCERTAIN, check the mask; edge at the superior endplate 91%")
     assert "18% as dense as metal or cement" in text[3]
     assert text[4] == "error      expected 4.20 % of the peak: outline 4.20 %"

@@ -25,7 +25,7 @@ def warn_of_unverified_level(segmentation: Segmentation, level: Vertebra) -> str
         return None
     return (
         f"The level is not verified: {level} is the likeliest by the look of the spine "
-        f"({segmentation.confidence or 0.0:.0%}), but neither ribs nor sacrum settle it. Count before you rely on it."
+        f"({segmentation.confidence or 0.0:.0%}), but ribs and sacrum do not settle it. Count before you rely on it."
     )
 
 
