@@ -39,7 +39,7 @@ function describeOutline(seen, outline) {
     outline.uncertain ? "Outline: uncertain. Look at the mask before you use the numbers, or send a mask." : "Outline: by the networks, within the limit.",
     outline.view_dice !== null && `Two views of the body agree with a Dice of ${outline.view_dice.toFixed(2)}.`,
     edges.length && `The image has an edge from bone to disc along ${edges.join(" and ")}.`,
-    outline.height_ratio !== null && `The body is ${outline.height_ratio.toFixed(2)} times as high as its neighbours.`,
+    outline.height_ratio !== null && `The height of the body is ${outline.height_ratio.toFixed(2)} of the distance of the bodies.`,
     outline.dense_share && `${percent(outline.dense_share)} of the body is as dense as metal or cement.`,
     `It is least sure at: ${words(outline.worst_place)}.`,
   ].filter(Boolean).join(" ");
