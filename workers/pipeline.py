@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+
+import numpy as np
 
 from app.contract.errors import MorphFailed
 from app.contract.params import JobParams, Vertebra
@@ -24,6 +26,7 @@ from workers.mesh.mask_surface import extract_surface
 from workers.mesh.subject_mesh import SubjectMesh
 from workers.outline.edge_fit import fit_to_edges
 from workers.outline.judgement import Evidence, judge_outline, refuse_uncertain
+from workers.outline.surface_mask import voxels_inside
 from workers.results.build_report import ReportSections, build_report
 from workers.results.mesh_summary import summarise_fit
 from workers.results.provenance import describe_inputs, describe_software
@@ -83,6 +86,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
         vertebra, evidence = vertebra_of_ct(volume, params, out_dir, clock)
     with clock.stage("surface"):
         surface = surface_of(vertebra, evidence)
+        vertebra = filled(vertebra, surface) if evidence else vertebra
     with clock.stage("morph"):
         mesh = morph(vertebra, surface, None if mask else params.vertebra)
         segmentation = judge_segmentation(evidence, vertebra, mesh, params) if evidence else None
@@ -146,6 +150,12 @@ def surface_of(vertebra: CleanMask, evidence: Evidence | None) -> Surface:
     """Return the surface of a mask; that of a segmentation of ours is moved to the edges of the CT."""
     surface = extract_surface(vertebra.voxels, vertebra.affine)
     return surface if evidence is None else fit_to_edges(surface, evidence.ct)
+
+
+def filled(vertebra: CleanMask, surface: Surface) -> CleanMask:
+    """Return the vertebra with the voxels inside the surface that was moved to the edges: what the job publishes."""
+    voxels = voxels_inside(surface, vertebra.affine, vertebra.voxels.shape)
+    return replace(vertebra, voxels=voxels, volume_mm3=float(voxels.sum() * np.prod(vertebra.spacing)))
 
 
 def judge_segmentation(evidence: Evidence, vertebra: CleanMask, mesh: SubjectMesh, params: JobParams) -> Segmentation:

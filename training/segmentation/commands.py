@@ -6,7 +6,7 @@ import argparse
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from models.bundle import LANDMARKS, LOCATOR, ROW, SEGMENTER, Bundle
 
@@ -187,19 +187,22 @@ def train_segmentation(arguments: argparse.Namespace) -> None:
         _train_segmenters(arguments, kinds, details)
 
 
-def _train_others(arguments: argparse.Namespace, networks: list[str], details: dict[str, object]) -> None:
+def _train_others(arguments: argparse.Namespace, networks: list[str], details: dict[str, Any]) -> None:
     """Train and export locator, row network and landmark network."""
     from training.artifacts.bundle_writer import write_manifest
     from training.segmentation.fitting.fold_training import train_landmarks, train_locator, train_row
     from training.segmentation.fitting.folds import ALL
     from training.segmentation.fitting.onnx_export import export_landmarks, export_locator, export_row
+    from training.segmentation.synthesis.row_window_files import people_of_files
 
     how = (_trainings(arguments), arguments.profile, arguments.steps)
     for network in networks:
         if network == "locator":
             export_locator(train_locator(ALL, make_scans(arguments), *how), arguments.out / LOCATOR)
         elif network == "row":
-            export_row(train_row(ALL, make_row_files(arguments), *how), arguments.out / ROW)
+            files = make_row_files(arguments)
+            export_row(train_row(ALL, files, *how), arguments.out / ROW)
+            details["people"] = dict(details.get("people", {})) | {"row": people_of_files(files.real)}
         else:
             export_landmarks(train_landmarks(ALL, make_scans(arguments), *how), arguments.out / LANDMARKS)
         write_manifest(arguments.out, segmentation=details)

@@ -16,7 +16,7 @@ from training.segmentation.data.annotations import Body
 from workers.engine import engine
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.pipeline import judge_segmentation, morph, segment_vertebra, surface_of
+from workers.pipeline import filled, judge_segmentation, morph, segment_vertebra, surface_of
 from workers.results.expected_error import total_error
 from workers.stage_clock import StageClock
 from workers.stress_stage import StressOutcome, compute_stress
@@ -72,7 +72,8 @@ def ask(ct: Volume, params: JobParams) -> Answer:
     try:
         location = finder.locate(ct, finder.row(ct), params.vertebra, params.seed_ras_mm, params.on_uncertain_level)
         vertebra, evidence = segment_vertebra(ct, location)
-        mesh = morph(vertebra, surface_of(vertebra, evidence), params.vertebra)
+        surface = surface_of(vertebra, evidence)
+        vertebra, mesh = filled(vertebra, surface), morph(vertebra, surface, params.vertebra)
         section = judge_segmentation(evidence, vertebra, mesh, params)
         stress = compute_stress(mesh.points, params, clock)
     except VertebraError as error:
