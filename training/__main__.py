@@ -74,7 +74,7 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 
 def score_held_out(arguments: argparse.Namespace) -> None:
-    """Print how well the shipped surrogate does on 14 vertebrae of two people of whom no artifact was made."""
+    """Print how well the shipped surrogate does on two people of whom neither shape model nor surrogate was made."""
     from training.shapes.sources import HELD_OUT_SOURCES
     from training.surrogates.evaluation.held_out_people import print_scores
 

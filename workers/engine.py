@@ -76,9 +76,9 @@ class Engine:
         Raises
         ------
         MaskRequired
-            The bundle has no networks for it.
+            The bundle has no networks for it, or cannot judge what they outline.
         """
-        if not self.bundle.has(*NETWORKS):
+        if not self.bundle.has(*NETWORKS) or "outline_calibration" not in self.bundle.manifest:
             raise MaskRequired(
                 "This server's model bundle cannot segment: send a mask of the vertebra.",
                 expected="a file part `mask`",

@@ -298,7 +298,7 @@ class VertebraTruncated(InputError):
 
 
 class OutlineUncertain(InputError):
-    """The expected error that the outline causes is above the limit, and ``on_uncertain_outline`` is ``refuse``."""
+    """The outline is uncertain, and ``on_uncertain_outline`` is ``refuse``. ``got`` says why."""
 
     slug, title = "outline_uncertain", "The outline of the vertebra is too uncertain"
 

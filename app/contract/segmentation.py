@@ -50,7 +50,10 @@ class Outline(Section):
     expected_nmae_percent: Positive = Field(
         description="Expected mean absolute error of the von Mises stress that the outline causes, percent of the peak."
     )
-    uncertain: bool = Field(description="That error is above the limit: check the mask, or send one.")
+    uncertain: bool = Field(
+        description="That error is above the limit, the views disagree, or a disc, cement or metal is in it: check "
+        "the mask, or send one."
+    )
 
 
 class Alternative(Section):
@@ -71,7 +74,7 @@ class Segmentation(Section):
     )
     alternatives: list[Alternative] = Field(description="Other vertebrae that may be that level, most probable first.")
     levels_seen: list[str] = Field(
-        description="Level of each body of the row, from top to bottom; empty where the client sent a seed."
+        description="Levels of the named bodies of the row, from top to bottom; empty where nothing names them."
     )
     level_by_ribs: str | None = Field(
         description="Level of this vertebra, counted down from the lowest rib; null where the scan does not show "
@@ -89,7 +92,7 @@ class Segmentation(Section):
     )
     level_verified: bool | None = Field(
         default=None,
-        description="Whether ribs or sacrum settle the level. False: the scan does not show them, and the level is by "
-        "appearance alone. Null where the client sent a seed.",
+        description="Whether ribs or sacrum settle the level. False: they do not settle it, though no count from "
+        "them contradicts. Null where the client sent a seed.",
     )
     outline: Outline | None = Field(default=None, description="Quality of the outline; null where it was not judged.")

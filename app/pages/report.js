@@ -26,7 +26,7 @@ function describeLevel({vertebra, segmentation: seen}) {
   const counts = [["level_by_ribs", "down from the lowest rib"], ["level_by_sacrum", "up from the sacrum"]].filter(([name]) => seen[name]).map(([name, how]) => `counted ${how} it is ${seen[name]}`);
   const sure = seen.confidence === null ? "" : ` Confidence ${percent(seen.confidence)}.`;
   const counted = counts.length ? ` ${sentence(counts.join(", "))}` : "";
-  if (seen.level_verified === false) return `Level: ${vertebra}, not verified. Neither the ribs nor the sacrum in the scan settle it, so it is named by its looks.${counted}${sure} Check the level before you use the numbers.`;
+  if (seen.level_verified === false) return `Level: ${vertebra}, not verified. Ribs and sacrum do not settle it.${counted}${sure} Check the level before you use the numbers.`;
   if (seen.level_verified) return `Level: ${vertebra}, verified.${counted}${sure}`;
   if (seen.confidence === null) return `Level: ${vertebra}, as the client says. A seed was sent, so nothing was counted.`;
   return `Level: ${vertebra}.${counted}${sure}`;

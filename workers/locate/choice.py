@@ -43,7 +43,7 @@ class LevelDecision:
     alternatives
         Other bodies that may be it, likeliest first.
     verified
-        Whether landmarks settle the level. Without, it is the likeliest by appearance and nothing contradicts.
+        Whether landmarks settle the level. Without, it is the likeliest, and no count from ribs or sacrum contradicts.
     by_ribs, by_sacrum
         Level of the vertebra counted from the lowest rib, or from the sacrum; None where that is not in view.
     """

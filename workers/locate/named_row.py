@@ -22,14 +22,24 @@ class NamedRow:
     ----------
     bodies
         From top to bottom, with their evidence.
+    named
+        Whether there is evidence of their levels at all. A row that was found about a seed has none.
     """
 
     bodies: list[BodyEvidence]
+    named: bool = True
 
     @property
     def centres(self) -> Floats:
         """(n, 3) mm RAS of the bodies."""
         return np.array([body.centre for body in self.bodies]).reshape(-1, 3)
+
+    @property
+    def sure_centres(self) -> Floats:
+        """(n, 3) mm RAS of the bodies in the likeliest row: without those that it skips as false."""
+        if not self.bodies or not self.named:
+            return self.centres
+        return np.array([self.bodies[i].centre for i, _ in self.posterior.path]).reshape(-1, 3)
 
     @cached_property
     def posterior(self) -> LevelPosterior:
@@ -39,11 +49,11 @@ class NamedRow:
     @property
     def levels(self) -> tuple[str, ...]:
         """Levels of the bodies that are in the likeliest row, from top to bottom."""
-        return tuple(LEVELS[level] for _, level in self.posterior.path) if self.bodies else ()
+        return tuple(LEVELS[level] for _, level in self.posterior.path) if self.bodies and self.named else ()
 
     def level_of(self, body: int) -> tuple[str | None, float]:
         """Return the level of a body in the likeliest row, and its probability; None and 0 where it has none."""
-        level = dict(self.posterior.path).get(body)
+        level = dict(self.posterior.path).get(body) if self.named else None
         return (None, 0.0) if level is None else (LEVELS[level], float(self.posterior.probability[body, level]))
 
     def for_report(self) -> list[RowBody]:

@@ -25,8 +25,12 @@ ROW_DIVISOR = 8
 """The network halves its grid three times."""
 SLOPE_MM, STEEPEST = 45.0, 0.7
 """The slope of the axis' end is taken over this height, and is no steeper: 0.7 is 35 degrees."""
+PIECE = 64
+"""Slices that are cut out of the CT at once: a long or slanting axis needs no more memory than a short one."""
 PEAK_SMOOTHING = 0.7
 """Standard deviation, voxels, of the blur before peaks are looked for: a flat top is one peak."""
+MOST_PEAKS = 200
+"""A spine has 24 bodies; of an image that is none, so many of the highest peaks are looked at."""
 AROUND_VOXELS = 3
 """A body's centre is the mean of the squared mark within so many voxels of the peak."""
 
@@ -65,14 +69,24 @@ def tube_along(ct: Volume, axis: SpineAxis, beyond: float) -> Tube:
     low = float(points[0, 2])
     heights = np.arange(low, points[-1, 2] + ROW_MM, ROW_MM)
     middle = np.stack([np.interp(heights, points[:, 2], points[:, a]) for a in range(2)], axis=1)
-    box_low = np.floor(middle.min(axis=0) / ROW_MM) * ROW_MM + ROW_LOW
-    shift = np.rint((middle + ROW_LOW - box_low) / ROW_MM).astype(int)
+    hu = np.empty((*ROW_SHAPE, len(heights)), np.float32)
+    first = np.empty((len(heights), 3))
+    for start in range(0, len(heights), PIECE):
+        part = slice(start, start + PIECE)
+        hu[:, :, part], first[part] = _piece(ct, middle[part], heights[part])
+    return Tube(hu, first)
+
+
+def _piece(ct: Volume, middle: Floats, heights: Floats) -> tuple[Singles, Floats]:
+    """Return some slices of a tube (*ROW_SHAPE, n) and their first voxels (n, 3) mm; `middle` is (n, 2) mm."""
+    low = np.floor(middle.min(axis=0) / ROW_MM) * ROW_MM + ROW_LOW
+    shift = np.rint((middle + ROW_LOW - low) / ROW_MM).astype(int)
     size = shift.max(axis=0) + ROW_SHAPE
-    box = crop(ct, np.append(box_low, low), (int(size[0]), int(size[1]), len(heights)), np.full(3, ROW_MM))
+    box = crop(ct, np.append(low, heights[0]), (int(size[0]), int(size[1]), len(heights)), np.full(3, ROW_MM))
     hu = np.empty((*ROW_SHAPE, len(heights)), np.float32)
     for k, (i, j) in enumerate(shift):
         hu[:, :, k] = box.voxels[i : i + ROW_SHAPE[0], j : j + ROW_SHAPE[1], k]
-    return Tube(hu, np.column_stack([box_low + ROW_MM * shift, heights]))
+    return hu, np.column_stack([low + ROW_MM * shift, heights])
 
 
 class RowNetwork:
@@ -121,9 +135,11 @@ def peaks(heat: Singles, least: float, apart: float) -> Floats:
         Voxels: the lower of two peaks that are nearer does not count.
     """
     smooth = ndimage.gaussian_filter(heat, PEAK_SMOOTHING)
-    top = (smooth == ndimage.maximum_filter(smooth, size=3)) & (heat >= least)
+    plateaus, count = ndimage.label((smooth == ndimage.maximum_filter(smooth, size=3)) & (heat >= least))
+    tops = np.array(ndimage.maximum_position(smooth, plateaus, np.arange(1, count + 1)), np.intp).reshape(-1, 3)
+    order = np.argsort(-smooth[tuple(tops.T)], kind="stable")
     found: list[Floats] = []
-    for voxel in sorted(np.argwhere(top), key=lambda v: -smooth[tuple(v)]):
+    for voxel in tops[order[:MOST_PEAKS]]:
         if all(np.linalg.norm(voxel - other) >= apart for other in found):
             found.append(voxel.astype(np.float64))
     return np.array([_middle(heat, voxel) for voxel in found]).reshape(-1, 3)

@@ -45,14 +45,14 @@ def find_body_at_seed(
         The seed lies outside the scan, or no vertebra holds it.
     """
     _check_inside(ct, seed)
-    centre = _likeliest_owner(ct, segmenter, row.centres, seed)
+    centre = _likeliest_owner(ct, segmenter, row.sure_centres, seed)
     if centre is not None:
         return centre, row
     for right, forward in AXIS_FROM_SEED_MM:
         middle = seed + np.array([right, forward, 0.0])
         half = np.array([0.0, 0.0, AXIS_HALF_MM])
         axis = SpineAxis(np.stack([middle - half, middle + half]))
-        near = NamedRow([unnamed(body) for body in find_row(ct, [axis], row_network)])
+        near = NamedRow([unnamed(body) for body in find_row(ct, [axis], row_network)], named=False)
         centre = _likeliest_owner(ct, segmenter, near.centres, seed)
         if centre is not None:
             return centre, near

@@ -58,7 +58,7 @@ class VertebraLocation:
     @property
     def frame(self) -> Floats:
         """(3, 3) rotation of the vertebra's frame, see `row_frame`."""
-        return row_frame(self.row.centres, self.centre)
+        return row_frame(self.row.sure_centres, self.centre)
 
 
 class VertebraFinder:

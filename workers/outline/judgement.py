@@ -86,7 +86,7 @@ def judge_outline(evidence: Evidence, points: Floats, template: Template, law: O
     location, ct = evidence.location, evidence.ct
     views = compare_views(evidence.first, evidence.second, location.centre, location.frame[:, 2])
     upper, lower = (edge_share(ct, points, part) for part in (template.superior, template.inferior))
-    height = height_ratio(points, template, location.row.centres, location.centre)
+    height = height_ratio(points, template, location.row.sure_centres, location.centre)
     dense = dense_share(ct, points, template)
     expected = law.expected_nmae(views.unsure, views.dice, 1.0 - min(upper, lower))
     swallowed = height is not None and height > SWALLOWED_RATIO
@@ -120,10 +120,19 @@ def refuse_uncertain(outline: Outline, limit: float) -> None:
     OutlineUncertain
         The outline is uncertain.
     """
-    if outline.uncertain:
-        raise OutlineUncertain(
-            "The outline of the vertebra is too uncertain for the error that you accept. Send a mask, or accept a "
-            'flagged answer with on_uncertain_outline "flag".',
-            expected=f"an outline that adds at most {limit:g} % to the error, and no disc, cement or metal in it",
-            got=f"{outline.expected_nmae_percent:.1f} %, least sure at the {outline.worst_place.replace('_', ' ')}",
-        )
+    if not outline.uncertain:
+        return
+    seen = [f"{outline.expected_nmae_percent:.1f} %, least sure at the {outline.worst_place.replace('_', ' ')}"]
+    if outline.view_dice is not None and outline.view_dice < LEAST_VIEW_DICE:
+        seen.append(f"views that agree with {outline.view_dice:.2f}")
+    if outline.height_ratio is not None and outline.height_ratio > SWALLOWED_RATIO:
+        seen.append(f"a height of {outline.height_ratio:.2f} of the distance of the bodies")
+    if outline.dense_share is not None and outline.dense_share > LARGEST_DENSE_SHARE:
+        seen.append(f"{outline.dense_share:.0%} as dense as cement or metal")
+    raise OutlineUncertain(
+        "The outline of the vertebra is too uncertain. Send a mask, or accept a flagged answer with "
+        'on_uncertain_outline "flag".',
+        expected=f"an outline that adds at most {limit:g} % to the error, on which two views agree, without a disc, "
+        "cement or metal",
+        got="; ".join(seen),
+    )

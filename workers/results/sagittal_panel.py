@@ -65,12 +65,12 @@ class SagittalPanel:
     @property
     def width(self) -> int:
         """Of the picture, pixels."""
-        return round(self.window.depth * self.pixels_per_mm)
+        return max(round(self.window.depth * self.pixels_per_mm), 1)
 
     @property
     def height(self) -> int:
         """Of the part that shows the CT, pixels; the strip below is `FOOT` high."""
-        return round(self.window.height * self.pixels_per_mm)
+        return max(round(self.window.height * self.pixels_per_mm), 1)
 
     def at(self, point: Floats) -> Point:
         """Return where a point (3,) mm RAS lies in the picture, pixels to the right and down."""

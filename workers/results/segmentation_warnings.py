@@ -24,7 +24,7 @@ def warn_of_unverified_level(segmentation: Segmentation, level: Vertebra) -> str
     if segmentation.level_verified is not False:
         return None
     return (
-        f"The level is not verified: {level} is the likeliest by the look of the spine "
+        f"The level is not verified: {level} is the likeliest "
         f"({segmentation.confidence or 0.0:.0%}), but ribs and sacrum do not settle it. Count before you rely on it."
     )
 

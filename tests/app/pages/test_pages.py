@@ -176,7 +176,7 @@ def test_what_is_unsure_stands_out(site: httpx.Client, open_settings: Settings, 
     browser.wait("document.querySelector('#report table')")
     shown = browser.text("#report")
     assert shown.startswith("Warnings\n\nNone.")
-    assert "Level: L1, not verified. Neither the ribs nor the sacrum in the scan settle it" in shown
+    assert "Level: L1, not verified. Ribs and sacrum do not settle it." in shown
     assert "Outline: uncertain. Look at the mask before you use the numbers, or send a mask." in shown
     assert "18 % of the body is as dense as metal or cement." in shown
     assert "Two views" not in shown

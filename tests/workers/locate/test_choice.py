@@ -10,9 +10,10 @@ import pytest
 from app.contract.errors import VertebraNotFound, VertebraTruncated
 from tests.workers.locate.spine_scene import FLOOR_MM, RIBS, ct, locate, row_without, scene, spine, through
 from workers.locate.choice import LEAST_CONFIDENCE, choose_vertebra
-from workers.locate.evidence import MOST_BODIES
+from workers.locate.evidence import MOST_BODIES, unnamed
 from workers.locate.levels import LEVELS
 from workers.locate.named_row import NamedRow
+from workers.locate.row_search import FoundBody
 
 
 def test_bodies_are_found_where_they_are_from_top_to_bottom():
@@ -205,6 +206,7 @@ def test_a_false_body_is_skipped():
     row = NamedRow([*bodies[:5], false, *bodies[5:]])
     assert row.levels == levels
     assert row.level_of(5) == (None, 0.0)
+    np.testing.assert_allclose(row.sure_centres, list(spine(levels).values()))
     found = choose_vertebra(row, ct(), "L1")
     assert found.confidence > 0.9
     np.testing.assert_allclose(found.centre, spine(levels)["L1"], atol=1.0)
@@ -223,3 +225,13 @@ def test_without_bodies_there_is_no_vertebra():
         choose_vertebra(NamedRow([]), ct(), "L1")
     assert caught.value.got == "a scan without a recognised vertebra"
     assert NamedRow([]).for_report() == []
+    assert NamedRow([]).sure_centres.shape == (0, 3)
+
+
+def test_a_row_without_evidence_names_nothing():
+    """Bodies about a seed: five of them in a row look like L1 to L5, but nobody counted."""
+    centres = list(spine(through("L1", "L5")).values())
+    row = NamedRow([unnamed(FoundBody(centre, 1.0)) for centre in centres], named=False)
+    assert row.levels == ()
+    assert [(body.level, body.confidence) for body in row.for_report()] == [(None, 0.0)] * 5
+    np.testing.assert_allclose(row.sure_centres, centres)

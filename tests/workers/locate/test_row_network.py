@@ -48,6 +48,7 @@ def test_peaks_are_found_between_voxels_and_the_lower_of_two_near_ones_is_droppe
     np.testing.assert_allclose(found[1:], centres[1:], atol=0.25)
     assert len(peaks(heat, 0.6, 6.5)) == 2
     assert peaks(np.zeros_like(heat), 0.3, 6.5).shape == (0, 3)
+    assert len(peaks(np.ones((32, 48, 600), np.float32), 0.3, 6.5)) == 1  # a plateau is one peak
 
 
 class BrightAsMarks:

@@ -91,6 +91,9 @@ def test_cement_makes_it_uncertain(scene):
     assert outline.dense_share is not None
     assert outline.dense_share > 0.9
     assert outline.uncertain
+    with pytest.raises(OutlineUncertain) as caught:
+        refuse_uncertain(outline, LAW.limit)
+    assert "as dense as cement" in caught.value.got
 
 
 def test_the_worst_place_is_where_the_probability_falls_least(scene):

@@ -115,6 +115,11 @@ def test_a_thin_scan_is_shown_as_far_as_it_reaches(ct, tmp_path):
     assert picture.shape[0] - FOOT == pytest.approx(15.0 * 2.4, abs=1)
 
 
+def test_a_scan_thinner_than_a_pixel_has_a_picture_too(tmp_path):
+    sliver = Volume(np.zeros((512, 512, 4), np.int16), np.diag([1.7, 1.7, 0.1, 1.0]))
+    assert spine_picture(tmp_path, sliver, NamedRow([])).size > 0
+
+
 def test_candidates_are_numbered_in_their_order_and_marked_in_the_middle(ct, tmp_path):
     write_candidate_pictures(tmp_path, ct, named_row(), "L1", CANDIDATES)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["candidate-1.png", "candidate-2.png"]

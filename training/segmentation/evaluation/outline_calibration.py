@@ -20,9 +20,10 @@ from workers.imaging.volume import Volume
 from workers.locate.evidence import unnamed
 from workers.locate.named_row import NamedRow
 from workers.locate.row_search import FoundBody
-from workers.locate.segmenter import Segmenter, as_mask
+from workers.locate.segmenter import Segmenter
 from workers.locate.vertebra_finder import VertebraLocation, look_again, look_in_frame
 from workers.mask.cleaning import clean_mask
+from workers.mask.segmentation_checks import clean_probable
 from workers.mesh.mask_surface import extract_surface
 from workers.outline.edge_fit import fit_to_edges
 from workers.outline.endplates import edge_share
@@ -88,8 +89,10 @@ def measure_outline(engine: Engine, segmenter: Segmenter, case: ReferenceCase) -
     first, second = look_in_frame(segmenter, case.ct, location), look_again(segmenter, case.ct, location)
     views = compare_views(first, second, case.centre, location.frame[:, 2])
     known = OutlineError(case.name, views.unsure, views.dice)
+    found = clean_probable(first)
+    if found is None:
+        return known
     try:
-        found = clean_mask(as_mask(first), 1)
         surface = fit_to_edges(extract_surface(found.voxels, found.affine), case.ct)
         points = engine.morpher.morph(surface, float(found.spacing.max())).points
         true = _mesh_of(engine, case.reference)

@@ -1,4 +1,4 @@
-"""Score the shipped surrogate on vertebrae of people of whom no artifact was made."""
+"""Score the shipped surrogate on vertebrae of people of whom neither shape model nor surrogate was made."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The shipped surrogate on a vertebra of a person of whom no artifact was made."""
+"""The shipped surrogate on a vertebra of a person of whom neither shape model nor surrogate was made."""
 
 from __future__ import annotations
 
