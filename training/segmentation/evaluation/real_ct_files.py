@@ -39,6 +39,16 @@ class Request:
     seeds: bool = True
     bases: tuple[str, ...] = ()
 
+    @property
+    def command(self) -> str:
+        """The command line that makes this request."""
+        parts = ["python -m training evaluate-cts"]
+        parts += ["--cts", *self.names] if self.names else []
+        parts += ["--base", *self.bases] if self.bases else []
+        parts += ["--flag"] if self.flag else []
+        parts += [] if self.seeds else ["--no-seeds"]
+        return " ".join(parts)
+
 
 def evaluate_real_cts(data: Path, work: Path, out: Path, request: Request, profile: str = "shipped") -> None:
     """Ask the annotated CTs and write page, table and picture into `out`.
@@ -56,7 +66,8 @@ def evaluate_real_cts(data: Path, work: Path, out: Path, request: Request, profi
     out.mkdir(parents=True, exist_ok=True)
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     seen = people_seen(bundle.manifest, request.bases)
-    page = render_page(annotations, records, seen, bundle.version, machine)
+    made_by = f"`{request.command}` writes this page with `real-cts.csv` (bundle {bundle.version}, {machine})."
+    page = render_page(annotations, records, seen, made_by)
     (out / "real-cts.md").write_text(page, encoding="utf-8")
     write_table(out / "real-cts.csv", records)
     tiles = tiles_of(records, folder)

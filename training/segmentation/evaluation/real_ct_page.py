@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import textwrap
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
@@ -15,19 +16,19 @@ from training.segmentation.evaluation.real_ct_records import CtRecords, LevelRec
 from training.segmentation.evaluation.real_ct_requests import VERDICTS
 
 SHEET = "real-cts.png"
-INTRODUCTION = """# What the service answers on real CTs
-
-`python -m training evaluate-cts` writes this page with `real-cts.csv` (bundle {version}, {machine}).
-
+TITLE = "# What the service answers on real CTs\n"
+HOW = """
 Each CT of the data folder is asked for every level from T11 to L5, with the code of a job without a mask and with
 {networks}. `training/segmentation/data/annotations.json` says what is in each CT. An answer is right where the body
 centre of its outline is within 10 mm of the annotated one. A CT that a network has been trained with says nothing
-about that network; the table says which those are. The people are few, so no share here has two digits.
-
+about that network; the table says which those are. The people are few, so no share here has two digits."""
+DISCLAIMER = """
 Research software. Not a medical device.
 
 ## The CTs
 """
+LINE = 118
+"""Characters of a line of the page."""
 LEVELS = """
 ## Every level
 
@@ -63,8 +64,7 @@ def render_page(
     annotations: tuple[Annotation, ...],
     records: list[CtRecords],
     seen: Mapping[str, tuple[str, ...]],
-    version: str,
-    machine: str,
+    made_by: str,
 ) -> str:
     """Return the page.
 
@@ -74,13 +74,16 @@ def render_page(
         Of the same CTs.
     seen
         People that each network was trained with.
-    version, machine
-        Of the bundle, and where this ran.
+    made_by
+        Sentence on the command that wrote the page, the bundle, and the machine.
     """
     levels = [record for ct in records for record in ct.levels]
     seeds = [record for ct in records for record in ct.seeds]
     parts = [
-        INTRODUCTION.format(version=version, machine=machine, networks=_networks(seen)),
+        TITLE,
+        _wrap(made_by) + "\n",
+        _wrap(HOW.format(networks=_networks(seen))),
+        DISCLAIMER,
         _cts_table(annotations, seen),
     ]
     parts += [LEVELS, _summary(levels), "", _levels_table(levels)]
@@ -96,7 +99,11 @@ def render_page(
 def _networks(seen: Mapping[str, tuple[str, ...]]) -> str:
     bases = [network for network, people in seen.items() if not people]
     ship = "the networks that ship"
-    return ship if not bases else f"{ship}, but the bases of {', '.join(bases)}, which have seen no real CT"
+    return ship if not bases else f"{ship}, but with the bases of {' and '.join(bases)}, which have seen no real CT"
+
+
+def _wrap(text: str) -> str:
+    return textwrap.fill(" ".join(text.split()), LINE, break_long_words=False, break_on_hyphens=False)
 
 
 def _cts_table(annotations: tuple[Annotation, ...], seen: Mapping[str, tuple[str, ...]]) -> str:
