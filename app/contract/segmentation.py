@@ -23,19 +23,16 @@ class RowBody(Section):
 
 
 class Outline(Section):
-    """How good the outline of the vertebra is, judged without a reference; null where a measure does not apply."""
+    """How good the outline of the vertebra is, judged without a reference."""
 
-    view_dice: Share | None = Field(
-        default=None,
+    view_dice: Share = Field(
         description="Agreement of the segmenter's two views of the body, Dice, 0 to 1: one in the vertebra's own "
         "frame, the other turned by 12 degrees.",
     )
-    superior_endplate_edge: Share | None = Field(
-        default=None,
+    superior_endplate_edge: Share = Field(
         description="Share of the superior endplate where the CT has an edge from bone to disc, 0 to 1.",
     )
-    inferior_endplate_edge: Share | None = Field(
-        default=None,
+    inferior_endplate_edge: Share = Field(
         description="Share of the inferior endplate where the CT has an edge from bone to disc, 0 to 1.",
     )
     height_ratio: Positive | None = Field(
@@ -43,9 +40,7 @@ class Outline(Section):
         description="Height of the body over the mean distance to the bodies above and below, no unit: from 1 on a "
         "disc was swallowed. Null without neighbours.",
     )
-    dense_share: Share | None = Field(
-        default=None, description="Share of the body with the HU of metal or cement, 0 to 1."
-    )
+    dense_share: Share = Field(description="Share of the body with the HU of metal or cement, 0 to 1.")
     worst_place: str = Field(description="Anatomical region where the outline is least sure.")
     expected_nmae_percent: Positive = Field(
         description="Expected mean absolute error of the von Mises stress that the outline causes, percent of the peak."

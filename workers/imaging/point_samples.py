@@ -1,6 +1,8 @@
-"""The HU of a CT at any points of the world."""
+"""The values of a volume at any points of the world."""
 
 from __future__ import annotations
+
+from typing import Literal
 
 import numpy as np
 from scipy import ndimage
@@ -10,11 +12,16 @@ from workers.imaging.resampling import AIR_HU
 from workers.imaging.volume import Volume
 
 
-def sample_points(ct: Volume, world: Floats) -> Singles:
-    """Return the HU (...) float32 of a CT in any orientation at world points (..., 3) mm RAS; air beyond the CT.
+def sample_points(volume: Volume, world: Floats, fill: float | None = AIR_HU) -> Singles:
+    """Return the values (...) float32 of a volume in any orientation at world points (..., 3) mm RAS, linearly.
 
-    Nothing of the CT is copied: the cost is that of the points, whatever its size.
+    Beyond the volume `fill`, or the nearest voxel's if None, as `workers.imaging.resampling.sample`. Nothing of the
+    volume is copied: the cost is that of the points, whatever its size.
     """
-    inverse = np.linalg.inv(ct.affine)
+    inverse = np.linalg.inv(volume.affine)
     voxels = np.moveaxis(world @ inverse[:3, :3].T + inverse[:3, 3], -1, 0)
-    return np.asarray(ndimage.map_coordinates(ct.voxels, voxels, np.float32, order=1, cval=AIR_HU, prefilter=False))
+    mode: Literal["nearest", "constant"] = "nearest" if fill is None else "constant"
+    beyond = 0.0 if fill is None else fill
+    return np.asarray(
+        ndimage.map_coordinates(volume.voxels, voxels, np.float32, order=1, mode=mode, cval=beyond, prefilter=False)
+    )

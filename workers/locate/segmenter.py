@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.spatial.transform import Rotation
 
 from models.types import Floats
 from workers.imaging.network_input import CHANNELS, NEIGHBOURS, STRUCTURES, centre_channels, normalise
@@ -14,6 +15,11 @@ from workers.imaging.volume import Volume
 CROP_LOW = (-64.0, -88.0, -58.0)
 """First voxel of the crop relative to the body centre, mm RAS: whole vertebrae fit, with their processes."""
 CROP_SHAPE = (128, 128, 72)
+SECOND_VIEW_DEG = 12.0
+"""Turn of the second view about the axis from right to left: its slices cut the endplates, which the first view's run
+along."""
+BODY_LOW, BODY_SHAPE = (-40.0, -32.0, -33.0), (80, 80, 44)
+"""The second view's crop: the body with its endplates, a fifth of the work of the first."""
 POINT_SLICES = 3
 """Slices that are segmented about a point: its own, the one above and the one below."""
 VERTEBRA = STRUCTURES.index("vertebra")
@@ -80,6 +86,14 @@ class Segmenter:
         affine[:3, :3] = turn * CROP_STEP_MM
         affine[:3, 3] = first
         return Volume(out, affine)
+
+    def second_view(self, ct: Volume, centre: Floats, turn: Floats) -> Volume:
+        """Return the probability about a body alone, in a frame that is turned by `SECOND_VIEW_DEG` against `turn`.
+
+        Where it disagrees with `probability` the outline is wrong (`workers.outline.views`).
+        """
+        again = turn @ Rotation.from_euler("x", SECOND_VIEW_DEG, degrees=True).as_matrix()
+        return self.probability(ct, centre, BODY_LOW, BODY_SHAPE, again)
 
     def probability_at(self, ct: Volume, centre: Floats, point: Floats, turn: Floats, slack_mm: float) -> float:
         """Return how probable it is that a point (3,) mm RAS, or one within `slack_mm`, belongs to a vertebra.

@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.spatial.transform import Rotation
 
 from app.contract.params import OnUncertainLevel, Vertebra
 from models.types import Floats
@@ -23,12 +22,6 @@ from workers.locate.row_search import find_row
 from workers.locate.seed_search import find_body_at_seed
 from workers.locate.segmenter import Segmenter
 from workers.locate.spine_axis import trace_spine_axes
-
-SECOND_VIEW_DEG = 12.0
-"""Turn of the second view about the axis from right to left: its slices cut the endplates, which the first view's run
-along."""
-BODY_LOW, BODY_SHAPE = (-40.0, -32.0, -33.0), (80, 80, 44)
-"""The second view's crop: the body with its endplates, a fifth of the work of the first."""
 
 
 @dataclass(frozen=True)
@@ -115,22 +108,8 @@ class VertebraFinder:
 
     def segment(self, ct: Volume, location: VertebraLocation) -> Volume:
         """Return the probability (i, j, k) float32 that a voxel belongs to the vertebra, in the vertebra's frame."""
-        return look_in_frame(self.segmenter, ct, location)
+        return self.segmenter.probability(ct, location.centre, turn=location.frame)
 
     def second_view(self, ct: Volume, location: VertebraLocation) -> Volume:
-        """Return the same probability about the body alone, seen in a frame that is turned by `SECOND_VIEW_DEG`.
-
-        Where it disagrees with `segment` the outline is wrong (`workers.outline.views`).
-        """
-        return look_again(self.segmenter, ct, location)
-
-
-def look_in_frame(segmenter: Segmenter, ct: Volume, location: VertebraLocation) -> Volume:
-    """Return the first view, see `VertebraFinder.segment`."""
-    return segmenter.probability(ct, location.centre, turn=location.frame)
-
-
-def look_again(segmenter: Segmenter, ct: Volume, location: VertebraLocation) -> Volume:
-    """Return the second view, see `VertebraFinder.second_view`."""
-    turn = location.frame @ Rotation.from_euler("x", SECOND_VIEW_DEG, degrees=True).as_matrix()
-    return segmenter.probability(ct, location.centre, BODY_LOW, BODY_SHAPE, turn)
+        """Return the same probability about the body alone, seen in a turned frame: see `Segmenter.second_view`."""
+        return self.segmenter.second_view(ct, location.centre, location.frame)

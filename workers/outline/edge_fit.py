@@ -12,8 +12,8 @@ import scipy.sparse as sp
 
 from models.types import Floats
 from workers.geometry.surface import Surface
+from workers.imaging.point_samples import sample_points
 from workers.imaging.volume import Volume
-from workers.outline.endplates import values_at
 
 REACH_MM, STEP_MM = 4.0, 0.5
 """How far along the normal the CT is read, and how often."""
@@ -41,7 +41,7 @@ def fit_to_edges(surface: Surface, ct: Volume) -> Surface:
     """
     offsets = np.arange(-REACH_MM, REACH_MM + STEP_MM / 2, STEP_MM)
     normals = surface.normals
-    profile = np.stack([values_at(ct, surface.vertices + mm * normals) for mm in offsets], axis=1)
+    profile = np.stack([sample_points(ct, surface.vertices + mm * normals, None) for mm in offsets], axis=1)
     fall = (profile[:, :-2] - profile[:, 2:]) / (2.0 * STEP_MM)
     weight = np.exp(-np.square(offsets[1:-1]) / (2.0 * PRIOR_MM**2)) * np.maximum(fall - LEAST_FALL, 0.0)
     total = weight.sum(axis=1)

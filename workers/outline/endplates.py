@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
 from models.template import REGIONS, Template
 from models.types import Floats, Ints
+from workers.geometry.surface import Surface
+from workers.imaging.point_samples import sample_points
 from workers.imaging.volume import Volume
 from workers.locate.row_frame import NEIGHBOUR_MM
 
@@ -36,12 +37,10 @@ def edge_share(ct: Volume, points: Floats, triangles: Ints) -> float:
     triangles
         (t, 3) of the endplate, oriented outward.
     """
-    corners = points[triangles]
-    centres = corners.mean(axis=1)
-    normals = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
-    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-    inner = np.max([values_at(ct, centres + mm * normals) for mm in INNER_MM], axis=0)
-    outer = np.mean([values_at(ct, centres + mm * normals) for mm in OUTER_MM], axis=0)
+    endplate, centres = Surface(points, triangles), points[triangles].mean(axis=1)
+    normals = endplate.triangle_vectors / endplate.areas[:, None]
+    inner = np.max([sample_points(ct, centres + mm * normals, None) for mm in INNER_MM], axis=0)
+    outer = np.mean([sample_points(ct, centres + mm * normals, None) for mm in OUTER_MM], axis=0)
     return float((inner - outer > EDGE_HU).mean())
 
 
@@ -77,11 +76,4 @@ def dense_share(ct: Volume, points: Floats, template: Template) -> float:
     middle = body.mean(axis=0)
     depths = np.linspace(0.1, INTERIOR_SHARE, DEPTHS)
     inside = middle + depths[:, None, None] * (body - middle)
-    return float((values_at(ct, inside.reshape(-1, 3)) > DENSE_HU).mean())
-
-
-def values_at(volume: Volume, world: Floats) -> Floats:
-    """Return a volume (n,) at points (n, 3) mm RAS, linearly; the nearest voxel's value beyond it."""
-    inverse = np.linalg.inv(volume.affine)
-    voxels = world @ inverse[:3, :3].T + inverse[:3, 3]
-    return np.asarray(ndimage.map_coordinates(volume.voxels, voxels.T, output=np.float64, order=1, mode="nearest"))
+    return float((sample_points(ct, inside, None) > DENSE_HU).mean())

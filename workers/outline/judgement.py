@@ -11,9 +11,10 @@ from app.contract.segmentation import Outline
 from models.template import REGIONS, Template
 from models.types import Floats
 from workers.geometry.surface import Surface
+from workers.imaging.point_samples import sample_points
 from workers.imaging.volume import Volume
 from workers.locate.vertebra_finder import VertebraLocation
-from workers.outline.endplates import dense_share, edge_share, height_ratio, values_at
+from workers.outline.endplates import dense_share, edge_share, height_ratio
 from workers.outline.views import compare_views
 
 DISAGREEMENT_FLOOR = 0.02
@@ -106,7 +107,9 @@ def _least_sure_region(probability: Volume, points: Floats, template: Template) 
     """Return the index into `REGIONS` of the part of the surface across which the probability falls least."""
     n = template.n_surface
     surface = Surface(points[:n], template.triangles)
-    inner, outer = (values_at(probability, surface.vertices + mm * surface.normals) for mm in (-ACROSS_MM, ACROSS_MM))
+    inner, outer = (
+        sample_points(probability, surface.vertices + mm * surface.normals, None) for mm in (-ACROSS_MM, ACROSS_MM)
+    )
     regions = template.region[:n]
     fall = [float((inner - outer)[regions == region].mean()) for region in range(len(REGIONS))]
     return int(np.argmin(fall))
@@ -123,11 +126,11 @@ def refuse_uncertain(outline: Outline, limit: float) -> None:
     if not outline.uncertain:
         return
     seen = [f"{outline.expected_nmae_percent:.1f} %, least sure at the {outline.worst_place.replace('_', ' ')}"]
-    if outline.view_dice is not None and outline.view_dice < LEAST_VIEW_DICE:
+    if outline.view_dice < LEAST_VIEW_DICE:
         seen.append(f"views that agree with {outline.view_dice:.2f}")
     if outline.height_ratio is not None and outline.height_ratio > SWALLOWED_RATIO:
         seen.append(f"a height of {outline.height_ratio:.2f} of the distance of the bodies")
-    if outline.dense_share is not None and outline.dense_share > LARGEST_DENSE_SHARE:
+    if outline.dense_share > LARGEST_DENSE_SHARE:
         seen.append(f"{outline.dense_share:.0%} as dense as cement or metal")
     raise OutlineUncertain(
         "The outline of the vertebra is too uncertain. Send a mask, or accept a flagged answer with "

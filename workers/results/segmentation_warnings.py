@@ -44,7 +44,7 @@ def warn_of_the_row(segmentation: Segmentation, level: Vertebra) -> str | None:
 def warn_of_outline(outline: Outline) -> list[str]:
     """Warn where the outline is uncertain, and say what was seen."""
     swallowed = outline.height_ratio is not None and outline.height_ratio > SWALLOWED_RATIO
-    dense = outline.dense_share is not None and outline.dense_share > LARGEST_DENSE_SHARE
+    dense = outline.dense_share > LARGEST_DENSE_SHARE
     warnings = []
     if outline.uncertain:
         warnings.append(

@@ -4,6 +4,7 @@ import pytest
 from pydantic import ValidationError
 
 from app.contract.report import ExpectedError, Outline, RowBody, Segmentation
+from tests.app.reports import OUTLINE
 
 BEFORE = {
     "centre_ras_mm": [1.0, 2.0, 3.0],
@@ -31,11 +32,13 @@ def test_a_row_says_what_was_seen_of_each_body() -> None:
         RowBody.model_validate(body | {"confidence": 1.1})
 
 
-def test_an_outline_needs_its_error_and_its_worst_place() -> None:
-    outline = Outline(worst_place="superior_endplate", expected_nmae_percent=2.1, uncertain=True)
-    assert (outline.view_dice, outline.height_ratio, outline.dense_share) == (None, None, None)
-    with pytest.raises(ValidationError):
-        Outline.model_validate({"view_dice": 0.95, "expected_nmae_percent": 2.1, "uncertain": True})
+def test_an_outline_needs_every_measure_but_the_height() -> None:
+    """A vertebra without neighbours has no height to compare; everything else is always measured."""
+    values = OUTLINE.model_dump()
+    assert Outline.model_validate({k: v for k, v in values.items() if k != "height_ratio"}).height_ratio is None
+    for name in values.keys() - {"height_ratio"}:
+        with pytest.raises(ValidationError):
+            Outline.model_validate({k: v for k, v in values.items() if k != name})
 
 
 def test_an_expected_error_names_its_causes() -> None:

@@ -7,8 +7,6 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from models.bundle import ROW, Bundle
-from training.artifacts.data_folder import data_folder
 from workers.engine import engine
 from workers.imaging.volume import Volume, read_ct
 from workers.locate.row_network import ROW_OUTPUTS, RowNetwork
@@ -71,14 +69,10 @@ def test_what_lies_beside_the_spine_or_beyond_the_scan_is_no_body():
     assert find_row(Volume(np.full((40, 40, 40), -1000.0), ct.affine), axes, network) == []
 
 
-def test_the_shipped_network_finds_every_lumbar_body_of_a_real_ct():
-    data = data_folder()
-    if not (data / "ct").is_dir():
-        pytest.skip(f"no real data in {data}")
-    ct = read_ct(data / "ct" / "totalsegmentator_example" / "ct.nii.gz")
+def test_the_shipped_network_finds_every_lumbar_body_of_a_real_ct(data_dir):
+    ct = read_ct(data_dir / "ct" / "totalsegmentator_example" / "ct.nii.gz")
     row = engine().finder.row(ct)
     assert row.levels == ("T12", "L1", "L2", "L3", "L4", "L5")
     marked = [[-7, 121, 386], [-6, 133, 352], [-5, 142, 316], [-4, 144, 279], [-1, 134, 242]]
     assert np.linalg.norm(row.centres[1:] - marked, axis=1).max() < 4.0
     assert all(20.0 < np.linalg.norm(a - b) < 45.0 for a, b in pairwise(row.centres))
-    assert Bundle().has(ROW)

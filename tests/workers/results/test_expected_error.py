@@ -8,7 +8,15 @@ from app.contract.report import Prediction
 from app.contract.segmentation import Outline
 from workers.results.expected_error import total_error
 
-OUTLINE = Outline(worst_place="body", expected_nmae_percent=1.6, uncertain=False)
+OUTLINE = Outline(
+    view_dice=0.95,
+    superior_endplate_edge=0.9,
+    inferior_endplate_edge=0.9,
+    dense_share=0.0,
+    worst_place="body",
+    expected_nmae_percent=1.6,
+    uncertain=False,
+)
 PREDICTION = Prediction(
     surrogate="tangent",
     shape_distance_mm=1.0,

@@ -21,7 +21,7 @@ from workers.locate.evidence import unnamed
 from workers.locate.named_row import NamedRow
 from workers.locate.row_search import FoundBody
 from workers.locate.segmenter import Segmenter
-from workers.locate.vertebra_finder import VertebraLocation, look_again, look_in_frame
+from workers.locate.vertebra_finder import VertebraLocation
 from workers.mask.cleaning import clean_mask
 from workers.mask.segmentation_checks import clean_probable
 from workers.mesh.mask_surface import extract_surface
@@ -86,7 +86,8 @@ def measure_outline(engine: Engine, segmenter: Segmenter, case: ReferenceCase) -
     row = sorted((case.centre, *case.neighbours), key=lambda centre: -float(centre[2]))
     named = NamedRow([unnamed(FoundBody(centre, 1.0)) for centre in row])
     location = VertebraLocation("L1", case.centre, named)
-    first, second = look_in_frame(segmenter, case.ct, location), look_again(segmenter, case.ct, location)
+    first = segmenter.probability(case.ct, case.centre, turn=location.frame)
+    second = segmenter.second_view(case.ct, case.centre, location.frame)
     views = compare_views(first, second, case.centre, location.frame[:, 2])
     known = OutlineError(case.name, views.unsure, views.dice)
     found = clean_probable(first)

@@ -10,6 +10,7 @@ from torch.nn import functional
 
 from synthetic_ct.bone_labels import UNKNOWN
 from training.segmentation.data.trunk_batches import TrunkBatches
+from training.segmentation.fitting.marks_loss import marks_loss
 from training.segmentation.fitting.training_loop import Score, TrainingSettings, fit
 from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet
 from workers.locate.locator import CLASSES
@@ -21,8 +22,6 @@ FIRST_VERTEBRA, LAST_VERTEBRA = 1, CLASSES.index("L5")
 """Classes of the vertebrae: from "T1-T9" to "L5"."""
 BACKGROUND_WEIGHT = 0.08
 """Weight of the background in the cross-entropy, against 1 of each bone: most voxels show no bone."""
-HEAT_WEIGHT = 30.0
-"""A voxel in the middle of a mark weighs so much more than one without: marks fill few of thousands of voxels."""
 MARKS_WEIGHT = 3.0
 """Weight of the marks against each of the other three terms."""
 ONE_MARK = 126.0
@@ -47,7 +46,7 @@ def locator_loss(logits: Tensor, classes: Tensor, heat: Tensor) -> Tensor:
     known = classes != UNKNOWN
     entropy = functional.cross_entropy(logits[:, :-1], classes, weight, ignore_index=UNKNOWN)
     overlap = _dice_loss(logits[:, :-1], classes, known)
-    marks = _marks_loss(logits[:, -1], heat, known)
+    marks = marks_loss(logits[:, -1], heat, known, ONE_MARK)
     level = _level_loss(logits, classes)
     return entropy + overlap + level + MARKS_WEIGHT * marks
 
@@ -61,13 +60,6 @@ def _dice_loss(logits: Tensor, classes: Tensor, known: Tensor) -> Tensor:
     present = truth.sum(dim=(0, 2, 3, 4)) > 0
     dice = ((2.0 * both + 1.0) / (either + 1.0))[present]
     return 1.0 - dice.mean() if present.any() else logits.new_zeros(())
-
-
-def _marks_loss(logits: Tensor, heat: Tensor, known: Tensor) -> Tensor:
-    """Return the weighted cross-entropy a mark, not a voxel: marks are a few voxels of thousands."""
-    weight = (1.0 + HEAT_WEIGHT * heat) * known
-    entropy = functional.binary_cross_entropy_with_logits(logits, heat, weight, reduction="sum")
-    return entropy / (HEAT_WEIGHT * (ONE_MARK + heat.sum()))
 
 
 def _level_loss(logits: Tensor, classes: Tensor) -> Tensor:

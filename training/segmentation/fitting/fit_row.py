@@ -9,14 +9,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from training.segmentation.data.row_batches import RowBatches
+from training.segmentation.fitting.marks_loss import marks_loss
 from training.segmentation.fitting.training_loop import Score, TrainingSettings, fit
 from training.segmentation.networks.row_net import ROW_WIDTHS, RowNet
 
 ROW_STEPS = {"paper": 12_000, "shipped": 5_000, "tiny": 4}
 ROW_RATE = 3e-3
 VALIDATION_BATCHES = 8
-HEAT_WEIGHT = 30.0
-"""A voxel in the middle of a mark weighs so much more than one without: marks fill few of thousands of voxels."""
 ONE_MARK = 180.0
 """Sum of one mark over its voxels: (2 π)^1.5 (4.5 mm / 2 mm)³ = 179."""
 PRESENT = 0.5
@@ -37,9 +36,7 @@ def row_loss(logits: Tensor, marks: Tensor, drawn: Tensor) -> Tensor:
     """
     logits = logits.float()
     heat, shares, known = marks[:, 0], marks[:, 1:3], marks[:, 3]
-    weight = (1.0 + HEAT_WEIGHT * heat) * known
-    entropy = functional.binary_cross_entropy_with_logits(logits[:, 0], heat, weight, reduction="sum")
-    body = entropy / (HEAT_WEIGHT * (ONE_MARK + (heat * known).sum()))
+    body = marks_loss(logits[:, 0], heat * known, known, ONE_MARK)
     if not drawn.any():
         return body
     logits, shares = logits[drawn], shares[drawn]
