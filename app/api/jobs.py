@@ -3,25 +3,39 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import logging
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query
+from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from app.api.auth import TenantDep
 from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState, job_from_row
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.contract.errors import InvalidParameters, JobNotFound, Unauthorized
+from app.jobs.job_ids import JOB_ID, is_job_id
 from app.jobs.rows import JobRow
 from app.jobs.storage_keys import job_prefix
 
 log = logging.getLogger(__name__)
+CURSOR = TypeAdapter(
+    tuple[Annotated[float, Field(allow_inf_nan=False)], Annotated[str, Field(pattern=f"^{JOB_ID.pattern}$")]]
+)
+"""What a cursor holds: ``created_at`` and ``id`` of the last job of a page."""
+
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
-JobId = Annotated[str, Path(description="Identifier of the job.", examples=[EXAMPLE_ID])]
+
+def check_job_id(text: str) -> str:
+    """Return a job's identifier. Raise `JobNotFound` if the text cannot be one."""
+    if not is_job_id(text):
+        raise job_not_found()
+    return text
+
+
+JobId = Annotated[str, Path(description="Identifier of the job.", examples=[EXAMPLE_ID]), AfterValidator(check_job_id)]
 
 
 @router.get("", summary="List jobs", responses=error_responses(Unauthorized, InvalidParameters))
@@ -83,9 +97,8 @@ def _decode_cursor(cursor: str | None) -> tuple[float, str] | None:
     if cursor is None:
         return None
     try:
-        created_at, job_id = json.loads(base64.urlsafe_b64decode(cursor.encode()))
-        return float(created_at), str(job_id)
-    except (binascii.Error, ValueError, TypeError) as error:
+        return CURSOR.validate_json(base64.urlsafe_b64decode(cursor.encode()))
+    except (ValueError, ValidationError) as error:
         raise InvalidParameters(
             "`cursor` does not come from this server.", expected="a next_cursor", got=cursor[:60]
         ) from error

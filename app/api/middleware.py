@@ -15,6 +15,9 @@ SECURITY_HEADERS = {
     "Cache-Control": "no-store",
 }
 
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+"""Methods that have a label of their own; a client may invent any number of others."""
+
 
 class SecurityHeaders:
     """Adds `SECURITY_HEADERS` unless the route has set its own values."""
@@ -63,5 +66,6 @@ class MeasureRequests:
         finally:
             metrics = scope["app"].state.services.metrics
             route = getattr(scope.get("route"), "path", "none")
-            metrics.requests.labels(scope["method"], route, str(status)).inc()
+            method = scope["method"] if scope["method"] in METHODS else "other"
+            metrics.requests.labels(method, route, str(status)).inc()
             metrics.seconds.labels(route).observe(time.perf_counter() - begin)

@@ -89,7 +89,7 @@ def validation_problem(error: ValidationError | RequestValidationError, what: st
         {
             "field": ".".join(str(part) for part in fault["loc"]) or what,
             "expected": fault["msg"],
-            "got": json.dumps(fault.get("input"), default=lambda _: "unreadable text")[:MAX_ECHO],
+            "got": _echo(fault.get("input")),
         }
         for fault in error.errors()
     ]
@@ -100,6 +100,14 @@ def validation_problem(error: ValidationError | RequestValidationError, what: st
         got=first["got"],
         errors=faults,
     )
+
+
+def _echo(value: Any) -> str:
+    """Return the beginning of a value that a client sent."""
+    try:
+        return json.dumps(value, default=lambda _: "unreadable text")[:MAX_ECHO]
+    except ValueError:  # a number of more digits than Python converts
+        return "a number of thousands of digits"
 
 
 def error_responses(*errors: type[VertebraError]) -> dict[int | str, dict[str, Any]]:

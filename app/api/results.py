@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any
 
@@ -10,6 +9,7 @@ from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.auth import TenantDep
+from app.api.byte_range import parse_range
 from app.api.job_schemas import JOBS_PATH
 from app.api.jobs import JobId, find_job
 from app.api.problem_details import error_responses
@@ -37,8 +37,6 @@ HTML_POLICY = (
     "img-src data: blob:; frame-ancestors 'self'"
 )
 """A result page may run its own scripts, but it does not get this server's origin or the network."""
-
-RANGE = re.compile(r"^bytes=(\d*)-(\d*)$")
 
 LIST_ERRORS = (Unauthorized, JobNotFound, JobNotFinished, InvalidParameters)
 BINARY = {"type": "string", "format": "binary"}
@@ -97,43 +95,6 @@ def get_result(
         return Response(status_code=status, headers=headers, media_type=entry["media_type"])
     body = _read(services, f"{results_prefix(row.id, row.token)}/{name}", start, length)
     return StreamingResponse(body, status, headers=headers, media_type=entry["media_type"])
-
-
-def parse_range(header: str, size: int) -> tuple[int, int] | None:
-    """Return start and length (bytes) of a byte range.
-
-    Parameters
-    ----------
-    header
-        The ``Range`` header.
-    size
-        Size of the file, bytes.
-
-    Returns
-    -------
-    tuple or None
-        ``None`` means that the server ignores the header, as RFC 9110 demands for a header that it does not support.
-
-    Raises
-    ------
-    RangeNotSatisfiable
-        The range lies outside the file.
-    """
-    match = RANGE.match(header.replace(" ", ""))
-    if match is None or match.groups() == ("", ""):
-        return None
-    first, last = match.groups()
-    if first == "":  # the last bytes of the file
-        start, stop = max(size - int(last), 0), size
-    else:
-        start, stop = int(first), min(int(last) + 1, size) if last else size
-        if last and int(last) < int(first):
-            return None
-    if start >= size or stop <= start:
-        raise RangeNotSatisfiable(
-            "The range lies outside the file.", expected=f"bytes within 0-{size - 1}", got=header[:60], size=size
-        )
-    return start, stop - start
 
 
 def _published_files(row: JobRow) -> list[Json]:

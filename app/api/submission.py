@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import uuid
 from typing import Annotated, Any
 
 import anyio
@@ -25,6 +24,7 @@ from app.contract.errors import (
     UploadTooLarge,
 )
 from app.contract.params import JobParams
+from app.jobs.job_ids import new_job_id
 from app.jobs.rows import JobRow
 from app.jobs.storage_keys import job_prefix
 
@@ -70,14 +70,18 @@ SUBMIT_BODY: dict[str, Any] = {
 
 LOCATION_HEADER = {"Location": {"description": "Path of the job.", "schema": {"type": "string"}}}
 
+PRINTABLE = r"^[^\x00-\x1f\x7f]+$"
+"""Text without control characters; PostgreSQL stores no NUL."""
+
 IdempotencyKey = Annotated[
     str | None,
     Header(
         alias="Idempotency-Key",
         min_length=1,
         max_length=200,
-        description="Any text that is unique to this submission. A retry with the same key, files and parameters "
-        "returns the job of the first request and makes no second job.",
+        pattern=PRINTABLE,
+        description="Any printable text that is unique to this submission. A retry with the same key, files and "
+        "parameters returns the job of the first request and makes no second job.",
     ),
 ]
 
@@ -112,7 +116,7 @@ async def submit(
     A 503 `broker_unavailable` has a `job_id` and a `Location`. That job is stored and runs as soon as the queue
     answers again, so watch it and do not submit it again.
     """
-    job_id = uuid.uuid4().hex
+    job_id = new_job_id()
     is_new = False
     try:
         upload = await receive(

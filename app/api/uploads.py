@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
+from app.api.byte_range import read_number
 from app.api.multipart import Event, FormParser, unreadable_form
 from app.api.problem_details import validation_problem
 from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
@@ -72,7 +73,7 @@ async def receive(
     receiver = _FormReceiver(blobs, job_id, max_file_bytes)
     try:
         parser = FormParser(request.headers.get("content-type"))
-        if int(request.headers.get("content-length") or 0) > form_limit:
+        if _declared_size(request) > form_limit:
             raise upload_too_large("the form", form_limit)
         async for chunk in request.stream():
             count(len(chunk))
@@ -84,6 +85,12 @@ async def receive(
         raise
     finally:
         await receiver.abort()
+
+
+def _declared_size(request: Request) -> int:
+    """Return the ``Content-Length`` in bytes, or 0 if the request does not tell it."""
+    declared = request.headers.get("content-length", "")
+    return read_number(declared) if declared.isascii() and declared.isdigit() else 0
 
 
 class _FormReceiver:

@@ -8,12 +8,19 @@ import pytest
 
 from app.jobs.settings import Settings
 from tests.app.harness import KEYS, Broker, running_broker, running_gateway
+from tests.app.postgres_server import running_postgres
 
 
 @pytest.fixture(scope="session")
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
     with running_broker(tmp_path_factory.mktemp("broker")) as broker:
         yield broker
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    with running_postgres() as url:
+        yield url
 
 
 @pytest.fixture(scope="module")

@@ -5,7 +5,7 @@ import hashlib
 import httpx
 import pytest
 
-from app.api.results import parse_range
+from app.api.byte_range import parse_range
 from app.contract.errors import RangeNotSatisfiable
 from app.jobs.settings import Settings
 from tests.app.harness import check_problem, fail, finish, post
@@ -68,7 +68,9 @@ def test_not_modified(client: httpx.Client, job: str, tag: str) -> None:
 @pytest.mark.parametrize(
     ("header", "start", "stop"),
     [("bytes=0-9", 0, 10), ("bytes=5000000-", 5_000_000, len(DATA)), ("bytes=-7", len(DATA) - 7, len(DATA)),
-     ("bytes=10-99999999", 10, len(DATA)), ("bytes=-99999999", 0, len(DATA))],
+     ("bytes=10-99999999", 10, len(DATA)), ("bytes=-99999999", 0, len(DATA)),
+     (f"bytes=-{'9' * 5000}", 0, len(DATA)), (f"bytes=7-{'9' * 5000}", 7, len(DATA)),
+     (f"bytes={'0' * 5000}3-9", 3, 10)],
 )  # fmt: skip
 def test_ranges(client: httpx.Client, job: str, header: str, start: int, stop: int) -> None:
     response = client.get(f"{job}/results/stress.vtu", headers={"Range": header})
@@ -84,7 +86,7 @@ def test_ranges_to_ignore(client: httpx.Client, job: str, headers: dict[str, str
     assert (response.status_code, len(response.content)) == (200, len(DATA))
 
 
-@pytest.mark.parametrize("header", [f"bytes={len(DATA)}-", "bytes=-0"])
+@pytest.mark.parametrize("header", [f"bytes={len(DATA)}-", "bytes=-0", f"bytes={'9' * 5000}-"])
 def test_range_outside(client: httpx.Client, job: str, header: str) -> None:
     response = client.get(f"{job}/results/stress.vtu", headers={"Range": header})
     check_problem(response, 416, "range_not_satisfiable")

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import shutil
-import subprocess
 import threading
 import uuid
 from collections.abc import Iterator
@@ -20,8 +17,6 @@ from app.jobs.statistics import count_by_state, run_time_by_state
 from app.jobs.store import JobStore
 from tests.app.harness import new_row
 
-POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
-
 
 class Clock:
     def __init__(self) -> None:
@@ -29,42 +24,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def postgres_command(folder: Path, *command: str) -> list[str]:
-    """Return a command that runs as ``nobody`` if this process is root, because the server refuses root."""
-    if os.geteuid() != 0:
-        return list(command)
-    return ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", *command]
-
-
-@pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    if not POSTGRES:
-        pytest.skip("no PostgreSQL server binary under /usr/lib/postgresql")
-    if os.geteuid() == 0 and shutil.which("setpriv") is None:
-        pytest.skip("PostgreSQL does not run as root and there is no setpriv")
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
-    folder = Path("/tmp") / f"vertebra-pg-{uuid.uuid4().hex[:8]}"  # the user nobody cannot enter pytest's folders
-    folder.mkdir(mode=0o700)
-    if os.geteuid() == 0:
-        os.chown(folder, 65534, 65534)
-    binaries = POSTGRES[-1].parent
-    data = str(folder / "data")
-    options = f"-c listen_addresses='' -c unix_socket_directories={folder} -c fsync=off"
-    quiet = {"check": True, "stdout": subprocess.DEVNULL, "cwd": "/"}
-    try:
-        subprocess.run(
-            postgres_command(folder, str(binaries / "initdb"), "-D", data, "-U", "test", "-A", "trust", "-N"), **quiet
-        )
-        control = [str(binaries / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log")]
-        subprocess.run(postgres_command(folder, *control, "-o", options, "start"), **quiet)
-        try:
-            yield f"postgresql://test@/postgres?host={folder}"
-        finally:
-            subprocess.run(postgres_command(folder, *control, "-m", "immediate", "stop"), **quiet)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
