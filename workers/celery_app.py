@@ -21,7 +21,7 @@ app = Celery("vertebra-workers", broker=settings.broker, include=["workers.tasks
 app.conf.update(
     task_ignore_result=True,  # the job row holds the result
     task_default_queue=QUEUE_NAME,
-    task_acks_late=True,
+    task_acks_late=False,  # a late one that fails leaves the worker deaf; the row is the truth
     task_reject_on_worker_lost=False,  # the job row counts attempts; the broker counts none
     task_track_started=False,
     worker_pool="prefork",  # the other pools ignore time limits without a warning

@@ -204,6 +204,17 @@ def test_a_running_job_survives_the_broker(client: httpx.Client, broker: Broker)
     assert ended(client, submit(client, "ok"))["state"] == "succeeded"
 
 
+@pytest.mark.usefixtures("worker")
+def test_a_worker_hears_again_after_a_job_ended_while_the_broker_was_away(client: httpx.Client, broker: Broker) -> None:
+    path = submit(client, "sleep 3")
+    running(client, path)
+    broker.stop()
+    assert ended(client, path)["state"] == "succeeded"
+    broker.start()
+    next_path = submit(client, "ok")
+    wait_for(lambda: client.get(next_path).json()["state"] == "succeeded", "the next job", 45.0)
+
+
 def test_a_worker_killed_mid_job_is_replaced(
     client: httpx.Client, settings: Settings, worker: int, tmp_path: Path
 ) -> None:
