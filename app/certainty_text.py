@@ -48,6 +48,7 @@ def _outline(outline: Mapping[str, Any]) -> str:
         ("at the inferior {:.0%}", outline["inferior_endplate_edge"]),
         ("height {:.2f} of the distance of the bodies", outline["height_ratio"]),
         ("{:.0%} as dense as metal or cement", outline["dense_share"] or None),
+        ("load axis within {:.1f}°", outline["load_axis_uncertainty_deg"]),
         ("least sure at the {}", words(outline["worst_place"])),
     ]
     measured = [text.format(value) for text, value in parts if value is not None]

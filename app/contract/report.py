@@ -54,6 +54,10 @@ class Geometry(Section):
 
     volume_mm3: Positive = Field(description="Volume of the finite-element mesh, mm³.")
     surface_area_mm2: Positive = Field(description="Area of the outer surface, mm².")
+    load_axis_ras: Position = Field(
+        description="The vertebra's own cranio-caudal axis, a unit vector that points cranially, RAS+: the bisector of "
+        "the mean normals of the endplates. The load acts against it."
+    )
 
 
 class SurfaceFit(Section):

@@ -45,6 +45,10 @@ class Outline(Section):
     expected_nmae_percent: Positive = Field(
         description="Expected mean absolute error of the von Mises stress that the outline causes, percent of the peak."
     )
+    load_axis_uncertainty_deg: Positive = Field(
+        description="Of 10 such outlines, 9 turn the axis of the load by at most this angle, degrees, from that of a "
+        "reference mask. The expected error of the stress includes it."
+    )
     uncertain: bool = Field(
         description="That error is above the limit, the views disagree, or a disc, cement or metal is in it: check "
         "the mask, or send one."

@@ -30,6 +30,7 @@ OUTLINE = Outline(
     dense_share=0.0,
     worst_place="superior_endplate",
     expected_nmae_percent=1.5,
+    load_axis_uncertainty_deg=1.6,
     uncertain=False,
 )
 ROW = [
@@ -87,7 +88,7 @@ def report(**changes: Any) -> Report:
         "expected_error": ExpectedError(outline_percent=1.5, surrogate_percent=0.6, total_percent=1.6),
         "frame": "NIfTI RAS+ mm",
         "stress": stress,
-        "geometry": Geometry(volume_mm3=40_000.0, surface_area_mm2=9_000.0),
+        "geometry": Geometry(volume_mm3=40_000.0, surface_area_mm2=9_000.0, load_axis_ras=(0.0, 0.0, 1.0)),
         "segmentation": SEGMENTATION,
         "fit": SurfaceFit(mean_mm=0.1, p95_mm=0.3, max_mm=1.5),
         "mesh": MeshQuality(

@@ -19,7 +19,7 @@ def test_warnings_level_outline_and_error_come_before_the_numbers() -> None:
         "level      verified; by the ribs L1; confidence 97%",
         "vertebra   segmented at (1, -20, 300); T12 to L2 in the scan",
         "outline    two views agree, Dice 0.96; edge at the superior endplate 91%; at the inferior 87%; height 0.98 of "
-        "the distance of the bodies; least sure at the superior endplate",
+        "the distance of the bodies; load axis within 1.6°; least sure at the superior endplate",
         "error      expected 1.60 % of the peak: outline 1.50 %, surrogate 0.60 %",
         "",
         "99th percentile         0.521 MPa, in the body 0.544 MPa",

@@ -28,6 +28,11 @@ SWALLOWED_RATIO = 1.0
 """A body is not as tall as the distance of the bodies: then a disc was swallowed, or a neighbour's endplate."""
 LARGEST_DENSE_SHARE = 0.1
 """With more cement or metal in the body than that, the outline and the homogeneous bone are both in doubt."""
+AXIS_DEGREES_PER_PERCENT = 1.1
+"""Bound of the error of the load's axis, degrees, per percent of expected error of the stress. Of 33 outlines (7 real
+vertebrae of three people whom the segmenter had not seen, 26 synthesised) 90 % lie below; half below 0.6. The rank
+correlation of both errors is 0.56; that of the axis with the spread of three ways to measure it (endplates' rims,
+planes, position of the body) is 0.19. The error of the axis itself: median 1.0, 90 % below 2.4 degrees."""
 ACROSS_MM = 1.5
 """The probability is read so far inside and outside a node: where it falls little, the surface is least sure."""
 
@@ -99,6 +104,7 @@ def judge_outline(evidence: Evidence, points: Floats, template: Template, law: O
         dense_share=round(dense, 3),
         worst_place=REGIONS[_least_sure_region(evidence.first, points, template)],
         expected_nmae_percent=round(expected, 2),
+        load_axis_uncertainty_deg=round(AXIS_DEGREES_PER_PERCENT * expected, 1),
         uncertain=expected > law.limit or views.dice < LEAST_VIEW_DICE or swallowed or dense > LARGEST_DENSE_SHARE,
     )
 

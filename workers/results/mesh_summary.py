@@ -6,13 +6,19 @@ import numpy as np
 
 from app.contract.report import Geometry, MeshQuality, SurfaceFit
 from models.types import Floats
+from workers.fem.loads import cranio_caudal_axis
 from workers.geometry.tetrahedra import mean_ratio, min_dihedral_degrees
 from workers.results.stressed_mesh import StressedMesh
 
 
 def summarise_geometry(mesh: StressedMesh) -> Geometry:
-    """Measure volume and surface area of a mesh."""
-    return Geometry(volume_mm3=float(mesh.volumes.sum()), surface_area_mm2=float(mesh.surface.areas.sum()))
+    """Measure volume, surface area and the load's axis of a mesh."""
+    axis = cranio_caudal_axis(mesh.points, mesh.template.superior, mesh.template.inferior)
+    return Geometry(
+        volume_mm3=float(mesh.volumes.sum()),
+        surface_area_mm2=float(mesh.surface.areas.sum()),
+        load_axis_ras=(float(axis[0]), float(axis[1]), float(axis[2])),
+    )
 
 
 def summarise_quality(mesh: StressedMesh) -> MeshQuality:

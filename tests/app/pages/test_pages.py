@@ -144,7 +144,8 @@ def test_warnings_level_outline_and_error_come_before_the_numbers(
         "Level: L1, verified. Counted down from the lowest rib it is L1. Confidence 97 %.",
         "Outline: by the networks, within the limit. Two views of the body agree with a Dice of 0.96. The image has an "
         "edge from bone to disc along 91 % of the superior endplate and 87 % of the inferior endplate. The "
-        "height of the body is 0.98 of the distance of the bodies. It is least sure at: superior endplate.",
+        "height of the body is 0.98 of the distance of the bodies. It turns the axis of the load by at most 1.6° "
+        "(9 of 10 such outlines). It is least sure at: superior endplate.",
         "Expected error of the stress: 1.6 % of the peak on average. The outline alone causes 1.5 %. The surrogate "
         "alone causes 0.6 %.",
         "99th percentile, body\t0.544 MPa",

@@ -53,6 +53,7 @@ def test_a_plain_outline_is_sure(scene):
     assert outline.superior_endplate_edge > 0.9
     assert outline.dense_share == 0.0
     assert outline.expected_nmae_percent < LAW.limit
+    assert outline.load_axis_uncertainty_deg == pytest.approx(1.1 * outline.expected_nmae_percent, abs=0.06)
     assert not outline.uncertain
     refuse_uncertain(outline, LAW.limit)
 

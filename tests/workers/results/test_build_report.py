@@ -68,6 +68,7 @@ def test_means_and_volume_are_exact_for_a_linear_field(report):
     assert overall.mean_mpa == pytest.approx(1 + 0.1 * 6 + 0.01 * 12 + 0.001 * 9, rel=1e-12)
     assert overall.volume_mm3 == pytest.approx(VOLUME, rel=1e-12)
     assert report.geometry.volume_mm3 == pytest.approx(VOLUME, rel=1e-12)
+    assert report.geometry.load_axis_ras == pytest.approx((0.0, 0.0, 1.0), abs=1e-12)
     assert report.geometry.surface_area_mm2 == pytest.approx(2 * (24 * 18 + 18 * 12 + 24 * 12), rel=1e-12)
     assert set(report.stress.regions) == {REGIONS[k] for k in (0, 1, 2, 5)}
     assert sum(row.volume_mm3 for row in report.stress.regions.values()) == pytest.approx(VOLUME)

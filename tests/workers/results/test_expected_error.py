@@ -15,6 +15,7 @@ OUTLINE = Outline(
     dense_share=0.0,
     worst_place="body",
     expected_nmae_percent=1.6,
+    load_axis_uncertainty_deg=1.3,
     uncertain=False,
 )
 PREDICTION = Prediction(

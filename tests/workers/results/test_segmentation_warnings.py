@@ -28,7 +28,9 @@ def section(**changes) -> Segmentation:
 def outline(**changes) -> Outline:
     values = {"worst_place": "superior_endplate", "expected_nmae_percent": 1.5, "uncertain": False, "height_ratio": 0.8}
     edges = {"superior_endplate_edge": 0.9, "inferior_endplate_edge": 0.9}
-    return Outline(**values | edges | {"view_dice": 0.95, "dense_share": 0.0} | changes)
+    return Outline(
+        **values | edges | {"view_dice": 0.95, "dense_share": 0.0, "load_axis_uncertainty_deg": 1.6} | changes
+    )
 
 
 def test_a_verified_level_and_a_sure_outline_need_no_warning():
