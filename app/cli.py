@@ -97,7 +97,7 @@ def _gateway(_: argparse.Namespace) -> int:
     settings = _settings()
     settings.check_bind()
     settings.require_broker()
-    return _replace_process(gateway_command(settings, settings.port))
+    return _replace_process(gateway_command(settings))
 
 
 def _worker(_: argparse.Namespace) -> int:

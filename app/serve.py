@@ -6,14 +6,15 @@ import fcntl
 import logging
 import os
 import signal
+import socket
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 
-from app.broker import EmbeddedBroker, free_port
+from app.broker import EmbeddedBroker
 from app.jobs.row_maintenance import release_all
 from app.jobs.settings import QUEUE_NAME, Settings, SettingsError
 from app.jobs.store import open_store
@@ -23,6 +24,9 @@ log = logging.getLogger(__name__)
 
 ROOT = Path(__file__).resolve().parents[1]
 """Folder that holds the packages ``app`` and ``workers``."""
+
+BACKLOG = 2048
+"""Connections that wait while the gateway starts; the default of uvicorn."""
 
 READY_TIMEOUT_S = 5.0
 GRACEFUL_SHUTDOWN_S = 5
@@ -42,27 +46,28 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     Raises
     ------
     SettingsError
-        A setting is unsafe, or another `serve` uses the data folder.
+        A setting is unsafe, another `serve` uses the data folder, or another program uses the port.
     """
     settings.check_bind()
-    with _lock(settings.data_dir):
-        port = settings.port or free_port(settings.host)
+    with _lock(settings.data_dir), listen(settings.host, settings.port) as listener:
+        port = listener.getsockname()[1]
         embedded = EmbeddedBroker.prepare(settings.data_dir / "broker") if settings.broker_url is None else None
         environment = _environment(settings, port, embedded)
         if embedded is not None and settings.database_url is None:
             _release_unfinished(settings)
-        supervisor = Supervisor(_children(settings, port, embedded, environment))
+        supervisor = Supervisor(_children(settings, listener, embedded, environment))
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, supervisor.end)
         url = f"http://{_reachable_host(settings.host)}:{port}"
         supervisor.run(lambda: is_ready(url), lambda: announce(url))
 
 
-def gateway_command(settings: Settings, port: int) -> list[str]:
-    """Return the command line of a gateway."""
+def gateway_command(settings: Settings, address: Sequence[str] = ()) -> list[str]:
+    """Return the command line of a gateway. The ``address`` options say where it listens, by default host and port."""
     return [
         sys.executable, "-m", "uvicorn", "--factory", "app.application:create_app",
-        "--host", settings.host, "--port", str(port), "--log-level", settings.log_level.lower(),
+        *(address or ("--host", settings.host, "--port", str(settings.port))),
+        "--log-level", settings.log_level.lower(),
         "--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SHUTDOWN_S), "--no-server-header",
     ]  # fmt: skip
 
@@ -76,6 +81,32 @@ def worker_command(settings: Settings) -> list[str]:
     ]  # fmt: skip
 
 
+def listen(host: str, port: int) -> socket.socket:
+    """Return a socket that listens on a port; 0 means a free one.
+
+    The gateway inherits the socket. So the port is this service's own before anything starts, nobody else can answer
+    there while the gateway starts again, and an occupied port is known at once.
+
+    Raises
+    ------
+    SettingsError
+        The address is not one of this machine, or another program uses the port.
+    """
+    try:
+        family, _, _, _, address = socket.getaddrinfo(
+            host or "0.0.0.0", port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )[0]
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)  # type: ignore[arg-type]
+    except OSError as error:
+        raise SettingsError(
+            f"The gateway cannot listen on {host}, port {port} ({error.strerror}). Stop the program that uses the port, "
+            "or set VERTEBRA_PORT to another one (0 means a free one) and VERTEBRA_HOST to an address of this machine."
+        ) from error
+    # uvicorn takes an inherited socket for a local one and leaves Nagle's algorithm on; connections inherit this option
+    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    return listener
+
+
 def is_ready(url: str) -> bool:
     """Return whether the service at a URL can accept and run jobs."""
     try:
@@ -85,10 +116,11 @@ def is_ready(url: str) -> bool:
 
 
 def _children(
-    settings: Settings, port: int, embedded: EmbeddedBroker | None, environment: dict[str, str]
+    settings: Settings, listener: socket.socket, embedded: EmbeddedBroker | None, environment: dict[str, str]
 ) -> list[Child]:
     worker = Child("worker", worker_command(settings), environment)
-    gateway = Child("gateway", gateway_command(settings, port), environment)
+    command = gateway_command(settings, ("--fd", str(listener.fileno())))
+    gateway = Child("gateway", command, environment, inherited=(listener.fileno(),))
     if embedded is None:
         return [worker, gateway]
     worker.wait_for = gateway.wait_for = embedded.answers
@@ -120,13 +152,18 @@ def _release_unfinished(settings: Settings) -> None:
 def _lock(data_dir: Path) -> Iterator[None]:
     """Hold the lock of a data folder. Raise `SettingsError` if another `serve` holds it."""
     data_dir.mkdir(parents=True, exist_ok=True)
-    with (data_dir / "serve.lock").open("w") as lock:
+    with (data_dir / "serve.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
+            lock.seek(0)
             raise SettingsError(
-                f"Another `vertebra-stress serve` uses {data_dir}. Stop it, or set VERTEBRA_DATA_DIR to another folder."
+                f"Another `vertebra-stress serve` (process {lock.read() or 'unknown'}) uses {data_dir}. Stop it, or "
+                "set VERTEBRA_DATA_DIR to another folder."
             ) from error
+        lock.truncate(0)
+        lock.write(str(os.getpid()))
+        lock.flush()
         yield
 
 

@@ -39,6 +39,8 @@ class Child:
         Signal that the kernel sends to the process when the supervisor itself is killed.
     wait_for
         The process starts only when this function returns true.
+    inherited
+        File descriptors that the process inherits, with the same numbers.
     """
 
     name: str
@@ -48,6 +50,7 @@ class Child:
     stop_within_s: float = 10.0
     orphan_signal: int = signal.SIGKILL
     wait_for: Callable[[], bool] = lambda: True
+    inherited: tuple[int, ...] = ()
     process: subprocess.Popen[bytes] | None = field(default=None, init=False)
     started_at: float = field(default=0.0, init=False)
     pause_s: float = field(default=FIRST_PAUSE_S, init=False)
@@ -59,6 +62,7 @@ class Child:
             self.command,
             env=dict(self.environment),
             stdin=subprocess.DEVNULL,
+            pass_fds=self.inherited,
             start_new_session=True,
             preexec_fn=partial(die_with_parent, os.getpid(), self.orphan_signal),
         )

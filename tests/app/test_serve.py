@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 
 import httpx
@@ -17,6 +20,7 @@ import pytest
 
 from app import cli
 from app.jobs.parent_death import die_with_parent
+from app.serve import listen
 from tests.app.harness import PATIENCE_S, ROOT, kill_group, wait_for
 
 # The worker of `serve` runs the fake pipeline: Celery loads another module, and nothing else differs.
@@ -47,7 +51,7 @@ class Service:
 
 
 @contextmanager
-def serving(data_dir: Path) -> Iterator[Service]:
+def serving(data_dir: Path, **settings: str) -> Iterator[Service]:
     log = data_dir.parent / "serve.log"
     kept = {name: value for name, value in os.environ.items() if not name.startswith("VERTEBRA_")}
     environment = kept | {
@@ -58,6 +62,7 @@ def serving(data_dir: Path) -> Iterator[Service]:
         "VERTEBRA_RECONCILE_EVERY_S": "0.5",
         "PYTHONPATH": str(ROOT),
         "TMPDIR": str(data_dir.parent),
+        **settings,
     }
     with log.open("ab") as out:
         offset = out.tell()
@@ -114,7 +119,7 @@ def test_serve_from_start_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[
             text=True,
         )
         assert second.returncode == 1
-        assert "Another `vertebra-stress serve`" in second.stderr
+        assert f"Another `vertebra-stress serve` (process {service.process.pid})" in second.stderr
 
         for part in ("fake_worker", "valkey-server", "uvicorn"):
             victim = service.child(part)
@@ -128,6 +133,48 @@ def test_serve_from_start_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[
         service.process.send_signal(signal.SIGTERM)
         assert service.process.wait(PATIENCE_S) == 0
         assert none_left(descendants)
+
+
+class ReadyForAll(BaseHTTPRequestHandler):
+    """Another service, which says that it is ready whatever the path is."""
+
+    def do_GET(self) -> None:
+        self.send_response(200)
+        self.end_headers()
+
+    def log_message(self, *_: object) -> None:
+        pass
+
+
+@pytest.fixture
+def occupied_port() -> Iterator[int]:
+    with HTTPServer(("127.0.0.1", 0), ReadyForAll) as other:
+        threading.Thread(target=other.serve_forever, daemon=True).start()
+        yield other.server_port
+        other.shutdown()
+
+
+def test_serve_announces_nothing_on_a_port_of_another_service(tmp_path: Path, occupied_port: int) -> None:
+    with (
+        pytest.raises(AssertionError, match=f"cannot listen on 127.0.0.1, port {occupied_port}"),
+        serving(tmp_path / "data", VERTEBRA_PORT=str(occupied_port)) as service,
+    ):
+        pytest.fail(f"ready at {service.url}, which is another service")
+    assert not (tmp_path / "data" / "broker").exists()  # nothing has started
+
+
+def test_the_port_stays_with_serve_while_the_gateway_starts_again(tmp_path: Path) -> None:
+    with serving(tmp_path / "data") as service:
+        for _ in range(3):
+            service.child("uvicorn").kill()
+            assert httpx.get(f"{service.url}/health/live", timeout=PATIENCE_S).json() == {"status": "ok"}
+
+
+def test_a_listener_sends_small_answers_at_once() -> None:
+    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+        connection = listener.accept()[0]
+        with connection:
+            assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0
 
 
 def test_serve_killed_mid_job_leaves_no_process_and_loses_no_job(tmp_path: Path) -> None:

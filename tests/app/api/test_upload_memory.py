@@ -65,10 +65,10 @@ class Watch:
 
 @pytest.fixture
 def gateway(broker: Broker, tmp_path: Path) -> Iterator[tuple[str, int]]:
-    settings = Settings(data_dir=tmp_path, broker_url=broker.url)
     port = free_port("127.0.0.1")
+    settings = Settings(data_dir=tmp_path, broker_url=broker.url, port=port)
     process = subprocess.Popen(
-        gateway_command(settings, port),
+        gateway_command(settings),
         cwd=ROOT,
         env=environment(settings),
         start_new_session=True,
