@@ -96,11 +96,12 @@ def listen(host: str, port: int) -> socket.socket:
         family, _, _, _, address = socket.getaddrinfo(
             host or "0.0.0.0", port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
         )[0]
-        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)  # type: ignore[arg-type]
+        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
     except OSError as error:
         raise SettingsError(
-            f"The gateway cannot listen on {host}, port {port} ({error.strerror}). Stop the program that uses the port, "
-            "or set VERTEBRA_PORT to another one (0 means a free one) and VERTEBRA_HOST to an address of this machine."
+            f"The gateway cannot listen on {host}, port {port} ({error.strerror}). Stop the program that uses the "
+            "port, or set VERTEBRA_PORT to another one (0 means a free one) and VERTEBRA_HOST to an address of this "
+            "machine."
         ) from error
     # uvicorn takes an inherited socket for a local one and leaves Nagle's algorithm on; connections inherit this option
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
