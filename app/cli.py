@@ -1,4 +1,4 @@
-"""The command line: ``vertebra-stress serve | gateway | worker | submit | demo``."""
+"""The command line: ``vertebra-stress serve | gateway | worker | submit | demo | keys``."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from app.client import Client, JobFailedError, ProblemError
 from app.demo import DemoError, service, synthetic_ct
 from app.job_arguments import add_job_arguments, job_request
 from app.jobs.settings import Settings, SettingsError
+from app.key_commands import add_key_commands
 from app.report_text import summary
 from app.serve import ROOT, gateway_command, serve, worker_command
 
@@ -70,6 +71,7 @@ def _parser() -> argparse.ArgumentParser:
         add_job_arguments(command, needs_ct=run is _submit)
         _add_service_arguments(command)
         command.set_defaults(run=run)
+    add_key_commands(commands)
     return parser
 
 

@@ -9,10 +9,9 @@ from typing import Any
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from app.api.auth import TenantDep
+from app.api.auth import AUTH_ERRORS, ReadTenant
 from app.api.problem_details import error_responses
 from app.api.services import ServicesDep
-from app.contract.errors import Unauthorized
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix="/v1/models", tags=["models"])
@@ -34,8 +33,8 @@ class ModelList(BaseModel):
     models: list[ModelBundle] = Field(description="The bundles; an empty list if none is installed.")
 
 
-@router.get("", summary="List model bundles", responses=error_responses(Unauthorized))
-def list_models(services: ServicesDep, _tenant: TenantDep) -> ModelList:
+@router.get("", summary="List model bundles", responses=error_responses(*AUTH_ERRORS))
+def list_models(services: ServicesDep, _tenant: ReadTenant) -> ModelList:
     """Return the manifest of every model bundle."""
     bundles = []
     for path in sorted(services.settings.models_dir.glob("*/manifest.json")):

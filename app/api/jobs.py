@@ -10,11 +10,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
-from app.api.auth import TenantDep
+from app.api.auth import AUTH_ERRORS, ReadTenant, SubmitTenant
 from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState, job_from_row
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
-from app.contract.errors import InvalidParameters, JobNotFound, Unauthorized
+from app.contract.errors import InvalidParameters, JobNotFound
 from app.jobs.job_ids import JOB_ID, is_job_id
 from app.jobs.rows import JobRow
 from app.jobs.storage_keys import job_prefix
@@ -38,10 +38,10 @@ def check_job_id(text: str) -> str:
 JobId = Annotated[str, Path(description="Identifier of the job.", examples=[EXAMPLE_ID]), AfterValidator(check_job_id)]
 
 
-@router.get("", summary="List jobs", responses=error_responses(Unauthorized, InvalidParameters))
+@router.get("", summary="List jobs", responses=error_responses(*AUTH_ERRORS, InvalidParameters))
 def list_jobs(
     services: ServicesDep,
-    tenant: TenantDep,
+    tenant: ReadTenant,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs a page.")] = 50,
     cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")] = None,
@@ -53,8 +53,8 @@ def list_jobs(
     return JobPage(jobs=jobs, next_cursor=_encode_cursor(rows[limit - 1]) if has_more else None)
 
 
-@router.get("/{job_id}", summary="Watch a job", responses=error_responses(Unauthorized, JobNotFound, InvalidParameters))
-def get_job(job_id: JobId, services: ServicesDep, tenant: TenantDep) -> Job:
+@router.get("/{job_id}", summary="Watch a job", responses=error_responses(*AUTH_ERRORS, JobNotFound, InvalidParameters))
+def get_job(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> Job:
     """Return the state of a job. Poll it about once a second."""
     return job_from_row(find_job(services, tenant, job_id), services.settings.max_attempts)
 
@@ -65,10 +65,10 @@ def get_job(job_id: JobId, services: ServicesDep, tenant: TenantDep) -> Job:
     summary="Delete a job",
     responses={
         204: {"description": "The job is deleted."},
-        **error_responses(Unauthorized, JobNotFound, InvalidParameters),
+        **error_responses(*AUTH_ERRORS, JobNotFound, InvalidParameters),
     },
 )
-def delete_job(job_id: JobId, services: ServicesDep, tenant: TenantDep) -> None:
+def delete_job(job_id: JobId, services: ServicesDep, tenant: SubmitTenant) -> None:
     """Delete a job, its input and its results. This cancels a queued or running job."""
     if not services.store.delete(tenant, job_id):
         raise job_not_found()

@@ -64,6 +64,8 @@ def problem_response(request: Request, error: VertebraError) -> Response:
     headers: dict[str, str] = {}
     if isinstance(error, Unavailable):
         headers["Retry-After"] = str(RETRY_AFTER_S)
+    if "retry_after" in error.extra:
+        headers["Retry-After"] = str(error.extra["retry_after"])
     if isinstance(error, Unauthorized):
         headers["WWW-Authenticate"] = "Bearer"
     if "location" in error.extra:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Path, Request, Response
 from fastapi.responses import StreamingResponse
 
-from app.api.auth import TenantDep
+from app.api.auth import AUTH_ERRORS, ReadTenant
 from app.api.byte_range import parse_range
 from app.api.job_schemas import JOBS_PATH
 from app.api.jobs import JobId, find_job
@@ -22,7 +22,6 @@ from app.contract.errors import (
     RangeNotSatisfiable,
     ResultNotFound,
     StorageUnavailable,
-    Unauthorized,
 )
 from app.jobs.rows import JobRow, Json
 from app.jobs.storage_keys import results_prefix
@@ -38,7 +37,7 @@ HTML_POLICY = (
 )
 """A result page may run its own scripts, but it does not get this server's origin or the network."""
 
-LIST_ERRORS = (Unauthorized, JobNotFound, JobNotFinished, InvalidParameters)
+LIST_ERRORS = (*AUTH_ERRORS, JobNotFound, JobNotFinished, InvalidParameters)
 BINARY = {"type": "string", "format": "binary"}
 FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file.", "content": {"application/octet-stream": {"schema": BINARY}}},
@@ -49,7 +48,7 @@ FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
 
 
 @router.get("/{job_id}/results", summary="List results", responses=error_responses(*LIST_ERRORS))
-def list_results(job_id: JobId, services: ServicesDep, tenant: TenantDep) -> ResultList:
+def list_results(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> ResultList:
     """Return name, media type, size, hash and URL of every file that the job has published.
 
     A succeeded job has all its results. A failed job has the pictures that explain why it was refused, if there are
@@ -71,7 +70,7 @@ def get_result(
     name: Annotated[str, Path(description="File name of the result.", examples=["stress.vtu"])],
     request: Request,
     services: ServicesDep,
-    tenant: TenantDep,
+    tenant: ReadTenant,
     if_none_match: Annotated[str | None, Header(description="ETags that the client has.")] = None,
     range_: Annotated[str | None, Header(alias="Range", description="One byte range, `bytes=first-last`.")] = None,
     if_range: Annotated[str | None, Header(description="Use `Range` only if this is the current ETag.")] = None,

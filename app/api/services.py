@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from app.api.metrics import RequestMetrics
+from app.identity.authenticator import Authenticator
 from app.jobs.blobs import BlobStore
 from app.jobs.queue import JobQueue
 from app.jobs.reconciler import Reconciler
@@ -27,6 +28,7 @@ class Services:
     reconciler: Reconciler
     registry: CollectorRegistry
     metrics: RequestMetrics
+    authenticator: Authenticator
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -43,6 +45,7 @@ class Services:
             reconciler=Reconciler(settings, store, blobs, queue),
             registry=registry,
             metrics=RequestMetrics(registry, store),
+            authenticator=Authenticator(settings, store.engine),
         )
 
     def close(self) -> None:

@@ -9,7 +9,7 @@ import anyio
 from fastapi import APIRouter, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from app.api.auth import TenantDep
+from app.api.auth import AUTH_ERRORS, SubmitTenant
 from app.api.job_schemas import JOBS_PATH, Job, job_from_row
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
@@ -20,7 +20,6 @@ from app.contract.errors import (
     IdempotencyConflict,
     InvalidParameters,
     MalformedRequest,
-    Unauthorized,
     UploadTooLarge,
 )
 from app.contract.params import JobParams
@@ -96,7 +95,7 @@ IdempotencyKey = Annotated[
         **error_responses(
             MalformedRequest,
             EmptyUpload,
-            Unauthorized,
+            *AUTH_ERRORS,
             UploadTooLarge,
             InvalidParameters,
             IdempotencyConflict,
@@ -108,7 +107,7 @@ async def submit(
     request: Request,
     response: Response,
     services: ServicesDep,
-    tenant: TenantDep,
+    tenant: SubmitTenant,
     idempotency_key: IdempotencyKey = None,
 ) -> Job:
     """Stream a CT, and optionally a mask of the vertebra, to storage and queue a job.

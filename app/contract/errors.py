@@ -9,6 +9,8 @@
     │   ├── EmptyUpload                400 empty_upload
     │   ├── UploadTooLarge             413 upload_too_large
     │   ├── Unauthorized               401 unauthorized
+    │   ├── Forbidden                  403 forbidden
+    │   ├── TooManyGuesses             429 too_many_guesses
     │   ├── JobNotFound                404 job_not_found
     │   ├── ResultNotFound             404 result_not_found
     │   ├── NotFound                   404 not_found
@@ -144,9 +146,21 @@ class UploadTooLarge(RequestError):
 
 
 class Unauthorized(RequestError):
-    """The request has no API key, or one that the server does not know."""
+    """The request has no credential, or one that the server does not know or that has ended."""
 
-    slug, title, status = "unauthorized", "An API key is required", 401
+    slug, title, status = "unauthorized", "A credential is required", 401
+
+
+class Forbidden(RequestError):
+    """The server knows the credential, but it lacks the scope that the route needs."""
+
+    slug, title, status = "forbidden", "The credential may not do this", 403
+
+
+class TooManyGuesses(RequestError):
+    """Too many unknown credentials came from the client's address, or from all; wait ``retry_after`` seconds."""
+
+    slug, title, status = "too_many_guesses", "Too many unknown credentials", 429
 
 
 class JobNotFound(RequestError):

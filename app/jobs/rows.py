@@ -80,3 +80,20 @@ class WorkerRow(Base):
     software: Mapped[Json]
     started_at: Mapped[float]
     last_seen: Mapped[float]
+
+
+class ApiKeyRow(Base):
+    """An API key of a tenant, without its text: ``digest`` is the SHA-256 of that (`app.identity.key_text`)."""
+
+    __tablename__ = "api_keys"
+    __table_args__ = (Index("ix_api_keys_tenant", "tenant"),)
+
+    id: Mapped[str] = mapped_column(String(12), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(128))
+    name: Mapped[str] = mapped_column(String(128))
+    digest: Mapped[str] = mapped_column(String(64))
+    scopes: Mapped[str] = mapped_column(String(64))
+    created_at: Mapped[float]
+    expires_at: Mapped[float | None]
+    revoked_at: Mapped[float | None]
+    last_used_at: Mapped[float | None]

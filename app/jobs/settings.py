@@ -132,6 +132,11 @@ class Settings(BaseSettings):
         """A worker counts as alive while its last report is at most this old, seconds."""
         return max(SHORTEST_SEEN_S, MISSED_REPORTS * self.heartbeat_s)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a request without a credential is the local tenant's."""
+        return not self.api_keys
+
     def check_bind(self) -> None:
         """Raise `SettingsError` if the gateway would serve other machines without authentication."""
         if self.api_keys or self.allow_anonymous or _is_loopback(self.host):

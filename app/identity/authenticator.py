@@ -1,0 +1,156 @@
+"""Turns the text of a credential into a `Principal`, with a short memory and a limit on guesses."""
+
+from __future__ import annotations
+
+import hmac
+import threading
+import time
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+
+from sqlalchemy import Engine
+
+from app.contract.errors import TooManyGuesses, Unauthorized
+from app.identity.key_store import KeyStore
+from app.identity.key_text import digest
+from app.identity.principal import CLIENT_SCOPES, CredentialEndedError, Principal
+from app.identity.throttle import GuessThrottle
+from app.jobs.settings import LOCAL_TENANT, Settings
+
+CACHE_S = 5.0
+"""A credential is looked up once in this time, seconds: so long a revoked key may still work."""
+
+MOST_CACHED = 4096
+
+LONGEST_CREDENTIAL = 8192
+"""Characters. Tokens of identity providers take 1,000 to 4,000; servers refuse longer headers anyway."""
+
+ANONYMOUS = Principal(LOCAL_TENANT, CLIENT_SCOPES, "anonymous")
+"""Everybody, where the settings let everybody in."""
+
+
+class Authenticator:
+    """Knows the keys of the settings and of the database.
+
+    Parameters
+    ----------
+    settings
+        ``api_keys`` and ``allow_anonymous``.
+    engine
+        See `app.jobs.database.open_database`.
+    """
+
+    def __init__(self, settings: Settings, engine: Engine) -> None:
+        self.keys = KeyStore(engine)
+        self.throttle = GuessThrottle()
+        self.anonymous = ANONYMOUS if settings.is_open else None
+        self._cache = PrincipalCache()
+        self._of_settings = principals_of(settings)
+
+    def cached(self, text: str) -> Principal | None:
+        """Return whom a credential stands for, if it was looked up in the last `CACHE_S` seconds."""
+        return self._cache.get(digest(text))
+
+    def authenticate(self, text: str, address: str) -> Principal:
+        """Return whom a credential stands for.
+
+        Parameters
+        ----------
+        text
+            An API key.
+        address
+            Address of the client, for the limit on guesses.
+
+        Raises
+        ------
+        Unauthorized
+            The credential is unknown, expired or revoked.
+        TooManyGuesses
+            Too many wrong credentials came from this address, or from all.
+        """
+        sent = digest(text)
+        wait_s = self.throttle.begin(address, sent)
+        if wait_s:
+            raise too_many_guesses(wait_s)
+        try:
+            principal = self._find(text, sent)
+        except CredentialEndedError as error:
+            self.throttle.ended(address, sent)
+            raise unauthorized(str(error)) from error
+        if principal is None:
+            self.throttle.failed(address, sent)
+            raise unauthorized("an unknown key")
+        self.throttle.succeeded(address, sent)
+        self._cache.put(sent, principal)
+        return principal
+
+    def _find(self, text: str, sent: str) -> Principal | None:
+        if len(text) > LONGEST_CREDENTIAL:
+            return None
+        return find_digest(self._of_settings, sent) or self.keys.find(text)
+
+
+class PrincipalCache:
+    """Remembers principals by the digest of their credential, for `CACHE_S` seconds and as long as they are live."""
+
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._entries: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
+
+    def get(self, key: str) -> Principal | None:
+        """Return a principal that was put less than `CACHE_S` seconds ago."""
+        now = self._clock()
+        with self._lock:
+            put_at, principal = self._entries.get(key, (0.0, None))
+        fresh = 0.0 <= now - put_at < CACHE_S
+        return principal if principal is not None and fresh and principal.is_live(now) else None
+
+    def put(self, key: str, principal: Principal) -> None:
+        """Remember a principal; the oldest entry is forgotten when the cache is full."""
+        with self._lock:
+            self._entries[key] = (self._clock(), principal)
+            self._entries.move_to_end(key)
+            if len(self._entries) > MOST_CACHED:
+                self._entries.popitem(last=False)
+
+    def drop(self, key: str) -> None:
+        """Forget a principal."""
+        with self._lock:
+            self._entries.pop(key, None)
+
+
+def principals_of(settings: Settings) -> dict[str, Principal]:
+    """Return the principals of the keys in the settings, by the digest of the key."""
+    digests = {digest(key.get_secret_value()): tenant for key, tenant in settings.api_keys.items()}
+    return {sent: Principal(tenant, CLIENT_SCOPES, f"setting:{sent[:12]}") for sent, tenant in digests.items()}
+
+
+def find_digest(principals: Mapping[str, Principal], sent: str) -> Principal | None:
+    """Return the principal of a digest. Every one is compared, so that the time says nothing about them."""
+    found = None
+    for known, principal in principals.items():
+        if hmac.compare_digest(known, sent):
+            found = principal
+    return found
+
+
+def unauthorized(got: str) -> Unauthorized:
+    """Return the error of a request whose credential is absent or not good."""
+    return Unauthorized(
+        "Send an API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`. The operator makes one with "
+        "`vertebra-stress keys create`.",
+        expected="a known API key",
+        got=got,
+    )
+
+
+def too_many_guesses(wait_s: float) -> TooManyGuesses:
+    """Return the error of a client that must wait, whatever its credential is."""
+    return TooManyGuesses(
+        "Too many unknown credentials came from your address, or from all addresses together. Wait, then send a known "
+        "one.",
+        expected="a known credential",
+        got="too many unknown ones before",
+        retry_after=max(1, round(wait_s + 0.5)),
+    )

@@ -1,0 +1,143 @@
+"""The API keys of the database: create, list, rotate, revoke and look up. A key's text is never stored.
+
+Gateways see a change at their next look, `app.identity.authenticator.CACHE_S` later at most.
+"""
+
+from __future__ import annotations
+
+import hmac
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy import CursorResult, Engine, or_, select, update
+from sqlalchemy.orm import Session
+
+from app.identity.key_text import digest, key_id_of, new_key
+from app.identity.principal import CredentialEndedError, Principal, scope_text
+from app.jobs.rows import ApiKeyRow
+
+USE_EVERY_S = 60.0
+"""The time of a key's last use is written at most this often, so that polls do not write."""
+
+
+@dataclass(frozen=True)
+class KeyOwner:
+    """What a new key is for: tenant, a name for people, scopes, and when it ends (seconds since the epoch)."""
+
+    tenant: str
+    name: str
+    scopes: frozenset[str]
+    expires_at: float | None = None
+
+
+class KeyStore:
+    """Reads and writes the rows of API keys.
+
+    Parameters
+    ----------
+    engine
+        See `app.jobs.database.open_database`.
+    clock
+        Returns seconds since the epoch.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+        self._engine = engine
+        self._clock = clock
+
+    def create(self, owner: KeyOwner) -> tuple[ApiKeyRow, str]:
+        """Insert a new key; return its row and its text, which nobody can read again."""
+        key_id, text = new_key()
+        row = ApiKeyRow(
+            id=key_id, tenant=owner.tenant, name=owner.name, digest=digest(text), scopes=scope_text(owner.scopes),
+            created_at=self._clock(), expires_at=owner.expires_at,
+        )  # fmt: skip
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            session.add(row)
+        return row, text
+
+    def list_keys(self, tenant: str | None = None) -> list[ApiKeyRow]:
+        """Return the keys of a tenant or of all, newest first; revoked and expired ones too."""
+        query = select(ApiKeyRow).order_by(ApiKeyRow.created_at.desc(), ApiKeyRow.id)
+        if tenant is not None:
+            query = query.where(ApiKeyRow.tenant == tenant)
+        with Session(self._engine) as session:
+            return list(session.scalars(query))
+
+    def rotate(self, key_id: str, overlap_s: float) -> tuple[ApiKeyRow, str] | None:
+        """Create a key like a live one, which ends after the overlap. Return ``None`` if there is no such live key.
+
+        The new key lasts as long as the old one was meant to.
+        """
+        now = self._clock()
+        old = self._get(key_id)
+        if old is None or state_of(old, now) != "live":
+            return None
+        ends = None if old.expires_at is None else now + old.expires_at - old.created_at
+        made = self.create(KeyOwner(old.tenant, old.name, frozenset(old.scopes.split()), ends))
+        until = now + overlap_s
+        self._update(key_id, expires_at=until if old.expires_at is None else min(until, old.expires_at))
+        return made
+
+    def revoke(self, key_id: str, tenant: str | None = None) -> bool:
+        """End a key at once; return whether there was one that was not revoked. ``tenant`` limits it to its own."""
+        which = [ApiKeyRow.id == key_id, ApiKeyRow.revoked_at.is_(None)]
+        if tenant is not None:
+            which.append(ApiKeyRow.tenant == tenant)
+        with Session(self._engine) as session, session.begin():
+            done = session.execute(update(ApiKeyRow).where(*which).values(revoked_at=self._clock()))
+            return cast("CursorResult[object]", done).rowcount == 1
+
+    def find(self, text: str) -> Principal | None:
+        """Return whom a key stands for; ``None`` if it is unknown.
+
+        Raises
+        ------
+        CredentialEndedError
+            The key has expired or is revoked.
+        """
+        key_id = key_id_of(text)
+        row = self._get(key_id) if key_id else None
+        if row is None or not hmac.compare_digest(row.digest, digest(text)):
+            return None
+        return self._principal(row)
+
+    def find_id(self, key_id: str) -> Principal | None:
+        """Return whom the key with an id stands for: for what the key itself has allowed before. Raises as `find`."""
+        row = self._get(key_id)
+        return None if row is None else self._principal(row)
+
+    def _principal(self, row: ApiKeyRow) -> Principal:
+        now = self._clock()
+        state = state_of(row, now)
+        if state != "live":
+            raise CredentialEndedError(f"the key {row.id}, which is {state}")
+        if row.last_used_at is None or now - row.last_used_at > USE_EVERY_S:
+            self._note_use(row, now)
+        return Principal(row.tenant, frozenset(row.scopes.split()), f"key:{row.id}", row.expires_at)
+
+    def _note_use(self, row: ApiKeyRow, now: float) -> None:
+        old = ApiKeyRow.last_used_at
+        with Session(self._engine) as session, session.begin():
+            session.execute(
+                update(ApiKeyRow)
+                .where(ApiKeyRow.id == row.id, or_(old.is_(None), old < now - USE_EVERY_S))
+                .values(last_used_at=now)
+            )
+
+    def _get(self, key_id: str) -> ApiKeyRow | None:
+        with Session(self._engine) as session:
+            return session.get(ApiKeyRow, key_id)
+
+    def _update(self, key_id: str, **values: float) -> None:
+        with Session(self._engine) as session, session.begin():
+            session.execute(update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(**values))
+
+
+def state_of(row: ApiKeyRow, now: float) -> str:
+    """Return ``live``, ``revoked`` or ``expired``."""
+    if row.revoked_at is not None:
+        return "revoked"
+    return "live" if row.expires_at is None or now < row.expires_at else "expired"

@@ -1,0 +1,133 @@
+"""``vertebra-stress keys``: create, list, rotate and revoke API keys in the database of the settings.
+
+The gateways need no restart: they look a key up again after `app.identity.authenticator.CACHE_S` seconds.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+
+from app.identity.authenticator import CACHE_S
+from app.identity.key_store import KeyOwner, KeyStore, state_of
+from app.identity.principal import SCOPES, parse_scopes
+from app.jobs.database import open_database
+from app.jobs.rows import ApiKeyRow
+from app.jobs.settings import LOCAL_TENANT, Settings, SettingsError
+
+DAY_S = 86400.0
+HOUR_S = 3600.0
+LONGEST_NAME = 128
+"""Characters that the columns for tenant and name hold."""
+
+
+def add_key_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+    """Add the command ``keys`` with its own commands."""
+    text = "create, list, rotate and revoke API keys"
+    keys = commands.add_parser("keys", help=text, description=f"{text.capitalize()}. No restart is needed.")
+    actions = keys.add_subparsers(required=True, metavar="action")
+    create = _add(actions, "create", _create, "create a key and print it; nobody can read it again")
+    create.add_argument("--tenant", default=LOCAL_TENANT, help="whose jobs the key may touch (default %(default)s)")
+    create.add_argument("--name", required=True, help="what the key is for, for people")
+    create.add_argument(
+        "--scopes", default="submit,read", help=f"what it may do, of {', '.join(SCOPES)} (default %(default)s)"
+    )
+    create.add_argument("--days", type=_positive, help="the key ends after so many days (default: never)")
+    listing = _add(actions, "list", _list, "list keys, without their text")
+    listing.add_argument("--tenant", help="only the keys of this tenant")
+    rotate = _add(actions, "rotate", _rotate, "replace a key; the old one still works for a while")
+    rotate.add_argument("id", help="id of the key: the second part of its text")
+    rotate.add_argument(
+        "--overlap-hours", type=_not_negative, default=24.0, help="how long the old key works (default %(default)g)"
+    )
+    revoke = _add(actions, "revoke", _revoke, "end a key")
+    revoke.add_argument("id", help="id of the key: the second part of its text")
+
+
+def _add(
+    actions: argparse._SubParsersAction[argparse.ArgumentParser],
+    name: str,
+    run: Callable[[argparse.Namespace], int],
+    text: str,
+) -> argparse.ArgumentParser:
+    command = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    command.set_defaults(run=run)
+    return command
+
+
+def _create(arguments: argparse.Namespace) -> int:
+    for what, text in (("tenant", arguments.tenant), ("name", arguments.name)):
+        if not text.strip() or len(text) > LONGEST_NAME or not text.isprintable():
+            raise SettingsError(f"--{what} needs 1 to {LONGEST_NAME} printable characters, got {text[:40]!r}.")
+    try:
+        scopes = parse_scopes(arguments.scopes)
+    except ValueError as error:
+        raise SettingsError(f"--scopes: {error}.") from error
+    expires_at = None if arguments.days is None else time.time() + arguments.days * DAY_S
+    with _key_store() as store:
+        _print_new(*store.create(KeyOwner(arguments.tenant, arguments.name, scopes, expires_at)))
+    return 0
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    with _key_store() as store:
+        rows = store.list_keys(arguments.tenant)
+    now = time.time()
+    print(f"{'id':<13}{'state':<9}{'tenant':<16}{'scopes':<19}{'created':<18}{'ends':<18}{'last used':<18}name")
+    for row in rows:
+        times = "".join(f"{_date(at):<18}" for at in (row.created_at, row.expires_at, row.last_used_at))
+        print(f"{row.id:<13}{state_of(row, now):<9}{row.tenant:<16}{row.scopes:<19}{times}{row.name}")
+    return 0
+
+
+def _rotate(arguments: argparse.Namespace) -> int:
+    with _key_store() as store:
+        made = store.rotate(arguments.id, arguments.overlap_hours * HOUR_S)
+    if made is None:
+        raise SettingsError(f"There is no live key {arguments.id}. `vertebra-stress keys list` shows the keys.")
+    _print_new(*made)
+    print(f"the old key {arguments.id} ends in {arguments.overlap_hours:g} h")
+    return 0
+
+
+def _revoke(arguments: argparse.Namespace) -> int:
+    with _key_store() as store:
+        if not store.revoke(arguments.id):
+            raise SettingsError(f"There is no key {arguments.id} to revoke. `vertebra-stress keys list` shows all.")
+    print(f"the key {arguments.id} is revoked; gateways forget it within {CACHE_S:g} s")
+    return 0
+
+
+def _print_new(row: ApiKeyRow, text: str) -> None:
+    print(f"{text}\nid {row.id}, tenant {row.tenant}, scopes {row.scopes}, ends {_date(row.expires_at)}")
+    print("Keep the key now: only its SHA-256 is stored.")
+
+
+@contextmanager
+def _key_store() -> Iterator[KeyStore]:
+    engine = open_database(Settings().database)
+    try:
+        yield KeyStore(engine)
+    finally:
+        engine.dispose()
+
+
+def _date(at: float | None) -> str:
+    return "never" if at is None else datetime.fromtimestamp(at, UTC).strftime("%Y-%m-%d %H:%MZ")
+
+
+def _positive(text: str) -> float:
+    value = float(text)
+    if not 0 < value < 1e5:
+        raise argparse.ArgumentTypeError(f"expected a number of days above 0, got {text}")
+    return value
+
+
+def _not_negative(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < 1e5:
+        raise argparse.ArgumentTypeError(f"expected a number of hours, 0 or more, got {text}")
+    return value

@@ -1,0 +1,111 @@
+"""Every route of the application says who may use it. A new route fails here until this table has it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from starlette.routing import BaseRoute
+
+from app.application import create_app
+from app.identity.key_store import KeyOwner, KeyStore
+from app.identity.principal import SCOPES
+from app.jobs.database import open_database
+from app.jobs.settings import Settings
+from tests.app.harness import check_problem
+
+OPEN = {
+    ("GET", "/health/live"),
+    ("HEAD", "/health/live"),
+    ("GET", "/health/ready"),
+    ("HEAD", "/health/ready"),
+    ("GET", "/metrics"),
+    ("GET", "/problems"),
+    ("GET", "/problems/{slug}"),
+    ("GET", "/openapi.json"),
+    ("HEAD", "/openapi.json"),
+    ("GET", "/"),
+    ("GET", "/jobs/{job_id}"),
+}
+"""Routes that need no credential."""
+
+SCOPE = {
+    ("POST", "/v1/jobs"): "submit",
+    ("GET", "/v1/jobs"): "read",
+    ("GET", "/v1/jobs/{job_id}"): "read",
+    ("DELETE", "/v1/jobs/{job_id}"): "submit",
+    ("GET", "/v1/jobs/{job_id}/results"): "read",
+    ("HEAD", "/v1/jobs/{job_id}/results/{name}"): "read",
+    ("GET", "/v1/jobs/{job_id}/results/{name}"): "read",
+    ("GET", "/v1/models"): "read",
+}
+"""The scope that each other route needs."""
+
+
+def routes_of(app: FastAPI) -> set[tuple[str, str]]:
+    """Return method and path of every route, however it came into the application."""
+    found: set[tuple[str, str]] = set()
+    waiting: list[BaseRoute] = list(app.routes)
+    while waiting:
+        route = waiting.pop()
+        inner = getattr(route, "routes", None) or getattr(getattr(route, "original_router", None), "routes", None)
+        if inner:
+            waiting += inner
+            continue
+        assert isinstance(route, APIRoute) or hasattr(route, "methods"), f"{route}: who may use it?"
+        found |= {(method, route.path) for method in route.methods or ()}
+    return found
+
+
+def test_every_route_is_in_the_table(settings: Settings) -> None:
+    table = OPEN | set(SCOPE)
+    assert routes_of(create_app(settings)) == table
+    assert not OPEN & set(SCOPE)
+
+
+@pytest.fixture(scope="module")
+def keys(settings: Settings) -> Iterator[dict[str, str]]:
+    """Return keys by name: one for each scope, one for all the others, an expired and a revoked one."""
+    engine = open_database(settings.database)
+    store = KeyStore(engine)
+    every = frozenset(SCOPES)
+    made = {scope: store.create(KeyOwner("tenant-a", scope, frozenset({scope})))[1] for scope in SCOPES}
+    made |= {f"not {scope}": store.create(KeyOwner("tenant-a", scope, every - {scope}))[1] for scope in SCOPES}
+    made["expired"] = store.create(KeyOwner("tenant-a", "old", every, time.time() - 1))[1]
+    row, made["revoked"] = store.create(KeyOwner("tenant-a", "lost", every))
+    assert store.revoke(row.id)
+    yield made
+    engine.dispose()
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(SCOPE))
+def test_a_route_needs_its_scope(nobody: httpx.Client, keys: dict[str, str], method: str, path: str) -> None:
+    url = path.format(job_id="0" * 32, name="report.json", key_id="0" * 12)
+    scope = SCOPE[method, path]
+
+    def ask(key: str | None) -> httpx.Response:
+        return nobody.request(method, url, headers={"X-API-Key": key} if key else {})
+
+    refused = [ask(None), ask(keys["expired"]), ask(keys["revoked"]), ask("vtb_" + "0" * 12 + "_" + "A" * 43)]
+    assert {response.status_code for response in refused} == {401}
+    assert ask(keys[f"not {scope}"]).status_code == 403
+    assert ask(keys[scope]).status_code not in (401, 403)
+    if method != "HEAD":
+        assert check_problem(ask(keys[f"not {scope}"]), 403, "forbidden")["expected"] == f"the scope {scope}"
+        assert check_problem(refused[1], 401, "unauthorized")["got"].endswith("which is expired")
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(OPEN))
+def test_an_open_route_needs_nothing(nobody: httpx.Client, method: str, path: str) -> None:
+    assert nobody.request(method, path.format(slug="forbidden", job_id="x")).status_code in (200, 503)
+
+
+def test_the_scope_is_described(nobody: httpx.Client) -> None:
+    paths = nobody.get("/openapi.json").json()["paths"]
+    for (method, path), scope in SCOPE.items():
+        needed = paths[path][method.lower()]["security"]
+        assert all(list(way.values()) == [[scope]] for way in needed), (method, path)

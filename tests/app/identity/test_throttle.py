@@ -1,0 +1,127 @@
+"""Wrong credentials are limited for an address and for all, in bounded memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from app.identity.throttle import (
+    ADDRESS_REFILL_S,
+    ALL_REFILL_S,
+    MOST_ADDRESSES,
+    MOST_KNOWN,
+    TRIES_AN_ADDRESS,
+    TRIES_IN_ALL,
+    GuessThrottle,
+    client_block,
+)
+from app.jobs.settings import Settings
+from tests.app.harness import KEYS, Broker, check_problem, running_gateway
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def throttle(clock: Clock) -> GuessThrottle:
+    return GuessThrottle(clock)
+
+
+def guess(throttle: GuessThrottle, address: str, digest: str = "wrong") -> float:
+    wait_s = throttle.begin(address, digest)
+    if not wait_s:
+        throttle.failed(address, digest)
+    return wait_s
+
+
+def test_an_address_may_fail_so_often(throttle: GuessThrottle, clock: Clock) -> None:
+    assert [guess(throttle, "10.0.0.1") for _ in range(TRIES_AN_ADDRESS)] == [0.0] * TRIES_AN_ADDRESS
+    assert guess(throttle, "10.0.0.1") == pytest.approx(ADDRESS_REFILL_S)
+    assert guess(throttle, "10.0.0.2") == 0.0
+    clock.now += 1.01 * ADDRESS_REFILL_S
+    assert guess(throttle, "10.0.0.1") == 0.0
+    assert guess(throttle, "10.0.0.1") > 0
+
+
+def test_all_addresses_together_may_fail_so_often(throttle: GuessThrottle, clock: Clock) -> None:
+    assert not any(guess(throttle, f"10.0.{n // 250}.{n % 250}") for n in range(TRIES_IN_ALL))
+    assert guess(throttle, "192.0.2.1") == pytest.approx(ALL_REFILL_S)
+    clock.now += 1.01 * ALL_REFILL_S
+    assert guess(throttle, "192.0.2.1") == 0.0
+
+
+def test_right_and_ended_credentials_take_no_tries(throttle: GuessThrottle) -> None:
+    for n in range(10 * TRIES_IN_ALL):
+        assert throttle.begin("10.0.0.1", str(n)) == 0.0
+        (throttle.succeeded if n % 2 else throttle.ended)("10.0.0.1", str(n))
+
+
+def test_tries_that_run_at_the_same_time_are_counted(throttle: GuessThrottle) -> None:
+    waits = [throttle.begin("10.0.0.1", str(n)) for n in range(3 * TRIES_AN_ADDRESS)]
+    assert waits.count(0.0) == TRIES_AN_ADDRESS
+
+
+def test_a_client_that_was_right_is_not_locked_out_by_its_neighbour(throttle: GuessThrottle) -> None:
+    assert throttle.begin("10.0.0.1", "right") == 0.0
+    throttle.succeeded("10.0.0.1", "right")
+    while not guess(throttle, "10.0.0.1"):
+        pass
+    assert throttle.begin("10.0.0.1", "right") == 0.0
+    assert throttle.begin("10.0.0.1", "another right one") > 0
+    throttle.failed("10.0.0.1", "right")  # revoked meanwhile
+    assert throttle.begin("10.0.0.1", "right") > 0
+
+
+def test_memory_is_bounded(throttle: GuessThrottle, clock: Clock) -> None:
+    for n in range(2 * MOST_ADDRESSES):
+        clock.now += 1.01 * ALL_REFILL_S
+        guess(throttle, f"2001:db8:{n:x}::1")
+        throttle.succeeded("10.0.0.1", str(n))
+    assert len(throttle._addresses) == MOST_ADDRESSES
+    assert len(throttle._known) == MOST_KNOWN
+
+
+@pytest.mark.parametrize(
+    ("address", "block"),
+    [
+        ("192.0.2.7", "192.0.2.7"),
+        ("::ffff:192.0.2.7", "192.0.2.7"),
+        ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
+        ("fe80::1%eth0", "fe80::"),
+        ("unknown", "unknown"),
+    ],
+)
+def test_what_is_one_client(address: str, block: str) -> None:
+    assert client_block(address) == block
+
+
+@pytest.fixture(scope="module")
+def guarded(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
+    """Return a client without a key of a gateway whose throttle no other test uses."""
+    settings = Settings(data_dir=tmp_path_factory.mktemp("guarded"), broker_url=broker.url, api_keys=KEYS)
+    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
+        yield client
+
+
+def test_guesses_end_in_429(guarded: httpx.Client) -> None:
+    good = {"X-API-Key": "key-a"}
+    assert guarded.get("/v1/jobs", headers=good).status_code == 200
+    answers = [guarded.get("/v1/jobs", headers={"X-API-Key": f"guess {n}"}) for n in range(TRIES_AN_ADDRESS + 3)]
+    assert [answer.status_code for answer in answers[:TRIES_AN_ADDRESS]] == [401] * TRIES_AN_ADDRESS
+    last = answers[-1]
+    body = check_problem(last, 429, "too_many_guesses")
+    assert 1 <= int(last.headers["retry-after"]) == body["retry_after"] <= ADDRESS_REFILL_S + 1
+    assert guarded.get("/v1/jobs", headers=good).status_code == 200
+    check_problem(guarded.get("/v1/jobs", headers={"X-API-Key": "key-b"}), 429, "too_many_guesses")
+    assert guarded.get("/v1/jobs").status_code == 401  # no credential is no guess
