@@ -1,4 +1,4 @@
-"""The command line: ``vertebra-stress serve | gateway | worker | submit | demo | keys``."""
+"""The command line: ``vertebra-stress serve | gateway | worker | submit | demo | keys | database``."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from pathlib import Path
 import httpx
 from pydantic import ValidationError
 
+from app import database_commands
 from app.client import Client, JobFailedError, ProblemError
+from app.contract.errors import WrongDatabaseVersion
 from app.demo import DemoError, service, synthetic_ct
 from app.job_arguments import add_job_arguments, job_request
+from app.jobs.database import require_version
 from app.jobs.settings import Settings, SettingsError
 from app.key_commands import add_key_commands
 from app.report_text import summary
@@ -41,7 +44,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_error(error.text())
     except ValidationError as error:
         return _print_error(_settings_text(error))
-    except (SettingsError, DemoError) as error:
+    except (SettingsError, DemoError, WrongDatabaseVersion) as error:
         return _print_error(str(error))
     except httpx.TransportError as error:
         return _print_error(f"The service at {arguments.url} does not answer: {error}")
@@ -72,6 +75,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_service_arguments(command)
         command.set_defaults(run=run)
     add_key_commands(commands)
+    database_commands.add(commands)
     return parser
 
 
@@ -99,12 +103,14 @@ def _gateway(_: argparse.Namespace) -> int:
     settings = _settings()
     settings.check_bind()
     settings.require_broker()
+    require_version(settings.database)
     return _replace_process(gateway_command(settings))
 
 
 def _worker(_: argparse.Namespace) -> int:
     settings = _settings()
     settings.require_broker()
+    require_version(settings.database)
     return _replace_process(worker_command(settings))
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 
 from app.broker import EmbeddedBroker
+from app.jobs.database import upgrade_database
 from app.jobs.row_maintenance import release_all
 from app.jobs.settings import QUEUE_NAME, Settings, SettingsError
 from app.jobs.store import open_store
@@ -47,12 +48,15 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
     ------
     SettingsError
         A setting is unsafe, another `serve` uses the data folder, or another program uses the port.
+    WrongDatabaseVersion
+        The database is newer than this software.
     """
     settings.check_bind()
     with _lock(settings.data_dir), listen(settings.host, settings.port) as listener:
         port = listener.getsockname()[1]
         embedded = EmbeddedBroker.prepare(settings.data_dir / "broker") if settings.broker_url is None else None
         environment = _environment(settings, port, embedded)
+        upgrade_database(settings.database)
         if embedded is not None and settings.database_url is None:
             _release_unfinished(settings)
         supervisor = Supervisor(_children(settings, listener, embedded, environment))
@@ -91,6 +95,8 @@ def listen(host: str, port: int) -> socket.socket:
     ------
     SettingsError
         The address is not one of this machine, or another program uses the port.
+    WrongDatabaseVersion
+        The database is newer than this software.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(

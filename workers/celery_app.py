@@ -9,8 +9,10 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_process_init, worker_process_shutdown
+from celery.signals import worker_init, worker_process_init, worker_process_shutdown
 
+from app.contract.errors import WrongDatabaseVersion
+from app.jobs.database import require_version
 from app.jobs.parent_death import die_with_parent
 from app.jobs.queue import transport_options
 from app.jobs.settings import QUEUE_NAME, Settings
@@ -40,6 +42,15 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
 )
+
+
+@worker_init.connect
+def check_database(**_: Any) -> None:
+    """End the worker before it takes a job, if the tables are not those that this software needs."""
+    try:
+        require_version(settings.database)
+    except WrongDatabaseVersion as error:
+        raise SystemExit(error.detail) from error  # Celery only logs other exceptions of a signal
 
 
 @worker_process_init.connect

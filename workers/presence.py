@@ -30,7 +30,7 @@ _stop = threading.Event()
 @cache
 def job_store() -> JobStore:
     """Return this process's job store. It must open after the fork, because processes must not share connections."""
-    return open_store(Settings())
+    return open_store(Settings(), is_checked=True)
 
 
 @cache

@@ -14,6 +14,7 @@ from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.contract.errors import NotReady, VertebraError
 from app.jobs import worker_registry
+from app.jobs.schema import check_version
 
 router = APIRouter(prefix="/health", tags=["operation"])
 
@@ -58,10 +59,10 @@ def live() -> Live:
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready", summary="Readiness", responses=error_responses(NotReady))
 def ready(services: ServicesDep) -> Ready:
-    """Check the database, the storage and the queue, and that a worker has reported recently."""
+    """Check database, version of its tables, storage and queue, and that a worker has reported recently."""
     workers: list[WorkerState] = []
     components = {
-        "database": _check(services.store.ping),
+        "database": _check(lambda: check_version(services.store.engine, may_be_newer=True)),
         "storage": _check(services.blobs.check),
         "broker": _check(services.queue.ping),
         "workers": _check(lambda: workers.extend(_workers(services))),

@@ -48,6 +48,7 @@
     └── Unavailable                    a part of the service is down (try again later)
         ├── BrokerUnavailable          503 broker_unavailable
         ├── StorageUnavailable         503 storage_unavailable
+        ├── WrongDatabaseVersion       503 wrong_database_version
         └── NotReady                   503 not_ready
 
 `app.api.error_handlers` maps these errors to HTTP responses, and `workers.tasks` to failed jobs. Both write the same
@@ -387,6 +388,12 @@ class StorageUnavailable(Unavailable):
     """The file storage or the database does not answer."""
 
     slug, title = "storage_unavailable", "Storage is temporarily unavailable"
+
+
+class WrongDatabaseVersion(Unavailable):
+    """The tables of the database are older or newer than this software; the operator must upgrade one of them."""
+
+    slug, title = "wrong_database_version", "The database has the tables of another version"
 
 
 class NotReady(Unavailable):

@@ -2,42 +2,79 @@
 
 from __future__ import annotations
 
-import time
+import logging
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.exc import OperationalError
 
-from app.jobs.rows import Base
+from app.jobs.schema import check_version, head, upgrade, version
+
+log = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 30
 """SQLite waits this long for another process's write before it raises an error."""
 
-CREATE_TRIES = 5
-CREATE_PAUSE_S = 0.2
-
 
 def open_database(url: str) -> Engine:
-    """Connect to the database and create the missing tables.
+    """Connect to the database, and see that its tables are those that this software needs.
+
+    An SQLite file belongs to this machine, so its tables are made or upgraded here. A PostgreSQL server has other
+    clients, so there ``vertebra-stress database upgrade`` does it.
 
     Parameters
     ----------
     url
         SQLAlchemy URL; ``postgresql://`` means psycopg 3.
+
+    Raises
+    ------
+    WrongDatabaseVersion
+        The database is newer than this software; or it is a PostgreSQL database that is older, or empty.
     """
+    engine = connect(url)
+    try:
+        if engine.dialect.name == "sqlite":
+            upgrade(engine)
+        else:
+            check_version(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def upgrade_database(url: str) -> tuple[str | None, str]:
+    """Make or upgrade the tables; return their revisions before and after. `app.jobs.schema.upgrade` has the errors."""
+    engine = connect(url)
+    try:
+        before = version(engine)
+        upgrade(engine)
+        return before, head()
+    finally:
+        engine.dispose()
+
+
+def require_version(url: str) -> None:
+    """Raise `WrongDatabaseVersion` where `open_database` would; say nothing of a database that does not answer."""
+    try:
+        open_database(url).dispose()
+    except OperationalError as error:
+        log.warning("the database does not answer yet: %s", type(error).__name__)
+
+
+def connect(url: str) -> Engine:
+    """Return an engine for the database, whatever its tables are (see `open_database`)."""
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        engine = _open_sqlite(str(parsed.database), url)
-    else:
-        if parsed.drivername == "postgresql":
-            parsed = parsed.set(drivername="postgresql+psycopg")
-        engine = create_engine(
-            parsed, pool_pre_ping=True, pool_recycle=1800, pool_timeout=10, connect_args={"connect_timeout": 5}
-        )
-    _create_tables(engine)
-    return engine
+        return _open_sqlite(str(parsed.database), url)
+    if parsed.drivername == "postgresql":
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    return create_engine(
+        parsed, pool_pre_ping=True, pool_recycle=1800, pool_timeout=10, connect_args={"connect_timeout": 5}
+    )
 
 
 def _open_sqlite(database: str, url: str) -> Engine:
@@ -53,15 +90,3 @@ def _open_sqlite(database: str, url: str) -> Engine:
         cursor.close()
 
     return engine
-
-
-def _create_tables(engine: Engine) -> None:
-    """Create the missing tables. Try again when another process creates them at the same time."""
-    for tries_left in reversed(range(CREATE_TRIES)):
-        try:
-            Base.metadata.create_all(engine)
-            return
-        except SQLAlchemyError:
-            if not tries_left:
-                raise
-            time.sleep(CREATE_PAUSE_S)

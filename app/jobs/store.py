@@ -19,7 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.dml import Update
 
-from app.jobs.database import open_database
+from app.jobs.database import connect, open_database
 from app.jobs.rows import STAGE_LENGTH, VISIBLE_STATES, JobRow, Json
 from app.jobs.settings import Settings
 from app.jobs.transitions import attempts_exhausted_problem, failure_values, requeue_values, running_values
@@ -221,10 +221,18 @@ def _visible(tenant: str) -> tuple[ColumnElement[bool], ...]:
     return JobRow.tenant == tenant, JobRow.state.in_(VISIBLE_STATES)
 
 
-def open_store(settings: Settings) -> JobStore:
-    """Connect to the job rows of these settings."""
+def open_store(settings: Settings, *, is_checked: bool = False) -> JobStore:
+    """Connect to the job rows of these settings.
+
+    Parameters
+    ----------
+    settings
+        Database and limits.
+    is_checked
+        The process that started this one has checked the version of the tables (see `open_database`).
+    """
     return JobStore(
-        open_database(settings.database),
+        connect(settings.database) if is_checked else open_database(settings.database),
         max_attempts=settings.max_attempts,
         stale_after_s=settings.stale_after_s,
         deadline_s=settings.job_deadline_s,

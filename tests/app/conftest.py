@@ -6,9 +6,10 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.jobs.database import upgrade_database
 from app.jobs.settings import Settings
 from tests.app.harness import KEYS, Broker, running_broker, running_gateway
-from tests.app.postgres_server import running_postgres
+from tests.app.postgres_server import new_database, running_postgres
 
 
 @pytest.fixture(scope="session")
@@ -19,8 +20,18 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture(scope="session")
 def postgres_url() -> Iterator[str]:
+    """Yield the URL of a real PostgreSQL database with the tables of this software; skip where there is no server."""
     with running_postgres() as url:
+        upgrade_database(url)
         yield url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def empty_database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Return the URL of a new database without tables, of each kind in turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'jobs.sqlite3'}"
+    return new_database(request.getfixturevalue("postgres_url"))
 
 
 @pytest.fixture(scope="module")

@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
 
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
@@ -45,8 +47,18 @@ def running_postgres() -> Iterator[str]:
         control = [str(binaries / "pg_ctl"), "-D", data, "-w", "-l", str(folder / "log")]
         subprocess.run(postgres_command(folder, *control, "-o", options, "start"), **quiet)
         try:
-            yield f"postgresql://test@/postgres?host={folder}"
+            yield f"postgresql+psycopg://test@/postgres?host={folder}"
         finally:
             subprocess.run(postgres_command(folder, *control, "-m", "immediate", "stop"), **quiet)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def new_database(server: str) -> str:
+    """Make an empty database in the server of a URL; return the new database's URL."""
+    name = f"test_{uuid.uuid4().hex[:12]}"
+    engine = create_engine(server, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        connection.execute(text(f"CREATE DATABASE {name}"))
+    engine.dispose()
+    return make_url(server).set(database=name).render_as_string(hide_password=False)

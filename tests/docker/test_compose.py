@@ -83,7 +83,7 @@ def test_no_literal_secret_in_the_file():
 
 
 def test_services(services):
-    assert set(services) == {"gateway", "worker", "worker-gpu", "redis", "postgres"}
+    assert set(services) == {"database", "gateway", "worker", "worker-gpu", "redis", "postgres"}
     assert services["worker-gpu"]["profiles"] == ["gpu"]
     assert all("profiles" not in services[name] for name in ("gateway", "worker", "redis", "postgres"))
     device = services["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"][0]
@@ -102,8 +102,9 @@ def test_every_service_is_hardened_and_watched(services):
         assert service["read_only"] is True
         assert service["cap_drop"] == ["ALL"]
         assert service["security_opt"] == ["no-new-privileges:true"]
-        assert service["restart"] == "unless-stopped"
-        assert service["healthcheck"]["test"]
+        if service is not services["database"]:  # it ends
+            assert service["restart"] == "unless-stopped"
+            assert service["healthcheck"]["test"]
         assert {"cpus", "memory", "pids"} <= service["deploy"]["resources"]["limits"].keys()
     assert services["redis"]["user"] == services["postgres"]["user"] == "999:999"
 
@@ -118,6 +119,20 @@ def test_services_agree_on_their_addresses(services):
         assert services[name]["depends_on"]["redis"] == {"condition": "service_healthy"}
     assert services["gateway"]["environment"]["VERTEBRA_API_KEYS"] == "s3cret"
     assert services["postgres"]["environment"]["POSTGRES_USER"] == "vertebra"
+
+
+def test_the_tables_are_upgraded_before_the_others_start(services):
+    database = services["database"]
+    assert database["command"] == ["database", "upgrade"]
+    assert database["image"] == services["gateway"]["image"]
+    assert database["build"] == services["gateway"]["build"]
+    assert database["restart"] == "on-failure"
+    assert database["environment"] == {
+        name: value for name, value in services["worker"]["environment"].items() if name in database["environment"]
+    }
+    assert database["environment"]["VERTEBRA_DATABASE_URL"].endswith("@postgres:5432/vertebra")
+    for name in ("gateway", "worker", "worker-gpu"):
+        assert services[name]["depends_on"]["database"] == {"condition": "service_completed_successfully"}
 
 
 def test_queue_survives_a_restart(services):

@@ -7,10 +7,12 @@ import re
 
 import httpx
 import pytest
+from sqlalchemy import text
 
 from app.application import create_app
 from app.contract.errors import VertebraError, all_errors
 from app.jobs import worker_registry
+from app.jobs.schema import head
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
 from tests.app.harness import KEYS, check_problem, post
@@ -33,6 +35,17 @@ def test_ready_needs_a_worker(nobody: httpx.Client, settings: Settings) -> None:
     worker_registry.unregister(store, "host:1")
     store.engine.dispose()
     assert nobody.get("/health/ready").status_code == 503
+
+
+def test_ready_needs_the_tables_of_this_software(nobody: httpx.Client, settings: Settings) -> None:
+    store = open_store(settings)
+    for found, is_ok in (("baseline", head() == "baseline"), ("of_next_year", True), (head(), True)):
+        with store.engine.begin() as connection:
+            connection.execute(text("UPDATE alembic_version SET version_num = :found"), {"found": found})
+        database = nobody.get("/health/ready").json()["components"]["database"]
+        assert database["ok"] is is_ok
+        assert is_ok or "older than this software" in database["detail"]
+    store.engine.dispose()
 
 
 def test_metrics(client: httpx.Client, nobody: httpx.Client) -> None:
