@@ -10,6 +10,7 @@ from pathlib import Path
 
 import redis
 
+from app.jobs.private_files import close_to_others, make_private_folder
 from app.jobs.settings import SettingsError
 
 HOST = "127.0.0.1"
@@ -33,8 +34,8 @@ class EmbeddedBroker:
     @classmethod
     def prepare(cls, folder: Path) -> EmbeddedBroker:
         """Choose port and password, and write the configuration file."""
-        folder.mkdir(parents=True, exist_ok=True)
-        folder.chmod(0o700)
+        make_private_folder(folder)
+        close_to_others(folder)
         broker = cls(folder.resolve(), free_port(HOST), secrets.token_urlsafe(PASSWORD_BYTES))
         descriptor = os.open(broker._config, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
         with os.fdopen(descriptor, "w", encoding="utf-8") as config:

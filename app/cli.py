@@ -21,6 +21,7 @@ from app.contract.errors import WrongDatabaseVersion
 from app.demo import DemoError, service, synthetic_ct
 from app.job_arguments import add_job_arguments, job_request
 from app.jobs.database import require_version
+from app.jobs.private_files import PRIVATE_UMASK
 from app.jobs.settings import Settings, SettingsError
 from app.key_commands import add_key_commands
 from app.report_text import summary
@@ -169,6 +170,7 @@ def _report(path: Path) -> str:
 
 
 def _settings() -> Settings:
+    os.umask(PRIVATE_UMASK)
     settings = Settings()
     logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
     logging.getLogger("httpx").setLevel(logging.WARNING)

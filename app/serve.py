@@ -5,6 +5,7 @@ from __future__ import annotations
 import fcntl
 import logging
 import os
+import shutil
 import signal
 import socket
 import sys
@@ -16,6 +17,7 @@ import httpx
 
 from app.broker import EmbeddedBroker
 from app.jobs.database import upgrade_database
+from app.jobs.private_files import close_to_others, make_private_folder
 from app.jobs.row_maintenance import release_all
 from app.jobs.settings import QUEUE_NAME, Settings, SettingsError
 from app.jobs.store import open_store
@@ -52,10 +54,14 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         The database is newer than this software.
     """
     settings.check_bind()
-    with _lock(settings.data_dir), listen(settings.host, settings.port) as listener:
+    with (
+        _lock(settings.data_dir),
+        _scratch(settings.data_dir) as scratch,
+        listen(settings.host, settings.port) as listener,
+    ):
         port = listener.getsockname()[1]
         embedded = EmbeddedBroker.prepare(settings.data_dir / "broker") if settings.broker_url is None else None
-        environment = _environment(settings, port, embedded)
+        environment = _environment(settings, port, embedded) | {"TMPDIR": str(scratch)}
         upgrade_database(settings.database)
         if embedded is not None and settings.database_url is None:
             _release_unfinished(settings)
@@ -158,7 +164,8 @@ def _release_unfinished(settings: Settings) -> None:
 @contextmanager
 def _lock(data_dir: Path) -> Iterator[None]:
     """Hold the lock of a data folder. Raise `SettingsError` if another `serve` holds it."""
-    data_dir.mkdir(parents=True, exist_ok=True)
+    make_private_folder(data_dir)
+    close_to_others(data_dir)
     with (data_dir / "serve.lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -172,6 +179,18 @@ def _lock(data_dir: Path) -> Iterator[None]:
         lock.write(str(os.getpid()))
         lock.flush()
         yield
+
+
+@contextmanager
+def _scratch(data_dir: Path) -> Iterator[Path]:
+    """Yield the folder of the child processes' temporary files. Empty it before and after, whoever was killed."""
+    folder = data_dir.resolve() / "scratch"
+    shutil.rmtree(folder, ignore_errors=True)
+    make_private_folder(folder)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def _reachable_host(host: str) -> str:

@@ -20,6 +20,7 @@ from fsspec import AbstractFileSystem
 from fsspec.implementations.local import LocalFileSystem
 
 from app.contract.errors import StorageUnavailable
+from app.jobs.private_files import make_private_folder, open_private
 
 REMOTE_BLOCK_BYTES = 8 << 20
 """Bytes of one part of a multipart upload; S3 accepts no part below 5 MiB but the last."""
@@ -82,9 +83,9 @@ class BlobWriter:
         self.size = 0
         with storage_errors():
             if self._is_local:
-                Path(self._path).parent.mkdir(parents=True, exist_ok=True)
+                make_private_folder(Path(self._path).parent)
                 self._temporary = f"{self._path}.{uuid.uuid4().hex}{PART_SUFFIX}"
-                self._file: Any = open(self._temporary, "wb")  # noqa: SIM115 - closed by commit or abort
+                self._file: Any = open(self._temporary, "wb", opener=open_private)  # noqa: SIM115 - closed by commit or abort
             else:
                 self._file = fs.open(self._path, "wb", block_size=REMOTE_BLOCK_BYTES, autocommit=False)
 

@@ -13,6 +13,8 @@ import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
 from app.jobs.blob_writer import BlobInfo, BlobWriter, storage_errors
+from app.jobs.private_files import close_to_others, make_private_folder
+from app.jobs.storage_keys import JOBS_PREFIX
 
 CHUNK_BYTES = 1 << 20
 """Bytes read or copied at a time."""
@@ -35,7 +37,8 @@ class BlobStore:
         self.local = isinstance(self.fs, LocalFileSystem)
         if self.local:
             with storage_errors():
-                Path(self.root).mkdir(parents=True, exist_ok=True)
+                make_private_folder(Path(self.root))
+                close_to_others(Path(self.root) / JOBS_PREFIX)
 
     def path(self, key: str) -> str:
         """Return the path of a key in the file system. Raise `ValueError` if it would leave the root."""

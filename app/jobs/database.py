@@ -7,15 +7,22 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.engine import make_url
+from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import OperationalError
 
+from app.jobs.database_errors import hide_values
+from app.jobs.postgres_budget import limit_calls
+from app.jobs.private_files import FILE_MODE, close_to_others, make_private_folder
 from app.jobs.schema import check_version, head, upgrade, version
 
 log = logging.getLogger(__name__)
 
-BUSY_TIMEOUT_S = 30
-"""SQLite waits this long for another process's write before it raises an error."""
+CALL_BUDGET_S = 10.0
+"""Longest wait for one answer of the database. For SQLite: for the end of other processes' writes."""
+
+CONNECT_TIMEOUT_S = 5
+POOL_TIMEOUT_S = 5
+"""Longest waits for a new connection, and for one that other threads use."""
 
 
 def open_database(url: str) -> Engine:
@@ -48,7 +55,7 @@ def open_database(url: str) -> Engine:
 
 def upgrade_database(url: str) -> tuple[str | None, str]:
     """Make or upgrade the tables; return their revisions before and after. `app.jobs.schema.upgrade` has the errors."""
-    engine = connect(url)
+    engine = connect(url, budget_s=None)
     try:
         before = version(engine)
         upgrade(engine)
@@ -65,26 +72,49 @@ def require_version(url: str) -> None:
         log.warning("the database does not answer yet: %s", type(error).__name__)
 
 
-def connect(url: str) -> Engine:
-    """Return an engine for the database, whatever its tables are (see `open_database`)."""
+def connect(url: str, budget_s: float | None = CALL_BUDGET_S) -> Engine:
+    """Return an engine for the database, whatever its tables are (see `open_database`).
+
+    PostgreSQL has ``budget_s`` seconds for each answer, or as long as it takes.
+    """
     parsed = make_url(url)
     if parsed.get_backend_name() == "sqlite":
-        return _open_sqlite(str(parsed.database), url)
-    if parsed.drivername == "postgresql":
-        parsed = parsed.set(drivername="postgresql+psycopg")
+        engine = _open_sqlite(str(parsed.database), url)
+    else:
+        engine = _open_postgres(parsed)
+        if budget_s is not None:
+            limit_calls(engine, budget_s)
+    hide_values(engine)
+    return engine
+
+
+def _open_postgres(url: URL) -> Engine:
+    if url.drivername == "postgresql":
+        url = url.set(drivername="postgresql+psycopg")
     return create_engine(
-        parsed, pool_pre_ping=True, pool_recycle=1800, pool_timeout=10, connect_args={"connect_timeout": 5}
+        url,
+        hide_parameters=True,
+        pool_pre_ping=True,
+        pool_recycle=1800,
+        pool_timeout=POOL_TIMEOUT_S,
+        connect_args={"connect_timeout": CONNECT_TIMEOUT_S},
     )
 
 
 def _open_sqlite(database: str, url: str) -> Engine:
-    Path(database).parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT_S, "check_same_thread": False})
+    path = Path(database)
+    make_private_folder(path.parent)
+    path.touch(mode=FILE_MODE)  # SQLite gives the journal files the mode of the database
+    for name in (path.name, f"{path.name}-wal", f"{path.name}-shm"):
+        close_to_others(path.with_name(name))
+    engine = create_engine(
+        url, hide_parameters=True, connect_args={"timeout": CALL_BUDGET_S, "check_same_thread": False}
+    )
 
     @event.listens_for(engine, "connect")
     def _pragmas(connection: Any, _record: Any) -> None:
         cursor = connection.cursor()
-        cursor.execute(f"PRAGMA busy_timeout={BUSY_TIMEOUT_S * 1000}")
+        cursor.execute(f"PRAGMA busy_timeout={int(CALL_BUDGET_S * 1000)}")
         cursor.execute("PRAGMA journal_mode=WAL")
         cursor.execute("PRAGMA synchronous=FULL")  # a job that got a 202 must survive a power cut
         cursor.close()

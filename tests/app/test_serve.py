@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import httpx
 import psutil
@@ -34,6 +35,9 @@ serve.worker_command = lambda settings: [
 from app.cli import main
 sys.exit(main(["serve"]))
 """
+
+
+SECRET = b"half a CT "
 
 
 class Service:
@@ -73,7 +77,7 @@ def serving(data_dir: Path, **settings: str) -> Iterator[Service]:
             stdout=out,
             stderr=subprocess.STDOUT,
             start_new_session=True,
-            preexec_fn=partial(die_with_parent, os.getpid()),
+            preexec_fn=partial(begin, os.getpid()),
         )
 
     def announced() -> str | None:
@@ -85,6 +89,31 @@ def serving(data_dir: Path, **settings: str) -> Iterator[Service]:
         yield Service(process, wait_for(announced, "serve"), log)
     finally:
         kill_group(process)
+
+
+def begin(parent: int) -> None:
+    die_with_parent(parent)
+    os.umask(0)
+
+
+def readable_by_others(folder: Path) -> list[Path]:
+    return [path for path in [folder, *folder.rglob("*")] if path.lstat().st_mode & 0o077]
+
+
+def half_an_upload(url: str) -> socket.socket:
+    """Begin to send a CT and stop in the middle of it."""
+    address = urlsplit(url)
+    connection = socket.create_connection((address.hostname, address.port))
+    connection.sendall(
+        b"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3000000\r\n"
+        b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
+        b'--b\r\nContent-Disposition: form-data; name="ct"; filename="c"\r\n\r\n' + SECRET * 200_000
+    )
+    return connection
+
+
+def files_with(text: bytes, folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and text in path.read_bytes()]
 
 
 def none_left(processes: list[psutil.Process]) -> bool:
@@ -130,9 +159,17 @@ def test_serve_from_start_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[
 
         descendants = service.descendants()
         assert len(descendants) >= 4
-        service.process.send_signal(signal.SIGTERM)
-        assert service.process.wait(PATIENCE_S) == 0
+        path = httpx.post(f"{service.url}/v1/jobs", files={"ct": b"stuck 90 PATIENT", "mask": b"m"}).headers["location"]
+        wait_for(lambda: files_with(b"PATIENT", tmp_path / "data" / "scratch"), "an attempt with the CT in its folder")
+        with half_an_upload(service.url):
+            wait_for(lambda: files_with(SECRET, tmp_path), "half an upload")
+            assert readable_by_others(tmp_path / "data") == []
+            service.process.send_signal(signal.SIGTERM)
+            assert service.process.wait(PATIENCE_S) == 0
         assert none_left(descendants)
+        assert files_with(SECRET, tmp_path) == []
+        stored = tmp_path / "data" / "blobs" / "jobs" / path.rsplit("/", 1)[1] / "input" / "ct"
+        assert files_with(b"PATIENT", tmp_path) == [stored]
 
 
 class ReadyForAll(BaseHTTPRequestHandler):
