@@ -1,6 +1,6 @@
 """``vertebra-stress keys``: create, list, rotate and revoke API keys in the database of the settings.
 
-The gateways need no restart: they look a key up again after `app.identity.authenticator.CACHE_S` seconds.
+The gateways need no restart: they look a key up again after `app.identity.principal_cache.CACHE_S` seconds.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
-from app.identity.authenticator import CACHE_S
 from app.identity.key_store import KeyOwner, KeyStore, state_of
 from app.identity.principal import SCOPES, parse_scopes
+from app.identity.principal_cache import CACHE_S
 from app.jobs.database import open_database
 from app.jobs.rows import ApiKeyRow
 from app.jobs.settings import LOCAL_TENANT, Settings, SettingsError

@@ -8,42 +8,89 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import Request, Security
+from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from starlette.concurrency import run_in_threadpool
 
-from app.api.services import Services, ServicesDep
-from app.contract.errors import Forbidden, TooManyGuesses, Unauthorized
-from app.identity.authenticator import unauthorized
+from app.api.services import ServicesDep
+from app.api.session_cookie import check_page, session_text
+from app.contract.errors import Forbidden, ForeignPage, RequestError, TooManyGuesses, Unauthorized
+from app.identity.authenticator import Authenticator, unauthorized
 from app.identity.principal import Principal
 
-AUTH_ERRORS = (Unauthorized, Forbidden, TooManyGuesses)
+AUTH_ERRORS = (Unauthorized, Forbidden, ForeignPage, RequestError, TooManyGuesses)
 """What every route that needs a credential may answer."""
 
 _bearer = HTTPBearer(auto_error=False, description="The API key as a bearer token.")
 _header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key in its own header.")
 
 
-async def get_tenant(
+async def find_principal(
     request: Request,
-    needed: SecurityScopes,
     services: ServicesDep,
     bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
     header: Annotated[str | None, Security(_header)],
-) -> str:
-    """Return the tenant of the request.
+) -> Principal:
+    """Return who sends the request: by a key in a header, or else by the session cookie, or else whoever it is.
 
     Raises
     ------
     Unauthorized
-        The request has no good credential.
+        The request has no good credential, and the service is not open.
     TooManyGuesses
         Too many wrong credentials came from the client, or from all.
-    Forbidden
-        The credential does not have the scopes that the route needs.
+    ForeignPage
+        The request has a session, but does not come from a page of this server.
     """
+    authenticator = services.authenticator
     sent = bearer.credentials if bearer else header
-    principal = await _principal(request, services, sent)
+    principal = await (_by_key(request, authenticator, sent) if sent else _by_session(request, authenticator))
+    request.state.principal = principal
+    return principal
+
+
+async def _by_key(request: Request, authenticator: Authenticator, sent: str) -> Principal:
+    known = authenticator.cached(sent)  # here, not in a thread: most requests end with this look
+    if known is not None:
+        return known
+    return await run_in_threadpool(authenticator.authenticate, sent, client_address(request))
+
+
+async def _by_session(request: Request, authenticator: Authenticator) -> Principal:
+    text = session_text(request)
+    principal = None
+    if text is not None:
+        principal = authenticator.cached_session(text) or await run_in_threadpool(authenticator.in_session, text)
+    if text is not None and principal is not None:
+        check_page(request, text)
+        return principal
+    if authenticator.anonymous is None:
+        raise unauthorized("no key" if text is None else "a session that has ended")
+    return authenticator.anonymous
+
+
+PrincipalDep = Annotated[Principal, Depends(find_principal)]
+
+
+async def find_reader(
+    request: Request,
+    services: ServicesDep,
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
+    header: Annotated[str | None, Security(_header)],
+) -> Principal | None:
+    """Return who looks at a page; ``None`` if that person must sign in first."""
+    try:
+        principal = await find_principal(request, services, bearer, header)
+    except RequestError:
+        return None
+    return principal if "read" in principal.scopes else None
+
+
+ReaderDep = Annotated[Principal | None, Depends(find_reader)]
+
+
+async def get_tenant(needed: SecurityScopes, principal: PrincipalDep) -> str:
+    """Return the tenant of the request. Raise `Forbidden` if the credential lacks a scope that the route needs."""
     missing = [scope for scope in needed.scopes if scope not in principal.scopes]
     if missing:
         raise Forbidden(
@@ -51,20 +98,7 @@ async def get_tenant(
             expected=f"the scope {', '.join(missing)}",
             got=", ".join(sorted(principal.scopes)),
         )
-    request.state.principal = principal
     return principal.tenant
-
-
-async def _principal(request: Request, services: Services, sent: str | None) -> Principal:
-    authenticator = services.authenticator
-    if not sent:
-        if authenticator.anonymous is None:
-            raise unauthorized("no key")
-        return authenticator.anonymous
-    known = authenticator.cached(sent)  # here, not in a thread: most requests end with this look
-    if known is not None:
-        return known
-    return await run_in_threadpool(authenticator.authenticate, sent, client_address(request))
 
 
 def client_address(request: Request) -> str:

@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from app.api.metrics import RequestMetrics
 from app.identity.authenticator import Authenticator
+from app.identity.signing import Signer
 from app.jobs.blobs import BlobStore
 from app.jobs.queue import JobQueue
 from app.jobs.reconciler import Reconciler
@@ -29,6 +30,7 @@ class Services:
     registry: CollectorRegistry
     metrics: RequestMetrics
     authenticator: Authenticator
+    signer: Signer
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -46,6 +48,7 @@ class Services:
             registry=registry,
             metrics=RequestMetrics(registry, store),
             authenticator=Authenticator(settings, store.engine),
+            signer=Signer(settings.signing_secrets),
         )
 
     def close(self) -> None:

@@ -10,6 +10,7 @@
     │   ├── UploadTooLarge             413 upload_too_large
     │   ├── Unauthorized               401 unauthorized
     │   ├── Forbidden                  403 forbidden
+    │   ├── ForeignPage                403 foreign_page
     │   ├── TooManyGuesses             429 too_many_guesses
     │   ├── JobNotFound                404 job_not_found
     │   ├── ResultNotFound             404 result_not_found
@@ -156,6 +157,12 @@ class Forbidden(RequestError):
     """The server knows the credential, but it lacks the scope that the route needs."""
 
     slug, title, status = "forbidden", "The credential may not do this", 403
+
+
+class ForeignPage(RequestError):
+    """A page of another server tried to use the session of this one, or the page sent no page token."""
+
+    slug, title, status = "foreign_page", "The request is not from a page of this server", 403
 
 
 class TooManyGuesses(RequestError):

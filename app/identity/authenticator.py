@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import hmac
-import threading
-import time
-from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from sqlalchemy import Engine
 
@@ -14,13 +11,10 @@ from app.contract.errors import TooManyGuesses, Unauthorized
 from app.identity.key_store import KeyStore
 from app.identity.key_text import digest
 from app.identity.principal import CLIENT_SCOPES, CredentialEndedError, Principal
+from app.identity.principal_cache import PrincipalCache
+from app.identity.session_store import SessionStore
 from app.identity.throttle import GuessThrottle
 from app.jobs.settings import LOCAL_TENANT, Settings
-
-CACHE_S = 5.0
-"""A credential is looked up once in this time, seconds: so long a revoked key may still work."""
-
-MOST_CACHED = 4096
 
 LONGEST_CREDENTIAL = 8192
 """Characters. Tokens of identity providers take 1,000 to 4,000; servers refuse longer headers anyway."""
@@ -45,10 +39,12 @@ class Authenticator:
         self.throttle = GuessThrottle()
         self.anonymous = ANONYMOUS if settings.is_open else None
         self._cache = PrincipalCache()
+        self.sessions = SessionStore(engine)
+        self._session_cache = PrincipalCache()
         self._of_settings = principals_of(settings)
 
     def cached(self, text: str) -> Principal | None:
-        """Return whom a credential stands for, if it was looked up in the last `CACHE_S` seconds."""
+        """Return whom a credential stands for, if it was looked up a moment ago (`principal_cache.CACHE_S`)."""
         return self._cache.get(digest(text))
 
     def authenticate(self, text: str, address: str) -> Principal:
@@ -84,40 +80,38 @@ class Authenticator:
         self._cache.put(sent, principal)
         return principal
 
+    def cached_session(self, text: str) -> Principal | None:
+        """Return whose session a text is, if it was looked up a moment ago."""
+        return self._session_cache.get(digest(text))
+
+    def in_session(self, text: str) -> Principal | None:
+        """Return whose session a text is; ``None`` if the session or the credential that began it has ended."""
+        principal = self.sessions.find(text)
+        if principal is None or not self._still_stands(principal.credential):
+            return None
+        self._session_cache.put(digest(text), principal)
+        return principal
+
+    def end_session(self, text: str) -> None:
+        """End a session, here at once and in other gateways within `CACHE_S` seconds."""
+        self.sessions.end(text)
+        self._session_cache.drop(digest(text))
+
+    def _still_stands(self, credential: str) -> bool:
+        kind, _, name = credential.partition(":")
+        if kind == "key":
+            try:
+                return self.keys.find_id(name) is not None
+            except CredentialEndedError:
+                return False
+        if kind == "setting":
+            return any(principal.credential == credential for principal in self._of_settings.values())
+        return False
+
     def _find(self, text: str, sent: str) -> Principal | None:
         if len(text) > LONGEST_CREDENTIAL:
             return None
         return find_digest(self._of_settings, sent) or self.keys.find(text)
-
-
-class PrincipalCache:
-    """Remembers principals by the digest of their credential, for `CACHE_S` seconds and as long as they are live."""
-
-    def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        self._clock = clock
-        self._lock = threading.Lock()
-        self._entries: OrderedDict[str, tuple[float, Principal]] = OrderedDict()
-
-    def get(self, key: str) -> Principal | None:
-        """Return a principal that was put less than `CACHE_S` seconds ago."""
-        now = self._clock()
-        with self._lock:
-            put_at, principal = self._entries.get(key, (0.0, None))
-        fresh = 0.0 <= now - put_at < CACHE_S
-        return principal if principal is not None and fresh and principal.is_live(now) else None
-
-    def put(self, key: str, principal: Principal) -> None:
-        """Remember a principal; the oldest entry is forgotten when the cache is full."""
-        with self._lock:
-            self._entries[key] = (self._clock(), principal)
-            self._entries.move_to_end(key)
-            if len(self._entries) > MOST_CACHED:
-                self._entries.popitem(last=False)
-
-    def drop(self, key: str) -> None:
-        """Forget a principal."""
-        with self._lock:
-            self._entries.pop(key, None)
 
 
 def principals_of(settings: Settings) -> dict[str, Principal]:

@@ -1,6 +1,6 @@
 """The API keys of the database: create, list, rotate, revoke and look up. A key's text is never stored.
 
-Gateways see a change at their next look, `app.identity.authenticator.CACHE_S` later at most.
+Gateways see a change at their next look, `app.identity.principal_cache.CACHE_S` later at most.
 """
 
 from __future__ import annotations

@@ -97,3 +97,17 @@ class ApiKeyRow(Base):
     expires_at: Mapped[float | None]
     revoked_at: Mapped[float | None]
     last_used_at: Mapped[float | None]
+
+
+class SessionRow(Base):
+    """A person who signed in on the pages; ``digest`` is the SHA-256 of the cookie's text."""
+
+    __tablename__ = "sessions"
+    __table_args__ = (Index("ix_sessions_expires", "expires_at"),)
+
+    digest: Mapped[str] = mapped_column(String(64), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(128))
+    scopes: Mapped[str] = mapped_column(String(64))
+    credential: Mapped[str] = mapped_column(String(255))
+    created_at: Mapped[float]
+    expires_at: Mapped[float]

@@ -55,6 +55,10 @@ class Settings(BaseSettings):
         default_factory=dict,
         description="API key -> tenant, as JSON or `key:tenant,key:tenant`. Empty = one local tenant, no key.",
     )
+    session_hours: float = Field(default=12.0, gt=0, le=720, description="A person stays signed in on the pages.")
+    signing_file: Path | None = Field(
+        default=None, description="File of the secrets that sign links, for all gateways; unset = in data_dir."
+    )
     allow_anonymous: bool = Field(default=False, description="Serve other machines without any API key.")
     max_upload_bytes: int = Field(default=1 << 30, gt=0, description="Largest accepted file part, bytes.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
@@ -131,6 +135,16 @@ class Settings(BaseSettings):
     def worker_seen_within_s(self) -> float:
         """A worker counts as alive while its last report is at most this old, seconds."""
         return max(SHORTEST_SEEN_S, MISSED_REPORTS * self.heartbeat_s)
+
+    @property
+    def secrets_dir(self) -> Path:
+        """Folder of what only the service's user may read."""
+        return self.data_dir.resolve() / "secrets"
+
+    @property
+    def signing_secrets(self) -> Path:
+        """File of the secrets that sign links."""
+        return self.signing_file or self.secrets_dir / "signing.json"
 
     @property
     def is_open(self) -> bool:

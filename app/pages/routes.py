@@ -2,25 +2,22 @@
 
 from __future__ import annotations
 
-import secrets
-from functools import cache
-from pathlib import Path
+from fastapi import APIRouter, Request, Response
 
-from fastapi import APIRouter
-from fastapi.responses import HTMLResponse
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from markupsafe import Markup
-
-from app.api.services import ServicesDep
+from app.api.auth import ReaderDep
+from app.api.session_cookie import TOKEN_HEADER, session_text
 from app.contract.params import JobParams, OnUncertainLevel
+from app.identity.principal import Principal
+from app.identity.session_store import page_token
+from app.pages import sign_in
+from app.pages.render import render
+from app.pages.sign_in import to_sign_in
 
 router = APIRouter(include_in_schema=False)
+router.include_router(sign_in.router)
 
-FOLDER = Path(__file__).parent
 LONGEST_ID = 64
 """Characters of a path that the page of a job repeats."""
-
-NONCE_BYTES = 16
 
 UNCERTAIN_LEVEL_WORDS: dict[OnUncertainLevel, str] = {
     "refuse": "give no answer, and show the candidates",
@@ -30,42 +27,35 @@ UNCERTAIN_LEVEL_WORDS: dict[OnUncertainLevel, str] = {
 
 
 @router.get("/")
-def home(services: ServicesDep) -> HTMLResponse:
+async def home(request: Request, reader: ReaderDep) -> Response:
     """Return the page with the upload form and the recent jobs."""
+    if reader is None:
+        return to_sign_in(request)
     schema = JobParams.model_json_schema()["properties"]
-    return _render(
-        "home.html",
-        needs_key=bool(services.settings.api_keys),
-        levels=schema["vertebra"]["enum"],
-        default_level=schema["vertebra"]["default"],
-        fidelities=schema["fidelity"].get("enum") or [schema["fidelity"]["const"]],
-        uncertain_levels={name: UNCERTAIN_LEVEL_WORDS[name] for name in schema["on_uncertain_level"]["enum"]},
-        load=schema["load_newton"]["default"],
-    )
+    form = {
+        "levels": schema["vertebra"]["enum"],
+        "default_level": schema["vertebra"]["default"],
+        "fidelities": schema["fidelity"].get("enum") or [schema["fidelity"]["const"]],
+        "uncertain_levels": {name: UNCERTAIN_LEVEL_WORDS[name] for name in schema["on_uncertain_level"]["enum"]},
+        "load": schema["load_newton"]["default"],
+    }
+    return render("home.html", _session_values(request, reader) | form)
 
 
 @router.get("/jobs/{job_id}")
-def job(job_id: str, services: ServicesDep) -> HTMLResponse:
-    """Return the page of one job. Its script reads the data from the API with the key of the person who looks at it."""
-    return _render("job.html", needs_key=bool(services.settings.api_keys), job_id=job_id[:LONGEST_ID])
+async def job(job_id: str, request: Request, reader: ReaderDep) -> Response:
+    """Return the page of one job. Its script reads the data from the API in the session of the person who looks."""
+    if reader is None:
+        return to_sign_in(request)
+    return render("job.html", _session_values(request, reader) | {"job_id": job_id[:LONGEST_ID]})
 
 
-def _render(template: str, **values: object) -> HTMLResponse:
-    """Return a page. Its security policy allows only the style and the script of this response."""
-    nonce = secrets.token_urlsafe(NONCE_BYTES)
-    html = _templates().get_template(template).render(nonce=nonce, css=_css(), **values)
-    policy = (
-        f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
-        "img-src 'self' blob: data:; frame-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'"
-    )
-    return HTMLResponse(html, headers={"Content-Security-Policy": policy})
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(loader=FileSystemLoader(FOLDER), autoescape=True, undefined=StrictUndefined)
-
-
-@cache
-def _css() -> Markup:
-    return Markup((FOLDER / "style.css").read_text(encoding="utf-8"))
+def _session_values(request: Request, reader: Principal) -> dict[str, object]:
+    """Return who looks and the page token, for the base template."""
+    text = session_text(request)
+    return {
+        "tenant": reader.tenant,
+        "may_submit": "submit" in reader.scopes,
+        "token_header": TOKEN_HEADER,
+        "page_token": page_token(text) if text else "",
+    }

@@ -28,10 +28,16 @@ OPEN = {
     ("GET", "/problems/{slug}"),
     ("GET", "/openapi.json"),
     ("HEAD", "/openapi.json"),
-    ("GET", "/"),
-    ("GET", "/jobs/{job_id}"),
+    ("GET", "/sign-in"),
+    ("POST", "/sign-in"),
 }
 """Routes that need no credential."""
+
+PAGES = {("GET", "/"), ("GET", "/jobs/{job_id}")}
+"""Routes that send a browser without a credential, or without the scope `read`, to the page that asks for a key."""
+
+ANY = {("POST", "/sign-out")}
+"""Routes that need a credential, whatever its scopes."""
 
 SCOPE = {
     ("POST", "/v1/jobs"): "submit",
@@ -62,9 +68,9 @@ def routes_of(app: FastAPI) -> set[tuple[str, str]]:
 
 
 def test_every_route_is_in_the_table(settings: Settings) -> None:
-    table = OPEN | set(SCOPE)
-    assert routes_of(create_app(settings)) == table
-    assert not OPEN & set(SCOPE)
+    tables = (OPEN, PAGES, ANY, set(SCOPE))
+    assert routes_of(create_app(settings)) == set().union(*tables)
+    assert sum(map(len, tables)) == len(set().union(*tables))
 
 
 @pytest.fixture(scope="module")
@@ -101,7 +107,26 @@ def test_a_route_needs_its_scope(nobody: httpx.Client, keys: dict[str, str], met
 
 @pytest.mark.parametrize(("method", "path"), sorted(OPEN))
 def test_an_open_route_needs_nothing(nobody: httpx.Client, method: str, path: str) -> None:
-    assert nobody.request(method, path.format(slug="forbidden", job_id="x")).status_code in (200, 503)
+    own = {"Origin": str(nobody.base_url).rstrip("/")}
+    status = nobody.request(method, path.format(slug="forbidden", job_id="x"), headers=own).status_code
+    assert status == 401 if method == "POST" else status in (200, 503)  # a form without a key
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(PAGES))
+def test_a_page_needs_a_reader(nobody: httpx.Client, keys: dict[str, str], method: str, path: str) -> None:
+    for name in (None, "expired", "revoked", "not read"):
+        answer = nobody.request(method, path.format(job_id="x"), headers={"X-API-Key": keys[name]} if name else {})
+        assert (answer.status_code, answer.headers["location"][:14]) == (303, "/sign-in?next=")
+    assert nobody.request(method, path.format(job_id="x"), headers={"X-API-Key": keys["read"]}).status_code == 200
+
+
+@pytest.mark.parametrize(("method", "path"), sorted(ANY))
+def test_a_route_for_everybody_known(nobody: httpx.Client, keys: dict[str, str], method: str, path: str) -> None:
+    for name in (None, "expired", "revoked"):
+        answer = nobody.request(method, path, headers={"X-API-Key": keys[name]} if name else {})
+        check_problem(answer, 401, "unauthorized")
+    for scope in SCOPES:
+        assert nobody.request(method, path, headers={"X-API-Key": keys[scope]}).status_code == 204
 
 
 def test_the_scope_is_described(nobody: httpx.Client) -> None:

@@ -109,16 +109,16 @@ def test_a_wrong_method_gets_the_right_ones(client: httpx.Client) -> None:
         assert response.headers["allow"] == allowed
 
 
-def test_pages(nobody: httpx.Client) -> None:
-    for path in ("/", "/jobs/abc", "/jobs/%3Cscript%3Ealert(1)"):
-        response = nobody.get(path)
+def test_pages(client: httpx.Client) -> None:
+    for path in ("/", "/jobs/abc", "/jobs/%3Cscript%3Ealert(1)", "/sign-in?next=%22%3E%3Cscript%3Ealert(1)"):
+        response = client.get(path)
         assert response.status_code == 200
         assert response.headers["content-type"].startswith("text/html")
         assert "Research software, not for diagnosis." in response.text
         assert "<script>alert" not in response.text
         nonce = re.search(r"script-src 'nonce-([^']+)'", response.headers["content-security-policy"])
         assert nonce
-        assert f'<script nonce="{nonce[1]}">' in response.text
+        assert f'<{"style" if "sign-in" in path else "script"} nonce="{nonce[1]}">' in response.text
         assert "http://" not in response.text
         assert "https://" not in response.text
 

@@ -12,10 +12,10 @@ import pytest
 from sqlalchemy import Engine
 
 from app import cli
-from app.identity.authenticator import CACHE_S, MOST_CACHED, PrincipalCache
 from app.identity.key_store import KeyOwner, KeyStore
 from app.identity.key_text import digest, key_id_of, new_key
 from app.identity.principal import CLIENT_SCOPES, CredentialEndedError, Principal
+from app.identity.principal_cache import CACHE_S, MOST_CACHED, PrincipalCache
 from app.jobs.database import open_database
 from app.jobs.settings import Settings
 from tests.app.harness import check_problem, post, wait_for

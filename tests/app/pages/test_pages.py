@@ -38,7 +38,8 @@ PROBLEM = {
 
 @pytest.fixture(scope="module")
 def open_settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(data_dir=tmp_path_factory.mktemp("open"), broker_url=broker.url, stale_after_s=3600)
+    folder = tmp_path_factory.mktemp("open")
+    return Settings(data_dir=folder, broker_url=broker.url, stale_after_s=3600, allow_anonymous=True)
 
 
 @pytest.fixture(scope="module")
@@ -123,13 +124,63 @@ def test_a_failure_without_pictures_shows_its_problem(
     assert browser.run("document.getElementById('refusal').hidden && document.getElementById('published').hidden")
 
 
-def test_pictures_of_a_refusal_need_the_key(client: httpx.Client, settings: Settings, browser: Browser) -> None:
+def sign_in(browser: Browser, page: str, key: str) -> None:
+    browser.open(page)
+    browser.wait("location.pathname === '/sign-in' && document.readyState === 'complete'")
+    browser.run(f"document.querySelector('input[name=key]').value = '{key}'")
+    browser.click("#sign-in-form button")
+    browser.wait("document.readyState === 'complete' && (location.pathname !== '/sign-in' || "
+                 "document.getElementById('message'))")  # fmt: skip
+
+
+def test_a_page_is_seen_after_signing_in_and_knows_no_key(
+    client: httpx.Client, settings: Settings, browser: Browser
+) -> None:
     page = refused(client, settings, PROBLEM, {"candidate-1.png": picture(41, 50, 90)})
-    browser.open(page)
-    browser.run("sessionStorage.setItem('api-key', 'key-a')")
-    browser.open(page)
+    sign_in(browser, page, "key-c")
+    assert "does not know this key" in browser.text("#message")
+    sign_in(browser, page, "key-a")
+    assert browser.run("location.href") == page
     browser.wait("document.querySelector('.candidates img') && document.querySelector('.candidates img').naturalWidth")
-    assert browser.run("document.querySelector('.candidates img').src.startsWith('blob:')")
+    assert browser.run("document.querySelector('.candidates img').src").endswith("/results/candidate-1.png")
+    assert browser.run("document.cookie") == ""
+    assert browser.run("sessionStorage.length + localStorage.length") == 0
+    assert not browser.run("document.documentElement.innerHTML.includes('key-a') || location.href.includes('key')")
+    assert "Signed in for tenant-a." in browser.text("footer")
+
+
+def test_the_viewer_is_shown_in_a_session(client: httpx.Client, settings: Settings, browser: Browser) -> None:
+    job = post(client, mask=None).json()
+    data = report().model_dump_json().encode()
+    page = b"<title>3-D</title><script>document.title += document.cookie + '!'</script>"
+    files = {"report.json": (data, "application/json"), "viewer.html": (page, "text/html; charset=utf-8")}
+    finish(settings, job["id"], files)
+    browser.open(f"{client.base_url}{job['links']['page']}")
+    browser.wait("!document.getElementById('viewer').hidden")
+    seen = "fetch(document.getElementById('viewer').src).then(r => r.status)"
+    assert browser.run(seen) == 200
+    assert browser.run("document.getElementById('viewer').contentDocument") is None  # it has no origin of this server
+
+
+def test_a_job_is_submitted_and_deleted_in_a_session_and_signing_out_ends_it(
+    client: httpx.Client, browser: Browser, tmp_path: Path
+) -> None:
+    ct = tmp_path / "ct.nii.gz"
+    ct.write_bytes(b"a ct")
+    browser.open(str(client.base_url))
+    browser.choose_file("input[name=ct]", ct)
+    browser.click("#send")
+    browser.wait("location.pathname.startsWith('/jobs/') && document.readyState === 'complete'")
+    path = "/v1" + browser.run("location.pathname")
+    assert client.get(path).json()["state"] == "queued"
+    browser.run("confirm = () => true")
+    browser.click("#delete")
+    browser.wait("location.pathname === '/' && document.readyState === 'complete'")
+    assert client.get(path).status_code == 404
+    browser.click("#sign-out")
+    browser.wait("location.pathname === '/sign-in'")
+    browser.open(str(client.base_url))
+    browser.wait("location.pathname === '/sign-in'")
 
 
 def test_warnings_level_outline_and_error_come_before_the_numbers(
