@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -14,7 +13,9 @@ from starlette.concurrency import run_in_threadpool
 from app.api import bundles, health, jobs, metrics, problem_types, results, submission
 from app.api.error_handlers import install_error_handlers
 from app.api.middleware import MeasureRequests, SecurityHeaders
+from app.api.request_ids import RequestIds
 from app.api.services import Services
+from app.jobs import logs
 from app.jobs.settings import Settings
 from app.pages import routes as pages
 
@@ -22,7 +23,8 @@ DESCRIPTION = """Stress in a vertebra from a CT, and optionally a mask of the ve
 
 Submit with `POST /v1/jobs`, poll `GET /v1/jobs/{id}`, fetch `GET /v1/jobs/{id}/results`. World coordinates are
 NIfTI RAS+ in millimetres (mm), stress is in megapascal (MPa), force in newton (N), intensities in Hounsfield units
-(HU). Every error is an RFC 9457 problem; `GET` its `type` for a description. Research software, not for diagnosis.
+(HU). Every error is an RFC 9457 problem; `GET` its `type` for a description. Every answer has an `X-Request-Id`, yours
+if you send one, and the service's log lines name it. Research software, not for diagnosis.
 """
 
 
@@ -36,7 +38,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     """
     if settings is None:
         settings = Settings()
-        logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+        logs.configure(settings)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -61,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     install_error_handlers(app)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(MeasureRequests)
+    app.add_middleware(RequestIds)  # the outermost, so that what the others write has the id
     for module in (submission, jobs, results, bundles, health, metrics, problem_types, pages):
         app.include_router(module.router)
     return app

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import logging
 import os
 import sys
 import tempfile
@@ -20,6 +19,7 @@ from app.client import Client, JobFailedError, ProblemError
 from app.contract.errors import WrongDatabaseVersion
 from app.demo import DemoError, service, synthetic_ct
 from app.job_arguments import add_job_arguments, job_request
+from app.jobs import logs
 from app.jobs.database import require_version
 from app.jobs.private_files import PRIVATE_UMASK
 from app.jobs.settings import Settings, SettingsError
@@ -172,8 +172,7 @@ def _report(path: Path) -> str:
 def _settings() -> Settings:
     os.umask(PRIVATE_UMASK)
     settings = Settings()
-    logging.basicConfig(level=settings.log_level, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
-    logging.getLogger("httpx").setLevel(logging.WARNING)
+    logs.configure(settings)
     return settings
 
 

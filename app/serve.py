@@ -85,7 +85,7 @@ def gateway_command(settings: Settings, address: Sequence[str] = ()) -> list[str
 def worker_command(settings: Settings) -> list[str]:
     """Return the command line of a worker. It names the workers' module, which the gateway must not import."""
     return [
-        sys.executable, "-m", "celery", "-A", "workers.celery_app", "worker", "--queues", QUEUE_NAME,
+        sys.executable, "-m", "celery", "--quiet", "-A", "workers.celery_app", "worker", "--queues", QUEUE_NAME,
         "--pool", "prefork", "--concurrency", str(settings.worker_concurrency), "--loglevel", settings.log_level,
         "--without-gossip", "--without-mingle",
     ]  # fmt: skip

@@ -9,9 +9,10 @@ import os
 from typing import Any
 
 from celery import Celery
-from celery.signals import worker_init, worker_process_init, worker_process_shutdown
+from celery.signals import setup_logging, worker_init, worker_process_init, worker_process_shutdown
 
 from app.contract.errors import WrongDatabaseVersion
+from app.jobs import logs
 from app.jobs.database import require_version
 from app.jobs.parent_death import die_with_parent
 from app.jobs.queue import transport_options
@@ -42,6 +43,12 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
 )
+
+
+@setup_logging.connect
+def configure_logs(**_: Any) -> None:
+    """Write the lines of Celery and of the pool processes as the gateway writes its own."""
+    logs.configure(settings)
 
 
 @worker_init.connect

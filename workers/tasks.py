@@ -11,6 +11,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import DeadlineExceeded, InternalError, StorageUnavailable, VertebraError
 from app.contract.params import JobParams
+from app.jobs import logs
 from app.jobs.settings import TASK_NAME, Settings
 from app.jobs.store import Claim, JobStore
 from workers.attempt_files import discard, fetch_input, upload
@@ -55,6 +57,13 @@ def run_job(job_id: str) -> None:
     if claim is None:
         log.info("job %s: the job must not start", job_id)
         return
+    with logs.about(claim.request_id, job_id):
+        _run(claim)
+
+
+def _run(claim: Claim) -> None:
+    """Run the attempt to its end, whatever that is."""
+    job_id = claim.job_id
     log.info("job %s: attempt %d starts", job_id, claim.attempt)
     begin = time.perf_counter()
     try:
@@ -163,7 +172,7 @@ def _heartbeat(claim: Claim) -> Iterator[threading.Event]:
             except SQLAlchemyError as error:
                 log.warning("job %s: cannot write the heartbeat (%s)", claim.job_id, type(error).__name__)
 
-    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread = threading.Thread(target=copy_context().run, args=(beat,), name="heartbeat", daemon=True)
     thread.start()
     try:
         yield fenced

@@ -62,6 +62,7 @@ class Job(BaseModel):
     timings: dict[str, float] = Field(description="Time of each stage, seconds (s); empty until the job has succeeded.")
     bundle_version: str | None = Field(description="Version of the model bundle that computed the results.")
     error: Problem | None = Field(description="Why the job failed, as RFC 9457 problem details.")
+    request_id: str | None = Field(description="Id of the request that submitted the job; log lines name it.")
     links: JobLinks = Field(description="Paths that belong to the job.")
 
 
@@ -94,6 +95,7 @@ def job_from_row(row: JobRow, max_attempts: int) -> Job:
             "timings": row.timings or {},
             "bundle_version": row.bundle_version,
             "error": row.error,
+            "request_id": row.request_id,
             "links": JobLinks(
                 self=path, results=None if row.results is None else f"{path}/results", page=f"/jobs/{row.id}"
             ),

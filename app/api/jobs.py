@@ -15,6 +15,7 @@ from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState, j
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.contract.errors import InvalidParameters, JobNotFound
+from app.jobs import logs
 from app.jobs.job_ids import JOB_ID, is_job_id
 from app.jobs.rows import JobRow
 from app.jobs.storage_keys import job_prefix
@@ -78,6 +79,7 @@ def delete_job(job_id: JobId, services: ServicesDep, tenant: SubmitTenant) -> No
 
 def find_job(services: Services, tenant: str, job_id: str) -> JobRow:
     """Return a tenant's job. Raise `JobNotFound` if the tenant has no such job."""
+    logs.job_id.set(job_id)
     row = services.store.get(tenant, job_id)
     if row is None:
         raise job_not_found()

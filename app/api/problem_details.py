@@ -22,6 +22,7 @@ from app.contract.errors import (
     VertebraError,
     all_errors,
 )
+from app.jobs import logs
 
 MEDIA_TYPE = "application/problem+json"
 RETRY_AFTER_S = 10
@@ -51,6 +52,7 @@ class Problem(BaseModel):
     expected: str | None = Field(default=None, description="The condition that the service checked.")
     got: str | None = Field(default=None, description="The value that the service found.")
     instance: str | None = Field(default=None, description="Path of the request that met the problem.")
+    request_id: str | None = Field(default=None, description="Id of that request, which the service's log lines name.")
 
 
 class ProblemResponse(JSONResponse):
@@ -74,7 +76,10 @@ def problem_response(request: Request, error: VertebraError) -> Response:
         headers["Allow"] = error.expected
     if isinstance(error, RangeNotSatisfiable) and "size" in error.extra:
         headers["Content-Range"] = f"bytes */{error.extra['size']}"
-    return ProblemResponse(error.problem(instance=request.url.path), error.status, headers=headers)
+    body = error.problem(instance=request.url.path)
+    if known_id := logs.request_id.get():
+        body["request_id"] = headers["X-Request-Id"] = known_id  # no middleware sees the answer to an unexpected error
+    return ProblemResponse(body, error.status, headers=headers)
 
 
 def validation_problem(error: ValidationError | RequestValidationError, what: str) -> InvalidParameters:

@@ -23,6 +23,7 @@ from app.contract.errors import (
     UploadTooLarge,
 )
 from app.contract.params import JobParams
+from app.jobs import logs
 from app.jobs.job_ids import new_job_id
 from app.jobs.rows import JobRow
 from app.jobs.storage_keys import job_prefix
@@ -116,6 +117,7 @@ async def submit(
     answers again, so watch it and do not submit it again.
     """
     job_id = new_job_id()
+    logs.job_id.set(job_id)
     is_new = False
     try:
         upload = await receive(
@@ -149,6 +151,7 @@ def _new_row(job_id: str, tenant: str, idempotency_key: str | None, upload: Uplo
         ct_size=upload.ct.size,
         mask_sha256=upload.mask.sha256 if upload.mask else None,
         mask_size=upload.mask.size if upload.mask else None,
+        request_id=logs.request_id.get(),
     )
 
 

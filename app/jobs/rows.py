@@ -16,6 +16,9 @@ Json = dict[str, Any]
 STAGE_LENGTH = 64
 """Longest name of a stage that the row holds, characters."""
 
+REQUEST_ID_LENGTH = 64
+"""Longest id of a request that the row holds, characters."""
+
 
 class Base(DeclarativeBase):
     """Base class of the tables. Every time is in seconds since the Unix epoch (UTC)."""
@@ -68,6 +71,7 @@ class JobRow(Base):
     created_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
+    request_id: Mapped[str | None] = mapped_column(String(REQUEST_ID_LENGTH))
 
 
 class WorkerRow(Base):

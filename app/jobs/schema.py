@@ -6,6 +6,7 @@ head. The table ``alembic_version`` holds the revision of a database.
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,8 @@ from sqlalchemy import Connection, Engine, NullPool, create_engine, event, inspe
 from sqlalchemy.exc import OperationalError
 
 from app.contract.errors import WrongDatabaseVersion
+
+log = logging.getLogger(__name__)
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 UPGRADE_COMMAND = "vertebra-stress database upgrade"
@@ -47,7 +50,9 @@ def upgrade(engine: Engine) -> None:
     for tries_left in reversed(range(UPGRADE_TRIES)):
         try:
             with _locked_transaction(engine) as connection:
-                _refuse_unknown(_version(connection))
+                found = _version(connection)
+                _refuse_unknown(found)
+                log.info("the tables go from %s to revision %s", found or "no revision", head())
                 command.upgrade(_config(connection), "head")
             return
         except OperationalError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ipaddress
 import json
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -62,6 +62,9 @@ class Settings(BaseSettings):
     allow_anonymous: bool = Field(default=False, description="Serve other machines without any API key.")
     max_upload_bytes: int = Field(default=1 << 30, gt=0, description="Largest accepted file part, bytes.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
+    log_format: Literal["text", "json"] = Field(
+        default="text", description="Log lines for people, or one JSON object a line."
+    )
 
     retention_hours: float = Field(default=72.0, gt=0, description="Finished jobs and their files stay this long.")
     job_deadline_s: int = Field(default=540, gt=0, description="Longest run of one attempt, seconds.")

@@ -34,6 +34,7 @@ class Claim:
     attempt: int
     params: Json
     has_mask: bool
+    request_id: str | None = None
 
 
 class JobStore:
@@ -133,12 +134,12 @@ class JobStore:
             update(JobRow)
             .where(startable, JobRow.attempt < self.max_attempts)
             .values(**running_values(worker, now, self.deadline_s))
-            .returning(JobRow.token, JobRow.attempt, JobRow.params, JobRow.mask_sha256)
+            .returning(JobRow.token, JobRow.attempt, JobRow.params, JobRow.mask_sha256, JobRow.request_id)
         )
         with self.sessions.begin() as session:
             row = session.execute(statement).one_or_none()
         if row is not None:
-            return Claim(job_id, row.token, row.attempt, row.params, row.mask_sha256 is not None)
+            return Claim(job_id, row.token, row.attempt, row.params, row.mask_sha256 is not None, row.request_id)
         self._fail_exhausted(startable, now)
         return None
 

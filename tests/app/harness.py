@@ -17,6 +17,7 @@ from typing import Any
 
 import httpx
 import uvicorn
+from fastapi import FastAPI
 
 from app.application import create_app
 from app.broker import EmbeddedBroker
@@ -69,9 +70,14 @@ def running_broker(folder: Path) -> Iterator[Broker]:
 @contextmanager
 def running_gateway(settings: Settings) -> Iterator[str]:
     """Run a gateway in a thread of this process and yield its URL."""
-    config = uvicorn.Config(
-        create_app(settings), host="127.0.0.1", port=0, log_level="warning", lifespan="on", ws="none"
-    )
+    with running_app(create_app(settings)) as url:
+        yield url
+
+
+@contextmanager
+def running_app(app: FastAPI) -> Iterator[str]:
+    """Run an application in a thread of this process and yield its URL."""
+    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
@@ -87,7 +93,17 @@ def running_gateway(settings: Settings) -> Iterator[str]:
 @contextmanager
 def running_worker(settings: Settings, log: Path) -> Iterator[subprocess.Popen[bytes]]:
     """Run a Celery worker with the pipeline of ``tests.workers.fake_worker``."""
-    command = [sys.executable, "-m", "celery", "-A", "tests.workers.fake_worker", "worker", "--queues", QUEUE_NAME]
+    command = [
+        sys.executable,
+        "-m",
+        "celery",
+        "--quiet",
+        "-A",
+        "tests.workers.fake_worker",
+        "worker",
+        "--queues",
+        QUEUE_NAME,
+    ]
     scratch = settings.data_dir / "scratch"
     scratch.mkdir(exist_ok=True)
     command += ["--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel", "INFO"]

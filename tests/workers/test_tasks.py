@@ -6,6 +6,7 @@ import os
 import signal
 import uuid
 from collections.abc import Iterator
+from itertools import dropwhile
 from pathlib import Path
 
 import httpx
@@ -25,7 +26,7 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture(scope="module")
 def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(data_dir=tmp_path_factory.mktemp("data"), broker_url=broker.url, **FAST)
+    return Settings(data_dir=tmp_path_factory.mktemp("data"), broker_url=broker.url, **FAST, log_format="json")
 
 
 @pytest.fixture(scope="module")
@@ -135,6 +136,22 @@ def test_pictures_that_cannot_be_stored_give_the_job_another_attempt(client: htt
     job = ended(client, path)
     assert (job["state"], job["attempt"], job["error"]["type"]) == ("failed", 2, "/problems/vertebra_not_found")
     assert len(client.get(f"{path}/results").json()["results"]) == 4
+
+
+@pytest.mark.usefixtures("worker")
+def test_the_lines_of_a_job_name_the_request_that_submitted_it(client: httpx.Client, settings: Settings) -> None:
+    response = post(client, b"ok", headers={"X-Request-Id": "ward-7:42"})
+    job = ended(client, response.headers["location"])
+    assert job["request_id"] == response.headers["x-request-id"] == "ward-7:42"
+
+    def own_lines() -> list[dict]:
+        written = (settings.data_dir / "worker.log").read_text().splitlines()
+        formatted = dropwhile(lambda line: not line.startswith("{"), written)  # Celery warns root before it has a log
+        return [line for line in map(json.loads, formatted) if line.get("job_id") == job["id"]]
+
+    wait_for(lambda: any("attempt 1 ended" in line["message"] for line in own_lines()), "last line")
+    assert any("attempt 1 starts" in line["message"] for line in own_lines())
+    assert {line["request_id"] for line in own_lines()} == {"ward-7:42"}
 
 
 @pytest.mark.usefixtures("worker")
