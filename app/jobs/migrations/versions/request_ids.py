@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "request_ids"
-down_revision = "api_keys"
+down_revision = "sessions"
 branch_labels = None
 depends_on = None
 
