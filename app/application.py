@@ -44,7 +44,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         services = await run_in_threadpool(Services.open, settings)
         app.state.services = services
-        services.reconciler.start()
+        services.start()
         try:
             yield
         finally:

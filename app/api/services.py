@@ -16,6 +16,7 @@ from app.jobs.queue import JobQueue
 from app.jobs.reconciler import Reconciler
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore, open_store
+from app.jobs.sweeper import Sweeper
 
 
 @dataclass(frozen=True)
@@ -27,6 +28,7 @@ class Services:
     blobs: BlobStore
     queue: JobQueue
     reconciler: Reconciler
+    sweeper: Sweeper
     registry: CollectorRegistry
     metrics: RequestMetrics
     authenticator: Authenticator
@@ -44,16 +46,23 @@ class Services:
             store=store,
             blobs=blobs,
             queue=queue,
-            reconciler=Reconciler(settings, store, blobs, queue),
+            reconciler=Reconciler(settings, store, queue),
+            sweeper=Sweeper(settings, store, blobs),
             registry=registry,
             metrics=RequestMetrics(registry, store),
             authenticator=Authenticator(settings, store.engine),
             signer=Signer(settings.signing_secrets),
         )
 
+    def start(self) -> None:
+        """Start what runs beside the requests."""
+        self.reconciler.start()
+        self.sweeper.start()
+
     def close(self) -> None:
-        """Stop the reconciler and disconnect."""
+        """Stop what runs beside the requests and disconnect."""
         self.reconciler.stop()
+        self.sweeper.stop()
         self.queue.close()
         self.store.engine.dispose()
 

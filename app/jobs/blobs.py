@@ -96,6 +96,8 @@ class BlobStore:
         """Return the names directly below a prefix."""
         with storage_errors():
             try:
+                if self.local:
+                    return sorted(os.listdir(self.path(prefix)))
                 return sorted(PurePosixPath(path).name for path in self.fs.ls(self.path(prefix), detail=False))
             except FileNotFoundError:
                 return []
@@ -103,6 +105,8 @@ class BlobStore:
     def last_change(self, prefix: str) -> float:
         """Return the time of the last change below a prefix (seconds since the epoch), or 0 if nothing is there."""
         with storage_errors():
+            if self.local:
+                return _last_change_of_folder(self.path(prefix))
             entries = list(self.fs.find(self.path(prefix), withdirs=True, detail=True).values())
             with suppress(FileNotFoundError):  # S3 has no folders
                 entries.append(self.fs.info(self.path(prefix)))
@@ -118,6 +122,16 @@ class BlobStore:
                 self.fs.rm(self.path(prefix), recursive=True)
             except FileNotFoundError:
                 return
+
+
+def _last_change_of_folder(path: str) -> float:
+    """Return the time of the last change in a local folder, or 0 if it is absent; it may vanish meanwhile."""
+    newest = 0.0
+    for folder, _, files in os.walk(path):
+        for name in ("", *files):
+            with suppress(FileNotFoundError):
+                newest = max(newest, os.lstat(os.path.join(folder, name)).st_mtime)
+    return newest
 
 
 def _changed_at(entry: dict[str, Any]) -> float:

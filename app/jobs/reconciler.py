@@ -1,24 +1,21 @@
 """The reconciler: keeps the promise of a 202 after any process has died.
 
-Every few seconds it fails overdue jobs, queues the jobs of silent workers again, sends ids that the queue may have
-lost, and purges jobs whose retention has ended. Less often it removes files that belong to no job. Each step is one
-conditional UPDATE or a deletion that may be repeated, so many gateways may run it at the same time.
+Every few seconds it fails overdue jobs, queues the jobs of silent workers again, and sends ids that the queue may have
+lost. Each step is one conditional UPDATE, so many gateways may run it at the same time. It touches no files: see
+`app.jobs.sweeper`.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import Unavailable
 from app.jobs import row_maintenance, worker_registry
-from app.jobs.blobs import BlobStore
 from app.jobs.queue import JobQueue
 from app.jobs.settings import Settings
-from app.jobs.storage_keys import JOBS_PREFIX, RESULTS_FOLDER, job_prefix
 from app.jobs.store import JobStore
 
 log = logging.getLogger(__name__)
@@ -28,12 +25,11 @@ FORGET_WORKERS_AFTER_S = 24 * 3600.0
 
 
 class Reconciler:
-    """Runs `check_rows` and `sweep_storage` in a background thread."""
+    """Runs `check_rows` in a background thread."""
 
-    def __init__(self, settings: Settings, store: JobStore, blobs: BlobStore, queue: JobQueue) -> None:
+    def __init__(self, settings: Settings, store: JobStore, queue: JobQueue) -> None:
         self._settings = settings
         self._store = store
-        self._blobs = blobs
         self._queue = queue
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
@@ -56,22 +52,7 @@ class Reconciler:
         for job_id in row_maintenance.release_stale(self._store):
             log.warning("job %s taken from a worker that is silent", job_id)
         self._send_waiting()
-        for job_id in row_maintenance.list_expired(self._store, self._settings.retention_hours * 3600):
-            row_maintenance.purge(self._store, job_id)
-            self._blobs.delete_tree(job_prefix(job_id))
-            log.info("job %s purged", job_id)
         worker_registry.forget_silent(self._store, FORGET_WORKERS_AFTER_S)
-
-    def sweep_storage(self) -> None:
-        """Remove the files of uploads that crashed and of attempts that were fenced out."""
-        job_ids = self._blobs.folders(JOBS_PREFIX)
-        current = row_maintenance.current_tokens(self._store, job_ids)
-        for job_id in job_ids:
-            if job_id in current:
-                self._remove_old_attempts(job_id, current[job_id])
-            elif self._blobs.last_change(job_prefix(job_id)) < time.time() - self._settings.orphan_after_s:
-                self._blobs.delete_tree(job_prefix(job_id))
-                log.info("job %s had files but no row: its files are removed", job_id)
 
     def _send_waiting(self) -> None:
         for item in row_maintenance.list_waiting(self._store, self._settings.requeue_after_s):
@@ -84,20 +65,10 @@ class Reconciler:
                 raise
             log.info("job %s enqueued", item.job_id)
 
-    def _remove_old_attempts(self, job_id: str, token: int) -> None:
-        for folder in self._blobs.folders(job_prefix(job_id)):
-            _, is_results, suffix = folder.partition(RESULTS_FOLDER)
-            if is_results and suffix.isdigit() and int(suffix) < token:
-                self._blobs.delete_tree(f"{job_prefix(job_id)}/{folder}")
-
     def _run(self) -> None:
-        next_sweep = 0.0
         while not self._stop.is_set():
             try:
                 self.check_rows()
-                if time.monotonic() >= next_sweep:
-                    self.sweep_storage()
-                    next_sweep = time.monotonic() + self._settings.sweep_every_s
             except (Unavailable, SQLAlchemyError) as error:
                 log.warning("the reconciler waits for the next round: %s", type(error).__name__)
             except Exception:

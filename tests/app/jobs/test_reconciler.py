@@ -1,18 +1,21 @@
 from __future__ import annotations
 
 import os
+import threading
 import time
 from pathlib import Path
 
 import pytest
 
+from app.api.services import Services
 from app.contract.errors import BrokerUnavailable
 from app.jobs.blobs import BlobStore
 from app.jobs.queue import JobQueue
 from app.jobs.reconciler import Reconciler
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore, open_store
-from tests.app.harness import FAST, PATIENCE_S, Broker, new_row
+from app.jobs.sweeper import SLICE, Sweeper
+from tests.app.harness import FAST, PATIENCE_S, Broker, new_row, wait_for
 
 
 @pytest.fixture
@@ -44,9 +47,9 @@ def test_retention_purges_rows_and_files(settings: Settings, store: JobStore, bl
     assert claim is not None
     assert store.fail("a" * 32, claim.token, {"title": "t"})
     time.sleep(0.5)
-    reconciler = Reconciler(settings, store, blobs, JobQueue(settings))
-    reconciler.check_rows()
-    reconciler.check_rows()
+    sweeper = Sweeper(settings, store, blobs)
+    sweeper.purge_expired()
+    sweeper.purge_expired()
     assert store.get("local", "a" * 32) is None
     assert not path.parent.parent.exists()
 
@@ -66,7 +69,7 @@ def test_sweep_removes_orphans_and_old_attempts(settings: Settings, store: JobSt
     put(blobs, f"jobs/{known}/results-1/x")
     put(blobs, f"jobs/{known}/results-3/x")
     put(blobs, f"jobs/{known}/input/ct")
-    Reconciler(settings, store, blobs, JobQueue(settings)).sweep_storage()
+    Sweeper(settings, store, blobs).sweep_storage()
     assert blobs.folders("jobs") == [young, known]
     assert blobs.folders(f"jobs/{known}") == ["input", "results-3"]
 
@@ -81,26 +84,73 @@ def test_the_pictures_of_a_failed_job_stay_until_its_retention_ends(
     picture = put(blobs, f"jobs/{job_id}/results-{claim.token}/spine.png")
     put(blobs, f"jobs/{job_id}/results-{claim.token - 1}/spine.png")
     assert store.fail(job_id, claim.token, {"title": "t"}, [{"name": "spine.png"}])
-    reconciler = Reconciler(settings, store, blobs, JobQueue(settings))
-    reconciler.sweep_storage()
+    sweeper = Sweeper(settings, store, blobs)
+    sweeper.sweep_storage()
     assert blobs.folders(f"jobs/{job_id}") == [f"results-{claim.token}"]
     time.sleep(0.5)
-    reconciler.check_rows()
+    sweeper.purge_expired()
     assert not picture.exists()
     assert blobs.folders("jobs") == []
 
 
 @pytest.mark.timeout(PATIENCE_S)
-def test_an_unreachable_queue_keeps_the_job_waiting(settings: Settings, store: JobStore, blobs: BlobStore) -> None:
+def test_an_unreachable_queue_keeps_the_job_waiting(settings: Settings, store: JobStore) -> None:
     away = settings.model_copy(update={"broker_url": Settings(broker_url="redis://127.0.0.1:1/0").broker_url})
     store.create(new_row("b" * 32))
     store.mark_not_enqueued("b" * 32)
     with pytest.raises(BrokerUnavailable):
-        Reconciler(away, store, blobs, JobQueue(away)).check_rows()
+        Reconciler(away, store, JobQueue(away)).check_rows()
     row = store.get("local", "b" * 32)
     assert row is not None
     assert row.enqueued_at is None
-    Reconciler(settings, store, blobs, JobQueue(settings)).check_rows()
+    Reconciler(settings, store, JobQueue(settings)).check_rows()
     row = store.get("local", "b" * 32)
     assert row is not None
     assert row.enqueued_at is not None
+
+
+def test_a_sweep_of_many_folders_does_not_delay_the_reconciler(
+    settings: Settings, store: JobStore, blobs: BlobStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sweep waits in the middle of the first folder, and a silent worker's job is queued again meanwhile."""
+    folders = 2 * SLICE + 3
+    for i in range(folders):
+        folder = Path(blobs.path(f"jobs/{i:032x}"))
+        folder.mkdir(parents=True)
+        os.utime(folder, (1, 1))
+    Path(blobs.path("jobs/no id")).mkdir()
+    os.utime(blobs.path("jobs/no id"), (1, 1))
+    reached, go_on = threading.Event(), threading.Event()
+    delete_tree = BlobStore.delete_tree
+
+    def slow(self: BlobStore, prefix: str) -> None:
+        reached.set()
+        assert go_on.wait(PATIENCE_S)
+        delete_tree(self, prefix)
+
+    monkeypatch.setattr(BlobStore, "delete_tree", slow)
+    services = Services.open(settings)
+    services.start()
+    try:
+        assert reached.wait(PATIENCE_S)
+        job_id = "f" * 32
+        store.create(new_row(job_id))
+        store.mark_not_enqueued(job_id)
+        sent = wait_for(lambda: (row := store.get("local", job_id)) and row.enqueued_at, "the reconciler")
+        assert sent
+        assert len(blobs.folders("jobs")) == folders + 1
+        go_on.set()
+        wait_for(lambda: blobs.folders("jobs") == [], "the sweep")
+    finally:
+        go_on.set()
+        services.close()
+
+
+def test_a_sweep_stops_between_two_slices(settings: Settings, store: JobStore, blobs: BlobStore) -> None:
+    for i in range(SLICE + 1):
+        Path(blobs.path(f"jobs/{i:032x}")).mkdir(parents=True)
+        os.utime(blobs.path(f"jobs/{i:032x}"), (1, 1))
+    sweeper = Sweeper(settings, store, blobs)
+    sweeper.stop()
+    sweeper.sweep_storage()
+    assert len(blobs.folders("jobs")) == SLICE + 1
