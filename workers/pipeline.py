@@ -20,6 +20,7 @@ from workers.mask.cleaning import CleanMask, clean_mask
 from workers.mask.ct_grid import onto_ct_grid
 from workers.mask.field_of_view import check_field_of_view
 from workers.mask.label_choice import select_label
+from workers.mask.label_piece import cut_out
 from workers.mask.plausibility import check_vertebra, explain_misfit
 from workers.mask.segmentation_checks import accept_segmentation, unlike_a_vertebra
 from workers.mesh.mask_surface import extract_surface
@@ -124,8 +125,9 @@ def vertebra_of_mask(mask: Path, ct: Volume, params: JobParams, clock: StageCloc
 def vertebra_of_labels(labels: Volume, ct: Volume, params: JobParams) -> CleanMask:
     """Return the one clean, whole, plausible vertebra that the job asks for."""
     label = select_label(labels, params.mask_label, params.vertebra)
-    check_field_of_view(labels, label, ct)
-    vertebra = clean_mask(labels, label)
+    piece = cut_out(labels, label)
+    check_field_of_view(piece, labels, ct)
+    vertebra = replace(clean_mask(piece, 1), label=label)
     check_vertebra(vertebra)
     check_on_bone(vertebra, ct)
     return vertebra

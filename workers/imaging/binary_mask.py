@@ -31,10 +31,11 @@ def label_box(voxels: NDArray[Any], label: int | None) -> tuple[slice, slice, sl
         plane = voxels[:, :, k] > 0 if label is None else voxels[:, :, k] == label
         planes[k] = plane.any()
         hit |= plane
-    return _span(np.atleast_1d(hit.any(axis=1))), _span(np.atleast_1d(hit.any(axis=0))), _span(planes)
+    return span(np.atleast_1d(hit.any(axis=1))), span(np.atleast_1d(hit.any(axis=0))), span(planes)
 
 
-def _span(line: Bools) -> slice:
+def span(line: Bools) -> slice:
+    """Return from the first to the last set element of a line (n,)."""
     hits = np.flatnonzero(line)
     return slice(int(hits[0]), int(hits[-1]) + 1)
 

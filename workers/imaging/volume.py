@@ -6,6 +6,7 @@ A CT whose values leave int16 half-way is widened once, which takes 6 bytes a vo
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -45,6 +46,22 @@ class Volume:
     def spacing(self) -> Floats:
         """(3,) float64 voxel sides along i, j, k in mm."""
         return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), np.float64)
+
+    @property
+    def voxel_mm3(self) -> float:
+        """Volume of a voxel, mm³."""
+        return abs(float(np.linalg.det(self.affine[:3, :3])))
+
+    @property
+    def face_mm2(self) -> Floats:
+        """(3,) float64 area of a voxel's face across i, j, k in mm², of an affine without shear."""
+        return np.asarray(np.prod(self.spacing) / self.spacing, np.float64)
+
+    def part(self, box: Sequence[slice]) -> Volume:
+        """Return the voxels within a box, one slice an axis with its start; a view, nothing is copied."""
+        affine = self.affine.copy()
+        affine[:3, 3] += affine[:3, :3] @ np.array([side.start for side in box], np.float64)
+        return Volume(self.voxels[tuple(box)], affine)
 
     def depth_of(self, point: Floats) -> float:
         """Return how far inside the outermost voxel centres a point (3,) mm RAS lies, mm; negative outside."""

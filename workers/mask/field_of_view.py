@@ -6,11 +6,12 @@ measured on 33 whole vertebrae (T11 to L5) and on the cut ones of two CTs.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from app.contract.errors import GridMismatch, VertebraTruncated
 from models.types import Bools, Floats
-from workers.imaging.binary_mask import label_box
 from workers.imaging.volume import Volume
 
 MAX_CUT_MM2 = 25.0
@@ -26,37 +27,38 @@ ROUNDING_VOXELS = 0.001
 """A voxel centre that lies half a voxel beyond the last centre still counts as inside."""
 
 
-def check_field_of_view(mask: Volume, label: int, ct: Volume) -> None:
+def check_field_of_view(piece: Volume, mask: Volume, ct: Volume) -> None:
     """Refuse a vertebra that the border of the CT, or of the mask's own volume, cuts.
+
+    Parameters
+    ----------
+    piece
+        The label's piece, non-zero inside (`workers.mask.label_piece.cut_out`).
+    mask, ct
+        Whose borders count; their voxels are not looked at.
 
     Raises
     ------
     GridMismatch
-        No part of the label lies on the CT.
+        No part of the piece lies on the CT.
     VertebraTruncated
         More than 1 % of it lies outside, or too much of it touches one face of either volume.
     """
-    box = label_box(mask.voxels, label)
-    index = np.argwhere(mask.voxels[box] == label) + [part.start for part in box]
-    to_ct = np.linalg.inv(ct.affine) @ mask.affine
-    on_ct = index @ to_ct[:3, :3].T + to_ct[:3, 3]
-    outside = 1.0 - float(_within(on_ct, ct.voxels.shape).mean())
-    if outside == 1.0:
+    own, other = _Borders.of(piece, mask), _Borders.of(piece, ct)
+    if other.outside == 1.0:
         raise GridMismatch(
             "Mask and CT lie in different places of the world. Send the mask that was made from this CT.",
-            expected=f"label {label} within the CT's field of view",
+            expected="the label within the CT's field of view",
             got="no voxel of it on the CT",
         )
-    if outside > MAX_OUTSIDE:
-        raise truncated(f"at most {MAX_OUTSIDE:.0%} of label {label} outside the CT", f"{outside:.1%}")
-    own = _cut_areas(index.astype(float), np.eye(3), mask.voxels.shape, mask.spacing)
-    other = _cut_areas(on_ct, to_ct[:3, :3], ct.voxels.shape, mask.spacing)
-    strict = np.maximum(MAX_CUT_MM2, MAX_CUT_VOXELS * np.prod(mask.spacing) / mask.spacing)
-    for name, areas in (("mask", own), ("CT", other)):
+    if other.outside > MAX_OUTSIDE:
+        raise truncated(f"at most {MAX_OUTSIDE:.0%} of the label outside the CT", f"{other.outside:.1%}")
+    strict = np.maximum(MAX_CUT_MM2, MAX_CUT_VOXELS * piece.face_mm2)
+    for name, areas in (("mask", own.cut_mm2), ("CT", other.cut_mm2)):
         allowed = np.full(3, MAX_TIGHT_MM2) if areas.all() else strict
         if (areas > allowed).any():
             worst = np.unravel_index(int((areas - allowed).argmax()), areas.shape)
-            expected = f"at most {allowed[worst[1]]:.0f} mm² of label {label} on one face of the {name}"
+            expected = f"at most {allowed[worst[1]]:.0f} mm² of the label on one face of the {name}"
             raise truncated(expected, f"{areas[worst]:.0f} mm²")
 
 
@@ -69,25 +71,38 @@ def truncated(expected: str, got: str) -> VertebraTruncated:
     return VertebraTruncated(detail, expected=expected, got=got)
 
 
+@dataclass(frozen=True)
+class _Borders:
+    """Where a piece lies beyond the borders of a volume.
+
+    Attributes
+    ----------
+    outside
+        Share of its voxels that lie outside.
+    cut_mm2
+        (2, 3): with which area it touches the border, backwards and forwards along its own axes.
+    """
+
+    outside: float
+    cut_mm2: Floats
+
+    @classmethod
+    def of(cls, piece: Volume, grid: Volume) -> _Borders:
+        """Look at a piece slab by slab: a voxel touches the border if a step from it leads out of the grid."""
+        to_grid = np.linalg.inv(grid.affine) @ piece.affine
+        total, within, beyond = 0, 0, np.zeros((2, 3))
+        for i in range(piece.voxels.shape[0]):
+            j, k = np.nonzero(piece.voxels[i])
+            points = np.column_stack([np.full(len(j), i), j, k]) @ to_grid[:3, :3].T + to_grid[:3, 3]
+            inside = points[_within(points, grid.voxels.shape)]
+            total, within = total + len(points), within + len(inside)
+            for side, sign in enumerate((-1.0, 1.0)):
+                for a in range(3):
+                    beyond[side, a] += (~_within(inside + sign * to_grid[:3, a], grid.voxels.shape)).sum()
+        return cls(1.0 - within / total, beyond * piece.face_mm2)
+
+
 def _within(points: Floats, shape: tuple[int, ...]) -> Bools:
     half = 0.5 + ROUNDING_VOXELS
     inside = (points >= -half) & (points <= np.array(shape) - 1.0 + half)
     return np.asarray(inside.all(axis=1), np.bool_)
-
-
-def _cut_areas(points: Floats, steps: Floats, shape: tuple[int, ...], spacing: Floats) -> Floats:
-    """Return (2, 3) mm²: with which area voxels touch the border, backwards and forwards along the mask's axes.
-
-    Parameters
-    ----------
-    points
-        (n, 3) voxel centres of the label, as indices of the bounding volume.
-    steps
-        (3, 3), column a: one step along axis a of the mask, in the same indices.
-    shape, spacing
-        Of the bounding volume in voxels, of the mask's voxels in mm.
-    """
-    inside = points[_within(points, shape)]
-    area = np.prod(spacing) / spacing
-    beyond = [[(~_within(inside + sign * steps[:, a], shape)).sum() for a in range(3)] for sign in (-1, 1)]
-    return np.asarray(beyond * area, np.float64)

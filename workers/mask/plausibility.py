@@ -29,6 +29,8 @@ MAX_SLENDERNESS = 1.02
 """Extent in z over the geometric mean of those in x and y. Single up to 0.84, a ball 1, fused to 1.3."""
 VOLUME_CM3 = (10.0, 140.0)
 """Whole 36 to 81 cm³; fused pairs 78 to 170."""
+MOST_SURFACE_CM2 = 600.0
+"""Of the faces of a label's voxels: more is no bone but a sponge. Whole vertebrae up to 257 cm²."""
 FUSED_CM3 = 75.0
 """A label of this volume that is no vertebra is probably two."""
 
@@ -48,7 +50,7 @@ def check_vertebra(clean: CleanMask, image_spacing: Floats | None = None) -> Non
     VertebraeFused
         Two pieces of similar size.
     NotAVertebra
-        Volume out of range.
+        Volume or surface out of range.
     VertebraTruncated
         It ends in a plane.
     """
@@ -60,6 +62,9 @@ def check_vertebra(clean: CleanMask, image_spacing: Floats | None = None) -> Non
         raise _fused(clean, expected, f"a second of {clean.second_fragment:.0%}")
     if volume > VOLUME_CM3[1]:
         raise _not_a_vertebra(clean, f"at most {VOLUME_CM3[1]:g} cm³", f"{volume:.0f} cm³")
+    surface = face_area(clean) / 100.0
+    if surface > MOST_SURFACE_CM2:
+        raise _not_a_vertebra(clean, f"at most {MOST_SURFACE_CM2:g} cm² of surface", f"{surface:.0f} cm²")
     layer = clean.spacing if image_spacing is None else np.maximum(clean.spacing, image_spacing)
     allowed = MAX_FLAT_MM2 + MAX_FLAT_MM2_PER_MM * np.maximum(layer - 1.0, 0.0)
     flat = outermost_areas(clean)
@@ -67,6 +72,13 @@ def check_vertebra(clean: CleanMask, image_spacing: Floats | None = None) -> Non
         axis = int((flat - allowed).max(axis=0).argmax())
         got = f"{flat[:, axis].max():.0f} mm²"
         raise truncated(f"a label that ends in at most {allowed[axis]:.0f} mm² of one plane", got)
+
+
+def face_area(clean: CleanMask) -> float:
+    """Return the area in mm² of the faces between the voxels of the vertebra and those around it."""
+    faces = np.prod(clean.spacing) / clean.spacing
+    along = (clean.voxels, clean.voxels.swapaxes(0, 1), clean.voxels.swapaxes(0, 2))
+    return float(sum(area * np.count_nonzero(v[1:] != v[:-1]) for area, v in zip(faces, along, strict=True)))
 
 
 def outermost_areas(clean: CleanMask) -> Floats:

@@ -8,6 +8,7 @@ from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.mask.bone_contrast import check_on_bone
 from workers.mask.cleaning import clean_mask
 from workers.mask.field_of_view import check_field_of_view
+from workers.mask.label_piece import cut_out
 from workers.mask.plausibility import check_vertebra
 from workers.mesh.mask_surface import extract_surface
 from workers.pipeline import morph
@@ -19,7 +20,7 @@ def test_every_whole_vertebra_passes(data_dir):
         n += 1
         try:
             check_vertebra(clean)
-            check_field_of_view(mask, label, mask)
+            check_field_of_view(cut_out(mask, label), mask, mask)
         except errors.InputError as error:
             pytest.fail(f"{name}: {error.expected}, got {error.got}")
     assert n == 33
@@ -29,7 +30,7 @@ def test_every_whole_vertebra_passes(data_dir):
 def test_cut_vertebrae_are_refused(data_dir, folder, label):
     mask, ct = label_map(data_dir, folder), read_ct(data_dir / folder / "ct.nii.gz")
     with pytest.raises(errors.VertebraTruncated):
-        check_field_of_view(mask, label, ct)
+        check_field_of_view(cut_out(mask, label), mask, ct)
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -45,7 +46,7 @@ def test_a_ct_that_ends_in_the_vertebra(data_dir, axis, top, pad):
     affine[:3, 3] += affine[:3, axis] * (keep.start or 0)
     ct = Volume(whole.voxels[index], affine)
     with pytest.raises(errors.VertebraTruncated):
-        check_field_of_view(whole if pad else ct, 1, ct)
+        check_field_of_view(cut_out(whole if pad else ct, 1), whole if pad else ct, ct)
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -83,14 +84,14 @@ def test_a_tip_at_the_border_is_no_cut(data_dir):
     affine = whole.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ low
     tight = Volume(whole.voxels[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))], affine)
-    check_field_of_view(tight, 1, whole)
-    check_field_of_view(whole, 1, tight)
+    check_field_of_view(cut_out(tight, 1), tight, whole)
+    check_field_of_view(cut_out(whole, 1), whole, tight)
 
 
 def test_worlds_apart(data_dir):
     mask = read_mask(data_dir / "shapes/verse005/L1.nii.gz")
     with pytest.raises(errors.GridMismatch):
-        check_field_of_view(mask, 1, Volume(mask.voxels, mask.affine + np.diag([0, 0, 0, 0]) + 900 * np.eye(4, k=3)))
+        check_field_of_view(cut_out(mask, 1), mask, Volume(mask.voxels, mask.affine + 900 * np.eye(4, k=3)))
 
 
 PAIRS = [("shapes/verse004", n) for n in range(18, 24)] + [("shapes/verse010", n) for n in range(20, 24)]
@@ -170,6 +171,14 @@ def test_other_shapes_are_refused(name, surface):
     allowed = {"rod": (flat, errors.VertebraeFused), "box": (flat,), "rib": (flat,)}
     with pytest.raises(allowed.get(name, (errors.NotAVertebra,))):
         judge(clean)
+
+
+def test_a_sponge_is_refused():
+    """One connected piece of 96 cm³, all of it surface: a vertebra has at most 257 cm²."""
+    planes = np.add.outer(np.add.outer(*[np.arange(72) % 3 == 0] * 2, dtype=int), np.arange(72) % 3 == 0)
+    with pytest.raises(errors.NotAVertebra) as caught:
+        check_vertebra(clean_mask(Volume((planes >= 2).astype(np.uint8), np.eye(4)), 1))
+    assert caught.value.expected == "at most 600 cm² of surface"
 
 
 def test_a_body_alone_is_refused(data_dir):
