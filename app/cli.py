@@ -26,6 +26,7 @@ from app.jobs.settings import Settings, SettingsError
 from app.key_commands import add_key_commands
 from app.report_text import summary
 from app.serve import ROOT, gateway_command, serve, worker_command
+from app.supervisor import ChildKeepsDying
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -45,7 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_error(error.text())
     except ValidationError as error:
         return _print_error(_settings_text(error))
-    except (SettingsError, DemoError, WrongDatabaseVersion) as error:
+    except (SettingsError, DemoError, ChildKeepsDying, WrongDatabaseVersion) as error:
         return _print_error(str(error))
     except httpx.TransportError as error:
         return _print_error(f"The service at {arguments.url} does not answer: {error}")
@@ -96,7 +97,7 @@ def _add_service_arguments(command: argparse.ArgumentParser) -> None:
 
 def _serve(_: argparse.Namespace) -> int:
     settings = _settings()
-    serve(settings, lambda url: print(f"{PROGRAM} is ready at {url}", flush=True))
+    serve(settings, lambda url: print(f"{PROGRAM} is ready at {url}", flush=True), _tell_start)
     return 0
 
 
@@ -113,6 +114,10 @@ def _worker(_: argparse.Namespace) -> int:
     settings.require_broker()
     require_version(settings.database)
     return _replace_process(worker_command(settings))
+
+
+def _tell_start(text: str) -> None:
+    print(f"  {text}", flush=True)
 
 
 def _submit(arguments: argparse.Namespace) -> int:
@@ -137,8 +142,8 @@ def _demo(arguments: argparse.Namespace) -> int:
             print("generating a synthetic lumbar CT ...", flush=True)
             arguments.ct = synthetic_ct(Path(folder))
         job_request(arguments)  # report a missing file before a service starts
-        print("starting the service (the first start compiles the numerical kernels, about a minute) ...", flush=True)
-        with service(arguments.url) as url:
+        print("starting the service (the first start on a machine compiles the numerical kernels) ...", flush=True)
+        with service(arguments.url, _tell_start) as url:
             is_temporary = url != arguments.url
             arguments.url = url
             status = _submit(arguments)

@@ -7,21 +7,17 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
 from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
-from app.serve import ROOT, is_ready
-
-START_WITHIN_S = 180.0
-"""The first start compiles the numerical kernels, which takes about a minute."""
+from app.serve import ROOT
+from app.start_up import StartError, is_ready, progress
 
 STOP_WITHIN_S = 40.0
-POLL_S = 0.3
 LOG_TAIL = 3000
 """Characters of a log that an error shows."""
 
@@ -33,8 +29,11 @@ class DemoError(Exception):
 
 
 @contextmanager
-def service(url: str) -> Iterator[str]:
-    """Yield the URL of a ready service: the one at ``url`` if it runs, or else a temporary one."""
+def service(url: str, tell: Callable[[str], None]) -> Iterator[str]:
+    """Yield the URL of a ready service: the one at ``url`` if it runs, or else a temporary one.
+
+    ``tell`` is called with each step of the start, in words.
+    """
     if is_ready(url):
         yield url
         return
@@ -44,7 +43,7 @@ def service(url: str) -> Iterator[str]:
         process = _start(Path(folder), port, log)
         try:
             temporary_url = f"http://127.0.0.1:{port}"
-            _wait_until_ready(process, temporary_url, log)
+            _wait_until_ready(process, temporary_url, log, tell)
             yield temporary_url
         finally:
             process.send_signal(signal.SIGTERM)
@@ -81,10 +80,14 @@ def _start(folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
         )
 
 
-def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path) -> None:
-    end = time.monotonic() + START_WITHIN_S
-    while not is_ready(url):
-        if process.poll() is not None or time.monotonic() > end:
-            tail = log.read_text(errors="replace")[-LOG_TAIL:]
-            raise DemoError(f"The service was not ready within {START_WITHIN_S:g} s. The end of its log:\n{tail}")
-        time.sleep(POLL_S)
+def _wait_until_ready(process: subprocess.Popen[bytes], url: str, log: Path, tell: Callable[[str], None]) -> None:
+    def check() -> None:
+        if process.poll() is not None:
+            raise StartError(f"It ended with status {process.returncode}.")
+
+    try:
+        for state in progress(url, check):
+            tell(state.text)
+    except StartError as error:
+        tail = log.read_text(errors="replace")[-LOG_TAIL:]
+        raise DemoError(f"The temporary service did not get ready. {error} The end of its log:\n{tail}") from error

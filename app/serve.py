@@ -9,11 +9,10 @@ import shutil
 import signal
 import socket
 import sys
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-
-import httpx
 
 from app.broker import EmbeddedBroker
 from app.jobs.database import upgrade_database
@@ -21,6 +20,7 @@ from app.jobs.private_files import close_to_others, make_private_folder
 from app.jobs.row_maintenance import release_all
 from app.jobs.settings import QUEUE_NAME, Settings, SettingsError
 from app.jobs.store import open_store
+from app.start_up import StartError, progress
 from app.supervisor import Child, Supervisor
 
 log = logging.getLogger(__name__)
@@ -31,12 +31,14 @@ ROOT = Path(__file__).resolve().parents[1]
 BACKLOG = 2048
 """Connections that wait while the gateway starts; the default of uvicorn."""
 
-READY_TIMEOUT_S = 5.0
+MOST_DEATHS = 5
+"""A process that dies so often before the service was ready will not get ready; with its pauses this takes a minute."""
+
 GRACEFUL_SHUTDOWN_S = 5
 """How long a gateway that stops lets running requests finish, seconds."""
 
 
-def serve(settings: Settings, announce: Callable[[str], None]) -> None:
+def serve(settings: Settings, announce: Callable[[str], None], tell: Callable[[str], None]) -> None:
     """Run the whole service until SIGTERM or SIGINT.
 
     Parameters
@@ -45,6 +47,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         If broker, database or storage is not set, the service embeds it under ``data_dir``. Port 0 means a free port.
     announce
         Called with the URL of the service when it is ready.
+    tell
+        Called with each step of the start, in words.
 
     Raises
     ------
@@ -52,6 +56,8 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         A setting is unsafe, another `serve` uses the data folder, or another program uses the port.
     WrongDatabaseVersion
         The database is newer than this software.
+    ChildKeepsDying
+        Everything is embedded, so there is nothing to wait for, and a process has died `MOST_DEATHS` times.
     """
     settings.check_bind()
     with (
@@ -65,11 +71,29 @@ def serve(settings: Settings, announce: Callable[[str], None]) -> None:
         upgrade_database(settings.database)
         if embedded is not None and settings.database_url is None:
             _release_unfinished(settings)
-        supervisor = Supervisor(_children(settings, listener, embedded, environment))
+        is_alone = embedded is not None and settings.database_url is None and settings.storage_url is None
+        children = _children(settings, listener, embedded, environment)
+        supervisor = Supervisor(children, MOST_DEATHS if is_alone else None)
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, supervisor.end)
         url = f"http://{_reachable_host(settings.host)}:{port}"
-        supervisor.run(lambda: is_ready(url), lambda: announce(url))
+        threading.Thread(target=_watch_start, args=(url, supervisor, announce, tell), daemon=True).start()
+        supervisor.run()
+
+
+def _watch_start(
+    url: str, supervisor: Supervisor, announce: Callable[[str], None], tell: Callable[[str], None]
+) -> None:
+    """Tell each step of the start, and announce the service when it is ready. A stuck start is logged, not ended."""
+    while not supervisor.is_ready.is_set():
+        try:
+            for state in progress(url):
+                if not state.is_ready:
+                    tell(state.text)
+            supervisor.is_ready.set()
+            announce(url)
+        except StartError as error:
+            log.error("the start is stuck. %s", error)
 
 
 def gateway_command(settings: Settings, address: Sequence[str] = ()) -> list[str]:
@@ -101,8 +125,6 @@ def listen(host: str, port: int) -> socket.socket:
     ------
     SettingsError
         The address is not one of this machine, or another program uses the port.
-    WrongDatabaseVersion
-        The database is newer than this software.
     """
     try:
         family, _, _, _, address = socket.getaddrinfo(
@@ -118,14 +140,6 @@ def listen(host: str, port: int) -> socket.socket:
     # uvicorn takes an inherited socket for a local one and leaves Nagle's algorithm on; connections inherit this option
     listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     return listener
-
-
-def is_ready(url: str) -> bool:
-    """Return whether the service at a URL can accept and run jobs."""
-    try:
-        return httpx.get(f"{url}/health/ready", timeout=READY_TIMEOUT_S).status_code == 200
-    except httpx.HTTPError:
-        return False
 
 
 def _children(

@@ -6,6 +6,7 @@ import logging
 import os
 import signal
 import subprocess
+import threading
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -55,6 +56,8 @@ class Child:
     started_at: float = field(default=0.0, init=False)
     pause_s: float = field(default=FIRST_PAUSE_S, init=False)
     start_after: float = field(default=0.0, init=False)
+    deaths: int = field(default=0, init=False)
+    last_status: int | None = field(default=None, init=False)
 
     def start(self) -> None:
         """Start the process in a process group of its own, so that Ctrl-C reaches only the supervisor."""
@@ -73,7 +76,8 @@ class Child:
         """Start the process again if it has died. The pause before the start doubles after each quick death."""
         now = time.monotonic()
         if self.process is not None and self.process.poll() is not None:
-            log.error("%s died with status %d", self.name, self.process.returncode)
+            self.deaths, self.last_status = self.deaths + 1, self.process.returncode
+            log.error("%s died with status %d", self.name, self.last_status)
             self._kill_group()
             self.process = None
             healthy = now - self.started_at > HEALTHY_AFTER_S
@@ -105,37 +109,56 @@ class Child:
             return
 
 
-class Supervisor:
-    """Starts child processes in order, watches them, and stops them in reverse order."""
+class ChildKeepsDying(Exception):
+    """A child process died as often as the limit allows before the service was ready; the message says which."""
 
-    def __init__(self, children: list[Child], poll_s: float = 0.2) -> None:
+
+class Supervisor:
+    """Starts child processes in order, watches them, and stops them in reverse order.
+
+    Parameters
+    ----------
+    children
+        The processes.
+    most_deaths
+        `run` ends when a process has died so often before `is_ready` is set; ``None`` means never.
+    poll_s
+        Pause between two looks at the processes, seconds.
+    """
+
+    def __init__(self, children: list[Child], most_deaths: int | None = None, poll_s: float = 0.2) -> None:
         self._children = children
+        self._most_deaths = most_deaths
         self._poll_s = poll_s
         self._ending = False
+        self.is_ready = threading.Event()
 
     def end(self, *_: object) -> None:
         """Ask `run` to return. This method is a signal handler."""
         self._ending = True
 
-    def run(self, ready: Callable[[], bool], on_ready: Callable[[], None]) -> None:
+    def run(self) -> None:
         """Run the child processes until `end` is called.
 
-        Parameters
-        ----------
-        ready
-            Returns whether the service answers. It is called until it first returns true.
-        on_ready
-            Called once, when ``ready`` first returns true.
+        Raises
+        ------
+        ChildKeepsDying
+            The start is hopeless.
         """
-        is_ready = False
         try:
             while not self._ending:
                 for child in self._children:
                     child.watch()
-                if not is_ready and ready():
-                    is_ready = True
-                    on_ready()
+                    self._check_start(child)
                 time.sleep(self._poll_s)
         finally:
             for child in reversed(self._children):
                 child.stop()
+
+    def _check_start(self, child: Child) -> None:
+        if self._most_deaths is None or self.is_ready.is_set() or child.deaths < self._most_deaths:
+            return
+        raise ChildKeepsDying(
+            f"The {child.name} has died {child.deaths} times, the last time with status {child.last_status}, and the "
+            "service was never ready. The log above says why."
+        )

@@ -15,8 +15,9 @@ import numpy as np  # isort: skip
 import psutil
 
 from models.types import Floats
-from workers.engine import engine, warm_up
+from workers.engine import engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
+from workers.warm_up import warm_up
 
 REPEATS, SOLVE_REPEATS = 11, 5
 N_MESHES = 3
@@ -61,7 +62,7 @@ def mean_nmae(name: str, meshes: list[Floats]) -> float:
 
 def main(target: Path) -> None:
     """Print the comparison and write it to `target`."""
-    warm_up()
+    warm_up(lambda *_: None)
     resident = psutil.Process().memory_info().rss / 1e6
     meshes = random_meshes(N_MESHES)
     solve = median_seconds(lambda points: engine().solve(points, REFERENCE_LOAD_NEWTON), meshes, SOLVE_REPEATS)

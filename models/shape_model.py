@@ -11,12 +11,14 @@ surface and internal nodes move by one smooth field.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numba as nb
 import numpy as np
 import scipy.linalg
 
+from models.compiled import compiled
 from models.types import Reals, Singles
 
 LENGTH_MM = 32.0
@@ -27,7 +29,7 @@ _BLOCK = 16_384
 """Points of `ShapeModel.basis` that are computed at once: their kernel with 2,000 landmarks takes 130 MB."""
 
 
-@nb.njit(parallel=True, fastmath=True, cache=True)
+@compiled("(f4[:,::1], f4[:,::1], f4, f4[::1])", fastmath=True)
 def _kernel(x, y, length, variances):  # type: ignore[no-untyped-def]
     """Kernel matrix (n, m) float32. exp(-d2 / (2 (l/2)^2)) is the fourth power of exp(-d2 / (2 l^2))."""
     n, m = x.shape[0], y.shape[0]
@@ -99,10 +101,19 @@ class ShapeModel:
     def basis(self, points: Reals) -> Singles:
         """Return the scaled eigenfunctions (n, m) float32, mm, at `points` (n, 3), mm.
 
-        The points are taken in blocks, so that the method needs little memory beside the result.
+        The points are taken in blocks, so that the method needs little memory beside the result. Each core multiplies
+        a part of a block, since BLAS has one thread.
         """
         out = np.empty((len(points), self.n_modes), np.float32)
-        for start in range(0, len(points), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            np.matmul(kernel(points[block], self.landmarks), self.weights, out=out[block])
+        cores = nb.get_num_threads()
+        with ThreadPoolExecutor(cores) as pool:
+            for block in _slices(0, len(points), _BLOCK):
+                covariance = kernel(points[block], self.landmarks)
+                n = len(covariance)
+                parts = [(covariance[rows], out[block][rows]) for rows in _slices(0, n, -(-n // cores))]
+                list(pool.map(lambda part: np.matmul(part[0], self.weights, out=part[1]), parts))
         return out
+
+
+def _slices(start: int, stop: int, step: int) -> list[slice]:
+    return [slice(first, min(first + step, stop)) for first in range(start, stop, step)]

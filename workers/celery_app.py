@@ -5,7 +5,9 @@
 
 from __future__ import annotations
 
+import logging
 import os
+import signal
 from typing import Any
 
 from celery import Celery
@@ -17,6 +19,12 @@ from app.jobs.database import require_version
 from app.jobs.parent_death import die_with_parent
 from app.jobs.queue import transport_options
 from app.jobs.settings import QUEUE_NAME, Settings
+
+log = logging.getLogger(__name__)
+
+LONGEST_START_S = 3600.0
+"""Celery kills a pool process that has not started after this time. A first start takes a minute of computing, and
+longer on a busy machine; `/health/ready` shows how far it is."""
 
 settings = Settings()
 
@@ -31,7 +39,7 @@ app.conf.update(
     worker_concurrency=settings.worker_concurrency,
     worker_prefetch_multiplier=1,
     worker_max_tasks_per_child=50,
-    worker_proc_alive_timeout=120.0,  # loading the models takes longer than the default of 4 s
+    worker_proc_alive_timeout=LONGEST_START_S,
     worker_cancel_long_running_tasks_on_connection_loss=False,  # the fencing token makes a duplicate harmless
     worker_send_task_events=False,
     worker_enable_remote_control=False,
@@ -62,12 +70,20 @@ def check_database(**_: Any) -> None:
 
 @worker_process_init.connect
 def prepare_process(**_: Any) -> None:
-    """Load the models and compile the kernels after the fork, then start to report."""
+    """Compile the kernels and load the models after the fork, and report how far that is."""
     die_with_parent(os.getppid())
-    from workers import engine, presence  # heavy, so only the pool process imports them
+    from workers import presence
 
-    engine.warm_up()
     presence.start()
+    try:
+        from workers import warm_up  # heavy, so only the pool process imports it
+
+        warm_up.warm_up(presence.report_start)
+    except Exception as error:
+        log.exception("the pool process cannot start")
+        os.kill(os.getppid(), signal.SIGTERM)  # a new pool process would fail too, so the worker ends
+        raise SystemExit(1) from error  # Celery only logs other exceptions of a signal
+    presence.report_ready()
 
 
 @worker_process_shutdown.connect

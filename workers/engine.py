@@ -18,10 +18,9 @@ from models.types import Floats, Singles
 from workers.fem.equilibrium import equilibrium_residual
 from workers.fem.errors import SolverError
 from workers.fem.field import StressField
-from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
+from workers.fem.loads import endplate_traction
 from workers.fem.solve import Solution, solve
 from workers.fem.solve_plan import SolvePlan
-from workers.geometry.surface import Surface
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
 from workers.locate.row_network import RowNetwork
@@ -33,9 +32,6 @@ from workers.surrogate.expected_error import Calibration, estimate_error
 from workers.surrogate.normalisation import normalising_pose
 from workers.surrogate.paper import PaperSurrogate
 from workers.surrogate.tangent import TangentSurrogate
-
-TANGLE_MM = 2.0
-"""How far the warm-up moves one internal node: far enough to turn tetrahedra of 1 mm over."""
 
 
 @contextmanager
@@ -160,18 +156,3 @@ class Engine:
 def engine() -> Engine:
     """Return this process's engine."""
     return Engine()
-
-
-def warm_up() -> None:
-    """Load the bundle and run the numerics once on the template, so that the first job finds everything compiled."""
-    template = engine().template
-    surface = Surface(template.nodes[: template.n_surface], template.triangles)
-    points = engine().morpher.morph(surface, 0.0).points
-    points[-1] += TANGLE_MM  # so that repair has something to do
-    engine().morpher.repair(points)
-    engine().solve(points, REFERENCE_LOAD_NEWTON)
-    if engine().bundle.has(*NETWORKS):
-        _ = engine().finder
-    for params in (JobParams(surrogate="tangent"), JobParams(surrogate="paper")):
-        predicted = engine().predict(points, params.load_newton, params.surrogate)
-        engine().estimate_error(points, predicted, params)

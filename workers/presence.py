@@ -18,6 +18,7 @@ from app.jobs import worker_registry
 from app.jobs.blobs import BlobStore
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore, open_store
+from app.jobs.worker_registry import StartStep
 from workers.scratch import remove_left_behind
 
 log = logging.getLogger(__name__)
@@ -25,6 +26,8 @@ log = logging.getLogger(__name__)
 PACKAGES = ("vertebra-stress", "celery", "numpy", "scipy", "numba", "nibabel", "vtk", "pyvista", "onnxruntime")
 
 _stop = threading.Event()
+_wake = threading.Event()
+_starting: StartStep | None = None
 
 
 @cache
@@ -45,15 +48,33 @@ def worker_name() -> str:
 
 
 def start() -> None:
-    """Report now and every few seconds, and remove the folders of killed processes."""
+    """Report now and every few seconds, at first that this process starts; remove the folders of killed processes."""
     report = worker_registry.WorkerReport(worker_name(), _bundle_version(), _software(), time.time())
     _stop.clear()
+    report_start("loading the program", 0, 1)
     threading.Thread(target=_keep_reporting, args=(report,), name="presence", daemon=True).start()
+
+
+def report_start(step: str, done: int, total: int) -> None:
+    """Report a step of the start, in words, and how many of how many such steps are done."""
+    _report(StartStep(step, done, total))
+
+
+def report_ready() -> None:
+    """Report that this process takes jobs."""
+    _report(None)
+
+
+def _report(starting: StartStep | None) -> None:
+    global _starting
+    _starting = starting
+    _wake.set()
 
 
 def stop() -> None:
     """Stop the reports, and remove this process from the list of workers."""
     _stop.set()
+    _wake.set()
     try:
         worker_registry.unregister(job_store(), worker_name())
     except SQLAlchemyError:
@@ -63,12 +84,14 @@ def stop() -> None:
 def _keep_reporting(report: worker_registry.WorkerReport) -> None:
     pause, longest = Settings().heartbeat_s, Settings().hard_limit_s
     while True:
+        _wake.clear()
         try:
-            worker_registry.register(job_store(), report)
+            worker_registry.register(job_store(), report, _starting)
         except SQLAlchemyError as error:
             log.warning("cannot report to the list of workers: %s", type(error).__name__)
         remove_left_behind(longest)
-        if _stop.wait(pause):
+        _wake.wait(pause)
+        if _stop.is_set():
             return
 
 

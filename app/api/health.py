@@ -32,6 +32,14 @@ class Component(BaseModel):
     detail: str = Field(description="What is wrong, or `ok`.")
 
 
+class Starting(BaseModel):
+    """Where the start of a pool process is."""
+
+    step: str = Field(description="What it does, in words.", examples=["compiling workers.fem.assembly._add_up"])
+    done: int = Field(description="Steps of this kind that are done.")
+    total: int = Field(description="Steps of this kind.")
+
+
 class WorkerState(BaseModel):
     """A pool process that runs jobs."""
 
@@ -39,6 +47,7 @@ class WorkerState(BaseModel):
     bundle_version: str = Field(description="Version of its model bundle.")
     software: dict[str, str] = Field(description="Versions of its software.")
     last_seen: datetime = Field(description="Time of its last report, UTC.")
+    starting: Starting | None = Field(description="Where its start is; null once it takes jobs.")
 
 
 class Ready(BaseModel):
@@ -67,9 +76,9 @@ def ready(services: ServicesDep) -> Ready:
         "broker": _check(services.queue.ping),
         "workers": _check(lambda: workers.extend(_workers(services))),
     }
-    if components["workers"].ok and not workers:
-        within = services.settings.worker_seen_within_s
-        components["workers"] = Component(ok=False, detail=f"no worker has reported within {within:g} s")
+    if components["workers"].ok and all(worker.starting for worker in workers):
+        detail = _describe_start(workers, services.settings.worker_seen_within_s)
+        components["workers"] = Component(ok=False, detail=detail)
     missing = [name for name, component in components.items() if not component.ok]
     if missing:
         raise NotReady(
@@ -77,8 +86,17 @@ def ready(services: ServicesDep) -> Ready:
             expected="database, storage, broker and at least one worker",
             got=f"not working: {', '.join(missing)}",
             components={name: component.model_dump() for name, component in components.items()},
+            workers=[worker.model_dump(mode="json") for worker in workers],
         )
     return Ready(components=components, workers=workers)
+
+
+def _describe_start(workers: list[WorkerState], within_s: float) -> str:
+    """Return why no worker takes jobs."""
+    if not workers:
+        return f"no worker has reported within {within_s:g} s"
+    starts = [(worker.name, worker.starting) for worker in workers if worker.starting]
+    return "; ".join(f"{name} is starting: {at.step}, {at.done} of {at.total}" for name, at in starts)
 
 
 def _check(probe: Callable[[], None]) -> Component:
@@ -98,6 +116,7 @@ def _workers(services: Services) -> list[WorkerState]:
             bundle_version=row.bundle_version,
             software=row.software,
             last_seen=datetime.fromtimestamp(row.last_seen, UTC),
+            starting=None if row.starting is None else Starting.model_validate(row.starting),
         )
         for row in worker_registry.list_alive(services.store, services.settings.worker_seen_within_s)
     ]

@@ -84,6 +84,8 @@ class WorkerRow(Base):
     software: Mapped[Json]
     started_at: Mapped[float]
     last_seen: Mapped[float]
+    starting: Mapped[Json | None]
+    """Where its start is: ``step``, ``done``, ``total``. NULL once it takes jobs."""
 
 
 class ApiKeyRow(Base):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 from sqlalchemy import delete, select
 
@@ -20,8 +20,17 @@ class WorkerReport:
     started_at: float
 
 
-def register(store: JobStore, worker: WorkerReport) -> None:
-    """Record that the worker is alive."""
+@dataclass(frozen=True)
+class StartStep:
+    """Where the start of a pool process is: a step in words, and how many of how many such steps are done."""
+
+    step: str
+    done: int
+    total: int
+
+
+def register(store: JobStore, worker: WorkerReport, starting: StartStep | None = None) -> None:
+    """Record that the worker is alive, and where its start is; ``None`` means that it takes jobs."""
     software: Json = dict(worker.software)
     row = WorkerRow(
         name=worker.name,
@@ -29,6 +38,7 @@ def register(store: JobStore, worker: WorkerReport) -> None:
         software=software,
         started_at=worker.started_at,
         last_seen=store.clock(),
+        starting=None if starting is None else asdict(starting),
     )
     with store.sessions.begin() as session:
         session.merge(row)
@@ -41,7 +51,7 @@ def unregister(store: JobStore, name: str) -> None:
 
 
 def list_alive(store: JobStore, within_s: float) -> list[WorkerRow]:
-    """Return the workers whose last report is at most ``within_s`` seconds old."""
+    """Return the workers whose last report is at most ``within_s`` seconds old, those that start among them."""
     with store.sessions() as session:
         query = select(WorkerRow).where(WorkerRow.last_seen > store.clock() - within_s)
         return list(session.scalars(query.order_by(WorkerRow.name)))

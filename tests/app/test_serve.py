@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from http.server import BaseHTTPRequestHandler, HTTPServer
@@ -20,6 +21,7 @@ import psutil
 import pytest
 
 from app import cli
+from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
 from app.serve import listen
 from tests.app.harness import PATIENCE_S, ROOT, kill_group, wait_for
@@ -198,6 +200,40 @@ def test_serve_announces_nothing_on_a_port_of_another_service(tmp_path: Path, oc
     ):
         pytest.fail(f"ready at {service.url}, which is another service")
     assert not (tmp_path / "data" / "broker").exists()  # nothing has started
+
+
+def test_a_start_shows_its_steps(tmp_path: Path) -> None:
+    steps = tmp_path / "steps"
+    steps.mkdir()
+    environment = {"FAKE_WORKER_STEPS": str(steps), "VERTEBRA_PORT": str(free_port("127.0.0.1"))}
+    url = f"http://127.0.0.1:{environment['VERTEBRA_PORT']}"
+
+    def walk() -> None:
+        for number in range(3):
+            body = wait_for(lambda n=number: starting(url, f"step {n}"), f"step {number}")
+            assert body["type"] == "/problems/not_ready"
+            assert body["components"]["workers"]["detail"].endswith(f"is starting: step {number}, {number} of 3")
+            told = f"  workers: step {number} ({number} of 3)"
+            wait_for(lambda line=told: line in (tmp_path / "serve.log").read_text().splitlines(), told)
+            (steps / str(number)).touch()
+
+    with ThreadPoolExecutor() as pool:
+        walking = pool.submit(walk)
+        with serving(tmp_path / "data", **environment) as service:
+            walking.result()
+            ready = httpx.get(f"{service.url}/health/ready").json()
+            assert [worker["starting"] for worker in ready["workers"]] == [None]
+
+
+def starting(url: str, step: str) -> dict | None:
+    """Return the answer of a service whose only worker is at a step of its start."""
+    try:
+        response = httpx.get(f"{url}/health/ready")
+    except httpx.TransportError:
+        return None
+    body: dict = response.json()
+    steps = [worker["starting"]["step"] for worker in body.get("workers", []) if worker["starting"]]
+    return body if response.status_code == 503 and steps == [step] else None
 
 
 def test_the_port_stays_with_serve_while_the_gateway_starts_again(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 """A Celery worker with a pipeline that does what the "CT" says: one word, ``key=value`` options.
 
-``celery -A tests.workers.fake_worker worker``. The real `workers.pipeline` and `workers.engine` are replaced before the
-pool forks.
+``celery -A tests.workers.fake_worker worker``. The real `workers.pipeline` and `workers.warm_up` are replaced before
+the pool forks.
 """
 
 from __future__ import annotations
@@ -102,21 +102,28 @@ def _die_once(marker: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def warm_up() -> None:
-    pass
+def warm_up(report: Callable[[str, int, int], None]) -> None:
+    """Do nothing, or as many steps as a test asks for, each when the test has made its file."""
+    if os.environ.get("FAKE_WORKER_BROKEN"):
+        raise RuntimeError("the bundle is damaged")
+    folder = os.environ.get("FAKE_WORKER_STEPS")
+    for number in range(3 if folder else 0):
+        report(f"step {number}", number, 3)
+        while not (Path(str(folder)) / str(number)).exists():
+            time.sleep(0.05)
 
 
 fake = ModuleType("workers.pipeline")
 fake.run_pipeline = run_pipeline  # type: ignore[attr-defined]
 sys.modules["workers.pipeline"] = fake
-idle = ModuleType("workers.engine")
+idle = ModuleType("workers.warm_up")
 idle.warm_up = warm_up  # type: ignore[attr-defined]
-sys.modules["workers.engine"] = idle
+sys.modules["workers.warm_up"] = idle
 
 import workers  # noqa: E402
 
 workers.pipeline = fake  # type: ignore[attr-defined]
-workers.engine = idle  # type: ignore[attr-defined]
+workers.warm_up = idle  # type: ignore[attr-defined]
 
 from workers.celery_app import app  # noqa: E402
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
+from models.compiled import compiled
 
-@nb.njit(cache=True)
+
+@compiled("(i4[::1], i4[::1], b1[::1])", parallel=False)
 def aggregate_nodes(indptr, indices, free):  # type: ignore[no-untyped-def]
     """Return the aggregate (n,) int32 of each node, -1 for nodes that are not free.
 

@@ -8,12 +8,13 @@ import numba as nb
 import numpy as np
 import scipy.sparse
 
+from models.compiled import compiled
 from models.types import Floats
 from workers.fem.material import Material
 from workers.fem.sparsity import SparsityPattern
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,:,::1], f8[::1], i8[::1], i4[::1], i4[:,::1], i4[:,:,::1], i8, f8, f8)")
 def _add_up(gradient, volume, start, incident, tets, slots, n_blocks, lam, mu):  # type: ignore[no-untyped-def]
     """Add up the blocks of each node's row: K_ab = V (lam g_a g_b' + mu g_b g_a' + mu g_a.g_b I).
 

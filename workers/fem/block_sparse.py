@@ -5,8 +5,12 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from models.compiled import compiled
 
-@nb.njit(parallel=True, cache=True)
+
+@compiled(
+    "(f4[:,:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1])", "(f8[:,:,::1], i4[::1], i4[::1], f8[:,::1], f8[:,::1])"
+)
 def multiply_blocks(data, indptr, indices, x, out):  # type: ignore[no-untyped-def]
     """Write A x into `out` (rows, b): A has blocks (nnz, b, c) over compressed rows, x is (columns, c).
 
@@ -34,7 +38,7 @@ def multiply_blocks(data, indptr, indices, x, out):  # type: ignore[no-untyped-d
                         out[i, r] += data[k, r, m] * x[j, m]
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f4[:,:,::1], f4[:,::1], f4[:,::1])")
 def multiply_diagonal(inverse, x, out):  # type: ignore[no-untyped-def]
     """Write D^-1 x into `out` (n, b): `inverse` (n, b, b) holds the blocks of D^-1, x is (n, b)."""
     b = inverse.shape[1]
@@ -46,7 +50,7 @@ def multiply_diagonal(inverse, x, out):  # type: ignore[no-untyped-def]
             out[i, r] = total
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,:,::1],)")
 def invert_3x3(blocks):  # type: ignore[no-untyped-def]
     """Return the inverses of symmetric matrices (n, 3, 3), by their adjugates."""
     out = np.empty_like(blocks)

@@ -13,6 +13,7 @@ import numba as nb
 import numpy as np
 
 from models.coarse_mesh import CoarseMesh
+from models.compiled import compiled
 from models.template import Template
 from models.types import Floats, Integers, Reals
 from workers.fem.assembly import assemble_stiffness
@@ -32,7 +33,7 @@ COARSE_TOLERANCE = 5e-3
 """Relative residual of a subject's solve; a smaller one does not make the surrogate more accurate."""
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,::1], i4[:,::1], f8[:,:,::1], f8[:,:,::1], f8[::1])")
 def _pull_back(points, corners, inverse_edges, gradient, volume):  # type: ignore[no-untyped-def]
     """Shape function gradients (m, 4, 3) and volumes (m,) of the coarse elements, mapped by F of their host elements.
 

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from models.compiled import compiled
 from models.types import Bools, Floats
 from workers.fem.linear_tetrahedra import shape_gradients
 from workers.fem.sparsity import SparsityPattern
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,::1], f8[:,:,::1], f8[::1], i4[:,::1], i8[::1], i4[::1])")
 def _internal_force(tensor, gradient, volume, tets, start, incident):  # type: ignore[no-untyped-def]
     """Internal nodal forces (n, 3), N; the stress of an element is the mean of its corners."""
     out = np.zeros((len(start) - 1, 3))

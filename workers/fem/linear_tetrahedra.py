@@ -5,11 +5,12 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from models.compiled import compiled
 from models.types import Floats, Ints
 from workers.fem.material import Material
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,::1], i4[:,::1])")
 def _gradients(points, tets):  # type: ignore[no-untyped-def]
     """Gradients of the four shape functions (m, 4, 3), 1/mm, and signed volumes (m,), mm^3."""
     m = tets.shape[0]
@@ -52,7 +53,7 @@ def shape_gradients(points: Floats, tets: Ints) -> tuple[Floats, Floats]:
     return gradient, volume
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,::1], f8[:,:,::1], i4[:,::1], f8, f8)")
 def _element_stress(displacement, gradient, tets, lam, mu):  # type: ignore[no-untyped-def]
     """Stress (m, 6) of the displacement gradient g[r, c] = du_r / dx_c on each element, by Hooke's law."""
     stress = np.empty((tets.shape[0], 6))

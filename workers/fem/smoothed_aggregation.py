@@ -9,11 +9,13 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from models.compiled import compiled
+
 LEAST_INDEPENDENT = 1e-8
 """Length of a mode left after Gram-Schmidt, over its own: below it the mode depends on the others."""
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,::1], i4[::1], i4[::1], i8)")
 def tentative_prolongator(modes, members_ptr, members, block):  # type: ignore[no-untyped-def]
     """Orthonormalise the near-null-space modes (block * n, 6) on each aggregate, by Gram-Schmidt.
 
@@ -48,7 +50,7 @@ def tentative_prolongator(modes, members_ptr, members, block):  # type: ignore[n
     return out, coarse
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,:,::1], i4[::1], i4[::1], f8[:,:,::1], f8, i4[::1], f8[:,:,::1], i4[::1], i4[::1])")
 def smooth_prolongator(data, indptr, indices, inverse, omega, aggregate, columns, p_ptr, p_ind):  # type: ignore[no-untyped-def]
     """Return the blocks of P = (I - omega D^-1 A) T on the pattern of P, row by row.
 
@@ -87,7 +89,7 @@ def smooth_prolongator(data, indptr, indices, inverse, omega, aggregate, columns
     return out
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,:,::1], i4[::1], i4[::1], f8[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])")
 def multiply_prolongator(data, indptr, indices, p, p_ptr, p_ind, ap_ptr, ap_ind):  # type: ignore[no-untyped-def]
     """Return the blocks of A P on the pattern of A P."""
     b = data.shape[1]
@@ -107,7 +109,7 @@ def multiply_prolongator(data, indptr, indices, p, p_ptr, p_ind, ap_ptr, ap_ind)
     return out
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,:,::1], i4[::1], i4[::1], i4[::1], f8[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])")
 def galerkin_product(p, pt_ptr, pt_ind, pt_slot, ap, ap_ptr, ap_ind, c_ptr, c_ind):  # type: ignore[no-untyped-def]
     """Return the blocks (nnz, 6, 6) of the coarse matrix P' (A P), the Galerkin product, on its pattern."""
     b = p.shape[1]
@@ -127,7 +129,7 @@ def galerkin_product(p, pt_ptr, pt_ind, pt_slot, ap, ap_ptr, ap_ind, c_ptr, c_in
     return out
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f4[:,:,::1], i4[::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1])")
 def restrict(p, pt_ptr, pt_ind, pt_slot, x, out):  # type: ignore[no-untyped-def]
     """Write the restriction P' x of x (n, b) into `out` (c, 6)."""
     b = p.shape[1]

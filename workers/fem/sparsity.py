@@ -12,6 +12,7 @@ import numba as nb
 import numpy as np
 import scipy.sparse
 
+from models.compiled import compiled
 from models.types import Ints
 from workers.geometry.incidence import Incidence
 
@@ -58,7 +59,7 @@ class SparsityPattern:
         return cls(tets, Incidence.of(tets, n_nodes), indptr, indices, _find_slots(tets, indptr, indices))
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(i4[:,::1], i4[::1], i4[::1])")
 def _find_slots(tets, indptr, indices):  # type: ignore[no-untyped-def]
     """Position (m, 4, 4) in `indices` of the block of every pair of corners, by bisection in the row."""
     slots = np.empty((tets.shape[0], 4, 4), np.int32)

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from models.compiled import compiled
 from models.types import Floats
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,::1],)")
 def _principal(tensor):  # type: ignore[no-untyped-def]
     """Eigenvalues (n, 3) of symmetric 3x3 matrices, by trigonometry (Smith, Comm. ACM 4(4), 1961)."""
     out = np.empty((len(tensor), 3))

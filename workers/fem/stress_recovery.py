@@ -5,13 +5,14 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from models.compiled import compiled
 from models.types import Floats
 from workers.fem.field import StressField
 from workers.fem.stress import principal_stresses, von_mises
 from workers.geometry.incidence import Incidence
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,::1], f8[::1], i8[::1], i4[::1])")
 def _average_at_nodes(values, weights, start, incident):  # type: ignore[no-untyped-def]
     """Weighted mean (n, k) over the elements around each node."""
     out = np.zeros((len(start) - 1, values.shape[1]))

@@ -6,6 +6,7 @@ import numba as nb
 import numpy as np
 from scipy.spatial import cKDTree
 
+from models.compiled import compiled
 from models.types import Floats, Integers
 from workers.geometry.surface import Surface
 
@@ -15,7 +16,7 @@ DISTANCE_SAMPLES = 20_000
 """Samples a surface of `surface_distance`: about 0.6 mm² each on a lumbar vertebra."""
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,::1], i8[:,::1], f8[:,::1], i8[:,::1])")
 def _closest_on_candidates(points, candidates, vertices, triangles):  # type: ignore[no-untyped-def]
     """Return the closest points (n, 3), their triangles (n,) and distances (n,) among candidate triangles (n, k).
 

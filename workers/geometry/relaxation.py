@@ -7,9 +7,9 @@ et al., Comput. Methods Appl. Mech. Engrg. 192, 2003).
 
 from __future__ import annotations
 
-import numba as nb
 import numpy as np
 
+from models.compiled import compiled
 from models.types import Floats, Ints
 from workers.geometry.incidence import Incidence
 from workers.geometry.tetrahedra import mean_ratio
@@ -32,7 +32,7 @@ _INVERSE_IDEAL = np.linalg.inv(
 """Inverse of the edge matrix of the regular tetrahedron with edges of length 1; the three edges are columns."""
 
 
-@nb.njit(cache=True)
+@compiled(parallel=False)
 def _node_energy(points, node, x, tets, start, incident, inverse, delta, gradient):  # type: ignore[no-untyped-def]
     """Return the energy of the tetrahedra around a node that lies at x (3,), and write its gradient to `gradient` (3,).
 
@@ -83,7 +83,7 @@ def _node_energy(points, node, x, tets, start, incident, inverse, delta, gradien
     return energy
 
 
-@nb.njit(cache=True)
+@compiled("(f8[:,::1], i8[::1], f8[::1], i4[:,::1], i8[::1], i4[::1], f8[:,::1], f8, i8)", parallel=False)
 def _descend(points, nodes, limit, tets, start, incident, inverse, delta, sweeps):  # type: ignore[no-untyped-def]
     """Move each node down the gradient of its energy with backtracking; Gauss-Seidel, `sweeps` times over all nodes.
 

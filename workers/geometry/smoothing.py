@@ -6,6 +6,7 @@ import numba as nb
 import numpy as np
 from scipy.spatial import cKDTree
 
+from models.compiled import compiled
 from models.types import Ints, Reals, Singles
 
 N_NEAREST = 10
@@ -30,7 +31,7 @@ def nearest_neighbours(points: Reals, n_surface: int, k: int = N_NEAREST) -> Int
     return np.ascontiguousarray(found[:, 1:].astype(np.int32))
 
 
-@nb.njit(parallel=True, fastmath=True, cache=True)
+@compiled("(f4[:,::1], i4[:,::1], i8)", fastmath=True)
 def _weights(points, neighbours, n_surface):  # type: ignore[no-untyped-def]
     """Weights (m, k) of eq. 4, each row of sum 1; sigma is the mean distance of a node from its neighbours."""
     m, k = neighbours.shape
@@ -52,7 +53,7 @@ def _weights(points, neighbours, n_surface):  # type: ignore[no-untyped-def]
     return weights
 
 
-@nb.njit(parallel=True, fastmath=True, cache=True)
+@compiled("(f4[:,::1], f4[:,::1], i4[:,::1], i8, i8)", fastmath=True)
 def _iterate(values, weights, neighbours, n_surface, iterations):  # type: ignore[no-untyped-def]
     """Replace each internal node's values by the weighted mean over its neighbours, `iterations` times (eq. 5)."""
     old, new = values.copy(), values.copy()

@@ -10,13 +10,14 @@ from __future__ import annotations
 import numba as nb
 import numpy as np
 
+from models.compiled import compiled
 from models.types import Floats, Ints
 
 LEAST_NORMAL = 1e-300
 """Floor of the lengths that face normals are divided by; a flat face gives zero, not NaN."""
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,::1], i4[:,::1])")
 def _mean_ratio_kernel(points, tets):  # type: ignore[no-untyped-def]
     """Mean ratio (m,) and signed volume (m,) of tetrahedra (m, 4); `six` is six times the volume."""
     n = tets.shape[0]

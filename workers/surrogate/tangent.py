@@ -16,6 +16,7 @@ import numba as nb
 import numpy as np
 import scipy.linalg
 
+from models.compiled import compiled
 from models.tangent_model import TangentModel
 from models.template import Template
 from models.types import Floats, Reals, Singles
@@ -35,7 +36,7 @@ LEAST_STRESS_MPA = 1e-12
 """Floor of the coarse stress that the ratio divides by."""
 
 
-@nb.njit(parallel=True, fastmath=True, cache=True)
+@compiled("(i1[:,:,::1], f4[::1])", fastmath=True)
 def _multiply_response(response, weight):  # type: ignore[no-untyped-def]
     """Return (m, 6) float32: the response (m, 6, r) int8 times the weight (r,) float32 of each direction."""
     m, c, r = response.shape
@@ -49,7 +50,7 @@ def _multiply_response(response, weight):  # type: ignore[no-untyped-def]
     return out
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f4[:,::1], f8[:,::1], f4[:,::1], f4[:,::1], i4[:,::1], f8[:,::1], f4[::1])")
 def _add_terms(template_stress, change, on_surface, on_coarse, corners, weights, ratio):  # type: ignore[no-untyped-def]
     """Return s(x) (n, 6) at the fine nodes: s(x0), plus w times the coarse change, plus the response J (x - x0).
 

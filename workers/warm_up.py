@@ -1,0 +1,55 @@
+"""Everything that a pool process does before it takes its first job, step by step."""
+
+from __future__ import annotations
+
+import logging
+
+from numba.core import event
+
+from models.bundle import NETWORKS
+from models.compiled import KERNELS
+from workers.engine import Engine, engine
+from workers.fem.loads import REFERENCE_LOAD_NEWTON
+from workers.kernels import Report, compile_kernels
+
+log = logging.getLogger(__name__)
+
+
+def warm_up(report: Report) -> None:
+    """Compile the kernels, load the bundle, and predict once, so that the first job finds everything ready."""
+    compile_kernels(report)
+    steps = {
+        "reading the template": lambda e: e.template,
+        "evaluating the shape model": lambda e: e.morpher,
+        "planning the solver": lambda e: e.plan,
+        "loading the networks": _load_networks,
+        "preparing the tangent surrogate": lambda e: e.tangent,
+        "preparing the paper's surrogate": lambda e: e.paper,
+        "predicting the template's stress": _predict,
+    }
+    for done, (name, step) in enumerate(steps.items()):
+        report(name, done, len(steps))
+        step(engine())
+    event.register("numba:compile", _LateCompilations())
+
+
+def _load_networks(engine: Engine) -> None:
+    if engine.bundle.has(*NETWORKS):
+        _ = engine.finder
+
+
+def _predict(engine: Engine) -> None:
+    engine.predict(engine.template.nodes, REFERENCE_LOAD_NEWTON, "tangent")
+
+
+class _LateCompilations(event.Listener):
+    """Logs a kernel that compiles during a job, because its types are not listed."""
+
+    def on_start(self, event: event.Event) -> None:
+        """Log the start of a compilation."""
+        dispatcher = event.data["dispatcher"]
+        if any(kernel.dispatcher is dispatcher for kernel in KERNELS):
+            log.warning("%s compiles during a job for %s", dispatcher.py_func.__qualname__, event.data.get("args"))
+
+    def on_end(self, event: event.Event) -> None:
+        """Do nothing."""
