@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "start_of_workers"
-down_revision = "api_keys"
+down_revision = "request_ids"
 branch_labels = None
 depends_on = None
 
