@@ -55,9 +55,13 @@ def list_jobs(
 
 
 @router.get("/{job_id}", summary="Watch a job", responses=error_responses(*AUTH_ERRORS, JobNotFound, InvalidParameters))
-def get_job(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> Job:
+async def get_job(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> Job:
     """Return the state of a job. Poll it about once a second."""
-    return job_from_row(find_job(services, tenant, job_id), services.settings.max_attempts)
+    logs.job_id.set(job_id)
+    row = await services.row_reader.get(tenant, job_id)
+    if row is None:
+        raise job_not_found()
+    return job_from_row(row, services.settings.max_attempts)
 
 
 @router.delete(

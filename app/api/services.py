@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from app.api.metrics import RequestMetrics
+from app.api.row_reader import RowReader
 from app.identity.authenticator import Authenticator
 from app.identity.signing import Signer
 from app.jobs.blobs import BlobStore
@@ -27,6 +28,7 @@ class Services:
     store: JobStore
     blobs: BlobStore
     queue: JobQueue
+    row_reader: RowReader
     reconciler: Reconciler
     sweeper: Sweeper
     registry: CollectorRegistry
@@ -46,6 +48,7 @@ class Services:
             store=store,
             blobs=blobs,
             queue=queue,
+            row_reader=RowReader(store),
             reconciler=Reconciler(settings, store, queue),
             sweeper=Sweeper(settings, store, blobs),
             registry=registry,
@@ -63,11 +66,12 @@ class Services:
         """Stop what runs beside the requests and disconnect."""
         self.reconciler.stop()
         self.sweeper.stop()
+        self.row_reader.close()
         self.queue.close()
         self.store.engine.dispose()
 
 
-def get_services(request: Request) -> Services:
+async def get_services(request: Request) -> Services:
     """Return the services of the application that handles the request."""
     services: Services = request.app.state.services
     return services

@@ -11,7 +11,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Engine, and_, or_, select, text, tuple_, update
@@ -95,6 +95,14 @@ class JobStore:
         """Return a tenant's job. Return ``None`` if it is absent, deleted or another tenant's."""
         with self.sessions() as session:
             return session.scalar(select(JobRow).where(JobRow.id == job_id, *_visible(tenant)))
+
+    def get_many(self, keys: Iterable[tuple[str, str]]) -> dict[tuple[str, str], JobRow]:
+        """Return the jobs of these tenants and ids that exist and are not deleted."""
+        wanted = set(keys)
+        query = select(JobRow).where(JobRow.id.in_({job_id for _, job_id in wanted}), JobRow.state.in_(VISIBLE_STATES))
+        with self.sessions() as session:
+            rows = {(row.tenant, row.id): row for row in session.scalars(query)}
+        return {key: row for key, row in rows.items() if key in wanted}
 
     def list_page(
         self, tenant: str, *, state: str | None = None, before: tuple[float, str] | None = None, limit: int = 50
