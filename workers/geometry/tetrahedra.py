@@ -56,9 +56,7 @@ def mean_ratio(points: Floats, tets: Ints) -> tuple[Floats, Floats]:
 
 def tet_volumes(points: Floats, tets: Ints) -> Floats:
     """Return the signed volumes (m,) float64, mm^3, of tetrahedra (m, 4) on points (n, 3) in mm."""
-    a, b, c, d = (points[tets[:, k]] for k in range(4))
-    volumes: Floats = np.einsum("ij,ij->i", np.cross(b - a, c - a), d - a) / 6.0
-    return volumes
+    return mean_ratio(np.ascontiguousarray(points), tets)[1]
 
 
 def nodal_volumes(points: Floats, tets: Ints) -> Floats:
@@ -67,19 +65,38 @@ def nodal_volumes(points: Floats, tets: Ints) -> Floats:
     return np.bincount(tets.ravel(), quarter, minlength=len(points)).astype(np.float64)
 
 
+@nb.njit(cache=True)
+def _unit_normal(a, b, c):  # type: ignore[no-untyped-def]
+    """Unit normal of the triangle a, b, c; zero where it is flat."""
+    u0, u1, u2 = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+    v0, v1, v2 = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+    x, y, z = u1 * v2 - u2 * v1, u2 * v0 - u0 * v2, u0 * v1 - u1 * v0
+    length = max(np.sqrt(x * x + y * y + z * z), LEAST_NORMAL)
+    return x / length, y / length, z / length
+
+
+@nb.njit(parallel=True, cache=True)
+def _largest_cosine_kernel(points, tets):  # type: ignore[no-untyped-def]
+    """Largest cosine of a dihedral angle (m,) of tetrahedra (m, 4): minus the product of two outward unit normals."""
+    n = tets.shape[0]
+    largest = np.empty(n)
+    for t in nb.prange(n):
+        a, b, c, d = points[tets[t, 0]], points[tets[t, 1]], points[tets[t, 2]], points[tets[t, 3]]
+        normals = (_unit_normal(b, c, d), _unit_normal(a, d, c), _unit_normal(a, b, d), _unit_normal(a, c, b))
+        best = -1.0
+        for i in range(1, 4):
+            for j in range(i):
+                p, q = normals[i], normals[j]
+                best = max(best, -(p[0] * q[0] + p[1] * q[1] + p[2] * q[2]))
+        largest[t] = best
+    return largest
+
+
 def min_dihedral_degrees(points: Floats, tets: Ints) -> float:
     """Return the smallest dihedral angle, degrees, of all tetrahedra (m, 4) on points (n, 3) in mm.
 
     The cosine of the angle between two faces is minus the product of their outward unit normals. All angles of a
     regular tetrahedron are 70.5 degrees.
     """
-    corner = points[tets]
-    faces = ((1, 2, 3), (0, 3, 2), (0, 1, 3), (0, 2, 1))
-    normals = []
-    for i, j, k in faces:
-        normal = np.cross(corner[:, j] - corner[:, i], corner[:, k] - corner[:, i])
-        normals.append(normal / np.maximum(np.linalg.norm(normal, axis=1, keepdims=True), LEAST_NORMAL))
-    largest_cosine = max(
-        float(-np.einsum("ij,ij->i", normals[i], normals[j]).min()) for i in range(4) for j in range(i)
-    )
-    return float(np.degrees(np.arccos(np.clip(largest_cosine, -1.0, 1.0))))
+    largest = _largest_cosine_kernel(np.ascontiguousarray(points), tets).max()
+    return float(np.degrees(np.arccos(np.clip(largest, -1.0, 1.0))))
