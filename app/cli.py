@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from pydantic import ValidationError
 
-from app import database_commands
+from app import database_commands, local_key
 from app.client import Client, JobFailedError, ProblemError
 from app.contract.errors import WrongDatabaseVersion
 from app.demo import DemoError, service, synthetic_ct
@@ -91,19 +91,27 @@ def _add_service_arguments(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--url", default=DEFAULT_URL, help="URL of the service (default %(default)s)")
     command.add_argument(
-        "--api-key", default=os.environ.get("VERTEBRA_API_KEY"), help="API key (default $VERTEBRA_API_KEY)"
+        "--api-key",
+        default=os.environ.get("VERTEBRA_API_KEY"),
+        help="API key (default $VERTEBRA_API_KEY, or the key of `serve` with the same data folder on this machine)",
     )
 
 
 def _serve(_: argparse.Namespace) -> int:
     settings = _settings()
-    serve(settings, lambda url: print(f"{PROGRAM} is ready at {url}", flush=True), _tell_start)
+    serve(settings, lambda url: _announce(settings, url), _tell_start)
     return 0
+
+
+def _announce(settings: Settings, url: str) -> None:
+    local = local_key.read(settings.secrets_dir) if local_key.find(url, settings.secrets_dir) else None
+    print(f"{PROGRAM} is ready at {url}", flush=True)
+    if local is not None:
+        print(local_key.describe(settings, local), flush=True)
 
 
 def _gateway(_: argparse.Namespace) -> int:
     settings = _settings()
-    settings.check_bind()
     settings.require_broker()
     require_version(settings.database)
     return _replace_process(gateway_command(settings))
@@ -122,7 +130,8 @@ def _tell_start(text: str) -> None:
 
 def _submit(arguments: argparse.Namespace) -> int:
     request = job_request(arguments)
-    with Client(arguments.url, arguments.api_key) as client:
+    key = arguments.api_key or local_key.find(arguments.url, Settings().secrets_dir)
+    with Client(arguments.url, key) as client:
         path = client.submit(request)
         print(f"job: {client.absolute(path)}")
         try:
@@ -143,9 +152,10 @@ def _demo(arguments: argparse.Namespace) -> int:
             arguments.ct = synthetic_ct(Path(folder))
         job_request(arguments)  # report a missing file before a service starts
         print("starting the service (the first start on a machine compiles the numerical kernels) ...", flush=True)
-        with service(arguments.url, _tell_start) as url:
+        with service(arguments.url, _tell_start) as (url, key):
             is_temporary = url != arguments.url
             arguments.url = url
+            arguments.api_key = key or arguments.api_key
             status = _submit(arguments)
         if is_temporary:
             print("the temporary service has stopped; `vertebra-stress serve` (make serve) keeps a service running")

@@ -12,8 +12,10 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 
+from app import local_key
 from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
+from app.jobs.settings import SECRETS_FOLDER
 from app.serve import ROOT
 from app.start_up import StartError, is_ready, progress
 
@@ -29,13 +31,13 @@ class DemoError(Exception):
 
 
 @contextmanager
-def service(url: str, tell: Callable[[str], None]) -> Iterator[str]:
-    """Yield the URL of a ready service: the one at ``url`` if it runs, or else a temporary one.
+def service(url: str, tell: Callable[[str], None]) -> Iterator[tuple[str, str | None]]:
+    """Yield the URL of a ready service: the one at ``url`` if it runs, or else a temporary one and its key.
 
     ``tell`` is called with each step of the start, in words.
     """
     if is_ready(url):
-        yield url
+        yield url, None
         return
     with tempfile.TemporaryDirectory(prefix="vertebra-demo-") as folder:
         port = free_port("127.0.0.1")
@@ -44,7 +46,7 @@ def service(url: str, tell: Callable[[str], None]) -> Iterator[str]:
         try:
             temporary_url = f"http://127.0.0.1:{port}"
             _wait_until_ready(process, temporary_url, log, tell)
-            yield temporary_url
+            yield temporary_url, local_key.find(temporary_url, Path(folder) / SECRETS_FOLDER)
         finally:
             process.send_signal(signal.SIGTERM)
             try:
@@ -64,7 +66,8 @@ def synthetic_ct(folder: Path) -> Path:
 
 
 def _start(folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
-    unset = ("VERTEBRA_BROKER_URL", "VERTEBRA_DATABASE_URL", "VERTEBRA_STORAGE_URL", "VERTEBRA_API_KEYS")
+    unset = ("VERTEBRA_BROKER_URL", "VERTEBRA_DATABASE_URL", "VERTEBRA_STORAGE_URL", "VERTEBRA_API_KEYS",
+             "VERTEBRA_ALLOW_ANONYMOUS", "VERTEBRA_SIGNING_FILE")  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     environment |= {"VERTEBRA_DATA_DIR": str(folder), "VERTEBRA_HOST": "127.0.0.1", "VERTEBRA_PORT": str(port)}
     environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 
+from app import local_key
 from app.identity.key_store import KeyOwner, KeyStore, state_of
 from app.identity.principal import SCOPES, parse_scopes
 from app.identity.principal_cache import CACHE_S
@@ -43,6 +44,7 @@ def add_key_commands(commands: argparse._SubParsersAction[argparse.ArgumentParse
     rotate.add_argument(
         "--overlap-hours", type=_not_negative, default=24.0, help="how long the old key works (default %(default)g)"
     )
+    _add(actions, "local", _local, "print the key of the service that `serve` runs here, and a link to sign in")
     revoke = _add(actions, "revoke", _revoke, "end a key")
     revoke.add_argument("id", help="id of the key: the second part of its text")
 
@@ -98,6 +100,15 @@ def _revoke(arguments: argparse.Namespace) -> int:
         if not store.revoke(arguments.id):
             raise SettingsError(f"There is no key {arguments.id} to revoke. `vertebra-stress keys list` shows all.")
     print(f"the key {arguments.id} is revoked; gateways forget it within {CACHE_S:g} s")
+    return 0
+
+
+def _local(_: argparse.Namespace) -> int:
+    settings = Settings()
+    local = local_key.read(settings.secrets_dir)
+    if local is None:
+        raise SettingsError(f"There is no key in {settings.secrets_dir}. `vertebra-stress serve` makes one.")
+    print(f"{local.url}\n{local_key.describe(settings, local)}")
     return 0
 
 

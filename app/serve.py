@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
+from app import local_key
 from app.broker import EmbeddedBroker
 from app.jobs.database import upgrade_database
 from app.jobs.private_files import close_to_others, make_private_folder
@@ -59,7 +60,6 @@ def serve(settings: Settings, announce: Callable[[str], None], tell: Callable[[s
     ChildKeepsDying
         Everything is embedded, so there is nothing to wait for, and a process has died `MOST_DEATHS` times.
     """
-    settings.check_bind()
     with (
         _lock(settings.data_dir),
         _scratch(settings.data_dir) as scratch,
@@ -71,12 +71,13 @@ def serve(settings: Settings, announce: Callable[[str], None], tell: Callable[[s
         upgrade_database(settings.database)
         if embedded is not None and settings.database_url is None:
             _release_unfinished(settings)
+        url = f"http://{_reachable_host(settings.host)}:{port}"
+        local_key.prepare(settings, url)
         is_alone = embedded is not None and settings.database_url is None and settings.storage_url is None
         children = _children(settings, listener, embedded, environment)
         supervisor = Supervisor(children, MOST_DEATHS if is_alone else None)
         for signum in (signal.SIGTERM, signal.SIGINT):
             signal.signal(signum, supervisor.end)
-        url = f"http://{_reachable_host(settings.host)}:{port}"
         threading.Thread(target=_watch_start, args=(url, supervisor, announce, tell), daemon=True).start()
         supervisor.run()
 

@@ -41,22 +41,23 @@ def job_seconds(client: Client, request: Request) -> tuple[float, dict[str, floa
         return time.perf_counter() - start, job["timings"]
 
 
-def upload_growth(url: str) -> tuple[float, float]:
+def upload_growth(url: str, key: str | None) -> tuple[float, float]:
     """Stream 300 MB to the gateway; return by how many MB its memory grew at most, and the seconds it took."""
     gateway = next(p for p in psutil.process_iter(["cmdline"]) if _is_gateway(p, url))
-    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    sender = {"X-API-Key": key} if key else {}
+    headers = {"Content-Type": "multipart/form-data; boundary=b"} | sender
     with watch_growth(gateway) as growth:
         start = time.perf_counter()
         response = httpx.post(f"{url}/v1/jobs", content=_body(), headers=headers, timeout=120)
         seconds = time.perf_counter() - start
     response.raise_for_status()
-    httpx.delete(url + response.headers["location"])
+    httpx.delete(url + response.headers["location"], headers=sender)
     return growth.mb, seconds
 
 
-def measure_alone(url: str) -> dict[str, Any]:
+def measure_alone(client: Client) -> dict[str, Any]:
     """Send the 512 x 512 x 133 CT of `bench.segmentation` without a mask; return its figures."""
-    with tempfile.TemporaryDirectory() as folder, Client(url) as client:
+    with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ct.nii.gz"
         write_ct(hospital_ct(), path)
         return _repeat(client, Request(path, None, {}))
@@ -83,14 +84,13 @@ def _body() -> Iterator[bytes]:
     yield b'\r\n--b\r\nContent-Disposition: form-data; name="mask"; filename="m"\r\n\r\nmask\r\n--b--\r\n'
 
 
-def measure_with_mask(url: str, folder: Path) -> dict[str, Any]:
+def measure_with_mask(client: Client, folder: Path) -> dict[str, Any]:
     """Send the CT in `folder` with its mask, once a fidelity and repeat; return the figures by fidelity."""
     figures = {}
-    with Client(url) as client:
-        for fidelity in FIDELITIES:
-            params = {"mask_label": 31, "vertebra": "L1", "fidelity": fidelity}
-            request = Request(folder / "ct.nii.gz", folder / "vertebrae.nii.gz", params)
-            figures[fidelity] = _repeat(client, request)
+    for fidelity in FIDELITIES:
+        params = {"mask_label": 31, "vertebra": "L1", "fidelity": fidelity}
+        request = Request(folder / "ct.nii.gz", folder / "vertebrae.nii.gz", params)
+        figures[fidelity] = _repeat(client, request)
     return figures
 
 
@@ -110,13 +110,13 @@ def main(target: Path) -> None:
     """Print the figures and write them to `target`."""
     folder = data_folder() / "ct" / "totalsegmentator_example"
     result: dict[str, Any] = {}
-    with service(NO_SERVICE) as url:
+    with service(NO_SERVICE) as (url, key), Client(url, key) as client:
         if folder.is_dir():
-            result |= measure_with_mask(url, folder)
+            result |= measure_with_mask(client, folder)
         else:
             print(f"job: skipped, the real data is not in {folder} (set VERTEBRA_DATA)")
-        result[ALONE] = measure_alone(url)
-        megabytes, seconds = upload_growth(url)
+        result[ALONE] = measure_alone(client)
+        megabytes, seconds = upload_growth(url, key)
         result |= {"upload_300_mb_growth_mb": megabytes, "upload_300_mb_seconds": seconds}
     _print_jobs(result)
     print(f"gateway memory while 300 MB stream in: +{megabytes:.1f} MB at most, {seconds:.1f} s")

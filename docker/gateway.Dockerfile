@@ -10,7 +10,8 @@ RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[ser
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin vertebra \
-    && install -d -o vertebra -g vertebra /data /data/blobs
+    && install -d -o vertebra -g vertebra /data /data/blobs \
+    && install -d -m 700 -o vertebra -g vertebra /data/secrets
 COPY --from=build /opt/venv /opt/venv
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONUNBUFFERED=1 \

@@ -21,14 +21,24 @@ import pytest
 import pyvista as pv
 from PIL import Image
 
+from app import local_key
 from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
+from app.jobs.settings import SECRETS_FOLDER
 from app.start_up import progress
 from tests.app.harness import ROOT, kill_group
 from workers.results.publish import MEDIA_TYPES, SPINE_PICTURE
 
 WITHIN_S = 3600.0
 """How long a job and the stop may each take on a busy machine; an idle one needs 30 s at most."""
+
+
+KEYS: dict[str, str] = {}
+"""The key of the service at each URL."""
+
+
+def ask(url: str) -> httpx.Response:
+    return httpx.get(url, headers={"X-API-Key": next(key for start, key in KEYS.items() if url.startswith(start))})
 
 
 def environment() -> dict[str, str]:
@@ -57,6 +67,7 @@ def service(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
 
     try:
         assert list(progress(url, lives))[-1].is_ready
+        KEYS[url] = local_key.find(url, folder / "data" / SECRETS_FOLDER) or ""
         yield url
         process.send_signal(signal.SIGTERM)
         assert process.wait(WITHIN_S) == 0
@@ -74,7 +85,8 @@ def inputs(data_dir: Path) -> tuple[Path, Path]:
 def submit(url: str, ct: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     arguments = ["--ct", str(ct), "--out", str(out), "--url", url, *more]
     command = [sys.executable, "-m", "app.cli", "submit", *arguments]
-    return subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=WITHIN_S)
+    sender = environment() | {"VERTEBRA_API_KEY": KEYS[url]}
+    return subprocess.run(command, cwd=ROOT, env=sender, capture_output=True, text=True, timeout=WITHIN_S)
 
 
 def mask(path: Path, label: int) -> tuple[str, ...]:
@@ -82,8 +94,8 @@ def mask(path: Path, label: int) -> tuple[str, ...]:
 
 
 def last_job(url: str) -> dict:
-    newest = httpx.get(f"{url}/v1/jobs").json()["jobs"][0]
-    return httpx.get(f"{url}/v1/jobs/{newest['id']}").json()
+    newest = ask(f"{url}/v1/jobs").json()["jobs"][0]
+    return ask(f"{url}/v1/jobs/{newest['id']}").json()
 
 
 def test_a_ct_becomes_a_stress_field(
@@ -96,12 +108,12 @@ def test_a_ct_becomes_a_stress_field(
 
     job = re.search(r"^job: (\S+)$", done.stdout, re.MULTILINE)
     assert job is not None
-    state = httpx.get(job[1]).json()
+    state = ask(job[1]).json()
     assert (state["state"], state["percent"], state["attempt"]) == ("succeeded", 100.0, 1)
     with capsys.disabled():
         print(f"\nclient start to last result: {seconds:.1f} s; worker: {state['timings']} s")  # noqa: T201
 
-    results = httpx.get(f"{job[1]}/results").json()["results"]
+    results = ask(f"{job[1]}/results").json()["results"]
     expected = {name: media_type for name, media_type in MEDIA_TYPES.items() if name != SPINE_PICTURE}
     assert {result["name"]: result["media_type"] for result in results} == expected
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == sorted(expected)
@@ -111,7 +123,7 @@ def test_a_ct_becomes_a_stress_field(
         assert len(data) == result["size"]
         assert f"/results/{result['name']}" in done.stdout
 
-    viewer = httpx.get(f"{job[1]}/results/viewer.html").headers  # a browser shows it, shut off from everything else
+    viewer = ask(f"{job[1]}/results/viewer.html").headers  # a browser shows it, shut off from everything else
     assert viewer["content-disposition"].startswith("inline")
     assert "sandbox allow-scripts" in viewer["content-security-policy"]
 
@@ -166,9 +178,9 @@ def assert_failed_without_results(url: str, out: Path, slug: str) -> dict:
     job = last_job(url)
     assert job["state"] == "failed"
     assert job["error"]["type"].endswith(slug)
-    answer = httpx.get(f"{url}/v1/jobs/{job['id']}/results")
+    answer = ask(f"{url}/v1/jobs/{job['id']}/results")
     assert answer.status_code == 409
-    assert httpx.get(f"{url}/v1/jobs/{job['id']}/results/stress.vtu").status_code in (404, 409)
+    assert ask(f"{url}/v1/jobs/{job['id']}/results/stress.vtu").status_code in (404, 409)
     assert not out.exists()
     return job
 

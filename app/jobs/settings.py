@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -11,7 +10,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 LOCAL_TENANT = "local"
-"""Tenant of every request while no API key is set."""
+"""Tenant of the key that `serve` makes, and of everybody where no key is needed."""
+
+SECRETS_FOLDER = "secrets"
+"""Folder in the data folder of what only the service's user may read."""
 
 TASK_NAME = "workers.tasks.run_job"
 QUEUE_NAME = "vertebra-jobs"
@@ -38,7 +40,7 @@ class SettingsError(ValueError):
 class Settings(BaseSettings):
     """Addresses, limits and times of the service.
 
-    If no variable is set, everything lies in ``./var`` on this machine, and the one local tenant needs no key.
+    If no variable is set, everything lies in ``./var`` on this machine, and `serve` makes a key for the local tenant.
     """
 
     model_config = SettingsConfigDict(env_prefix="VERTEBRA_", extra="ignore", frozen=True)
@@ -53,13 +55,13 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=0, le=65535, description="Port the gateway binds.")
     api_keys: Annotated[dict[SecretStr, str], NoDecode] = Field(
         default_factory=dict,
-        description="API key -> tenant, as JSON or `key:tenant,key:tenant`. Empty = one local tenant, no key.",
+        description="API key -> tenant, as JSON or `key:tenant,key:tenant`, beside the keys of the database.",
     )
     session_hours: float = Field(default=12.0, gt=0, le=720, description="A person stays signed in on the pages.")
     signing_file: Path | None = Field(
         default=None, description="File of the secrets that sign links, for all gateways; unset = in data_dir."
     )
-    allow_anonymous: bool = Field(default=False, description="Serve other machines without any API key.")
+    allow_anonymous: bool = Field(default=False, description="Serve everybody who reaches the gateway, without a key.")
     max_upload_bytes: int = Field(default=1 << 30, gt=0, description="Largest accepted file part, bytes.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
     log_format: Literal["text", "json"] = Field(
@@ -142,7 +144,7 @@ class Settings(BaseSettings):
     @property
     def secrets_dir(self) -> Path:
         """Folder of what only the service's user may read."""
-        return self.data_dir.resolve() / "secrets"
+        return self.data_dir.resolve() / SECRETS_FOLDER
 
     @property
     def signing_secrets(self) -> Path:
@@ -151,24 +153,5 @@ class Settings(BaseSettings):
 
     @property
     def is_open(self) -> bool:
-        """Whether a request without a credential is the local tenant's."""
-        return not self.api_keys
-
-    def check_bind(self) -> None:
-        """Raise `SettingsError` if the gateway would serve other machines without authentication."""
-        if self.api_keys or self.allow_anonymous or _is_loopback(self.host):
-            return
-        raise SettingsError(
-            f"The gateway refuses to listen on {self.host}, because other machines could read and submit patient data "
-            'without a key. Set VERTEBRA_API_KEYS=\'{"<key>": "<tenant>"}\', or listen on 127.0.0.1. If a proxy in '
-            "front of the gateway authenticates the clients, set VERTEBRA_ALLOW_ANONYMOUS=1."
-        )
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
+        """Whether a request without a credential is the local tenant's: only where the settings say so."""
+        return self.allow_anonymous and not self.api_keys

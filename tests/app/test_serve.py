@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -20,7 +21,7 @@ import httpx
 import psutil
 import pytest
 
-from app import cli
+from app import cli, local_key
 from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
 from app.serve import listen
@@ -66,6 +67,7 @@ def serving(data_dir: Path, **settings: str) -> Iterator[Service]:
         "VERTEBRA_HEARTBEAT_S": "0.5",
         "VERTEBRA_STALE_AFTER_S": "10",
         "VERTEBRA_RECONCILE_EVERY_S": "0.5",
+        "VERTEBRA_ALLOW_ANONYMOUS": "1",
         "PYTHONPATH": str(ROOT),
         "TMPDIR": str(data_dir.parent),
         **settings,
@@ -102,12 +104,13 @@ def readable_by_others(folder: Path) -> list[Path]:
     return [path for path in [folder, *folder.rglob("*")] if path.lstat().st_mode & 0o077]
 
 
-def half_an_upload(url: str) -> socket.socket:
+def half_an_upload(url: str, key: str) -> socket.socket:
     """Begin to send a CT and stop in the middle of it."""
     address = urlsplit(url)
     connection = socket.create_connection((address.hostname, address.port))
     connection.sendall(
         b"POST /v1/jobs HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 3000000\r\n"
+        b"X-API-Key: " + key.encode() + b"\r\n"
         b"Content-Type: multipart/form-data; boundary=b\r\n\r\n"
         b'--b\r\nContent-Disposition: form-data; name="ct"; filename="c"\r\n\r\n' + SECRET * 200_000
     )
@@ -129,8 +132,12 @@ def submit(service: Service, tmp_path: Path, ct: str) -> int:
     return cli.main(["submit", *arguments, "--out", str(tmp_path / "out"), "--url", service.url])
 
 
-def test_serve_from_start_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    with serving(tmp_path / "data") as service:
+def test_serve_from_start_to_stop(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("VERTEBRA_DATA_DIR", str(tmp_path / "data"))  # where the command line finds the key
+    with serving(tmp_path / "data", VERTEBRA_ALLOW_ANONYMOUS="0") as service:
+        sender = check_the_key_of_this_machine(service, tmp_path / "data")
         assert submit(service, tmp_path, "ok") == 0
         printed = capsys.readouterr().out
         assert '"load_newton": 750' in printed
@@ -161,9 +168,10 @@ def test_serve_from_start_to_stop(tmp_path: Path, capsys: pytest.CaptureFixture[
 
         descendants = service.descendants()
         assert len(descendants) >= 4
-        path = httpx.post(f"{service.url}/v1/jobs", files={"ct": b"stuck 90 PATIENT", "mask": b"m"}).headers["location"]
+        files = {"ct": b"stuck 90 PATIENT", "mask": b"m"}
+        path = httpx.post(f"{service.url}/v1/jobs", files=files, headers=sender).headers["location"]
         wait_for(lambda: files_with(b"PATIENT", tmp_path / "data" / "scratch"), "an attempt with the CT in its folder")
-        with half_an_upload(service.url):
+        with half_an_upload(service.url, sender["X-API-Key"]):
             wait_for(lambda: files_with(SECRET, tmp_path), "half an upload")
             assert readable_by_others(tmp_path / "data") == []
             service.process.send_signal(signal.SIGTERM)
@@ -263,6 +271,26 @@ def test_serve_killed_mid_job_leaves_no_process_and_loses_no_job(tmp_path: Path)
         job = wait_for(lambda: finished(service.url + path), "job")
         assert job["state"] == "succeeded"
         assert job["attempt"] == 2
+
+
+def check_the_key_of_this_machine(service: Service, data_dir: Path) -> dict[str, str]:
+    assert httpx.get(f"{service.url}/v1/jobs").status_code == 401
+    file = data_dir / "secrets" / "local-key.json"
+    assert file.stat().st_mode & 0o777 == 0o600
+    key = local_key.find(service.url, file.parent)
+    assert key
+    assert httpx.get(f"{service.url}/v1/jobs", headers={"X-API-Key": key}).json()["jobs"] == []
+    link = re.search(r"^  open +(\S+)", wait_for(lambda: printed_after_ready(service), "link"), re.MULTILINE)
+    assert link
+    with httpx.Client() as visitor:
+        assert visitor.get(link[1]).status_code == 200
+        assert visitor.get(f"{service.url}/").status_code == 200
+    return {"X-API-Key": key}
+
+
+def printed_after_ready(service: Service) -> str | None:
+    _, _, rest = service.log.read_text().partition("is ready at")
+    return rest if "API key  vtb_" in rest else None
 
 
 def ready(url: str) -> bool:

@@ -16,7 +16,7 @@ from tests.app.harness import FAST, Broker, running_gateway, running_worker, wai
 
 @pytest.fixture(scope="module")
 def url(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), broker_url=broker.url, **FAST)
+    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), broker_url=broker.url, allow_anonymous=True, **FAST)
     with running_gateway(settings) as url, running_worker(settings, settings.data_dir / "worker.log"):
         wait_for(lambda: httpx.get(f"{url}/health/ready").status_code == 200, "worker")
         yield url

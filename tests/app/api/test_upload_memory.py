@@ -66,7 +66,7 @@ class Watch:
 @pytest.fixture
 def gateway(broker: Broker, tmp_path: Path) -> Iterator[tuple[str, int]]:
     port = free_port("127.0.0.1")
-    settings = Settings(data_dir=tmp_path, broker_url=broker.url, port=port)
+    settings = Settings(data_dir=tmp_path, broker_url=broker.url, port=port, allow_anonymous=True)
     process = subprocess.Popen(
         gateway_command(settings),
         cwd=ROOT,
