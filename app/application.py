@@ -34,7 +34,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     Parameters
     ----------
     settings
-        Without them the gateway reads the environment (``uvicorn --factory app.application:create_app``).
+        Without them the gateway reads the environment (see `app.gateway`).
     """
     if settings is None:
         settings = Settings()

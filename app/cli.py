@@ -114,7 +114,7 @@ def _gateway(_: argparse.Namespace) -> int:
     settings = _settings()
     settings.require_broker()
     require_version(settings.database)
-    return _replace_process(gateway_command(settings))
+    return _replace_process(gateway_command())
 
 
 def _worker(_: argparse.Namespace) -> int:

@@ -10,7 +10,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -34,9 +34,6 @@ BACKLOG = 2048
 
 MOST_DEATHS = 5
 """A process that dies so often before the service was ready will not get ready; with its pauses this takes a minute."""
-
-GRACEFUL_SHUTDOWN_S = 5
-"""How long a gateway that stops lets running requests finish, seconds."""
 
 
 def serve(settings: Settings, announce: Callable[[str], None], tell: Callable[[str], None]) -> None:
@@ -97,14 +94,9 @@ def _watch_start(
             log.error("the start is stuck. %s", error)
 
 
-def gateway_command(settings: Settings, address: Sequence[str] = ()) -> list[str]:
-    """Return the command line of a gateway. The ``address`` options say where it listens, by default host and port."""
-    return [
-        sys.executable, "-m", "uvicorn", "--factory", "app.application:create_app",
-        *(address or ("--host", settings.host, "--port", str(settings.port))),
-        "--log-level", settings.log_level.lower(),
-        "--no-access-log", "--timeout-graceful-shutdown", str(GRACEFUL_SHUTDOWN_S), "--no-server-header",
-    ]  # fmt: skip
+def gateway_command(*options: str) -> list[str]:
+    """Return the command line of a gateway; see `app.gateway` for the options."""
+    return [sys.executable, "-m", "app.gateway", *options]
 
 
 def worker_command(settings: Settings) -> list[str]:
@@ -147,7 +139,7 @@ def _children(
     settings: Settings, listener: socket.socket, embedded: EmbeddedBroker | None, environment: dict[str, str]
 ) -> list[Child]:
     worker = Child("worker", worker_command(settings), environment)
-    command = gateway_command(settings, ("--fd", str(listener.fileno())))
+    command = gateway_command("--fd", str(listener.fileno()))
     gateway = Child("gateway", command, environment, inherited=(listener.fileno(),))
     if embedded is None:
         return [worker, gateway]

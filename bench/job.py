@@ -71,7 +71,8 @@ def _repeat(client: Client, request: Request) -> dict[str, Any]:
 
 def _is_gateway(process: psutil.Process, url: str) -> bool:
     command = " ".join(process.info["cmdline"] or [])
-    return "app.application" in command and url.rsplit(":", 1)[1] in command
+    port = int(url.rsplit(":", 1)[1])
+    return "app.gateway" in command and any(each.laddr.port == port for each in process.net_connections("tcp"))
 
 
 def _body() -> Iterator[bytes]:

@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import NoDecode
+
+from app.jobs.gateway_settings import GatewaySettings
 
 LOCAL_TENANT = "local"
 """Tenant of the key that `serve` makes, and of everybody where no key is needed."""
@@ -37,13 +39,11 @@ class SettingsError(ValueError):
     """A setting is missing or unsafe; the message says which one, and what to do."""
 
 
-class Settings(BaseSettings):
+class Settings(GatewaySettings):
     """Addresses, limits and times of the service.
 
     If no variable is set, everything lies in ``./var`` on this machine, and `serve` makes a key for the local tenant.
     """
-
-    model_config = SettingsConfigDict(env_prefix="VERTEBRA_", extra="ignore", frozen=True)
 
     data_dir: Path = Field(default=Path("var"), description="Folder of the embedded database, blobs and broker.")
     broker_url: SecretStr | None = Field(default=None, description="Valkey or Redis URL; unset = embedded (`serve`).")

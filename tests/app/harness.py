@@ -21,7 +21,9 @@ from fastapi import FastAPI
 
 from app.application import create_app
 from app.broker import EmbeddedBroker
+from app.gateway import server_config
 from app.jobs.blobs import BlobStore
+from app.jobs.gateway_settings import GatewaySettings
 from app.jobs.parent_death import die_with_parent
 from app.jobs.rows import JobRow
 from app.jobs.settings import QUEUE_NAME, Settings
@@ -71,14 +73,15 @@ def running_broker(folder: Path) -> Iterator[Broker]:
 @contextmanager
 def running_gateway(settings: Settings) -> Iterator[str]:
     """Run a gateway in a thread of this process and yield its URL."""
-    with running_app(create_app(settings)) as url:
+    with running_app(create_app(settings), settings) as url:
         yield url
 
 
 @contextmanager
-def running_app(app: FastAPI) -> Iterator[str]:
+def running_app(app: FastAPI, limits: GatewaySettings | None = None) -> Iterator[str]:
     """Run an application in a thread of this process and yield its URL."""
-    config = uvicorn.Config(app, host="127.0.0.1", port=0, log_level="warning", lifespan="on", ws="none")
+    config = server_config(app, limits or GatewaySettings())
+    config.port = 0
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()

@@ -159,7 +159,7 @@ def test_serve_from_start_to_stop(
         assert second.returncode == 1
         assert f"Another `vertebra-stress serve` (process {service.process.pid})" in second.stderr
 
-        for part in ("fake_worker", "valkey-server", "uvicorn"):
+        for part in ("fake_worker", "valkey-server", "app.gateway"):
             victim = service.child(part)
             victim.kill()
             wait_for(lambda victim=victim: none_left([victim]), "death")
@@ -247,7 +247,7 @@ def starting(url: str, step: str) -> dict | None:
 def test_the_port_stays_with_serve_while_the_gateway_starts_again(tmp_path: Path) -> None:
     with serving(tmp_path / "data") as service:
         for _ in range(3):
-            service.child("uvicorn").kill()
+            service.child("app.gateway").kill()
             assert httpx.get(f"{service.url}/health/live", timeout=PATIENCE_S).json() == {"status": "ok"}
 
 

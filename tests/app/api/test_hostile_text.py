@@ -78,9 +78,10 @@ def test_a_limit_that_is_none(client: httpx.Client, limit: str) -> None:
     check_problem(client.get("/v1/jobs", params={"limit": limit}), 422, "invalid_parameters")
 
 
-@pytest.mark.parametrize("key", [b"a\x01b", b"\x7f", b"tab\tbed"])
-def test_an_idempotency_key_of_control_characters(client: httpx.Client, key: bytes) -> None:
-    check_problem(post(client, headers={"Idempotency-Key": key}), 422, "invalid_parameters")
+def test_an_idempotency_key_of_control_characters(client: httpx.Client) -> None:
+    check_problem(post(client, headers={"Idempotency-Key": b"tab\tbed"}), 422, "invalid_parameters")
+    for key in (b"a\x01b", b"\x7f"):  # no header of HTTP at all: the server's parser refuses it
+        assert post(client, headers={"Idempotency-Key": key}).status_code == 400
 
 
 def test_an_idempotency_key_of_other_letters(client: httpx.Client) -> None:

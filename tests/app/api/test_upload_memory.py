@@ -68,7 +68,7 @@ def gateway(broker: Broker, tmp_path: Path) -> Iterator[tuple[str, int]]:
     port = free_port("127.0.0.1")
     settings = Settings(data_dir=tmp_path, broker_url=broker.url, port=port, allow_anonymous=True)
     process = subprocess.Popen(
-        gateway_command(settings),
+        gateway_command(),
         cwd=ROOT,
         env=environment(settings),
         start_new_session=True,

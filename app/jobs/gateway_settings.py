@@ -1,0 +1,26 @@
+"""Settings of the gateway's connections: how long it waits for a client, and for how many."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class GatewaySettings(BaseSettings):
+    """Limits of what one client can hold; a part of `app.jobs.settings.Settings`."""
+
+    model_config = SettingsConfigDict(env_prefix="VERTEBRA_", extra="ignore", frozen=True)
+
+    head_timeout_s: float = Field(
+        default=10.0, gt=0, description="A connection is closed whose request line and headers take longer."
+    )
+    body_timeout_s: float = Field(
+        default=30.0, gt=0, description="Window in which `min_body_bytes` of a body must arrive, seconds."
+    )
+    min_body_bytes: int = Field(
+        default=30_000, ge=1, description="Bytes of a body that must arrive in each window: 1 kB a second."
+    )
+    answer_timeout_s: float = Field(
+        default=60.0, gt=0, description="A connection is closed whose client reads nothing of an answer for so long."
+    )
+    max_connections: int = Field(default=1000, ge=1, description="Open connections of one gateway process.")
