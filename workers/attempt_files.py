@@ -6,9 +6,9 @@ import logging
 from pathlib import Path
 
 from app.contract.errors import StorageUnavailable
+from app.jobs.attempts import Claim
 from app.jobs.rows import Json
 from app.jobs.storage_keys import input_key, results_prefix
-from app.jobs.store import Claim
 from workers.presence import blob_store
 
 log = logging.getLogger(__name__)

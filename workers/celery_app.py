@@ -11,7 +11,13 @@ import signal
 from typing import Any
 
 from celery import Celery
-from celery.signals import setup_logging, worker_init, worker_process_init, worker_process_shutdown
+from celery.signals import (
+    setup_logging,
+    worker_init,
+    worker_process_init,
+    worker_process_shutdown,
+    worker_shutting_down,
+)
 
 from app.contract.errors import WrongDatabaseVersion
 from app.jobs import logs
@@ -19,6 +25,7 @@ from app.jobs.database import require_version
 from app.jobs.parent_death import die_with_parent
 from app.jobs.queue import transport_options
 from app.jobs.settings import QUEUE_NAME, Settings
+from workers.stopping import announce_stop
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +50,6 @@ app.conf.update(
     worker_cancel_long_running_tasks_on_connection_loss=False,  # the fencing token makes a duplicate harmless
     worker_send_task_events=False,
     worker_enable_remote_control=False,
-    task_soft_time_limit=settings.job_deadline_s,
     task_time_limit=settings.hard_limit_s,
     visibility_timeout=settings.visibility_timeout_s,
     broker_transport_options=transport_options(settings),
@@ -51,6 +57,7 @@ app.conf.update(
     broker_connection_retry_on_startup=True,
     broker_connection_max_retries=None,
 )
+worker_shutting_down.connect(announce_stop)
 
 
 @setup_logging.connect
@@ -78,12 +85,12 @@ def prepare_process(**_: Any) -> None:
     try:
         from workers import warm_up  # heavy, so only the pool process imports it
 
-        warm_up.warm_up(presence.report_start)
+        bundle_version = warm_up.warm_up(presence.report_start)
     except Exception as error:
         log.exception("the pool process cannot start")
         os.kill(os.getppid(), signal.SIGTERM)  # a new pool process would fail too, so the worker ends
         raise SystemExit(1) from error  # Celery only logs other exceptions of a signal
-    presence.report_ready()
+    presence.report_ready(bundle_version)
 
 
 @worker_process_shutdown.connect

@@ -12,7 +12,8 @@ from functools import cache, cached_property
 from app.contract.errors import MaskRequired, SolveFailed
 from app.contract.params import JobParams, Surrogate
 from app.contract.report import Prediction
-from models.bundle import NETWORKS, Bundle
+from app.jobs.settings import Settings
+from models.bundle import DEFAULT_BUNDLE, NETWORKS, Bundle
 from models.template import Template
 from models.types import Floats, Singles
 from workers.fem.equilibrium import equilibrium_residual
@@ -154,5 +155,5 @@ class Engine:
 
 @cache
 def engine() -> Engine:
-    """Return this process's engine."""
-    return Engine()
+    """Return this process's engine, with the bundle in the folder of the setting ``models_dir``."""
+    return Engine(Bundle(Settings().models_dir / DEFAULT_BUNDLE.name))

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import logging
 import os
 import platform
 import socket
 import threading
-import time
 from functools import cache
 from importlib.metadata import PackageNotFoundError, version
 
@@ -19,15 +17,19 @@ from app.jobs.blobs import BlobStore
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore, open_store
 from app.jobs.worker_registry import StartStep
+from workers.hearing import hears_nothing, restart_worker
 from workers.scratch import remove_left_behind
 
 log = logging.getLogger(__name__)
 
 PACKAGES = ("vertebra-stress", "celery", "numpy", "scipy", "numba", "nibabel", "vtk", "pyvista", "onnxruntime")
+NOT_LOADED = "not loaded yet"
+"""What a process reports as its bundle's version while it starts."""
 
 _stop = threading.Event()
 _wake = threading.Event()
 _starting: StartStep | None = None
+_bundle_version = NOT_LOADED
 
 
 @cache
@@ -49,10 +51,10 @@ def worker_name() -> str:
 
 def start() -> None:
     """Report now and every few seconds, at first that this process starts; remove the folders of killed processes."""
-    report = worker_registry.WorkerReport(worker_name(), _bundle_version(), _software(), time.time())
+    software = _software()
     _stop.clear()
     report_start("loading the program", 0, 1)
-    threading.Thread(target=_keep_reporting, args=(report,), name="presence", daemon=True).start()
+    threading.Thread(target=_keep_reporting, args=(software,), name="presence", daemon=True).start()
 
 
 def report_start(step: str, done: int, total: int) -> None:
@@ -60,8 +62,10 @@ def report_start(step: str, done: int, total: int) -> None:
     _report(StartStep(step, done, total))
 
 
-def report_ready() -> None:
-    """Report that this process takes jobs."""
+def report_ready(bundle_version: str) -> None:
+    """Report that this process takes jobs, and the version of the bundle that it has loaded."""
+    global _bundle_version
+    _bundle_version = bundle_version
     _report(None)
 
 
@@ -81,26 +85,22 @@ def stop() -> None:
         log.warning("cannot leave the list of workers: the database does not answer")
 
 
-def _keep_reporting(report: worker_registry.WorkerReport) -> None:
-    pause, longest = Settings().heartbeat_s, Settings().hard_limit_s
+def _keep_reporting(software: dict[str, str]) -> None:
+    settings = Settings()
+    pause, longest = settings.heartbeat_s, settings.hard_limit_s
     while True:
         _wake.clear()
         try:
+            report = worker_registry.WorkerReport(worker_name(), _bundle_version, software)
             worker_registry.register(job_store(), report, _starting)
+            if hears_nothing(job_store(), settings, report.name):
+                restart_worker()
         except SQLAlchemyError as error:
             log.warning("cannot report to the list of workers: %s", type(error).__name__)
         remove_left_behind(longest)
         _wake.wait(pause)
         if _stop.is_set():
             return
-
-
-def _bundle_version() -> str:
-    try:
-        manifest = json.loads((Settings().models_dir / "l1" / "manifest.json").read_text(encoding="utf-8"))
-        return str(manifest.get("version", "unknown"))
-    except (OSError, ValueError):
-        return "unknown"
 
 
 def _software() -> dict[str, str]:

@@ -1,32 +1,31 @@
-"""The only Celery task: run the pipeline for a job id.
+"""The only Celery task: run the pipeline for the job whose turn it is.
 
-The queue may deliver an id twice, and workers may die, so the job row decides. `JobStore.claim` starts an attempt and
-returns a fencing token. The row accepts what this process writes only while that token is current.
+The queue may deliver a message twice, and workers may die, so the job row decides. `JobStore.claim_next` starts an
+attempt and returns a fencing token. The row accepts what this process writes only while that token is current.
 """
 
 from __future__ import annotations
 
 import logging
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import copy_context
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from celery.exceptions import SoftTimeLimitExceeded
 from sqlalchemy.exc import SQLAlchemyError
 
-from app.contract.errors import DeadlineExceeded, InternalError, StorageUnavailable, VertebraError
+from app.contract.errors import InternalError, StorageUnavailable, VertebraError
 from app.contract.params import JobParams
 from app.jobs import logs
+from app.jobs.attempts import Claim
 from app.jobs.settings import TASK_NAME, Settings
-from app.jobs.store import Claim, JobStore
+from app.jobs.store import JobStore
+from workers.attempt_ends import conclude, fail, retry_later
 from workers.attempt_files import discard, fetch_input, upload
+from workers.attempt_watch import AttemptWatch, FencedOut, Interrupted
 from workers.celery_app import app
 from workers.presence import job_store, worker_name
 from workers.scratch import scratch_folder
+from workers.stopping import is_stopping
 
 if TYPE_CHECKING:
     from workers.pipeline import PipelineResult
@@ -40,60 +39,67 @@ PROGRESS_EVERY_S = 0.25
 """Shortest time between two updates of the row within one stage."""
 
 
-class _FencedOut(Exception):
-    """The attempt no longer holds the current token: the job was deleted, was overdue, or went to another worker."""
-
-
 @app.task(name=TASK_NAME)
 def run_job(job_id: str) -> None:
-    """Run one attempt of a job.
+    """Run one attempt of the job whose turn it is.
 
     Parameters
     ----------
     job_id
-        Id of the job; its row has everything else.
+        Id of the job that caused the message. Another job's turn may come first; the message only wakes the worker.
     """
-    claim = job_store().claim(job_id, worker_name())
-    if claim is None:
-        log.info("job %s: the job must not start", job_id)
+    if is_stopping():
         return
-    with logs.about(claim.request_id, job_id):
+    claim = job_store().claim_next(worker_name())
+    if claim is None:
+        log.info("a message for job %s: no job waits", job_id)
+        return
+    with logs.about(claim.request_id, claim.job_id):
         _run(claim)
 
 
 def _run(claim: Claim) -> None:
     """Run the attempt to its end, whatever that is."""
-    job_id = claim.job_id
-    log.info("job %s: attempt %d starts", job_id, claim.attempt)
+    log.info("job %s: attempt %d starts", claim.job_id, claim.attempt)
     begin = time.perf_counter()
+    _run_attempt(claim)
+    log.info("job %s: attempt %d ended after %.1f s", claim.job_id, claim.attempt, time.perf_counter() - begin)
+
+
+def _run_attempt(claim: Claim) -> None:
+    """Run an attempt and write to the row how it ended."""
+    settings = Settings()
+    limits = (settings.heartbeat_s, float(settings.job_deadline_s))
     try:
-        with scratch_folder() as folder, _heartbeat(claim) as fenced:
-            _attempt(claim, folder, fenced)
-    except _FencedOut:
-        log.info("job %s: attempt %d is fenced out", job_id, claim.attempt)
-        discard(claim)
+        with (
+            scratch_folder() as folder,
+            AttemptWatch(job_store(), claim, folder, limits, lambda reason: conclude(claim, reason)) as watch,
+        ):
+            _attempt(claim, folder, watch)
+    except Interrupted as reason:
+        conclude(claim, reason)
+        if isinstance(reason, FencedOut):
+            discard(claim)
     except (StorageUnavailable, SQLAlchemyError):
-        log.exception("job %s: the storage or the database failed", job_id)
-        _release(claim)
-    except SoftTimeLimitExceeded:
-        _fail(claim, _too_slow(Settings().job_deadline_s))
+        log.exception("job %s: the storage or the database failed", claim.job_id)
+        retry_later(claim, "The file storage or the database did not answer.")
     except VertebraError as error:
-        log.info("job %s fails: %s", job_id, error.slug)
-        _fail(claim, error)
-    except Exception:
-        log.exception("job %s: unexpected error", job_id)
-        _fail(
-            claim, InternalError("An unexpected error happened. The operator finds it in the log under the job's id.")
-        )
-    log.info("job %s: attempt %d ended after %.1f s", job_id, claim.attempt, time.perf_counter() - begin)
+        log.info("job %s fails: %s", claim.job_id, error.slug)
+        fail(claim, error)
+    except Exception as error:
+        log.exception("job %s: unexpected error", claim.job_id)
+        if isinstance(error, OSError) and error.errno is not None:  # the operating system's: a full disk, say
+            retry_later(claim, f"The worker could not read or write its files: {error.strerror}.")
+        else:
+            fail(claim, InternalError("An unexpected error happened. The log has it under the job's id."))
 
 
-def _attempt(claim: Claim, folder: Path, fenced: threading.Event) -> None:
+def _attempt(claim: Claim, folder: Path, watch: AttemptWatch) -> None:
     """Download the input, run the pipeline, and publish the results."""
     from workers import pipeline  # heavy, so only the pool process imports it
 
     store = job_store()
-    progress = _Progress(claim, store, fenced)
+    progress = _Progress(claim, store, watch)
     progress("fetch", 0.0)
     ct, mask = fetch_input(claim, folder)
     out = folder / "out"
@@ -111,28 +117,27 @@ def _attempt(claim: Claim, folder: Path, fenced: threading.Event) -> None:
 
 
 class _Progress:
-    """The callback of the pipeline: records stage and percent, and raises `_FencedOut` once the attempt is fenced out.
+    """The callback of the pipeline: records stage and percent; raises `Interrupted` once the attempt must not go on.
 
     It is cheap enough for a loop: within a stage it writes the row at most once in `PROGRESS_EVERY_S`.
     """
 
-    def __init__(self, claim: Claim, store: JobStore, fenced: threading.Event) -> None:
+    def __init__(self, claim: Claim, store: JobStore, watch: AttemptWatch) -> None:
         self._claim = claim
         self._store = store
-        self._fenced = fenced
+        self._watch = watch
         self._stage = ""
         self._written = 0.0
 
     def __call__(self, stage: str, percent: float) -> None:
         """Record the current stage and the progress of the whole job in percent."""
-        if self._fenced.is_set():
-            raise _FencedOut
+        self._watch.check()
         now = time.monotonic()
         if stage == self._stage and now - self._written < PROGRESS_EVERY_S:
             return
         self._stage, self._written = stage, now
         if not self._store.progress(self._claim.job_id, self._claim.token, stage, percent):
-            raise _FencedOut
+            raise FencedOut
 
 
 def _publish(claim: Claim, store: JobStore, result: PipelineResult) -> None:
@@ -145,7 +150,7 @@ def _publish(claim: Claim, store: JobStore, result: PipelineResult) -> None:
         claim.job_id, claim.token, results=manifest, timings=timings, bundle_version=result.bundle_version
     )
     if not published:
-        raise _FencedOut
+        raise FencedOut
     log.info("job %s: published, %s", claim.job_id, timings)
 
 
@@ -154,54 +159,5 @@ def _publish_failure(claim: Claim, store: JobStore, error: VertebraError, pictur
     manifest = [upload(claim, path, path.name, "image/png") for path in pictures]
     problem = error.problem() | {"pictures": [path.name for path in pictures]}
     if not store.fail(claim.job_id, claim.token, problem, manifest):
-        raise _FencedOut
+        raise FencedOut
     log.info("job %s fails: %s, with %d pictures", claim.job_id, error.slug, len(pictures))
-
-
-@contextmanager
-def _heartbeat(claim: Claim) -> Iterator[threading.Event]:
-    """Update the row's heartbeat in a thread. Set the event once the attempt is fenced out."""
-    fenced, done = threading.Event(), threading.Event()
-
-    def beat() -> None:
-        while not done.wait(Settings().heartbeat_s):
-            try:
-                if not job_store().heartbeat(claim.job_id, claim.token):
-                    fenced.set()
-                    return
-            except SQLAlchemyError as error:
-                log.warning("job %s: cannot write the heartbeat (%s)", claim.job_id, type(error).__name__)
-
-    thread = threading.Thread(target=copy_context().run, args=(beat,), name="heartbeat", daemon=True)
-    thread.start()
-    try:
-        yield fenced
-    finally:
-        done.set()
-        thread.join(5.0)
-
-
-def _fail(claim: Claim, error: VertebraError) -> None:
-    """Record why the job failed, without files. Without a database the reconciler starts the job again later."""
-    try:
-        if job_store().fail(claim.job_id, claim.token, error.problem()):
-            discard(claim)
-        else:  # it may hold published files, so they are left to the reconciler
-            log.info("job %s: attempt %d has ended or is fenced out", claim.job_id, claim.attempt)
-    except SQLAlchemyError:
-        log.exception("job %s: cannot record that it failed", claim.job_id)
-
-
-def _release(claim: Claim) -> None:
-    try:
-        job_store().release(claim.job_id, claim.token)
-    except SQLAlchemyError:
-        log.warning("job %s: cannot queue it again; the reconciler will", claim.job_id)
-
-
-def _too_slow(limit_s: int) -> DeadlineExceeded:
-    return DeadlineExceeded(
-        "The computation took too long, so the worker stopped it. Try a smaller field of view.",
-        expected=f"at most {limit_s} s",
-        got="a longer run",
-    )

@@ -15,8 +15,11 @@ from workers.kernels import Report, compile_kernels
 log = logging.getLogger(__name__)
 
 
-def warm_up(report: Report) -> None:
-    """Compile the kernels, load the bundle, and predict once, so that the first job finds everything ready."""
+def warm_up(report: Report) -> str:
+    """Compile the kernels, load the bundle, and predict once, so that the first job finds everything ready.
+
+    Return the version of the bundle. Raise `models.bundle.BundleError` if there is none, or it is damaged.
+    """
     compile_kernels(report)
     steps = {
         "reading the template": lambda e: e.template,
@@ -31,6 +34,7 @@ def warm_up(report: Report) -> None:
         report(name, done, len(steps))
         step(engine())
     event.register("numba:compile", _LateCompilations())
+    return engine().bundle.version
 
 
 def _load_networks(engine: Engine) -> None:

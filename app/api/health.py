@@ -14,6 +14,7 @@ from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.contract.errors import NotReady, VertebraError
 from app.jobs import worker_registry
+from app.jobs.deaf_workers import list_deaf
 from app.jobs.schema import check_version
 
 router = APIRouter(prefix="/health", tags=["operation"])
@@ -68,7 +69,7 @@ def live() -> Live:
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready", summary="Readiness", responses=error_responses(NotReady))
 def ready(services: ServicesDep) -> Ready:
-    """Check database, version of its tables, storage and queue, and that a worker has reported recently."""
+    """Check database, version of its tables, storage and queue, and that a worker takes the jobs that wait."""
     workers: list[WorkerState] = []
     components = {
         "database": _check(lambda: check_version(services.store.engine, may_be_newer=True)),
@@ -76,9 +77,8 @@ def ready(services: ServicesDep) -> Ready:
         "broker": _check(services.queue.ping),
         "workers": _check(lambda: workers.extend(_workers(services))),
     }
-    if components["workers"].ok and all(worker.starting for worker in workers):
-        detail = _describe_start(workers, services.settings.worker_seen_within_s)
-        components["workers"] = Component(ok=False, detail=detail)
+    if components["workers"].ok:
+        components["workers"] = _check_workers(services, workers)
     missing = [name for name, component in components.items() if not component.ok]
     if missing:
         raise NotReady(
@@ -107,6 +107,21 @@ def _check(probe: Callable[[], None]) -> Component:
     except (SQLAlchemyError, OSError) as error:
         return Component(ok=False, detail=f"does not answer ({type(error).__name__})")
     return Component(ok=True, detail="ok")
+
+
+def _check_workers(services: Services, workers: list[WorkerState]) -> Component:
+    """Return whether a worker is ready and hears the queue."""
+    settings = services.settings
+    ready = {worker.name for worker in workers if not worker.starting}
+    if not ready:
+        return Component(ok=False, detail=_describe_start(workers, settings.worker_seen_within_s))
+    deaf = list_deaf(services.store, settings.worker_seen_within_s, settings.unclaimed_after_s)
+    if not deaf:
+        return Component(ok=True, detail="ok")
+    return Component(
+        ok=bool(ready - set(deaf)),
+        detail=f"jobs wait longer than {settings.unclaimed_after_s:g} s and are not taken by: {', '.join(deaf)}",
+    )
 
 
 def _workers(services: Services) -> list[WorkerState]:

@@ -159,7 +159,6 @@ def _enqueue(services: Services, row: JobRow) -> None:
     try:
         services.queue.send(row.id)
     except BrokerUnavailable as error:
-        services.store.mark_not_enqueued(row.id)
         log.warning("job %s stays in the database until the queue answers", row.id)
         raise BrokerUnavailable(
             "The queue does not answer, but the job is stored and will run when the queue answers again. Do not submit "

@@ -13,6 +13,11 @@ OnOutOfDistribution = Literal["flag", "fe"]
 OnUncertainLevel = Literal["refuse", "flag"]
 OnUncertainOutline = Literal["flag", "refuse"]
 
+CONTRACT = 1
+"""Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
+its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
+earlier ones, so a field that is removed or renamed needs a step that translates them."""
+
 LARGEST_COORDINATE_MM = 1e5
 """No scanner's world coordinate comes near 100 m, so a larger one is a mistake in the unit."""
 

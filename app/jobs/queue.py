@@ -1,4 +1,8 @@
-"""The queue: it carries the task's name and the job's id, and nothing else."""
+"""The queue: its messages wake the workers. A message carries the task's name and the id of the job that caused it.
+
+The worker that gets a message runs the job whose turn it is (`app.jobs.fair_order`), so what matters is only that there
+are as many messages as jobs that wait.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from app.contract.errors import BrokerUnavailable
 from app.jobs.settings import QUEUE_NAME, TASK_NAME, Settings
 
 PING_TIMEOUT_S = 3
-"""Longest time that `JobQueue.ping` waits for a connection, and for the answer, seconds."""
+"""Longest time that `JobQueue.ping` and `JobQueue.length` wait for a connection, and for the answer, seconds."""
 
 
 def transport_options(settings: Settings) -> dict[str, Any]:
@@ -51,7 +55,7 @@ class JobQueue:
         )
 
     def send(self, job_id: str) -> None:
-        """Enqueue a job's id. Raise `BrokerUnavailable` if the broker does not accept it."""
+        """Send a message for a job. Raise `BrokerUnavailable` if the broker does not accept it."""
         try:
             self._app.send_task(
                 TASK_NAME, args=[job_id], queue=QUEUE_NAME, ignore_result=True, retry=False, task_id=None
@@ -62,16 +66,25 @@ class JobQueue:
     def ping(self) -> None:
         """Raise `BrokerUnavailable` if the broker does not answer."""
         try:
-            with redis.Redis.from_url(
-                self._url, socket_timeout=PING_TIMEOUT_S, socket_connect_timeout=PING_TIMEOUT_S
-            ) as client:
+            with self._connection() as client:
                 client.ping()
+        except (redis.RedisError, OSError) as error:
+            raise _unavailable() from error
+
+    def length(self) -> int:
+        """Return the number of messages that no worker has taken. Raise `BrokerUnavailable` without an answer."""
+        try:
+            with self._connection() as client:
+                return int(client.llen(QUEUE_NAME))
         except (redis.RedisError, OSError) as error:
             raise _unavailable() from error
 
     def close(self) -> None:
         """Close the connections."""
         self._app.close()
+
+    def _connection(self) -> redis.Redis:
+        return redis.Redis.from_url(self._url, socket_timeout=PING_TIMEOUT_S, socket_connect_timeout=PING_TIMEOUT_S)
 
 
 def _unavailable() -> BrokerUnavailable:

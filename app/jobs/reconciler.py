@@ -1,8 +1,8 @@
 """The reconciler: keeps the promise of a 202 after any process has died.
 
-Every few seconds it fails overdue jobs, queues the jobs of silent workers again, and sends ids that the queue may have
-lost. Each step is one conditional UPDATE, so many gateways may run it at the same time. It touches no files: see
-`app.jobs.sweeper`.
+Every few seconds it fails overdue jobs, queues the jobs of silent workers again, and sends the messages that the queue
+has lost. Each step is one conditional UPDATE, or a message that may be sent twice, so many gateways may run it at the
+same time. It touches no files: see `app.jobs.sweeper`.
 """
 
 from __future__ import annotations
@@ -22,6 +22,12 @@ log = logging.getLogger(__name__)
 
 FORGET_WORKERS_AFTER_S = 24 * 3600.0
 """Age at which the row of a worker that ended without notice is removed; readiness ignores it much earlier."""
+
+MESSAGE_TAKES_S = 1.0
+"""A job that waits longer than this should have a message in the queue, seconds; a gateway sends it in milliseconds."""
+
+MESSAGES_A_ROUND = 50
+"""Most messages that one round sends. Workers take fewer in that time, and the next round sends the rest."""
 
 
 class Reconciler:
@@ -49,21 +55,24 @@ class Reconciler:
         """Do one round over the rows."""
         for job_id in row_maintenance.end_overdue(self._store):
             log.warning("job %s failed: it ran past its deadline", job_id)
-        for job_id in row_maintenance.release_stale(self._store):
+        released = row_maintenance.release_stale(self._store)
+        for job_id in released:
             log.warning("job %s taken from a worker that is silent", job_id)
-        self._send_waiting()
         worker_registry.forget_silent(self._store, FORGET_WORKERS_AFTER_S)
+        self._wake_workers(released)
 
-    def _send_waiting(self) -> None:
-        for item in row_maintenance.list_waiting(self._store, self._settings.requeue_after_s):
-            if not row_maintenance.reserve_sending(self._store, item):
-                continue
-            try:
-                self._queue.send(item.job_id)
-            except Unavailable:
-                self._store.mark_not_enqueued(item.job_id)
-                raise
-            log.info("job %s enqueued", item.job_id)
+    def _wake_workers(self, released: list[str]) -> None:
+        """Send a message for each job that was just released, and those that the queue has lost.
+
+        The queue should hold as many messages as jobs wait. A message too many does no harm: the worker that gets it
+        finds no job. A job that has just been accepted is left out, because its message may be on its way.
+        """
+        waiting = row_maintenance.list_waiting(self._store, MESSAGE_TAKES_S, limit=MESSAGES_A_ROUND)
+        missing = max(len(waiting) - self._queue.length(), 0) if waiting else 0
+        for job_id in released + waiting[:missing]:
+            self._queue.send(job_id)
+        if missing:
+            log.info("%d jobs waited without a message in the queue: sent again", missing)
 
     def _run(self) -> None:
         while not self._stop.is_set():

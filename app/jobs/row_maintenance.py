@@ -3,28 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 
 from sqlalchemy import delete, or_, select, update
 
 from app.contract.errors import DeadlineExceeded
+from app.contract.params import CONTRACT
+from app.jobs.fair_order import is_waiting
 from app.jobs.rows import OPEN_STATES, JobRow
 from app.jobs.store import JobStore
 from app.jobs.transitions import attempts_exhausted_problem, failure_values, requeue_values
 
-MAX_PAUSE_DOUBLINGS = 6
-"""The pause between two sendings of an id stops growing at 2⁶ times its start, about an hour."""
-
 BATCH_SIZE = 500
 """Most jobs that one round takes from the database; the next round takes the rest."""
-
-
-@dataclass(frozen=True)
-class WaitingJob:
-    """A queued job whose id the reconciler should send."""
-
-    job_id: str
-    enqueued_at: float | None
 
 
 def end_overdue(store: JobStore) -> list[str]:
@@ -49,62 +39,23 @@ def release_stale(store: JobStore) -> list[str]:
         exhausted = silent.where(JobRow.attempt >= store.max_attempts)
         failure = failure_values(attempts_exhausted_problem(store.max_attempts), now)
         ids = list(session.scalars(exhausted.values(**failure).returning(JobRow.id)))
-        ids += session.scalars(silent.values(**requeue_values()).returning(JobRow.id))
+        ids += session.scalars(silent.values(**requeue_values(now)).returning(JobRow.id))
     return ids
 
 
 def release_all(store: JobStore) -> int:
     """Queue every running job again, at a start when no worker can be alive; return their number."""
     with store.sessions.begin() as session:
-        statement = update(JobRow).where(JobRow.state == "running").values(**requeue_values())
+        statement = update(JobRow).where(JobRow.state == "running").values(**requeue_values(store.clock()))
         return len(session.scalars(statement.returning(JobRow.id)).all())
 
 
-def list_waiting(store: JobStore, requeue_after_s: float, limit: int = BATCH_SIZE) -> list[WaitingJob]:
-    """Return queued jobs whose id was never sent, or was sent so long ago that the queue may have lost it.
-
-    Parameters
-    ----------
-    store
-        The job rows.
-    requeue_after_s
-        Pause after the first sending, seconds. It doubles with every sending, so that duplicates do not fill the queue.
-    limit
-        Most rows to look at, oldest first.
-    """
-    now = store.clock()
-    query = (
-        select(JobRow.id, JobRow.enqueued_at, JobRow.enqueue_count)
-        .where(
-            JobRow.state == "queued",
-            or_(JobRow.enqueued_at.is_(None), JobRow.enqueued_at < now - requeue_after_s),
-        )
-        .order_by(JobRow.created_at)
-        .limit(limit)
-    )
+def list_waiting(store: JobStore, longer_than_s: float, limit: int) -> list[str]:
+    """Return the ids of jobs that may start and have waited longer than so many seconds, the oldest first."""
+    since = store.clock() - longer_than_s
+    query = select(JobRow.id).where(is_waiting(since, CONTRACT)).order_by(JobRow.created_at).limit(limit)
     with store.sessions() as session:
-        rows = session.execute(query).all()
-    return [
-        WaitingJob(job_id, sent)
-        for job_id, sent, count in rows
-        if sent is None or now - sent > _pause(count, requeue_after_s)
-    ]
-
-
-def _pause(count: int, base_s: float) -> float:
-    return base_s * float(2 ** min(max(count - 1, 0), MAX_PAUSE_DOUBLINGS))
-
-
-def reserve_sending(store: JobStore, item: WaitingJob) -> bool:
-    """Return whether this gateway may send the job's id; of all gateways that ask, one may."""
-    same = JobRow.enqueued_at.is_(None) if item.enqueued_at is None else JobRow.enqueued_at == item.enqueued_at
-    statement = (
-        update(JobRow)
-        .where(JobRow.id == item.job_id, JobRow.state == "queued", same)
-        .values(enqueued_at=store.clock(), enqueue_count=JobRow.enqueue_count + 1)
-    )
-    with store.sessions.begin() as session:
-        return session.execute(statement.returning(JobRow.id)).first() is not None
+        return list(session.scalars(query))
 
 
 def list_expired(store: JobStore, retention_s: float) -> list[str]:

@@ -7,6 +7,8 @@ from typing import Any, Literal
 from sqlalchemy import JSON, BigInteger, Double, Index, Integer, String, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
+from app.contract.params import CONTRACT
+
 State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 VISIBLE_STATES: tuple[State, ...] = ("queued", "running", "succeeded", "failed")
 OPEN_STATES: tuple[State, ...] = ("queued", "running")
@@ -37,13 +39,19 @@ class JobRow(Base):
     the current token may write to the row. Results lie under ``jobs/{id}/results-{token}/``. The UPDATE that sets
     ``state`` to ``succeeded`` makes them visible; the one that sets it to ``failed`` may publish pictures that explain
     the failure.
+
+    A queued job may start from ``enqueued_at`` on; after a passing fault that lies in the future. ``faults`` counts the
+    attempts that such a fault ended. ``contract`` is the version of ``params`` (`app.contract.params.CONTRACT`).
+    ``enqueue_count`` is for gateways of 0.8.0 and older, which may use the same table during an upgrade.
     """
 
     __tablename__ = "jobs"
     __table_args__ = (
         UniqueConstraint("tenant", "idempotency_key", name="uq_jobs_tenant_idempotency"),
         Index("ix_jobs_tenant_created", "tenant", "created_at"),
+        Index("ix_jobs_tenant_started", "tenant", "started_at"),
         Index("ix_jobs_state", "state"),
+        Index("ix_jobs_heartbeat", "heartbeat"),
     )
 
     id: Mapped[str] = mapped_column(String(32), primary_key=True)
@@ -59,7 +67,9 @@ class JobRow(Base):
     deadline: Mapped[float | None]
     enqueued_at: Mapped[float | None]
     enqueue_count: Mapped[int] = mapped_column(Integer, default=0)
+    faults: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     params: Mapped[Json]
+    contract: Mapped[int] = mapped_column(Integer, default=CONTRACT, server_default="1")
     ct_sha256: Mapped[str] = mapped_column(String(64))
     ct_size: Mapped[int] = mapped_column(BigInteger)
     mask_sha256: Mapped[str | None] = mapped_column(String(64))
@@ -75,17 +85,20 @@ class JobRow(Base):
 
 
 class WorkerRow(Base):
-    """A pool process that runs jobs, and the time of its last report."""
+    """A pool process that runs jobs, and the time of its last report. It reads params up to its ``contract``."""
 
     __tablename__ = "workers"
 
     name: Mapped[str] = mapped_column(String(255), primary_key=True)
     bundle_version: Mapped[str] = mapped_column(String(128))
     software: Mapped[Json]
+    contract: Mapped[int] = mapped_column(Integer, default=CONTRACT, server_default="1")
     started_at: Mapped[float]
     last_seen: Mapped[float]
     starting: Mapped[Json | None]
     """Where its start is: ``step``, ``done``, ``total``. NULL once it takes jobs."""
+    ready_at: Mapped[float | None]
+    """Since when it takes jobs; NULL while it starts."""
 
 
 class ApiKeyRow(Base):

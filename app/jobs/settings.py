@@ -71,10 +71,12 @@ class Settings(GatewaySettings):
     retention_hours: float = Field(default=72.0, gt=0, description="Finished jobs and their files stay this long.")
     job_deadline_s: int = Field(default=540, gt=0, description="Longest run of one attempt, seconds.")
     max_attempts: int = Field(default=3, ge=1, description="Attempts before a job fails.")
-    heartbeat_s: float = Field(default=5.0, gt=0, description="Pause between two reports of a running job or a worker.")
-    stale_after_s: float = Field(default=45.0, gt=0, description="Age of its last report at which an attempt is dead.")
-    reconcile_every_s: float = Field(default=5.0, gt=0, description="Pause between two runs of the reconciler.")
-    requeue_after_s: float = Field(default=60.0, gt=0, description="Pause before a waiting job is sent again.")
+    heartbeat_s: float = Field(default=2.0, gt=0, description="Pause between two reports of a running job or a worker.")
+    stale_after_s: float = Field(default=10.0, gt=0, description="Age of its last report at which an attempt is dead.")
+    reconcile_every_s: float = Field(default=2.0, gt=0, description="Pause between two runs of the reconciler.")
+    unclaimed_after_s: float = Field(
+        default=10.0, gt=0, description="A worker that takes no job for so long although jobs wait hears nothing."
+    )
     sweep_every_s: float = Field(default=600.0, gt=0, description="Pause between two sweeps of storage.")
     orphan_after_s: float = Field(default=3600.0, gt=0, description="Age at which files without a job are removed.")
     worker_concurrency: int = Field(default=1, ge=1, description="Pool processes of a worker.")
@@ -93,10 +95,15 @@ class Settings(GatewaySettings):
         return {key: tenant for key, _, tenant in pairs}
 
     @model_validator(mode="after")
-    def _check_heartbeat(self) -> Self:
+    def _check_pauses(self) -> Self:
         if self.stale_after_s < 2 * self.heartbeat_s:
             raise ValueError(
                 f"stale_after_s must be at least twice heartbeat_s, got {self.stale_after_s} and {self.heartbeat_s}"
+            )
+        if self.unclaimed_after_s < 2 * self.heartbeat_s:
+            raise ValueError(
+                f"unclaimed_after_s must be at least twice heartbeat_s, got {self.unclaimed_after_s} and "
+                f"{self.heartbeat_s}"
             )
         return self
 

@@ -1,89 +1,42 @@
-"""The job store. Every transition of a job is one conditional UPDATE.
+"""The job store: what the gateway does with job rows for its clients. `app.jobs.attempts` has the part of the workers.
 
 ::
 
-    create -> queued -- claim --> running -- succeed --> succeeded
-                ^                   |  |---- fail -----> failed
-                |---- release ------|
+    create -> queued
     delete: any state -> cancelled (clients no longer see the job; the reconciler purges it)
 """
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable
+from typing import Any
 
-from sqlalchemy import ColumnElement, Engine, and_, or_, select, text, tuple_, update
+from sqlalchemy import ColumnElement, select, text, tuple_, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import Session, sessionmaker
-from sqlalchemy.sql.dml import Update
 
+from app.jobs.attempts import AttemptStore
 from app.jobs.database import connect, open_database
-from app.jobs.rows import STAGE_LENGTH, VISIBLE_STATES, JobRow, Json
+from app.jobs.rows import VISIBLE_STATES, JobRow
 from app.jobs.settings import Settings
-from app.jobs.transitions import attempts_exhausted_problem, failure_values, requeue_values, running_values
 
 
-@dataclass(frozen=True)
-class Claim:
-    """The right to run one attempt. It holds as long as ``token`` is the current token of the row."""
-
-    job_id: str
-    token: int
-    attempt: int
-    params: Json
-    has_mask: bool
-    request_id: str | None = None
-
-
-class JobStore:
-    """Reads and writes job rows.
-
-    Parameters
-    ----------
-    engine
-        See `app.jobs.database.open_database`.
-    max_attempts
-        Attempts before the job fails with ``attempts_exhausted``.
-    stale_after_s
-        Seconds without a heartbeat after which another worker may take over a running job.
-    deadline_s
-        Longest run of an attempt, seconds. See `app.jobs.transitions.DEADLINE_GRACE_S` for the row's deadline.
-    clock
-        Returns seconds since the epoch.
-    """
-
-    def __init__(
-        self,
-        engine: Engine,
-        *,
-        max_attempts: int,
-        stale_after_s: float,
-        deadline_s: float,
-        clock: Callable[[], float] = time.time,
-    ) -> None:
-        self.engine = engine
-        self.sessions = sessionmaker(engine, expire_on_commit=False)
-        self.max_attempts = max_attempts
-        self.stale_after_s = stale_after_s
-        self.deadline_s = deadline_s
-        self.clock = clock
+class JobStore(AttemptStore):
+    """Reads and writes job rows: what the gateway does for clients, and the attempts of the workers."""
 
     def ping(self) -> None:
         """Raise an error if the database does not answer."""
         with self.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
 
-    # -- what the gateway does for clients
-
     def create(self, row: JobRow) -> JobRow:
         """Insert a queued job. Return the earlier job instead if the tenant used the idempotency key before."""
-        row.created_at = self.clock()
-        row.enqueued_at, row.enqueue_count = row.created_at, 1  # the caller sends the id next
+        now: Any = self.clock()
+        row.created_at, row.enqueued_at = now, now
         try:
             with self.sessions.begin() as session:
                 session.add(row)
+                session.flush()
+                session.refresh(row, ["created_at", "enqueued_at"])
             return row
         except IntegrityError:
             earlier = self._by_idempotency_key(row.tenant, row.idempotency_key)
@@ -124,105 +77,11 @@ class JobStore:
             .values(state="cancelled", token=JobRow.token + 1, idempotency_key=None, finished_at=self.clock())
         )
 
-    def mark_not_enqueued(self, job_id: str) -> None:
-        """Record that the queue refused the job's id, so that the reconciler sends it again."""
-        self._update(
-            update(JobRow)
-            .where(JobRow.id == job_id, JobRow.state == "queued")
-            .values(enqueued_at=None, enqueue_count=0)
-        )
-
-    # -- what a worker does with its attempt
-
-    def claim(self, job_id: str, worker: str) -> Claim | None:
-        """Start an attempt. Return ``None`` if the job must not start, for example after a duplicate delivery."""
-        now = self.clock()
-        startable = self._startable(job_id, now)
-        statement = (
-            update(JobRow)
-            .where(startable, JobRow.attempt < self.max_attempts)
-            .values(**running_values(worker, now, self.deadline_s))
-            .returning(JobRow.token, JobRow.attempt, JobRow.params, JobRow.mask_sha256, JobRow.request_id)
-        )
-        with self.sessions.begin() as session:
-            row = session.execute(statement).one_or_none()
-        if row is not None:
-            return Claim(job_id, row.token, row.attempt, row.params, row.mask_sha256 is not None, row.request_id)
-        self._fail_exhausted(startable, now)
-        return None
-
-    def heartbeat(self, job_id: str, token: int) -> bool:
-        """Record that the attempt is alive. Return false once it is fenced out."""
-        return self._update(self._held(job_id, token).values(heartbeat=self.clock()))
-
-    def progress(self, job_id: str, token: int, stage: str, percent: float) -> bool:
-        """Record stage and progress (percent of the whole job). Return false once the attempt is fenced out."""
-        return self._update(
-            self._held(job_id, token).values(
-                stage=stage[:STAGE_LENGTH], percent=min(max(percent, 0.0), 100.0), heartbeat=self.clock()
-            )
-        )
-
-    def succeed(
-        self, job_id: str, token: int, *, results: list[Json], timings: dict[str, float], bundle_version: str
-    ) -> bool:
-        """Publish the results of this attempt. Publish nothing and return false once it is fenced out."""
-        return self._update(
-            self._held(job_id, token).values(
-                state="succeeded",
-                stage=None,
-                percent=100.0,
-                results=results,
-                timings=timings,
-                bundle_version=bundle_version,
-                error=None,
-                finished_at=self.clock(),
-            )
-        )
-
-    def fail(self, job_id: str, token: int, problem: Json, results: list[Json] | None = None) -> bool:
-        """Fail the job with an RFC 9457 problem, and publish the pictures that explain it, if any.
-
-        Publish nothing and return false once the attempt is fenced out.
-        """
-        return self._update(
-            self._held(job_id, token).values(
-                state="failed", error=problem, results=results or None, finished_at=self.clock()
-            )
-        )
-
-    def release(self, job_id: str, token: int) -> bool:
-        """Put the job back into the queue, because the storage failed; it waits longer after each attempt."""
-        wait = {"enqueued_at": self.clock(), "enqueue_count": JobRow.attempt}
-        return self._update(self._held(job_id, token).values(**requeue_values() | wait))
-
     def _by_idempotency_key(self, tenant: str, key: str | None) -> JobRow | None:
         if key is None:
             return None
         with self.sessions() as session:
             return session.scalar(select(JobRow).where(JobRow.idempotency_key == key, *_visible(tenant)))
-
-    def _startable(self, job_id: str, now: float) -> ColumnElement[bool]:
-        """Return the condition that a job waits, or that its worker is silent."""
-        abandoned = and_(JobRow.state == "running", JobRow.heartbeat < now - self.stale_after_s)
-        return and_(JobRow.id == job_id, or_(JobRow.state == "queued", abandoned))
-
-    def _fail_exhausted(self, which: ColumnElement[bool], now: float) -> None:
-        """Fail the job that could start if it had attempts left."""
-        self._update(
-            update(JobRow)
-            .where(which, JobRow.attempt >= self.max_attempts)
-            .values(**failure_values(attempts_exhausted_problem(self.max_attempts), now))
-        )
-
-    def _held(self, job_id: str, token: int) -> Update:
-        """Return an UPDATE that changes the row only while the attempt holds the current token."""
-        return update(JobRow).where(JobRow.id == job_id, JobRow.token == token, JobRow.state == "running")
-
-    def _update(self, statement: Update) -> bool:
-        """Run an UPDATE of one row; return whether it changed the row."""
-        with Session(self.engine) as session, session.begin():
-            return session.execute(statement.returning(JobRow.id)).first() is not None
 
 
 def _visible(tenant: str) -> tuple[ColumnElement[bool], ...]:

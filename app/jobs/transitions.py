@@ -5,13 +5,25 @@ from __future__ import annotations
 from typing import Any
 
 from app.contract.errors import AttemptsExhausted
+from app.jobs.clock import Now
 from app.jobs.rows import JobRow, Json
 
 DEADLINE_GRACE_S = 30.0
 """The row's deadline is this much later than the worker's own limit, so that the worker can report the timeout."""
 
+FIRST_PAUSE_S = 5.0
+LONGEST_PAUSE_S = 300.0
+MAX_FAULTS = 12
+"""A job whose attempt met a passing fault waits before it may start again. The pause doubles up to the longest one;
+after so many faults, in 35 minutes, the job fails. An operator can free a full disk in that time."""
 
-def running_values(worker: str, now: float, deadline_s: float) -> dict[str, Any]:
+
+def pause_after_fault(faults: int) -> float:
+    """Return how long a job waits after a passing fault, seconds; ``faults`` counts those before it."""
+    return min(FIRST_PAUSE_S * 2.0**faults, LONGEST_PAUSE_S)
+
+
+def running_values(worker: str, now: Now, deadline_s: float) -> dict[str, Any]:
     """Return the values that start an attempt; the new token fences out every earlier attempt."""
     return {
         "state": "running",
@@ -26,21 +38,19 @@ def running_values(worker: str, now: float, deadline_s: float) -> dict[str, Any]
     }
 
 
-def requeue_values() -> dict[str, Any]:
-    """Return the values that put a running job back into the queue; the reconciler sends its id at once."""
+def requeue_values(since: Now) -> dict[str, Any]:
+    """Return the values that put a running job back into the queue, where it may start ``since`` then."""
     return {
         "state": "queued",
         "stage": None,
         "percent": 0.0,
         "token": JobRow.token + 1,
-        "heartbeat": None,
         "deadline": None,
-        "enqueued_at": None,
-        "enqueue_count": 0,
+        "enqueued_at": since,
     }
 
 
-def failure_values(problem: Json, now: float) -> dict[str, Any]:
+def failure_values(problem: Json, now: Now) -> dict[str, Any]:
     """Return the values that fail a job from outside its attempt; the new token fences that attempt out."""
     return {"state": "failed", "error": problem, "token": JobRow.token + 1, "finished_at": now}
 

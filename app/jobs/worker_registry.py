@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import Any
 
-from sqlalchemy import delete, select
+from sqlalchemy import delete, func, select, update
 
-from app.jobs.rows import Json, WorkerRow
+from app.contract.params import CONTRACT
+from app.jobs.rows import WorkerRow
 from app.jobs.store import JobStore
 
 
@@ -17,7 +19,6 @@ class WorkerReport:
     name: str
     bundle_version: str
     software: dict[str, str]
-    started_at: float
 
 
 @dataclass(frozen=True)
@@ -31,17 +32,19 @@ class StartStep:
 
 def register(store: JobStore, worker: WorkerReport, starting: StartStep | None = None) -> None:
     """Record that the worker is alive, and where its start is; ``None`` means that it takes jobs."""
-    software: Json = dict(worker.software)
-    row = WorkerRow(
-        name=worker.name,
-        bundle_version=worker.bundle_version,
-        software=software,
-        started_at=worker.started_at,
-        last_seen=store.clock(),
-        starting=None if starting is None else asdict(starting),
-    )
+    now: Any = store.clock()
+    values: dict[str, Any] = {"last_seen": now, "bundle_version": worker.bundle_version}
+    values["starting"] = None if starting is None else asdict(starting)
+    if starting is None:
+        values["ready_at"] = func.coalesce(WorkerRow.ready_at, now)
     with store.sessions.begin() as session:
-        session.merge(row)
+        statement = update(WorkerRow).where(WorkerRow.name == worker.name).values(**values)
+        if session.execute(statement.returning(WorkerRow.name)).first() is not None:
+            return
+        row = WorkerRow(name=worker.name, bundle_version=worker.bundle_version, contract=CONTRACT)
+        row.software, row.starting = dict(worker.software), values["starting"]
+        row.started_at, row.last_seen, row.ready_at = now, now, now if starting is None else None
+        session.add(row)
 
 
 def unregister(store: JobStore, name: str) -> None:

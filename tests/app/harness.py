@@ -31,7 +31,13 @@ from app.jobs.store import open_store
 
 ROOT = Path(__file__).resolve().parents[2]
 KEYS = {"key-a": "tenant-a", "key-b": "tenant-b"}
-FAST = {"heartbeat_s": 0.3, "stale_after_s": 3.0, "reconcile_every_s": 0.3, "job_deadline_s": 300}
+FAST = {
+    "heartbeat_s": 0.3,
+    "stale_after_s": 3.0,
+    "reconcile_every_s": 0.3,
+    "unclaimed_after_s": 3.0,
+    "job_deadline_s": 300,
+}
 PATIENCE_S = 900.0
 """How long a test waits for what takes a second on an idle machine. Only a test that fails waits so long, so a busy
 machine may be a hundred times slower."""

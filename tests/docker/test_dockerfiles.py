@@ -5,6 +5,7 @@ import shutil
 import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from app.jobs import worker_registry
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
+from tests.app.harness import new_row
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -79,7 +81,24 @@ def test_worker_health_looks_for_this_host(tmp_path, monkeypatch, name, status):
     monkeypatch.delenv("VERTEBRA_DATABASE_URL", raising=False)
     store = open_store(Settings())
     if name:
-        worker_registry.register(store, worker_registry.WorkerReport(name, "l1-1", {}, 0.0))
+        worker_registry.register(store, worker_registry.WorkerReport(name, "l1-1", {}))
     store.engine.dispose()
     script = runpy.run_path(str(ROOT / "docker" / "worker_health.py"))
     assert script["main"]() == status
+
+
+def test_worker_health_sees_that_the_worker_hears_nothing(tmp_path, monkeypatch):
+    monkeypatch.setenv("VERTEBRA_DATA_DIR", str(tmp_path))
+    monkeypatch.delenv("VERTEBRA_DATABASE_URL", raising=False)
+    store = open_store(Settings())
+    name, now = f"{socket.gethostname()}:7", time.time()
+    store.clock = lambda: now - 60
+    worker_registry.register(store, worker_registry.WorkerReport(name, "l1-1", {}))
+    store.clock = lambda: now
+    worker_registry.register(store, worker_registry.WorkerReport(name, "l1-1", {}))
+    script = runpy.run_path(str(ROOT / "docker" / "worker_health.py"))
+    assert script["main"]() == 0
+    store.clock = lambda: now - 30
+    store.create(new_row("a" * 32))
+    store.engine.dispose()
+    assert script["main"]() == 1

@@ -6,6 +6,7 @@ the pool forks.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -46,6 +47,10 @@ def run_pipeline(
         _sleep(float(options[0]), progress)
     elif word == "stuck":
         _stuck(float(options[0]))
+    elif word == "native":
+        hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # half an hour without returning to Python
+    elif word == "full":
+        _fill_the_disk(Path(options[0]))
     elif word == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     elif word == "die-once":
@@ -96,14 +101,21 @@ def _refuse(out_dir: Path, seconds: float) -> None:
     )
 
 
+def _fill_the_disk(marker: Path) -> None:
+    """Meet a full disk, the first time only."""
+    if not marker.exists():
+        marker.touch()
+        Path("/dev/full").write_bytes(b"x")
+
+
 def _die_once(marker: Path) -> None:
     if not marker.exists():
         marker.touch()
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def warm_up(report: Callable[[str, int, int], None]) -> None:
-    """Do nothing, or as many steps as a test asks for, each when the test has made its file."""
+def warm_up(report: Callable[[str, int, int], None]) -> str:
+    """Do nothing, or as many steps as a test asks for, each when the test has made its file. Return the version."""
     if os.environ.get("FAKE_WORKER_BROKEN"):
         raise RuntimeError("the bundle is damaged")
     folder = os.environ.get("FAKE_WORKER_STEPS")
@@ -111,6 +123,7 @@ def warm_up(report: Callable[[str, int, int], None]) -> None:
         report(f"step {number}", number, 3)
         while not (Path(str(folder)) / str(number)).exists():
             time.sleep(0.05)
+    return "test-1"
 
 
 fake = ModuleType("workers.pipeline")

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
+
 import pytest
 
 from app.contract.errors import SolveFailed
 from app.contract.params import JobParams
+from models.bundle import DEFAULT_BUNDLE, BundleError
+from workers.engine import engine as one_engine
 from workers.fem.errors import DistortedMesh, NotConverged
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
 
@@ -39,3 +44,21 @@ def test_an_error_estimate_that_does_not_converge_is_a_failed_solve(engine, monk
     monkeypatch.setattr(engine.tangent, "coefficients", fail)
     with pytest.raises(SolveFailed):
         engine.estimate_error(engine.template.nodes, predicted, JobParams())
+
+
+def test_the_setting_says_which_bundle_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERTEBRA_MODELS_DIR", str(tmp_path))
+    with pytest.raises(BundleError, match="no model bundle"):
+        one_engine.__wrapped__()
+    folder = tmp_path / "l1"
+    folder.mkdir()
+    for path in DEFAULT_BUNDLE.iterdir():
+        (folder / path.name).symlink_to(path)
+    (folder / "manifest.json").unlink()
+    manifest = json.loads((DEFAULT_BUNDLE / "manifest.json").read_text()) | {"version": "of-another-day"}
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    loaded = one_engine.__wrapped__()
+    assert (loaded.bundle.folder, loaded.bundle.version) == (folder, "of-another-day")
+    assert len(loaded.template.nodes) > 0
+    monkeypatch.delenv("VERTEBRA_MODELS_DIR")
+    assert one_engine.__wrapped__().bundle.folder == DEFAULT_BUNDLE

@@ -15,7 +15,7 @@ import pytest
 
 from app.jobs.queue import JobQueue
 from app.jobs.settings import Settings
-from tests.app.harness import FAST, Broker, post, running_broker, running_gateway, running_worker, wait_for
+from tests.app.harness import FAST, PATIENCE_S, Broker, post, running_broker, running_gateway, running_worker, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_a_refusal_of_a_deleted_job_leaves_nothing(client: httpx.Client, setting
     running(client, path)
     assert client.delete(path).status_code == 204
     assert ended(client, submit(client, "ok"))["state"] == "succeeded"  # the refusal has ended
-    assert "is fenced out" in (settings.data_dir / "worker.log").read_text()
+    assert "is interrupted: FencedOut" in (settings.data_dir / "worker.log").read_text()
     assert result_folders(settings, path) == []
 
 
@@ -130,11 +130,8 @@ def test_pictures_that_cannot_be_stored_give_the_job_another_attempt(client: htt
     (Path(settings.storage) / "jobs" / path.rsplit("/", 1)[1] / "results-1").write_bytes(b"in the way")
     wait_for(lambda: client.get(path).json()["state"] == "queued", "release")
     assert client.get(f"{path}/results").status_code == 409
-    queue = JobQueue(settings)
-    queue.send(path.rsplit("/", 1)[1])  # the reconciler would wait a minute
-    queue.close()
     job = ended(client, path)
-    assert (job["state"], job["attempt"], job["error"]["type"]) == ("failed", 2, "/problems/vertebra_not_found")
+    assert (job["state"], job["attempt"], job["error"]["type"]) == ("failed", 1, "/problems/vertebra_not_found")
     assert len(client.get(f"{path}/results").json()["results"]) == 4
 
 
@@ -152,6 +149,15 @@ def test_the_lines_of_a_job_name_the_request_that_submitted_it(client: httpx.Cli
     wait_for(lambda: any("attempt 1 ended" in line["message"] for line in own_lines()), "last line")
     assert any("attempt 1 starts" in line["message"] for line in own_lines())
     assert {line["request_id"] for line in own_lines()} == {"ward-7:42"}
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_full_disk_passes(client: httpx.Client, settings: Settings, tmp_path: Path) -> None:
+    path = submit(client, f"full {tmp_path / 'marker'}")
+    wait_for(lambda: (tmp_path / "marker").exists(), "first attempt")
+    job = ended(client, path)
+    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    assert "No space left on device" in (settings.data_dir / "worker.log").read_text()
 
 
 @pytest.mark.usefixtures("worker")
@@ -211,6 +217,16 @@ def test_a_deleted_job_stops_and_publishes_nothing(client: httpx.Client, setting
 
 
 @pytest.mark.usefixtures("worker")
+@pytest.mark.parametrize("ct", ["stuck 600", "native"])
+def test_a_deleted_job_stops_although_it_reports_no_progress(client: httpx.Client, settings: Settings, ct: str) -> None:
+    path = submit(client, ct)
+    running(client, path)
+    assert client.delete(path).status_code == 204
+    assert ended(client, submit(client, "ok"))["state"] == "succeeded"  # the worker is free again
+    wait_for(lambda: not list((settings.data_dir / "scratch").glob("vertebra-job-*")), "scratch removed")
+
+
+@pytest.mark.usefixtures("worker")
 def test_a_running_job_survives_the_broker(client: httpx.Client, broker: Broker) -> None:
     path = submit(client, "sleep 3")
     running(client, path)
@@ -255,6 +271,21 @@ def gone(pid: int) -> bool:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return True
+
+
+@pytest.mark.parametrize(("ct", "restarts"), [("stuck 600", 4), ("native", 1)])  # a job has three attempts
+def test_a_worker_that_is_told_to_stop_gives_its_job_back(
+    client: httpx.Client, settings: Settings, tmp_path: Path, ct: str, restarts: int
+) -> None:
+    path = submit(client, ct)
+    for i in range(restarts):
+        with running_worker(settings, tmp_path / f"{i}.log") as process:
+            running(client, path)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE_S) == 0
+        job = client.get(path).json()
+        assert (job["state"], job["attempt"]) == ("queued", 0)
+    assert client.delete(path).status_code == 204
 
 
 def test_time_limit(client: httpx.Client, settings: Settings, tmp_path: Path) -> None:

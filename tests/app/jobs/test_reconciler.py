@@ -6,13 +6,14 @@ import time
 from pathlib import Path
 
 import pytest
+import redis
 
 from app.api.services import Services
 from app.contract.errors import BrokerUnavailable
 from app.jobs.blobs import BlobStore
 from app.jobs.queue import JobQueue
 from app.jobs.reconciler import Reconciler
-from app.jobs.settings import Settings
+from app.jobs.settings import QUEUE_NAME, Settings
 from app.jobs.store import JobStore, open_store
 from app.jobs.sweeper import SLICE, Sweeper
 from tests.app.harness import FAST, PATIENCE_S, Broker, new_row, wait_for
@@ -94,19 +95,35 @@ def test_the_pictures_of_a_failed_job_stay_until_its_retention_ends(
 
 
 @pytest.mark.timeout(PATIENCE_S)
-def test_an_unreachable_queue_keeps_the_job_waiting(settings: Settings, store: JobStore) -> None:
+def test_messages_that_the_queue_lost_are_sent_again(settings: Settings, store: JobStore) -> None:
+    queue = JobQueue(settings)
     away = settings.model_copy(update={"broker_url": Settings(broker_url="redis://127.0.0.1:1/0").broker_url})
-    store.create(new_row("b" * 32))
-    store.mark_not_enqueued("b" * 32)
+    for i in range(3):
+        store.create(new_row(str(i) * 32))
+    Reconciler(settings, store, queue).check_rows()
+    assert queue.length() == 0  # the gateway that accepted the jobs sends their messages
+    time.sleep(1.1)
     with pytest.raises(BrokerUnavailable):
         Reconciler(away, store, JobQueue(away)).check_rows()
-    row = store.get("local", "b" * 32)
-    assert row is not None
-    assert row.enqueued_at is None
-    Reconciler(settings, store, JobQueue(settings)).check_rows()
-    row = store.get("local", "b" * 32)
-    assert row is not None
-    assert row.enqueued_at is not None
+    queue.send("0" * 32)
+    for _ in range(3):  # as three gateways
+        Reconciler(settings, store, queue).check_rows()
+    assert queue.length() == 3
+    forget_messages(settings)
+    Reconciler(settings, store, queue).check_rows()
+    assert queue.length() == 3
+    forget_messages(settings)
+
+
+def test_a_job_of_a_silent_worker_gets_a_message_at_once(settings: Settings, store: JobStore) -> None:
+    store.create(new_row("d" * 32))
+    assert store.claim_next("w")
+    store.stale_after_s = 0.0
+    time.sleep(0.01)
+    queue = JobQueue(settings)
+    Reconciler(settings, store, queue).check_rows()
+    assert queue.length() == 1
+    forget_messages(settings)
 
 
 def test_a_sweep_of_many_folders_does_not_delay_the_reconciler(
@@ -135,9 +152,8 @@ def test_a_sweep_of_many_folders_does_not_delay_the_reconciler(
         assert reached.wait(PATIENCE_S)
         job_id = "f" * 32
         store.create(new_row(job_id))
-        store.mark_not_enqueued(job_id)
-        sent = wait_for(lambda: (row := store.get("local", job_id)) and row.enqueued_at, "the reconciler")
-        assert sent
+        assert store.claim(job_id, "w")  # the worker is silent from now on
+        wait_for(lambda: (row := store.get("local", job_id)) and row.state == "queued", "the reconciler")
         assert len(blobs.folders("jobs")) == folders + 1
         go_on.set()
         wait_for(lambda: blobs.folders("jobs") == [], "the sweep")
@@ -154,3 +170,8 @@ def test_a_sweep_stops_between_two_slices(settings: Settings, store: JobStore, b
     sweeper.stop()
     sweeper.sweep_storage()
     assert len(blobs.folders("jobs")) == SLICE + 1
+
+
+def forget_messages(settings: Settings) -> None:
+    with redis.Redis.from_url(settings.broker) as client:
+        client.delete(QUEUE_NAME)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,8 +11,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, delete
 
+from app.contract.params import CONTRACT
 from app.jobs import row_maintenance, worker_registry
 from app.jobs.database import open_database
+from app.jobs.deaf_workers import list_deaf
 from app.jobs.rows import JobRow, WorkerRow
 from app.jobs.statistics import count_by_state, run_time_by_state
 from app.jobs.store import JobStore
@@ -83,31 +86,34 @@ def test_a_stale_attempt_is_taken_over_and_fenced_out(store: JobStore, clock: Cl
     first = store.claim(job_id, "w1")
     assert first is not None
     clock.now += 40
-    assert store.claim(job_id, "w2") is None
+    assert row_maintenance.release_stale(store) == []
     assert store.heartbeat(job_id, first.token)
     clock.now += 50
+    assert store.claim(job_id, "w2") is None
+    assert row_maintenance.release_stale(store) == [job_id]
     second = store.claim(job_id, "w2")
     assert second is not None
-    assert (second.attempt, second.token) == (2, first.token + 1)
+    assert (second.attempt, second.token) == (2, first.token + 2)
     for late in (
         store.heartbeat(job_id, first.token),
         store.progress(job_id, first.token, "x", 1),
         store.succeed(job_id, first.token, results=[], timings={}, bundle_version=""),
         store.fail(job_id, first.token, {}),
         store.release(job_id, first.token),
+        store.release_after_fault(first, {}),
     ):
         assert late is False
     assert store.fail(job_id, second.token, {"title": "t"})
 
 
-def test_attempts_are_exhausted(store: JobStore, clock: Clock) -> None:
+def test_attempts_are_exhausted(store: JobStore) -> None:
     job_id = create(store)
     for attempt in (1, 2, 3):
         claim = store.claim(job_id, "w")
         assert claim is not None
         assert claim.attempt == attempt
-        clock.now += 100
-    assert store.claim(job_id, "w") is None
+        assert row_maintenance.release_all(store) == 1
+    assert store.claim_next("w") is None
     row = get(store, job_id)
     assert row.state == "failed"
     assert row.error is not None
@@ -167,11 +173,7 @@ def test_a_failure_may_publish_pictures(store: JobStore) -> None:
 
 
 def test_maintenance_fails_overdue_jobs_and_releases_stale_ones(store: JobStore, clock: Clock) -> None:
-    overdue, stale, spent, fresh = (create(store) for _ in range(4))
-    for _ in range(2):
-        assert store.claim(spent, "w")
-        clock.now += 100
-    assert store.claim(spent, "w")
+    overdue, stale, fresh = (create(store) for _ in range(3))
     token = store.claim(overdue, "w")
     assert token is not None
     clock.now += 580
@@ -181,11 +183,11 @@ def test_maintenance_fails_overdue_jobs_and_releases_stale_ones(store: JobStore,
     assert late is not None
     clock.now += 50
     assert store.heartbeat(fresh, 1)
-    assert set(row_maintenance.end_overdue(store)) == {overdue, spent}
+    assert row_maintenance.end_overdue(store) == [overdue]
     assert row_maintenance.release_stale(store) == [stale]
     assert get(store, overdue).error["type"] == "/problems/deadline_exceeded"
     row = get(store, stale)
-    assert (row.state, row.enqueued_at, row.attempt) == ("queued", None, 1)
+    assert (row.state, row.enqueued_at, row.attempt) == ("queued", clock.now, 1)
     assert not store.heartbeat(stale, late.token)
     assert row_maintenance.release_all(store) == 1
     assert get(store, fresh).state == "queued"
@@ -196,24 +198,149 @@ def test_maintenance_fails_a_stale_job_without_attempts_left(store: JobStore, cl
     for _ in range(3):
         assert store.claim(job_id, "w")
         clock.now += 60
-    assert row_maintenance.release_stale(store) == [job_id]
+        assert row_maintenance.release_stale(store) == [job_id]
     assert get(store, job_id).error["type"] == "/problems/attempts_exhausted"
 
 
-def test_waiting_jobs_are_sent_once_and_ever_more_rarely(store: JobStore, clock: Clock) -> None:
+def test_a_worker_that_stops_uses_up_no_attempt(store: JobStore) -> None:
     job_id = create(store)
-    assert row_maintenance.list_waiting(store, 60) == []
-    store.mark_not_enqueued(job_id)
-    (item,) = row_maintenance.list_waiting(store, 60)
-    assert row_maintenance.reserve_sending(store, item)
-    assert not row_maintenance.reserve_sending(store, item)  # another gateway asks for the same job
-    sent = 0
-    for _ in range(3600 * 10 // 30):
-        clock.now += 30
-        for item in row_maintenance.list_waiting(store, 60):
-            assert row_maintenance.reserve_sending(store, item)
-            sent += 1
-    assert 10 <= sent <= 20
+    for _ in range(5):
+        claim = store.claim_next("w")
+        assert claim is not None
+        assert (claim.job_id, claim.attempt) == (job_id, 1)
+        assert store.release(job_id, claim.token)
+        assert not store.release(job_id, claim.token)
+    assert (get(store, job_id).state, get(store, job_id).attempt) == ("queued", 0)
+
+
+def test_after_passing_faults_a_job_waits_ever_longer_and_fails_in_the_end(store: JobStore, clock: Clock) -> None:
+    job_id, begin = create(store), clock.now
+    pauses = []
+    for _ in range(12):
+        claim = store.claim_next("w")
+        assert claim is not None
+        assert claim.attempt == 1
+        assert store.release_after_fault(claim, {"title": "full"})
+        assert store.claim_next("w") is None
+        pauses.append(get(store, job_id).enqueued_at - clock.now)
+        clock.now += pauses[-1]
+    assert pauses == [5, 10, 20, 40, 80, 160, 300, 300, 300, 300, 300, 300]
+    last = store.claim_next("w")
+    assert last is not None
+    assert not store.release_after_fault(last, {"title": "full"})
+    row = get(store, job_id)
+    assert (row.state, row.error, row.finished_at) == ("failed", {"title": "full"}, begin + 2115)
+
+
+def test_the_tenants_take_turns(store: JobStore, clock: Clock) -> None:
+    for tenant, count in (("a", 5), ("b", 1), ("c", 2)):
+        for _ in range(count):
+            clock.now += 1
+            create(store, tenant)
+    order = []
+    while (claim := store.claim_next("w")) is not None:
+        clock.now += 1
+        with store.sessions() as session:
+            row = session.get(JobRow, claim.job_id)
+        assert row is not None
+        order.append(row.tenant)
+    assert "".join(order) == "abcacaaa"
+
+
+def test_of_a_tenants_jobs_the_oldest_comes_first(store: JobStore, clock: Clock) -> None:
+    ids = []
+    for _ in range(3):
+        clock.now += 1
+        ids.append(create(store))
+    first = store.claim_next("w")
+    assert first is not None
+    assert store.release(first.job_id, first.token)
+    claims = [store.claim_next("w") for _ in range(3)]
+    assert [claim.job_id for claim in claims if claim] == ids
+
+
+def test_many_workers_share_the_jobs(store: JobStore) -> None:
+    ids = {create(store, f"tenant-{i % 3}") for i in range(12)}
+    taken: list[str] = []
+
+    def work(name: str) -> None:
+        while (claim := store.claim_next(name)) is not None:
+            taken.append(claim.job_id)
+
+    threads = [threading.Thread(target=work, args=(f"w{i}",)) for i in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(taken) == sorted(ids)
+
+
+def test_a_worker_leaves_a_job_that_a_newer_gateway_wrote_to_newer_workers(store: JobStore) -> None:
+    newer = new_row(uuid.uuid4().hex)
+    newer.params, newer.contract = {"vertebra": "L1", "not_yet_invented": 1}, CONTRACT + 1
+    store.create(newer)
+    assert store.claim_next("old") is None
+    assert store.claim(newer.id, "old") is None
+    older = create(store)
+    claim = store.claim_next("old")
+    assert claim is not None
+    assert claim.job_id == older
+    assert (get(store, newer.id).state, get(store, newer.id).attempt) == ("queued", 0)
+    claim = store.claim_next("new", CONTRACT + 1)
+    assert claim is not None
+    assert (claim.job_id, claim.params["not_yet_invented"]) == (newer.id, 1)
+
+
+def test_a_worker_that_takes_no_job_although_jobs_wait_is_deaf(store: JobStore, clock: Clock) -> None:
+    def beat() -> None:
+        clock.now += 5
+        for name in ("busy", "deaf"):
+            worker_registry.register(store, worker_registry.WorkerReport(name, "1", {}))
+        if claim is not None:
+            assert store.heartbeat(claim.job_id, claim.token)
+
+    claim = None
+    beat()
+    first, _ = create(store), create(store)
+    claim = store.claim(first, "busy")
+    beat()
+    assert list_deaf(store, 15, 10) == []  # the second job has not waited for long
+    beat()
+    beat()
+    assert list_deaf(store, 15, 10) == ["deaf"]
+    assert claim is not None
+    assert store.succeed(first, claim.token, results=[], timings={}, bundle_version="")
+    assert list_deaf(store, 15, 10) == ["deaf"]  # the other has only just finished
+    assert store.claim_next("deaf")
+    assert list_deaf(store, 15, 10) == []
+
+
+def test_a_worker_is_not_deaf_to_jobs_that_it_cannot_read(store: JobStore, clock: Clock) -> None:
+    worker_registry.register(store, worker_registry.WorkerReport("old", "1", {}))
+    newer = new_row(uuid.uuid4().hex)
+    newer.contract = CONTRACT + 1
+    store.create(newer)
+    clock.now += 60
+    worker_registry.register(store, worker_registry.WorkerReport("old", "1", {}))
+    assert list_deaf(store, 15, 10) == []
+
+
+def test_one_clock_writes_all_times(engine: Engine) -> None:
+    """The database's clock on PostgreSQL; SQLite is on one machine."""
+    store = JobStore(engine, max_attempts=3, stale_after_s=45, deadline_s=540)
+    before = time.time()
+    row = store.create(new_row(uuid.uuid4().hex))
+    assert before - 1 <= row.created_at <= time.time() + 1  # the test's PostgreSQL runs on this machine
+    claim = store.claim_next("w")
+    assert claim is not None
+    assert store.heartbeat(row.id, claim.token)
+    assert row_maintenance.release_stale(store) == []
+    assert row_maintenance.end_overdue(store) == []
+    running = get(store, row.id)
+    assert running.started_at is not None
+    assert running.deadline == pytest.approx(running.started_at + 570, abs=1)
+    is_local = isinstance(store.clock(), float)
+    assert is_local == (engine.dialect.name == "sqlite")
 
 
 def test_retention(store: JobStore, clock: Clock) -> None:
@@ -235,7 +362,7 @@ def test_retention(store: JobStore, clock: Clock) -> None:
 
 
 def test_worker_registry(store: JobStore, clock: Clock) -> None:
-    report = worker_registry.WorkerReport("h:1", "1", {"numpy": "2"}, clock.now)
+    report = worker_registry.WorkerReport("h:1", "1", {"numpy": "2"})
     worker_registry.register(store, report)
     clock.now += 10
     worker_registry.register(store, report)

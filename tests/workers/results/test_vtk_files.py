@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -111,3 +113,9 @@ def test_no_displacement_where_none_was_solved(sideways, tmp_path):
 def test_unwritable_path_is_an_error(box, tmp_path):
     with pytest.raises(OSError, match="stress"):
         write_stress_vtu(tmp_path / "no" / "stress.vtu", box, CAPTION)
+
+
+def test_a_full_disk_is_an_error_of_the_operating_system(box):
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        write_surface_vtp(Path("/dev/full"), box, CAPTION)
+    assert caught.value.errno == errno.ENOSPC
