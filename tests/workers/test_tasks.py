@@ -26,7 +26,9 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture(scope="module")
 def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
-    return Settings(data_dir=tmp_path_factory.mktemp("data"), broker_url=broker.url, **FAST, log_format="json")
+    return Settings(
+        data_dir=tmp_path_factory.mktemp("data"), broker_url=broker.url, allow_anonymous=True, **FAST, log_format="json"
+    )
 
 
 @pytest.fixture(scope="module")

@@ -28,7 +28,7 @@ def test_ready_needs_a_worker(nobody: httpx.Client, settings: Settings) -> None:
     assert response.headers["retry-after"]
     assert {name for name, part in body["components"].items() if part["ok"]} == {"database", "storage", "broker"}
     store = open_store(settings)
-    worker_registry.register(store, worker_registry.WorkerReport("host:1", "1.2", {"numpy": "2"}, 0.0))
+    worker_registry.register(store, worker_registry.WorkerReport("host:1", "1.2", {"numpy": "2"}))
     ready = nobody.get("/health/ready")
     assert ready.status_code == 200
     assert ready.json()["workers"][0]["software"] == {"numpy": "2"}
