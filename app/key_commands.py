@@ -15,6 +15,7 @@ from app import local_key
 from app.identity.key_store import KeyOwner, KeyStore, state_of
 from app.identity.principal import SCOPES, parse_scopes
 from app.identity.principal_cache import CACHE_S
+from app.identity.signing import Signer
 from app.jobs.database import open_database
 from app.jobs.rows import ApiKeyRow
 from app.jobs.settings import LOCAL_TENANT, Settings, SettingsError
@@ -44,6 +45,7 @@ def add_key_commands(commands: argparse._SubParsersAction[argparse.ArgumentParse
     rotate.add_argument(
         "--overlap-hours", type=_not_negative, default=24.0, help="how long the old key works (default %(default)g)"
     )
+    _add(actions, "end-links", _end_links, "end every signed link at once, those to results and those to sign in")
     _add(actions, "local", _local, "print the key of the service that `serve` runs here, and a link to sign in")
     revoke = _add(actions, "revoke", _revoke, "end a key")
     revoke.add_argument("id", help="id of the key: the second part of its text")
@@ -100,6 +102,12 @@ def _revoke(arguments: argparse.Namespace) -> int:
         if not store.revoke(arguments.id):
             raise SettingsError(f"There is no key {arguments.id} to revoke. `vertebra-stress keys list` shows all.")
     print(f"the key {arguments.id} is revoked; gateways forget it within {CACHE_S:g} s")
+    return 0
+
+
+def _end_links(_: argparse.Namespace) -> int:
+    Signer(Settings().signing_secrets).forget_all()
+    print("no link that was signed before opens anything")
     return 0
 
 

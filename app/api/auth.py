@@ -21,15 +21,15 @@ from app.identity.principal import Principal
 AUTH_ERRORS = (Unauthorized, Forbidden, ForeignPage, RequestError, TooManyGuesses)
 """What every route that needs a credential may answer."""
 
-_bearer = HTTPBearer(auto_error=False, description="The API key as a bearer token.")
-_header = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key in its own header.")
+bearer_scheme = HTTPBearer(auto_error=False, description="The API key as a bearer token.")
+header_scheme = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key in its own header.")
 
 
 async def find_principal(
     request: Request,
     services: ServicesDep,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    header: Annotated[str | None, Security(_header)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)],
+    header: Annotated[str | None, Security(header_scheme)],
 ) -> Principal:
     """Return who sends the request: by a key in a header, or else by the session cookie, or else whoever it is.
 
@@ -75,8 +75,8 @@ PrincipalDep = Annotated[Principal, Depends(find_principal)]
 async def find_reader(
     request: Request,
     services: ServicesDep,
-    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(_bearer)],
-    header: Annotated[str | None, Security(_header)],
+    bearer: Annotated[HTTPAuthorizationCredentials | None, Security(bearer_scheme)],
+    header: Annotated[str | None, Security(header_scheme)],
 ) -> Principal | None:
     """Return who looks at a page; ``None`` if that person must sign in first."""
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Header, Path, Request, Response
+from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
 from app.api.auth import AUTH_ERRORS, ReadTenant
@@ -13,17 +13,20 @@ from app.api.byte_range import parse_range
 from app.api.job_schemas import JOBS_PATH
 from app.api.jobs import JobId, find_job
 from app.api.problem_details import error_responses
+from app.api.published_files import find_file, published_files
+from app.api.result_links import FileTenant, ResultName
 from app.api.result_schemas import Result, ResultList
 from app.api.services import Services, ServicesDep
 from app.contract.errors import (
     InvalidParameters,
     JobNotFinished,
     JobNotFound,
+    LinkRefused,
     RangeNotSatisfiable,
     ResultNotFound,
     StorageUnavailable,
 )
-from app.jobs.rows import JobRow, Json
+from app.jobs.rows import Json
 from app.jobs.storage_keys import results_prefix
 
 router = APIRouter(prefix=JOBS_PATH, tags=["results"])
@@ -43,7 +46,7 @@ FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {"description": "The file.", "content": {"application/octet-stream": {"schema": BINARY}}},
     206: {"description": "The requested range of the file."},
     304: {"description": "Unchanged: `If-None-Match` holds the current ETag."},
-    **error_responses(*LIST_ERRORS, ResultNotFound, RangeNotSatisfiable),
+    **error_responses(*LIST_ERRORS, LinkRefused, ResultNotFound, RangeNotSatisfiable),
 }
 
 
@@ -58,7 +61,7 @@ def list_results(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> Re
     return ResultList(
         job_id=row.id,
         results=[
-            Result(**entry, url=f"{JOBS_PATH}/{row.id}/results/{entry['name']}") for entry in _published_files(row)
+            Result(**entry, url=f"{JOBS_PATH}/{row.id}/results/{entry['name']}") for entry in published_files(row)
         ],
     )
 
@@ -67,17 +70,20 @@ def list_results(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> Re
 @router.get("/{job_id}/results/{name}", summary="Download a result", response_class=Response, responses=FILE_RESPONSES)
 def get_result(
     job_id: JobId,
-    name: Annotated[str, Path(description="File name of the result.", examples=["stress.vtu"])],
+    name: ResultName,
     request: Request,
     services: ServicesDep,
-    tenant: ReadTenant,
+    tenant: FileTenant,
     if_none_match: Annotated[str | None, Header(description="ETags that the client has.")] = None,
     range_: Annotated[str | None, Header(alias="Range", description="One byte range, `bytes=first-last`.")] = None,
     if_range: Annotated[str | None, Header(description="Use `Range` only if this is the current ETag.")] = None,
 ) -> Response:
-    """Return a result file, or one byte range of it. The ETag is the file's SHA-256."""
+    """Return a result file, or one byte range of it, to who sends a credential or has a signed link.
+
+    The ETag is the file's SHA-256.
+    """
     row = find_job(services, tenant, job_id)
-    entry = _find_file(row, name)
+    entry = find_file(row, name)
     headers = _headers(entry)
     if _matches(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
@@ -94,27 +100,6 @@ def get_result(
         return Response(status_code=status, headers=headers, media_type=entry["media_type"])
     body = _read(services, f"{results_prefix(row.id, row.token)}/{name}", start, length)
     return StreamingResponse(body, status, headers=headers, media_type=entry["media_type"])
-
-
-def _published_files(row: JobRow) -> list[Json]:
-    if row.results is not None:  # the UPDATE that ended the job set them
-        return row.results
-    if row.state == "failed":
-        raise JobNotFinished(
-            "The job failed and left no files. Its `error` says why.", expected="a job with files", got=row.state
-        )
-    raise JobNotFinished(
-        "A job has results once it has succeeded. Watch its state.", expected="succeeded", got=row.state
-    )
-
-
-def _find_file(row: JobRow, name: str) -> Json:
-    files = {entry["name"]: entry for entry in _published_files(row)}
-    if name not in files:
-        raise ResultNotFound(
-            "The job has no result of this name.", expected=f"one of {', '.join(files)}", got=name[:100]
-        )
-    return files[name]
 
 
 def _read(services: Services, key: str, start: int, length: int) -> Iterator[bytes]:

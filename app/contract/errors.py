@@ -11,6 +11,7 @@
     │   ├── Unauthorized               401 unauthorized
     │   ├── Forbidden                  403 forbidden
     │   ├── ForeignPage                403 foreign_page
+    │   ├── LinkRefused                403 link_refused
     │   ├── TooManyGuesses             429 too_many_guesses
     │   ├── JobNotFound                404 job_not_found
     │   ├── ResultNotFound             404 result_not_found
@@ -163,6 +164,12 @@ class ForeignPage(RequestError):
     """A page of another server tried to use the session of this one, or the page sent no page token."""
 
     slug, title, status = "foreign_page", "The request is not from a page of this server", 403
+
+
+class LinkRefused(RequestError):
+    """The signed link is changed, has ended, or belongs to a key that has ended."""
+
+    slug, title, status = "link_refused", "The link does not open the file", 403
 
 
 class TooManyGuesses(RequestError):

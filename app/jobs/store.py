@@ -57,6 +57,11 @@ class JobStore(AttemptStore):
             rows = {(row.tenant, row.id): row for row in session.scalars(query)}
         return {key: row for key, row in rows.items() if key in wanted}
 
+    def tenant_of(self, job_id: str) -> str | None:
+        """Return whose job it is; ``None`` if it is absent or deleted. Only for who has proven a right to the job."""
+        with self.sessions() as session:
+            return session.scalar(select(JobRow.tenant).where(JobRow.id == job_id, JobRow.state.in_(VISIBLE_STATES)))
+
     def list_page(
         self, tenant: str, *, state: str | None = None, before: tuple[float, str] | None = None, limit: int = 50
     ) -> list[JobRow]:

@@ -133,6 +133,13 @@ def sign_in(browser: Browser, page: str, key: str) -> None:
                  "document.getElementById('message'))")  # fmt: skip
 
 
+def visit(browser: Browser, page: str) -> None:
+    """Open a page as somebody who is signed in."""
+    browser.open(page)
+    if browser.run("location.pathname") == "/sign-in":
+        sign_in(browser, page, "key-a")
+
+
 def test_a_page_is_seen_after_signing_in_and_knows_no_key(
     client: httpx.Client, settings: Settings, browser: Browser
 ) -> None:
@@ -155,11 +162,21 @@ def test_the_viewer_is_shown_in_a_session(client: httpx.Client, settings: Settin
     page = b"<title>3-D</title><script>document.title += document.cookie + '!'</script>"
     files = {"report.json": (data, "application/json"), "viewer.html": (page, "text/html; charset=utf-8")}
     finish(settings, job["id"], files)
-    browser.open(f"{client.base_url}{job['links']['page']}")
+    visit(browser, f"{client.base_url}{job['links']['page']}")
     browser.wait("!document.getElementById('viewer').hidden")
     seen = "fetch(document.getElementById('viewer').src).then(r => r.status)"
     assert browser.run(seen) == 200
     assert browser.run("document.getElementById('viewer').contentDocument") is None  # it has no origin of this server
+
+
+def test_a_page_makes_a_link_for_a_program(client: httpx.Client, settings: Settings, browser: Browser) -> None:
+    visit(browser, refused(client, settings, PROBLEM, {"spine.png": picture(30, 60, 40)}))
+    browser.wait("document.querySelector('#files button')")
+    browser.click("#files button")
+    browser.wait("document.querySelector('#files code')")
+    url = browser.text("#files code")
+    assert url.startswith(f"{client.base_url}/v1/jobs/")
+    assert httpx.get(url).content == picture(30, 60, 40)[0]
 
 
 def test_a_job_is_submitted_and_deleted_in_a_session_and_signing_out_ends_it(
@@ -167,7 +184,7 @@ def test_a_job_is_submitted_and_deleted_in_a_session_and_signing_out_ends_it(
 ) -> None:
     ct = tmp_path / "ct.nii.gz"
     ct.write_bytes(b"a ct")
-    browser.open(str(client.base_url))
+    visit(browser, f"{client.base_url}/")
     browser.choose_file("input[name=ct]", ct)
     browser.click("#send")
     browser.wait("location.pathname.startsWith('/jobs/') && document.readyState === 'complete'")
