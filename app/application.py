@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import bundles, health, jobs, metrics, problem_types, result_links, results, submission
 from app.api.error_handlers import install_error_handlers
+from app.api.known_hosts import KnownHosts
 from app.api.middleware import MeasureRequests, SecurityHeaders
 from app.api.request_ids import RequestIds
 from app.api.services import Services
@@ -62,6 +63,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     install_error_handlers(app)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(KnownHosts, settings=settings)
     app.add_middleware(MeasureRequests)
     app.add_middleware(RequestIds)  # the outermost, so that what the others write has the id
     for module in (submission, jobs, results, result_links, bundles, health, metrics, problem_types, pages):

@@ -12,6 +12,7 @@
     │   ├── Forbidden                  403 forbidden
     │   ├── ForeignPage                403 foreign_page
     │   ├── LinkRefused                403 link_refused
+    │   ├── UnknownHost                421 unknown_host
     │   ├── TooManyGuesses             429 too_many_guesses
     │   ├── JobNotFound                404 job_not_found
     │   ├── ResultNotFound             404 result_not_found
@@ -161,7 +162,7 @@ class Forbidden(RequestError):
 
 
 class ForeignPage(RequestError):
-    """A page of another server tried to use the session of this one, or the page sent no page token."""
+    """A page of another server made the browser send the request, or the page sent no page token."""
 
     slug, title, status = "foreign_page", "The request is not from a page of this server", 403
 
@@ -170,6 +171,12 @@ class LinkRefused(RequestError):
     """The signed link is changed, has ended, or belongs to a key that has ended."""
 
     slug, title, status = "link_refused", "The link does not open the file", 403
+
+
+class UnknownHost(RequestError):
+    """The request names a host that the server does not answer to; see ``VERTEBRA_ALLOWED_HOSTS``."""
+
+    slug, title, status = "unknown_host", "The server does not answer to this name", 421
 
 
 class TooManyGuesses(RequestError):

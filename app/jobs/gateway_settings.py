@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from typing import Annotated, Any
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 
 class GatewaySettings(BaseSettings):
@@ -23,4 +25,16 @@ class GatewaySettings(BaseSettings):
     answer_timeout_s: float = Field(
         default=60.0, gt=0, description="A connection is closed whose client reads nothing of an answer for so long."
     )
+    allowed_hosts: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Names by which clients know this server, `a.example,b.example`. Without names an open service "
+        "answers to addresses and localhost, any other to every name.",
+    )
     max_connections: int = Field(default=1000, ge=1, description="Open connections of one gateway process.")
+
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _split_hosts(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        return tuple(name.strip().lower() for name in value.split(",") if name.strip())
