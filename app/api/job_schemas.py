@@ -63,6 +63,7 @@ class Job(BaseModel):
     bundle_version: str | None = Field(description="Version of the model bundle that computed the results.")
     error: Problem | None = Field(description="Why the job failed, as RFC 9457 problem details.")
     request_id: str | None = Field(description="Id of the request that submitted the job; log lines name it.")
+    callback_url: str | None = Field(description="Where the service tells that the job has ended; null if nowhere.")
     links: JobLinks = Field(description="Paths that belong to the job.")
 
 
@@ -95,6 +96,7 @@ def job_from_row(row: JobRow, max_attempts: int) -> Job:
             "timings": row.timings or {},
             "bundle_version": row.bundle_version,
             "error": row.error,
+            "callback_url": row.callback_url,
             "request_id": row.request_id,
             "links": JobLinks(
                 self=path, results=None if row.results is None else f"{path}/results", page=f"/jobs/{row.id}"

@@ -18,6 +18,7 @@ from app.jobs.reconciler import Reconciler
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore, open_store
 from app.jobs.sweeper import Sweeper
+from app.webhooks.sender import WebhookSender
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,7 @@ class Services:
     metrics: RequestMetrics
     authenticator: Authenticator
     signer: Signer
+    webhooks: WebhookSender
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -55,18 +57,21 @@ class Services:
             metrics=RequestMetrics(registry, store),
             authenticator=Authenticator(settings, store.engine),
             signer=Signer(settings.signing_secrets),
+            webhooks=WebhookSender(settings, store.engine),
         )
 
     def start(self) -> None:
         """Start what runs beside the requests."""
         self.reconciler.start()
         self.sweeper.start()
+        self.webhooks.start()
 
     def close(self) -> None:
         """Stop what runs beside the requests and disconnect."""
         self.reconciler.stop()
         self.sweeper.stop()
         self.row_reader.close()
+        self.webhooks.stop()
         self.queue.close()
         self.store.engine.dispose()
 

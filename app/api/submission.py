@@ -14,6 +14,7 @@ from app.api.job_schemas import JOBS_PATH, Job, job_from_row
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.api.uploads import Upload, receive
+from app.api.webhooks import callback_of
 from app.contract.errors import (
     BrokerUnavailable,
     EmptyUpload,
@@ -42,6 +43,12 @@ FORM_PARTS: dict[str, Any] = {
         "format": "binary",
         "description": "Label map of the vertebra, NIfTI, overlapping the CT in world space (mm). Required if the "
         "server's model bundle has no segmentation networks.",
+    },
+    "callback_url": {
+        "type": "string",
+        "format": "uri",
+        "description": "Where the service POSTs a signed message when the job has ended (Standard Webhooks); the "
+        "tenant's webhook by default. It needs a secret: `POST /v1/webhook/secret`.",
     },
     "params": JobParams.model_json_schema() | {"description": "JSON text; every field is optional."},
 }
@@ -123,7 +130,10 @@ async def submit(
         upload = await receive(
             request, services.blobs, job_id, services.settings.max_upload_bytes, services.metrics.upload_bytes.inc
         )
-        row = await run_in_threadpool(services.store.create, _new_row(job_id, tenant, idempotency_key, upload))
+        callback_url = await run_in_threadpool(callback_of, services, tenant, upload.callback_url)
+        new_row = _new_row(job_id, tenant, idempotency_key, upload)
+        new_row.callback_url, new_row.callback_due = callback_url, callback_url is not None or None
+        row = await run_in_threadpool(services.store.create, new_row)
         is_new = row.id == job_id
     finally:
         if not is_new:  # an error, or an earlier job with this key: the files of this request belong to no job

@@ -22,9 +22,9 @@ from app.jobs.blobs import BlobStore
 from app.jobs.storage_keys import input_key
 
 FILE_PARTS = ("ct", "mask")
-PARAMS_PART = "params"
-MAX_PARAMS_BYTES = 64 * 1024
-"""Largest JSON of the parameters; a complete one has less than 1 kB."""
+PARAMS_PART, CALLBACK_PART = TEXT_PARTS = ("params", "callback_url")
+MAX_TEXT_BYTES = 64 * 1024
+"""Longest text part; a complete JSON of the parameters has less than 1 kB."""
 
 FORM_OVERHEAD_BYTES = 1 << 20
 """Allowance for parameters, headers and boundaries in the limit of the whole form."""
@@ -44,6 +44,7 @@ class Upload:
     params: JobParams
     ct: BlobInfo
     mask: BlobInfo | None
+    callback_url: str | None = None
 
 
 async def receive(
@@ -106,6 +107,7 @@ class _FormReceiver:
         self._seen: set[str] = set()
         self._files: dict[str, BlobInfo] = {}
         self._params = JobParams()
+        self._callback_url: str | None = None
         self._closed = False
 
     async def handle(self, event: Event) -> None:
@@ -126,7 +128,7 @@ class _FormReceiver:
         if "ct" not in self._files:
             parts = ", ".join(sorted(self._seen)) or "no part"
             raise MalformedRequest("The CT is missing.", expected="a file part `ct`", got=parts)
-        upload = Upload(self._params, self._files["ct"], self._files.get("mask"))
+        upload = Upload(self._params, self._files["ct"], self._files.get("mask"), self._callback_url)
         _check_mask_params(upload)
         return upload
 
@@ -135,8 +137,9 @@ class _FormReceiver:
             await run_in_threadpool(self._writer.abort)
 
     async def _begin(self, part: str) -> None:
-        if part not in (*FILE_PARTS, PARAMS_PART):
-            raise MalformedRequest("The form has an unknown part.", expected="ct, mask, params", got=part or "no name")
+        if part not in (*FILE_PARTS, *TEXT_PARTS):
+            parts = ", ".join((*FILE_PARTS, *TEXT_PARTS))
+            raise MalformedRequest("The form has an unknown part.", expected=parts, got=part or "no name")
         if part in self._seen:
             raise MalformedRequest("The form has a part twice.", expected=f"one `{part}`", got="two")
         self._seen.add(part)
@@ -147,9 +150,9 @@ class _FormReceiver:
     async def _add(self, data: bytes) -> None:
         self._buffer += data
         if self._writer is None:
-            if len(self._buffer) > MAX_PARAMS_BYTES:
+            if len(self._buffer) > MAX_TEXT_BYTES:
                 raise MalformedRequest(
-                    "`params` is too long.", expected=f"at most {MAX_PARAMS_BYTES} bytes", got="more"
+                    f"`{self._part}` is too long.", expected=f"at most {MAX_TEXT_BYTES} bytes", got="more"
                 )
             return
         if self._writer.size + len(self._buffer) > self._max_file_bytes:
@@ -159,8 +162,12 @@ class _FormReceiver:
 
     async def _end(self) -> None:
         if self._writer is None:
-            self._params = parse_params(bytes(self._buffer))
+            text = bytes(self._buffer)
             self._buffer.clear()
+            if self._part == PARAMS_PART:
+                self._params = parse_params(text)
+            else:
+                self._callback_url = text.decode("utf-8", "replace")
             return
         await self._flush(self._writer)
         if self._writer.size == 0:

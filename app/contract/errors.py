@@ -16,6 +16,7 @@
     │   ├── TooManyGuesses             429 too_many_guesses
     │   ├── JobNotFound                404 job_not_found
     │   ├── ResultNotFound             404 result_not_found
+    │   ├── DeliveryNotFound           404 delivery_not_found
     │   ├── NotFound                   404 not_found
     │   ├── MethodNotAllowed           405 method_not_allowed
     │   ├── JobNotFinished             409 job_not_finished
@@ -195,6 +196,12 @@ class ResultNotFound(RequestError):
     """The job has no result of that name."""
 
     slug, title, status = "result_not_found", "No such result", 404
+
+
+class DeliveryNotFound(RequestError):
+    """The tenant's log of webhooks has no message with this id."""
+
+    slug, title, status = "delivery_not_found", "No such message", 404
 
 
 class NotFound(RequestError):

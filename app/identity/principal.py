@@ -7,7 +7,8 @@ from typing import Literal, get_args
 
 Scope = Literal["submit", "read", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-"""`submit`: make, change and delete jobs. `read`: see jobs, results and bundles. `admin`: see and revoke keys.
+"""`submit`: make, change and delete jobs, and set webhooks. `read`: see jobs, results and bundles. `admin`: see and
+revoke keys.
 
 No scope holds another one: a key that only submits cannot read a report, and one that only revokes keys sees no CT.
 """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from sqlalchemy import JSON, BigInteger, Double, Index, Integer, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, Double, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.contract.params import CONTRACT
@@ -82,6 +82,9 @@ class JobRow(Base):
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
     request_id: Mapped[str | None] = mapped_column(String(REQUEST_ID_LENGTH))
+    callback_url: Mapped[str | None] = mapped_column(Text)
+    callback_due: Mapped[bool | None] = mapped_column(Boolean, index=True)
+    """Whether a webhook must be sent when the job ends; NULL once it is among the deliveries."""
 
 
 class WorkerRow(Base):
@@ -130,3 +133,40 @@ class SessionRow(Base):
     credential: Mapped[str] = mapped_column(String(255))
     created_at: Mapped[float]
     expires_at: Mapped[float]
+
+
+class WebhookRow(Base):
+    """Where a tenant is told that its jobs have ended, and the secrets that sign the messages."""
+
+    __tablename__ = "webhooks"
+
+    tenant: Mapped[str] = mapped_column(String(128), primary_key=True)
+    url: Mapped[str | None] = mapped_column(Text)
+    secret: Mapped[str | None] = mapped_column(String(128))
+    previous_secret: Mapped[str | None] = mapped_column(String(128))
+    previous_until: Mapped[float | None]
+
+
+class DeliveryRow(Base):
+    """One message to a tenant's server, and every attempt to deliver it.
+
+    ``state`` is ``pending``, ``delivered`` or ``failed``. A gateway that holds ``leased_until`` sends it.
+    """
+
+    __tablename__ = "webhook_deliveries"
+    __table_args__ = (
+        Index("ix_webhook_deliveries_due", "state", "next_at"),
+        Index("ix_webhook_deliveries_tenant", "tenant", "created_at"),
+    )
+
+    id: Mapped[str] = mapped_column(String(36), primary_key=True)
+    tenant: Mapped[str] = mapped_column(String(128))
+    job_id: Mapped[str] = mapped_column(String(32))
+    url: Mapped[str] = mapped_column(Text)
+    body: Mapped[Json]
+    state: Mapped[str] = mapped_column(String(16))
+    attempts: Mapped[list[Json]]
+    next_at: Mapped[float]
+    leased_until: Mapped[float | None]
+    created_at: Mapped[float]
+    finished_at: Mapped[float | None]

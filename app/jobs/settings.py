@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 import json
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -79,6 +80,11 @@ class Settings(GatewaySettings):
     )
     sweep_every_s: float = Field(default=600.0, gt=0, description="Pause between two sweeps of storage.")
     orphan_after_s: float = Field(default=3600.0, gt=0, description="Age at which files without a job are removed.")
+    webhook_allow: str = Field(
+        default="",
+        description="Private networks that webhooks may reach, CIDR, comma-separated; http:// is accepted there too.",
+    )
+    webhook_timeout_s: float = Field(default=10.0, gt=0, le=60, description="Time budget of one webhook, seconds.")
     worker_concurrency: int = Field(default=1, ge=1, description="Pool processes of a worker.")
 
     @field_validator("api_keys", mode="before")
@@ -93,6 +99,12 @@ class Settings(GatewaySettings):
         if any(not key or not tenant for key, _, tenant in pairs):
             raise ValueError("expected JSON {key: tenant} or `key:tenant,key:tenant`")
         return {key: tenant for key, _, tenant in pairs}
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _check_networks(cls, value: str) -> str:
+        _networks(value)
+        return value
 
     @model_validator(mode="after")
     def _check_pauses(self) -> Self:
@@ -149,6 +161,11 @@ class Settings(GatewaySettings):
         return max(SHORTEST_SEEN_S, MISSED_REPORTS * self.heartbeat_s)
 
     @property
+    def webhook_networks(self) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+        """Private networks that webhooks may reach."""
+        return _networks(self.webhook_allow)
+
+    @property
     def secrets_dir(self) -> Path:
         """Folder of what only the service's user may read."""
         return self.data_dir.resolve() / SECRETS_FOLDER
@@ -162,3 +179,7 @@ class Settings(GatewaySettings):
     def is_open(self) -> bool:
         """Whether a request without a credential is the local tenant's: only where the settings say so."""
         return self.allow_anonymous and not self.api_keys
+
+
+def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    return tuple(ipaddress.ip_network(part.strip()) for part in text.split(",") if part.strip())

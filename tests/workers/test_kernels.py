@@ -52,6 +52,12 @@ def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+def test_every_kernel_of_a_job_lists_its_types() -> None:
+    for path in [*(ROOT / "workers").rglob("*.py"), *(ROOT / "models").rglob("*.py")]:
+        if path != ROOT / "models" / "compiled.py":
+            assert "njit" not in path.read_text(), f"{path}: make the kernel with models.compiled.compiled"
+
+
 def test_another_process_in_another_clone_compiles_nothing(cache: Path, tmp_path: Path) -> None:
     ignored = shutil.ignore_patterns("__pycache__", "l1")
     for package in ("app", "models", "workers"):

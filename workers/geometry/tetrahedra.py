@@ -65,7 +65,7 @@ def nodal_volumes(points: Floats, tets: Ints) -> Floats:
     return np.bincount(tets.ravel(), quarter, minlength=len(points)).astype(np.float64)
 
 
-@nb.njit(cache=True)
+@compiled(parallel=False)
 def _unit_normal(a, b, c):  # type: ignore[no-untyped-def]
     """Unit normal of the triangle a, b, c; zero where it is flat."""
     u0, u1, u2 = b[0] - a[0], b[1] - a[1], b[2] - a[2]
@@ -75,7 +75,7 @@ def _unit_normal(a, b, c):  # type: ignore[no-untyped-def]
     return x / length, y / length, z / length
 
 
-@nb.njit(parallel=True, cache=True)
+@compiled("(f8[:,::1], i4[:,::1])")
 def _largest_cosine_kernel(points, tets):  # type: ignore[no-untyped-def]
     """Largest cosine of a dihedral angle (m,) of tetrahedra (m, 4): minus the product of two outward unit normals."""
     n = tets.shape[0]

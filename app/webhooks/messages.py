@@ -1,0 +1,34 @@
+"""What a webhook says: that a job has ended and where it is. It holds no data of the patient and no result."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from app.jobs.rows import JobRow, Json
+
+
+def job_ended(job: JobRow) -> Json:
+    """Return the message about a job that has ended."""
+    path = f"/v1/jobs/{job.id}"
+    error = None if job.error is None else {name: job.error.get(name) for name in ("type", "title", "status")}
+    return {
+        "type": f"job.{job.state}",
+        "timestamp": _time(job.finished_at),
+        "data": {
+            "job_id": job.id,
+            "state": job.state,
+            "attempt": job.attempt,
+            "created_at": _time(job.created_at),
+            "finished_at": _time(job.finished_at),
+            "error": error,
+            "links": {
+                "self": path,
+                "results": None if job.results is None else f"{path}/results",
+                "page": f"/jobs/{job.id}",
+            },
+        },
+    }
+
+
+def _time(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -1,0 +1,266 @@
+"""Webhooks on a real gateway and a real receiver: signed, retried, logged, and none lost."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import hmac
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from app.jobs.settings import Settings
+from app.jobs.store import open_store
+from app.webhooks import deliveries
+from app.webhooks.deliveries import LEASE_S, DeliveryStore
+from app.webhooks.sender import WebhookSender
+from tests.app.harness import KEYS, Broker, check_problem, fail, finish, new_row, running_gateway, wait_for
+from tests.app.webhooks.receiver import Message, Receiver, running_receiver
+
+REPORT = {"report.json": (b"{}", "application/json")}
+
+
+@pytest.fixture(scope="module")
+def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    return Settings(
+        data_dir=tmp_path_factory.mktemp("data"),
+        broker_url=broker.url,
+        api_keys=KEYS,
+        stale_after_s=3600,
+        webhook_allow="127.0.0.0/8",
+    )
+
+
+@pytest.fixture(autouse=True)
+def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "PAUSES_S", (0.0,) * 3)
+
+
+@pytest.fixture
+def receiver() -> Iterator[Receiver]:
+    with running_receiver() as receiver:
+        yield receiver
+
+
+@pytest.fixture(scope="module")
+def secret(client: httpx.Client) -> str:
+    """Return the secret of tenant a."""
+    made: str = client.post("/v1/webhook/secret").json()["secret"]
+    return made
+
+
+def submit(client: httpx.Client, url: str | None) -> dict[str, Any]:
+    files = [("ct", ("ct", b"ok")), *([("callback_url", (None, url))] if url is not None else [])]
+    response = client.post("/v1/jobs", files=files)
+    assert response.status_code == 202, response.text
+    job: dict[str, Any] = response.json()
+    return job
+
+
+def log_of(client: httpx.Client, job: dict[str, Any]) -> list[dict[str, Any]]:
+    rows: list[dict[str, Any]] = client.get("/v1/webhook/deliveries", params={"job_id": job["id"]}).json()["deliveries"]
+    return rows
+
+
+def ended(client: httpx.Client, job: dict[str, Any], state: str) -> dict[str, Any]:
+    """Wait until the one message about a job has ended; return its entry in the log."""
+    (entry,) = wait_for(lambda: [row for row in log_of(client, job) if row["state"] == state], f"{state} message")
+    return dict(entry)
+
+
+def check_signature(message: Message, secret: str) -> None:
+    key = base64.b64decode(secret.removeprefix("whsec_"))
+    content = f"{message.headers['webhook-id']}.{message.headers['webhook-timestamp']}.".encode() + message.body
+    expected = base64.b64encode(hmac.new(key, content, hashlib.sha256).digest()).decode()
+    assert f"v1,{expected}" in message.headers["webhook-signature"].split(" ")
+
+
+def test_a_job_that_ends_is_told_with_a_signature(
+    client: httpx.Client, settings: Settings, receiver: Receiver, secret: str
+) -> None:
+    job = submit(client, receiver.url)
+    assert job["callback_url"] == receiver.url
+    assert log_of(client, job) == []
+    finish(settings, job["id"], REPORT)
+    entry = ended(client, job, "delivered")
+    (message,) = receiver.messages
+    check_signature(message, secret)
+    assert message.path == "/hook?of=vertebra"
+    assert message.headers["content-type"] == "application/json"
+    assert message.headers["webhook-id"] == entry["id"]
+    assert message.json == entry["message"]
+    assert (message.json["type"], message.json["data"]["job_id"]) == ("job.succeeded", job["id"])
+    assert message.json["data"]["links"]["results"] == f"/v1/jobs/{job['id']}/results"
+    (attempt,) = entry["attempts"]
+    assert (attempt["status"], attempt["error"], entry["next_attempt_at"]) == (204, None, None)
+
+
+def test_a_failure_is_told_without_what_the_image_holds(
+    client: httpx.Client, settings: Settings, receiver: Receiver, secret: str
+) -> None:
+    job = submit(client, receiver.url)
+    problem = {"type": "/problems/bad_spacing", "title": "Bad spacing", "status": 422, "detail": "d", "got": "1000 mm"}
+    fail(settings, job["id"], problem)
+    message = ended(client, job, "delivered")["message"]
+    assert message["type"] == "job.failed"
+    assert message["data"]["error"] == {"type": "/problems/bad_spacing", "title": "Bad spacing", "status": 422}
+
+
+def test_the_webhook_of_the_tenant_hears_of_jobs_that_name_none(
+    client: httpx.Client, settings: Settings, receiver: Receiver, secret: str
+) -> None:
+    assert client.put("/v1/webhook", json={"url": receiver.url}).json()["url"] == receiver.url
+    with running_receiver() as own:
+        with_default, with_own = submit(client, None), submit(client, own.url)
+        assert client.put("/v1/webhook", json={"url": None}).json() == {
+            "url": None,
+            "has_secret": True,
+            "previous_secret_until": None,
+        }
+        untold = submit(client, None)
+        for job in (untold, with_default, with_own):
+            finish(settings, job["id"], REPORT)
+        for job in (with_default, with_own):
+            ended(client, job, "delivered")
+        assert [len(receiver.about(with_default["id"])), len(own.about(with_own["id"]))] == [1, 1]
+    assert log_of(client, untold) == []
+
+
+def test_it_is_tried_again_until_the_receiver_takes_it(
+    client: httpx.Client, settings: Settings, receiver: Receiver, secret: str
+) -> None:
+    receiver.statuses = [500, 302]
+    job = submit(client, receiver.url)
+    finish(settings, job["id"], REPORT)
+    entry = ended(client, job, "delivered")
+    assert [attempt["status"] for attempt in entry["attempts"]] == [500, 302, 204]
+    assert {message.headers["webhook-id"] for message in receiver.messages} == {entry["id"]}
+
+
+def test_it_is_given_up_after_the_last_attempt_and_can_be_sent_again(
+    client: httpx.Client, stranger: httpx.Client, settings: Settings, receiver: Receiver, secret: str
+) -> None:
+    receiver.statuses = [503] * 4
+    job = submit(client, receiver.url)
+    finish(settings, job["id"], REPORT)
+    entry = ended(client, job, "failed")
+    assert [attempt["status"] for attempt in entry["attempts"]] == [503] * 4
+    again = f"/v1/webhook/deliveries/{entry['id']}/retry"
+    check_problem(stranger.post(again), 404, "delivery_not_found")
+    assert stranger.get("/v1/webhook/deliveries", params={"job_id": job["id"]}).json() == {"deliveries": []}
+    assert client.post(again).status_code == 202
+    ended(client, job, "delivered")
+
+
+def test_a_receiver_that_is_gone_gets_no_more(
+    client: httpx.Client, settings: Settings, receiver: Receiver, secret: str
+) -> None:
+    receiver.statuses = [410]
+    job = submit(client, receiver.url)
+    finish(settings, job["id"], REPORT)
+    assert len(ended(client, job, "failed")["attempts"]) == 1
+
+
+def test_nobody_answers(client: httpx.Client, settings: Settings, secret: str) -> None:
+    with running_receiver() as receiver:
+        url = receiver.url
+    job = submit(client, url)
+    finish(settings, job["id"], REPORT)
+    errors = [attempt["error"] for attempt in ended(client, job, "failed")["attempts"]]
+    assert errors == ["no connection (Connection refused)"] * 4
+
+
+@pytest.mark.parametrize("url", ["https://10.0.0.1/", "https://localhost.:99999/", "ftp://a/", "", "x" * 70_000])
+def test_urls_that_may_not_be_reached_are_refused(client: httpx.Client, secret: str, url: str) -> None:
+    response = client.post("/v1/jobs", files=[("ct", ("ct", b"ok")), ("callback_url", (None, url))])
+    assert response.status_code in (400, 422)
+    if len(url) < 100:
+        assert "callback_url" in check_problem(response, 422, "invalid_parameters")["detail"]
+        check_problem(client.put("/v1/webhook", json={"url": url}), 422, "invalid_parameters")
+
+
+def test_a_name_of_a_private_address_is_refused_when_the_message_is_sent(
+    client: httpx.Client, settings: Settings, secret: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = submit(client, "https://hooks.hospital.example/")
+    monkeypatch.setattr("socket.getaddrinfo", lambda *_, **__: [(2, 1, 6, "", ("10.0.0.9", 443))])
+    sender = WebhookSender(settings, open_store(settings).engine)
+    finish(settings, job["id"], REPORT)
+    sender.check()
+    (entry,) = log_of(client, job)
+    assert entry["attempts"][0]["status"] is None
+    assert "10.0.0.9 is an address of a private network" in entry["attempts"][0]["error"]
+
+
+def test_nothing_is_sent_without_a_secret(stranger: httpx.Client, receiver: Receiver) -> None:
+    response = stranger.post("/v1/jobs", files=[("ct", ("ct", b"ok")), ("callback_url", (None, receiver.url))])
+    assert "/v1/webhook/secret" in check_problem(response, 422, "invalid_parameters")["detail"]
+    assert stranger.get("/v1/webhook").json()["has_secret"] is False
+
+
+def test_a_new_secret_and_the_old_one_both_sign(
+    client: httpx.Client, settings: Settings, receiver: Receiver, secret: str
+) -> None:
+    made = client.post("/v1/webhook/secret").json()
+    assert made["previous_secret_until"] is not None
+    job = submit(client, receiver.url)
+    finish(settings, job["id"], REPORT)
+    ended(client, job, "delivered")
+    for key in (secret, made["secret"]):
+        check_signature(receiver.messages[0], key)
+    assert made["secret"] not in client.get("/v1/webhook").text
+
+
+def test_no_message_is_lost_while_no_gateway_runs(broker: Broker, tmp_path: Path, receiver: Receiver) -> None:
+    settings = Settings(data_dir=tmp_path, broker_url=broker.url, stale_after_s=3600, webhook_allow="127.0.0.0/8")
+    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
+        client.post("/v1/webhook/secret")
+        job = submit(client, receiver.url)
+    finish(settings, job["id"], REPORT)
+    assert receiver.messages == []
+    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
+        ended(client, job, "delivered")
+        assert len(receiver.about(job["id"])) == 1
+
+
+def test_two_gateways_send_a_message_once(tmp_path: Path, receiver: Receiver) -> None:
+    settings = Settings(data_dir=tmp_path, broker_url="redis://nowhere", webhook_allow="127.0.0.0/8")
+    store = open_store(settings)
+    senders = [WebhookSender(settings, open_store(settings).engine) for _ in range(2)]
+    senders[0].endpoints.new_secret("local")
+    ids = [f"{number:032x}" for number in range(12)]
+    for job_id in ids:
+        row = new_row(job_id)
+        row.callback_url, row.callback_due = receiver.url, True
+        store.create(row)
+        finish(settings, job_id, {})
+    with ThreadPoolExecutor(2) as pool:
+        for _ in range(3):
+            list(pool.map(lambda sender: sender.check(), senders))
+    assert sorted(message.json["data"]["job_id"] for message in receiver.messages) == ids
+    store.engine.dispose()
+
+
+def test_the_message_of_a_gateway_that_died_is_sent_by_another(tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, broker_url="redis://nowhere")
+    store = open_store(settings)
+    row = new_row("0" * 32)
+    row.callback_url, row.callback_due = "https://hooks.example/", True
+    store.create(row)
+    finish(settings, row.id, {})
+    now = 1e9
+    queue = DeliveryStore(store.engine, lambda: now)
+    assert (queue.queue_ended_jobs(), queue.queue_ended_jobs()) == (1, 0)
+    (dead,) = queue.claim_due(5)
+    assert queue.claim_due(5) == []
+    now += LEASE_S + 1
+    (again,) = queue.claim_due(5)
+    assert again.id == dead.id
+    late = deliveries.Outcome(now, 1.0, 500, None)
+    queue.record(dead, late, is_done=False, is_hopeless=False)  # the first gateway wakes up, and may write nothing
+    assert queue.list_page("local", row.id, 5)[0].attempts == []
+    store.engine.dispose()
