@@ -12,6 +12,7 @@ from fastapi.routing import APIRoute
 from starlette.routing import BaseRoute
 
 from app.application import create_app
+from app.identity import throttle
 from app.identity.key_store import KeyOwner, KeyStore
 from app.identity.principal import SCOPES
 from app.jobs.database import open_database
@@ -49,6 +50,11 @@ SCOPE = {
     ("GET", "/v1/jobs/{job_id}/results/{name}"): "read",
     ("POST", "/v1/jobs/{job_id}/results/{name}/link"): "read",
     ("GET", "/v1/models"): "read",
+    ("GET", "/v1/webhook"): "read",
+    ("PUT", "/v1/webhook"): "submit",
+    ("POST", "/v1/webhook/secret"): "submit",
+    ("GET", "/v1/webhook/deliveries"): "read",
+    ("POST", "/v1/webhook/deliveries/{delivery_id}/retry"): "submit",
 }
 """The scope that each other route needs."""
 
@@ -74,6 +80,14 @@ def test_every_route_is_in_the_table(settings: Settings) -> None:
     assert sum(map(len, tables)) == len(set().union(*tables))
 
 
+@pytest.fixture(scope="module", autouse=True)
+def many_guesses() -> Iterator[None]:
+    """Let this client try a wrong key at each route."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(throttle, "TRIES_AN_ADDRESS", 1000)
+        yield
+
+
 @pytest.fixture(scope="module")
 def keys(settings: Settings) -> Iterator[dict[str, str]]:
     """Return keys by name: one for each scope, one for all the others, an expired and a revoked one."""
@@ -91,7 +105,7 @@ def keys(settings: Settings) -> Iterator[dict[str, str]]:
 
 @pytest.mark.parametrize(("method", "path"), sorted(SCOPE))
 def test_a_route_needs_its_scope(nobody: httpx.Client, keys: dict[str, str], method: str, path: str) -> None:
-    url = path.format(job_id="0" * 32, name="report.json", key_id="0" * 12)
+    url = path.format(job_id="0" * 32, name="report.json", key_id="0" * 12, delivery_id=f"msg_{'0' * 32}")
     scope = SCOPE[method, path]
 
     def ask(key: str | None) -> httpx.Response:

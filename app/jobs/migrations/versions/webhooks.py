@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "webhooks"
-down_revision = "start_of_workers"
+down_revision = "turns"
 branch_labels = None
 depends_on = None
 
