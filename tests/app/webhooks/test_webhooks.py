@@ -216,7 +216,9 @@ def test_a_new_secret_and_the_old_one_both_sign(
 
 
 def test_no_message_is_lost_while_no_gateway_runs(broker: Broker, tmp_path: Path, receiver: Receiver) -> None:
-    settings = Settings(data_dir=tmp_path, broker_url=broker.url, stale_after_s=3600, webhook_allow="127.0.0.0/8")
+    settings = Settings(
+        data_dir=tmp_path, broker_url=broker.url, allow_anonymous=True, webhook_allow="127.0.0.0/8", stale_after_s=3600
+    )
     with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
         client.post("/v1/webhook/secret")
         job = submit(client, receiver.url)
