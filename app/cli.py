@@ -1,4 +1,4 @@
-"""The command line: ``vertebra-stress serve | gateway | worker | submit | demo | keys | database``."""
+"""The command line: ``vertebra-stress serve | gateway | worker | submit | demo | keys | database | audit``."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from pathlib import Path
 import httpx
 from pydantic import ValidationError
 
-from app import database_commands, local_key
+from app import local_key, operator_commands
 from app.client import Client, JobFailedError, ProblemError
 from app.contract.errors import WrongDatabaseVersion
 from app.demo import DemoError, service, synthetic_ct
@@ -77,7 +77,7 @@ def _parser() -> argparse.ArgumentParser:
         _add_service_arguments(command)
         command.set_defaults(run=run)
     add_key_commands(commands)
-    database_commands.add(commands)
+    operator_commands.add(commands)
     return parser
 
 

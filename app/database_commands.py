@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from typing import Any
 
 from app.jobs.database import connect, upgrade_database
 from app.jobs.schema import head, version
@@ -14,7 +13,7 @@ NOT_AT_HEAD = 1
 """Exit status of ``database status`` where the tables are not those that this software needs."""
 
 
-def add(commands: Any) -> None:
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands to the subparsers of the command line."""
     text = "Make, upgrade or show the tables of the database (VERTEBRA_DATABASE_URL)."
     database = commands.add_parser("database", help="make or upgrade the tables", description=text)

@@ -7,9 +7,10 @@ import json
 import logging
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
+from app.api import audit
 from app.api.auth import AUTH_ERRORS, ReadTenant, SubmitTenant
 from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState, job_from_row
 from app.api.problem_details import error_responses
@@ -73,8 +74,10 @@ async def get_job(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> J
         **error_responses(*AUTH_ERRORS, JobNotFound, InvalidParameters),
     },
 )
-def delete_job(job_id: JobId, services: ServicesDep, tenant: SubmitTenant) -> None:
+def delete_job(job_id: JobId, request: Request, services: ServicesDep, tenant: SubmitTenant) -> None:
     """Delete a job, its input and its results. This cancels a queued or running job."""
+    find_job(services, tenant, job_id)
+    audit.record(request, services, "delete", job_id)
     if not services.store.delete(tenant, job_id):
         raise job_not_found()
     services.blobs.delete_tree(job_prefix(job_id))

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Header, Request, Response
 from fastapi.responses import StreamingResponse
 
+from app.api import audit
 from app.api.auth import AUTH_ERRORS, ReadTenant
 from app.api.byte_range import parse_range
 from app.api.job_schemas import JOBS_PATH
@@ -98,6 +99,7 @@ def get_result(
     status = 206 if requested else 200
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=entry["media_type"])
+    audit.record(request, services, "read", job_id, name)
     body = _read(services, f"{results_prefix(row.id, row.token)}/{name}", start, length)
     return StreamingResponse(body, status, headers=headers, media_type=entry["media_type"])
 

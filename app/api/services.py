@@ -12,6 +12,7 @@ from app.api.metrics import RequestMetrics
 from app.api.row_reader import RowReader
 from app.identity.authenticator import Authenticator
 from app.identity.signing import Signer
+from app.jobs.audit import AuditTrail
 from app.jobs.blobs import BlobStore
 from app.jobs.queue import JobQueue
 from app.jobs.reconciler import Reconciler
@@ -37,6 +38,7 @@ class Services:
     authenticator: Authenticator
     signer: Signer
     webhooks: WebhookSender
+    audit: AuditTrail
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -58,6 +60,7 @@ class Services:
             authenticator=Authenticator(settings, store.engine),
             signer=Signer(settings.signing_secrets),
             webhooks=WebhookSender(settings, store.engine),
+            audit=AuditTrail(store.engine),
         )
 
     def start(self) -> None:

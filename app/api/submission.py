@@ -9,6 +9,7 @@ import anyio
 from fastapi import APIRouter, Header, Request, Response
 from starlette.concurrency import run_in_threadpool
 
+from app.api import audit
 from app.api.auth import AUTH_ERRORS, SubmitTenant
 from app.api.job_schemas import JOBS_PATH, Job, job_from_row
 from app.api.problem_details import error_responses
@@ -133,7 +134,7 @@ async def submit(
         callback_url = await run_in_threadpool(callback_of, services, tenant, upload.callback_url)
         new_row = _new_row(job_id, tenant, idempotency_key, upload)
         new_row.callback_url, new_row.callback_due = callback_url, callback_url is not None or None
-        row = await run_in_threadpool(services.store.create, new_row)
+        row = await run_in_threadpool(services.store.create, new_row, audit.entry_of(request, "submit", job_id))
         is_new = row.id == job_id
     finally:
         if not is_new:  # an error, or an earlier job with this key: the files of this request belong to no job

@@ -9,13 +9,13 @@ import hmac
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import cast
 
-from sqlalchemy import CursorResult, Engine, or_, select, update
+from sqlalchemy import Engine, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.identity.key_text import digest, key_id_of, new_key
 from app.identity.principal import CredentialEndedError, Principal, scope_text
+from app.jobs.audit import Action, operator_entry
 from app.jobs.rows import ApiKeyRow
 
 USE_EVERY_S = 60.0
@@ -33,7 +33,7 @@ class KeyOwner:
 
 
 class KeyStore:
-    """Reads and writes the rows of API keys.
+    """Reads and writes the rows of API keys. Each change has its entry in the audit trail, in the same transaction.
 
     Parameters
     ----------
@@ -56,6 +56,7 @@ class KeyStore:
         )  # fmt: skip
         with Session(self._engine, expire_on_commit=False) as session, session.begin():
             session.add(row)
+            self._note(session, "create_key", row)
         return row, text
 
     def list_keys(self, tenant: str | None = None) -> list[ApiKeyRow]:
@@ -78,7 +79,10 @@ class KeyStore:
         ends = None if old.expires_at is None else now + old.expires_at - old.created_at
         made = self.create(KeyOwner(old.tenant, old.name, frozenset(old.scopes.split()), ends))
         until = now + overlap_s
-        self._update(key_id, expires_at=until if old.expires_at is None else min(until, old.expires_at))
+        ends_now = until if old.expires_at is None else min(until, old.expires_at)
+        with Session(self._engine) as session, session.begin():
+            session.execute(update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(expires_at=ends_now))
+            self._note(session, "rotate_key", old)
         return made
 
     def revoke(self, key_id: str, tenant: str | None = None) -> bool:
@@ -87,8 +91,12 @@ class KeyStore:
         if tenant is not None:
             which.append(ApiKeyRow.tenant == tenant)
         with Session(self._engine) as session, session.begin():
-            done = session.execute(update(ApiKeyRow).where(*which).values(revoked_at=self._clock()))
-            return cast("CursorResult[object]", done).rowcount == 1
+            row = session.scalar(select(ApiKeyRow).where(*which).with_for_update())
+            if row is None:
+                return False
+            row.revoked_at = self._clock()
+            self._note(session, "revoke_key", row)
+            return True
 
     def find(self, text: str) -> Principal | None:
         """Return whom a key stands for; ``None`` if it is unknown.
@@ -131,9 +139,10 @@ class KeyStore:
         with Session(self._engine) as session:
             return session.get(ApiKeyRow, key_id)
 
-    def _update(self, key_id: str, **values: float) -> None:
-        with Session(self._engine) as session, session.begin():
-            session.execute(update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(**values))
+    def _note(self, session: Session, action: Action, row: ApiKeyRow) -> None:
+        entry = operator_entry(action, row.tenant, row.id)
+        entry.at = self._clock()
+        session.add(entry)
 
 
 def state_of(row: ApiKeyRow, now: float) -> str:

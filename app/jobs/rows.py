@@ -170,3 +170,24 @@ class DeliveryRow(Base):
     leased_until: Mapped[float | None]
     created_at: Mapped[float]
     finished_at: Mapped[float | None]
+
+
+class AuditRow(Base):
+    """Who did what when (`app.jobs.audit`). It names jobs and files, never what is in them.
+
+    ``actor`` is the credential, as `app.identity.principal.Principal` names it, or ``operator:NAME`` for a command on
+    the machine. ``detail`` is the name of a result or the id of a key.
+    """
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_at", "at"), Index("ix_audit_job", "job_id"))
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    at: Mapped[float]
+    action: Mapped[str] = mapped_column(String(32))
+    tenant: Mapped[str] = mapped_column(String(128))
+    actor: Mapped[str] = mapped_column(String(300))
+    address: Mapped[str | None] = mapped_column(String(64))
+    job_id: Mapped[str | None] = mapped_column(String(32))
+    detail: Mapped[str | None] = mapped_column(String(255))
+    request_id: Mapped[str | None] = mapped_column(String(REQUEST_ID_LENGTH))

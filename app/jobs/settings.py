@@ -70,6 +70,9 @@ class Settings(GatewaySettings):
     )
 
     retention_hours: float = Field(default=72.0, gt=0, description="Finished jobs and their files stay this long.")
+    audit_retention_days: float = Field(
+        default=2192.0, gt=0, description="Entries of the audit trail stay this long; 6 years, as HIPAA asks."
+    )
     job_deadline_s: int = Field(default=540, gt=0, description="Longest run of one attempt, seconds.")
     max_attempts: int = Field(default=3, ge=1, description="Attempts before a job fails.")
     heartbeat_s: float = Field(default=2.0, gt=0, description="Pause between two reports of a running job or a worker.")

@@ -16,7 +16,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.jobs.attempts import AttemptStore
 from app.jobs.database import connect, open_database
-from app.jobs.rows import VISIBLE_STATES, JobRow
+from app.jobs.rows import VISIBLE_STATES, AuditRow, JobRow
 from app.jobs.settings import Settings
 
 
@@ -28,8 +28,11 @@ class JobStore(AttemptStore):
         with self.engine.connect() as connection:
             connection.execute(text("SELECT 1"))
 
-    def create(self, row: JobRow) -> JobRow:
-        """Insert a queued job. Return the earlier job instead if the tenant used the idempotency key before."""
+    def create(self, row: JobRow, entry: AuditRow | None = None) -> JobRow:
+        """Insert a queued job, and its entry of the audit trail in the same transaction.
+
+        Return the earlier job instead if the tenant used the idempotency key before.
+        """
         now: Any = self.clock()
         row.created_at, row.enqueued_at = now, now
         try:
@@ -37,6 +40,9 @@ class JobStore(AttemptStore):
                 session.add(row)
                 session.flush()
                 session.refresh(row, ["created_at", "enqueued_at"])
+                if entry is not None:
+                    entry.at = row.created_at
+                    session.add(entry)
             return row
         except IntegrityError:
             earlier = self._by_idempotency_key(row.tenant, row.idempotency_key)

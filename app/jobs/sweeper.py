@@ -17,6 +17,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import Unavailable
 from app.jobs import row_maintenance
+from app.jobs.audit import AuditTrail
 from app.jobs.blobs import BlobStore
 from app.jobs.job_ids import is_job_id
 from app.jobs.settings import Settings
@@ -26,6 +27,8 @@ from app.jobs.store import JobStore
 Item = TypeVar("Item")
 
 log = logging.getLogger(__name__)
+
+DAY_S = 86400.0
 
 SLICE = 200
 """Folders that the sweeper looks up in one query. Between two slices it looks whether it should stop."""
@@ -75,6 +78,12 @@ class Sweeper:
             if removed:
                 log.info("%d folders of files belonged to no job and are removed", removed)
 
+    def forget_audit(self) -> None:
+        """Remove the entries of the audit trail whose retention has ended."""
+        forgotten = AuditTrail(self._store.engine).forget(self._settings.audit_retention_days * DAY_S)
+        if forgotten:
+            log.info("%d entries of the audit trail are older than its retention and are removed", forgotten)
+
     def _purge(self, job_id: str) -> bool:
         row_maintenance.purge(self._store, job_id)
         self._blobs.delete_tree(job_prefix(job_id))
@@ -110,6 +119,7 @@ class Sweeper:
                 self.purge_expired()
                 if time.monotonic() >= next_sweep:
                     self.sweep_storage()
+                    self.forget_audit()
                     next_sweep = time.monotonic() + self._settings.sweep_every_s
             except (Unavailable, SQLAlchemyError) as error:
                 log.warning("the sweeper waits for the next round: %s", type(error).__name__)
