@@ -17,6 +17,7 @@ from app.jobs.blobs import BlobStore
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore, open_store
 from app.jobs.worker_registry import StartStep
+from workers import measurements
 from workers.hearing import hears_nothing, restart_worker
 from workers.scratch import remove_left_behind
 
@@ -97,6 +98,7 @@ def _keep_reporting(software: dict[str, str]) -> None:
                 restart_worker()
         except SQLAlchemyError as error:
             log.warning("cannot report to the list of workers: %s", type(error).__name__)
+        measurements.note_memory(job_store(), worker_name())
         remove_left_behind(longest)
         _wake.wait(pause)
         if _stop.is_set():

@@ -19,6 +19,7 @@ from app.jobs import logs
 from app.jobs.attempts import Claim
 from app.jobs.settings import TASK_NAME, Settings
 from app.jobs.store import JobStore
+from workers import measurements
 from workers.attempt_ends import conclude, fail, retry_later
 from workers.attempt_files import discard, fetch_input, upload
 from workers.attempt_watch import AttemptWatch, FencedOut, Interrupted
@@ -60,6 +61,7 @@ def run_job(job_id: str) -> None:
 
 def _run(claim: Claim) -> None:
     """Run the attempt to its end, whatever that is."""
+    measurements.note_claim(job_store(), worker_name())
     log.info("job %s: attempt %d starts", claim.job_id, claim.attempt)
     begin = time.perf_counter()
     _run_attempt(claim)
@@ -151,6 +153,7 @@ def _publish(claim: Claim, store: JobStore, result: PipelineResult) -> None:
     )
     if not published:
         raise FencedOut
+    measurements.note_stages(store, timings)
     log.info("job %s: published, %s", claim.job_id, timings)
 
 

@@ -1,16 +1,22 @@
-"""``/metrics`` for Prometheus. Job figures come from the job rows, so every gateway reports the same."""
+"""``/metrics`` for Prometheus.
+
+Figures of jobs and workers come from the rows, so every gateway reports the same and no worker needs a scrape of its
+own. Those of requests and of the process are the gateway's.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from fastapi import APIRouter, Request, Response
-from prometheus_client import CollectorRegistry, Counter, Histogram, generate_latest
+from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric, SummaryMetricFamily
 from prometheus_client.registry import Collector
 
+from app.api.worker_collector import WorkerCollector
 from app.jobs.rows import VISIBLE_STATES
+from app.jobs.settings import Settings
 from app.jobs.statistics import count_by_state, run_time_by_state
 from app.jobs.store import JobStore
 
@@ -45,8 +51,10 @@ class JobCollector(Collector):
 class RequestMetrics:
     """Counters of this gateway process."""
 
-    def __init__(self, registry: CollectorRegistry, store: JobStore) -> None:
+    def __init__(self, registry: CollectorRegistry, store: JobStore, settings: Settings) -> None:
         registry.register(JobCollector(store))
+        registry.register(WorkerCollector(store, settings.worker_seen_within_s))
+        ProcessCollector(registry=registry)
         self.requests = Counter(
             "vertebra_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
         )
@@ -65,6 +73,6 @@ class RequestMetrics:
     responses={200: {"description": "Prometheus text format.", "content": {"text/plain": {}}}},
 )
 def metrics(request: Request) -> Response:
-    """Return jobs by state, run times, upload bytes and request counts in the Prometheus text format."""
+    """Return figures of jobs, workers and requests in the Prometheus text format."""
     registry: CollectorRegistry = request.app.state.services.registry
     return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)

@@ -56,7 +56,7 @@ class Services:
             reconciler=Reconciler(settings, store, queue),
             sweeper=Sweeper(settings, store, blobs),
             registry=registry,
-            metrics=RequestMetrics(registry, store),
+            metrics=RequestMetrics(registry, store, settings),
             authenticator=Authenticator(settings, store.engine),
             signer=Signer(settings.signing_secrets),
             webhooks=WebhookSender(settings, store.engine),

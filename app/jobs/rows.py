@@ -102,6 +102,22 @@ class WorkerRow(Base):
     """Where its start is: ``step``, ``done``, ``total``. NULL once it takes jobs."""
     ready_at: Mapped[float | None]
     """Since when it takes jobs; NULL while it starts."""
+    last_claim: Mapped[float | None]
+    peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
+    """Largest resident memory that the process has had."""
+
+
+class StageTimeRow(Base):
+    """How often a stage of the pipeline has ended in a job that succeeded, and how long that took in all.
+
+    The sums outlive the jobs, so that they only grow, as Prometheus wants it.
+    """
+
+    __tablename__ = "stage_times"
+
+    stage: Mapped[str] = mapped_column(String(STAGE_LENGTH), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    seconds: Mapped[float]
 
 
 class ApiKeyRow(Base):

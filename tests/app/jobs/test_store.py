@@ -12,11 +12,11 @@ import pytest
 from sqlalchemy import Engine, delete
 
 from app.contract.params import CONTRACT
-from app.jobs import row_maintenance, worker_registry
+from app.jobs import row_maintenance, worker_figures, worker_registry
 from app.jobs.database import open_database
 from app.jobs.deaf_workers import list_deaf
-from app.jobs.rows import JobRow, WorkerRow
-from app.jobs.statistics import count_by_state, run_time_by_state
+from app.jobs.rows import JobRow, StageTimeRow, WorkerRow
+from app.jobs.statistics import count_by_state, last_claim, queue_age, run_time_by_state, stage_times
 from app.jobs.store import JobStore
 from tests.app.harness import new_row
 
@@ -40,6 +40,7 @@ def engine(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Engine]:
     with engine.begin() as connection:
         connection.execute(delete(JobRow))
         connection.execute(delete(WorkerRow))
+        connection.execute(delete(StageTimeRow))
     engine.dispose()
 
 
@@ -389,3 +390,20 @@ def test_many_processes_may_create_the_tables(tmp_path: Path) -> None:
     for thread in threads:
         thread.join()
     assert failures == []
+
+
+def test_stage_times_add_up(store: JobStore) -> None:
+    for timings in ({"solve": 1.5}, {"solve": 2.0, "morph": 0.25}):
+        worker_figures.note_stages(store, timings)
+    assert stage_times(store) == {"solve": (2, 3.5), "morph": (1, 0.25)}
+
+
+def test_queue_age_and_last_claim(store: JobStore, clock: Clock) -> None:
+    assert (queue_age(store), last_claim(store)) == (0.0, None)
+    create(store)
+    clock.now += 30
+    create(store)
+    clock.now += 12
+    worker_registry.register(store, worker_registry.WorkerReport("h:1", "1", {}))
+    worker_figures.note_claim(store, "h:1")
+    assert (queue_age(store), last_claim(store)) == (42.0, clock.now)
