@@ -12,6 +12,7 @@ from fastapi.security import HTTPAuthorizationCredentials, SecurityScopes
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 
+from app.api import audit
 from app.api.auth import (
     AUTH_ERRORS,
     PrincipalDep,
@@ -67,6 +68,7 @@ class SignedLink(BaseModel):
 def make_link(
     job_id: JobId,
     name: ResultName,
+    request: Request,
     services: ServicesDep,
     tenant: ReadTenant,
     principal: PrincipalDep,
@@ -79,6 +81,7 @@ def make_link(
     The link ends at its time, when the job is deleted, or when the API key that asked for it ends.
     """
     find_file(find_job(services, tenant, job_id), name)
+    audit.record(request, services, "make_link", job_id, name)
     expires = int(time.time()) + lasts_s
     link = ResultLink(job_id, name, expires, key_id_of_principal(principal))
     url = f"{JOBS_PATH}/{job_id}/results/{quote(name)}?{urlencode(link.query(services.signer))}"

@@ -17,7 +17,7 @@ from sqlalchemy.orm import Session
 from app.jobs.clock import database_clock
 from app.jobs.rows import AuditRow
 
-Action = Literal["submit", "read", "cancel", "retry", "delete", "create_key", "rotate_key", "revoke_key"]
+Action = Literal["submit", "read", "make_link", "cancel", "retry", "delete", "create_key", "rotate_key", "revoke_key"]
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 PAGE = 1000

@@ -34,7 +34,7 @@ def listed(capsys: pytest.CaptureFixture[str], *options: str) -> list[dict]:
 
 
 def test_submit_read_and_delete_are_noted(
-    client: httpx.Client, settings: Settings, capsys: pytest.CaptureFixture[str]
+    client: httpx.Client, nobody: httpx.Client, settings: Settings, capsys: pytest.CaptureFixture[str]
 ) -> None:
     ids = [{"X-Request-Id": f"r-{i}"} for i in range(4)]
     job = post(client, params={"load_newton": 777}, headers=ids[0]).json()
@@ -44,14 +44,19 @@ def test_submit_read_and_delete_are_noted(
     assert client.get(f"{path}/results/report.json", headers=ids[2] | {"Range": "bytes=0-1"}).status_code == 206
     assert client.head(f"{path}/results/report.json").status_code == 200
     assert client.get(path).status_code == 200
+    link = client.post(f"{path}/results/report.json/link", headers=ids[1]).json()["url"]
+    assert nobody.get(link, headers=ids[2]).status_code == 200
     assert client.delete(path, headers=ids[3]).status_code == 204
     entries = listed(capsys, "--job", job["id"])
     assert [(entry["action"], entry["detail"], entry["request_id"]) for entry in entries] == [
         ("submit", None, "r-0"),
         ("read", "report.json", "r-1"),
         ("read", "report.json", "r-2"),
+        ("make_link", "report.json", "r-1"),
+        ("read", "report.json", "r-2"),
         ("delete", None, "r-3"),
     ]
+    assert entries.pop(4)["actor"].startswith("link:")
     for entry in entries:
         assert (entry["tenant"], entry["address"], entry["job_id"]) == ("tenant-a", "127.0.0.1", job["id"])
         assert re.fullmatch(r"setting:[0-9a-f]{12}", entry["actor"])
