@@ -25,8 +25,9 @@ from app.jobs.private_files import PRIVATE_UMASK
 from app.jobs.settings import Settings, SettingsError
 from app.key_commands import add_key_commands
 from app.report_text import summary
-from app.serve import ROOT, gateway_command, serve, worker_command
+from app.serve import ROOT, gateway_command, serve
 from app.supervisor import ChildKeepsDying
+from app.worker_process import run_worker
 
 Run = Callable[[argparse.Namespace], int]
 
@@ -121,7 +122,7 @@ def _worker(_: argparse.Namespace) -> int:
     settings = _settings()
     settings.require_broker()
     require_version(settings.database)
-    return _replace_process(worker_command(settings))
+    return run_worker(settings)
 
 
 def _tell_start(text: str) -> None:

@@ -126,6 +126,10 @@ def warm_up(report: Callable[[str, int, int], None]) -> str:
     return "test-1"
 
 
+real_clock, clock_error_s = time.time, float(os.environ.get("FAKE_WORKER_CLOCK_S", "0"))
+if clock_error_s:
+    time.time = lambda: real_clock() + clock_error_s
+
 fake = ModuleType("workers.pipeline")
 fake.run_pipeline = run_pipeline  # type: ignore[attr-defined]
 sys.modules["workers.pipeline"] = fake
