@@ -44,6 +44,13 @@ def install_error_handlers(app: FastAPI) -> None:
         log.error("the database failed: %s", type(error).__name__, exc_info=error)
         return problem_response(request, StorageUnavailable("The job database does not answer. Try again later."))
 
+    async def handle_system(request: Request, error: Exception) -> Response:
+        assert isinstance(error, OSError)
+        if error.errno is None:  # not the operating system's
+            return await handle_unexpected(request, error)
+        log.error("the operating system refused: %s", error.strerror, exc_info=error)
+        return problem_response(request, StorageUnavailable(f"The server cannot store files: {error.strerror}."))
+
     async def handle_disconnect(_request: Request, _error: Exception) -> Response:
         return Response(status_code=400)  # the client has gone and reads no body
 
@@ -56,6 +63,7 @@ def install_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(HTTPException, handle_framework)
     app.add_exception_handler(RequestValidationError, handle_validation)
     app.add_exception_handler(SQLAlchemyError, handle_database)
+    app.add_exception_handler(OSError, handle_system)
     app.add_exception_handler(ClientDisconnect, handle_disconnect)
     app.add_exception_handler(Exception, handle_unexpected)
 

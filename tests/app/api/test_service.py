@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import asyncio
+import errno
 import json
+import os
 import re
 
 import httpx
 import pytest
+from fastapi import FastAPI
 from sqlalchemy import text
 
+from app.api.error_handlers import install_error_handlers
 from app.application import create_app
 from app.contract.errors import VertebraError, all_errors
 from app.jobs import worker_registry
@@ -161,3 +166,26 @@ def test_an_unexpected_error_is_a_problem(settings: Settings) -> None:
     response = problem_response(Request({"type": "http", "path": "/x", "headers": []}), VertebraError("boom"))
     assert response.status_code == 500
     assert create_app(settings.model_copy(update={"api_keys": KEYS}))
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "slug"),
+    [
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), 503, "storage_unavailable"),
+        (OSError("of a library"), 500, "internal_error"),
+    ],
+)
+def test_an_error_of_the_operating_system_passes(error: OSError, status: int, slug: str) -> None:
+    app = FastAPI()
+    install_error_handlers(app)
+
+    @app.get("/")
+    def route() -> None:
+        raise error
+
+    async def ask() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.get("/")
+
+    check_problem(asyncio.run(ask()), status, slug)
