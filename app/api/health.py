@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Literal
@@ -16,6 +17,9 @@ from app.contract.errors import NotReady, VertebraError
 from app.jobs import worker_registry
 from app.jobs.deaf_workers import list_deaf
 from app.jobs.schema import check_version
+
+BUDGET_S = 3.0
+"""How long readiness waits for a part of the service, seconds. Longer would outlast the patience of many probes."""
 
 router = APIRouter(prefix="/health", tags=["operation"])
 
@@ -61,24 +65,29 @@ class Ready(BaseModel):
 
 @router.head("/live", include_in_schema=False)  # some load balancers probe with HEAD
 @router.get("/live", summary="Liveness")
-def live() -> Live:
-    """Answer as long as the process runs. This route checks nothing else."""
+async def live() -> Live:
+    """Answer as long as the process runs. This route checks nothing else, and needs no thread."""
     return Live()
 
 
 @router.head("/ready", include_in_schema=False)
 @router.get("/ready", summary="Readiness", responses=error_responses(NotReady))
-def ready(services: ServicesDep) -> Ready:
-    """Check database, version of its tables, storage and queue, and that a worker takes the jobs that wait."""
+async def ready(services: ServicesDep) -> Ready:
+    """Check database, version of its tables, storage and queue, and that a worker takes the jobs that wait.
+
+    The answer comes within seconds, and names the part that hangs, if one does.
+    """
+    database, storage, broker = await asyncio.gather(
+        _check(services, "database", lambda: check_version(services.store.engine, may_be_newer=True)),
+        _check(services, "storage", services.blobs.check),
+        _check(services, "broker", services.queue.ping),
+    )
+    components = {"database": database, "storage": storage, "broker": broker}
     workers: list[WorkerState] = []
-    components = {
-        "database": _check(lambda: check_version(services.store.engine, may_be_newer=True)),
-        "storage": _check(services.blobs.check),
-        "broker": _check(services.queue.ping),
-        "workers": _check(lambda: workers.extend(_workers(services))),
-    }
-    if components["workers"].ok:
-        components["workers"] = _check_workers(services, workers)
+    if database.ok:
+        components["workers"] = await _check(services, "workers", lambda: _check_workers(services, workers))
+    else:
+        components["workers"] = Component(ok=False, detail="unknown, because the database does not answer")
     missing = [name for name, component in components.items() if not component.ok]
     if missing:
         raise NotReady(
@@ -99,19 +108,22 @@ def _describe_start(workers: list[WorkerState], within_s: float) -> str:
     return "; ".join(f"{name} is starting: {at.step}, {at.done} of {at.total}" for name, at in starts)
 
 
-def _check(probe: Callable[[], None]) -> Component:
+async def _check(services: Services, name: str, check: Callable[[], Component | None]) -> Component:
+    """Return the state of a part: what its check returns, or what its error tells."""
     try:
-        probe()
+        return await services.probes.ask(name, check, BUDGET_S) or Component(ok=True, detail="ok")
+    except TimeoutError:
+        return Component(ok=False, detail=f"hangs: no answer within {BUDGET_S:g} s")
     except VertebraError as error:
         return Component(ok=False, detail=error.detail)
     except (SQLAlchemyError, OSError) as error:
         return Component(ok=False, detail=f"does not answer ({type(error).__name__})")
-    return Component(ok=True, detail="ok")
 
 
 def _check_workers(services: Services, workers: list[WorkerState]) -> Component:
-    """Return whether a worker is ready and hears the queue."""
+    """Return whether a worker is ready and hears the queue; add the workers to the list."""
     settings = services.settings
+    workers.extend(_workers(services))
     ready = {worker.name for worker in workers if not worker.starting}
     if not ready:
         return Component(ok=False, detail=_describe_start(workers, settings.worker_seen_within_s))

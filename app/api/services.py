@@ -9,6 +9,7 @@ from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from app.api.metrics import RequestMetrics
+from app.api.probes import Probes
 from app.api.row_reader import RowReader
 from app.identity.authenticator import Authenticator
 from app.identity.signing import Signer
@@ -31,6 +32,7 @@ class Services:
     blobs: BlobStore
     queue: JobQueue
     row_reader: RowReader
+    probes: Probes
     reconciler: Reconciler
     sweeper: Sweeper
     registry: CollectorRegistry
@@ -53,6 +55,7 @@ class Services:
             blobs=blobs,
             queue=queue,
             row_reader=RowReader(store),
+            probes=Probes(),
             reconciler=Reconciler(settings, store, queue),
             sweeper=Sweeper(settings, store, blobs),
             registry=registry,
@@ -75,6 +78,7 @@ class Services:
         self.sweeper.stop()
         self.row_reader.close()
         self.webhooks.stop()
+        self.probes.close()
         self.queue.close()
         self.store.engine.dispose()
 

@@ -6,6 +6,7 @@ are as many messages as jobs that wait.
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import redis
@@ -17,6 +18,16 @@ from app.jobs.settings import QUEUE_NAME, TASK_NAME, Settings
 
 PING_TIMEOUT_S = 3
 """Longest time that `JobQueue.ping` and `JobQueue.length` wait for a connection, and for the answer, seconds."""
+
+
+SEND_OPTIONS = {"max_retries": 1, "interval_start": 0, "socket_timeout": PING_TIMEOUT_S}
+"""What a gateway does otherwise than a worker: a client waits, so it gives up soon on a broker that hangs."""
+
+HANGS_AFTER_S = 1.0
+"""A send that fails after so long met a broker that hangs; one that is down refuses within milliseconds."""
+
+SPARED_S = 5.0
+"""How long no other send tries a broker that hangs, seconds."""
 
 
 def transport_options(settings: Settings) -> dict[str, Any]:
@@ -44,23 +55,33 @@ class JobQueue:
 
     def __init__(self, settings: Settings) -> None:
         self._url = settings.broker
+        self._spared_until = 0.0
         self._app = Celery("vertebra-gateway", broker=self._url, set_as_current=False)
         self._app.conf.update(
             task_ignore_result=True,
             task_publish_retry=False,
             broker_connection_timeout=5,
             broker_connection_retry=False,
-            broker_transport_options=transport_options(settings) | {"max_retries": 1, "interval_start": 0},
+            broker_transport_options=transport_options(settings) | SEND_OPTIONS,
             task_default_queue=QUEUE_NAME,
         )
 
     def send(self, job_id: str) -> None:
-        """Send a message for a job. Raise `BrokerUnavailable` if the broker does not accept it."""
+        """Send a message for a job. Raise `BrokerUnavailable` if the broker does not accept it.
+
+        After a broker has kept a send waiting, others fail at once for `SPARED_S`: while it hangs, each would hold a
+        thread for seconds, and the reconciler sends for the jobs later anyway.
+        """
+        begin = time.monotonic()
+        if begin < self._spared_until:
+            raise _unavailable()
         try:
             self._app.send_task(
                 TASK_NAME, args=[job_id], queue=QUEUE_NAME, ignore_result=True, retry=False, task_id=None
             )
         except (KombuError, redis.RedisError, OSError) as error:
+            if time.monotonic() - begin > HANGS_AFTER_S:
+                self._spared_until = time.monotonic() + SPARED_S
             raise _unavailable() from error
 
     def ping(self) -> None:

@@ -97,6 +97,7 @@ def test_the_pictures_of_a_failed_job_stay_until_its_retention_ends(
 @pytest.mark.timeout(PATIENCE_S)
 def test_messages_that_the_queue_lost_are_sent_again(settings: Settings, store: JobStore) -> None:
     queue = JobQueue(settings)
+    forget_messages(settings)  # those of other tests
     away = settings.model_copy(update={"broker_url": Settings(broker_url="redis://127.0.0.1:1/0").broker_url})
     for i in range(3):
         store.create(new_row(str(i) * 32))
