@@ -24,14 +24,19 @@ if TYPE_CHECKING:  # it needs numba, which a machine that only trains networks m
     from models.shape_model import ShapeModel
 
 DEFAULT_BUNDLE = Path(__file__).parent / "l1"
-PROVIDERS = ("CUDAExecutionProvider", "CPUExecutionProvider")
-"""Execution providers of ONNX Runtime, the preferred first."""
+CUDA, CPU = "CUDAExecutionProvider", "CPUExecutionProvider"
+PROVIDERS = {"auto": (CUDA, CPU), "cuda": (CUDA, CPU), "cpu": (CPU,)}
+"""Execution providers of ONNX Runtime for each device, the preferred first. CUDA needs the CPU's for some operators."""
 LOCATOR, ROW, LANDMARKS, SEGMENTER = NETWORKS = ("locator.onnx", "row.onnx", "junctions.onnx", "segmenter.onnx")
 """The networks that locate and segment a vertebra."""
 COORDINATE_STEP_MM = 2.0**-9
 """Resolution at which node coordinates are stored (0.002 mm): a hundredth of the accuracy of a fit."""
 ERRORS_ONLY = 3
 """Least severity that ONNX Runtime logs."""
+
+
+class DeviceError(RuntimeError):
+    """A network does not run on the device that the settings demand."""
 
 
 class BundleError(RuntimeError):
@@ -45,6 +50,13 @@ class Bundle:
     ----------
     folder
         Folder that holds ``manifest.json``; the shipped bundle by default.
+    device
+        ``cuda`` or ``cpu``; ``auto`` takes the GPU where there is a usable one.
+
+    Attributes
+    ----------
+    providers
+        The execution provider that each open session really has, by the artifact's name.
 
     Raises
     ------
@@ -52,8 +64,10 @@ class Bundle:
         The manifest is missing. On access: an artifact is missing or differs from its sha256.
     """
 
-    def __init__(self, folder: Path = DEFAULT_BUNDLE) -> None:
+    def __init__(self, folder: Path = DEFAULT_BUNDLE, device: str = "auto") -> None:
         self.folder = folder
+        self.providers: dict[str, str] = {}
+        self._device = device
         path = folder / "manifest.json"
         if not path.is_file():
             raise BundleError(f"no model bundle in {folder}: run `python -m training template`")
@@ -81,9 +95,10 @@ class Bundle:
         return data
 
     def session(self, name: str, keep_memory: bool = True) -> Any:
-        """Return an `onnxruntime.InferenceSession` of the ONNX graph `name`, on the GPU where there is a usable one.
+        """Return an `onnxruntime.InferenceSession` of the ONNX graph `name`.
 
-        Raises `BundleError` as `read` does.
+        Raises `BundleError` as `read` does, and `DeviceError` where the session is not on the device asked for: ONNX
+        Runtime takes the CPU without a word where its CUDA libraries do not fit the machine.
 
         Parameters
         ----------
@@ -97,10 +112,17 @@ class Bundle:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = ERRORS_ONLY
         options.enable_cpu_mem_arena = keep_memory
-        usable = [p for p in PROVIDERS if p in onnxruntime.get_available_providers()]
+        usable = [p for p in PROVIDERS[self._device] if p in onnxruntime.get_available_providers()]
         options.intra_op_num_threads = os.cpu_count() or 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        return onnxruntime.InferenceSession(self.read(name), options, providers=usable)
+        session = onnxruntime.InferenceSession(self.read(name), options, providers=usable)
+        self.providers[name] = session.get_providers()[0]
+        if self._device == "cuda" and self.providers[name] != CUDA:
+            raise DeviceError(
+                f"{name} runs on {self.providers[name]}, but VERTEBRA_DEVICE=cuda demands {CUDA}. The driver, CUDA or "
+                "cuDNN is missing or does not fit onnxruntime-gpu; or set VERTEBRA_DEVICE=auto to allow the CPU."
+            )
+        return session
 
     @cached_property
     def template(self) -> Template:

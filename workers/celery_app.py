@@ -8,6 +8,8 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import subprocess
+import sys
 from typing import Any
 
 from celery import Celery
@@ -75,6 +77,18 @@ def check_database(**_: Any) -> None:
         raise SystemExit(error.detail) from error  # Celery only logs other exceptions of a signal
 
 
+@worker_init.connect
+def check_device(**_: Any) -> None:
+    """End the worker before it takes a job, if its networks would not run on the GPU that the settings demand.
+
+    A process of its own looks, because a GPU that is opened before the fork cannot be used after it.
+    """
+    if settings.device == "cuda":
+        looked = subprocess.run([sys.executable, "-m", "workers.device"], stderr=subprocess.PIPE, text=True)
+        if looked.returncode:
+            raise SystemExit(looked.stderr)
+
+
 @worker_process_init.connect
 def prepare_process(**_: Any) -> None:
     """Compile the kernels and load the models after the fork, and report how far that is."""
@@ -85,12 +99,12 @@ def prepare_process(**_: Any) -> None:
     try:
         from workers import warm_up  # heavy, so only the pool process imports it
 
-        bundle_version = warm_up.warm_up(presence.report_start)
+        bundle = warm_up.warm_up(presence.report_start)
     except Exception as error:
         log.exception("the pool process cannot start")
         os.kill(os.getppid(), signal.SIGTERM)  # a new pool process would fail too, so the worker ends
         raise SystemExit(1) from error  # Celery only logs other exceptions of a signal
-    presence.report_ready(bundle_version)
+    presence.report_ready(bundle)
 
 
 @worker_process_shutdown.connect

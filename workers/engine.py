@@ -155,5 +155,6 @@ class Engine:
 
 @cache
 def engine() -> Engine:
-    """Return this process's engine, with the bundle in the folder of the setting ``models_dir``."""
-    return Engine(Bundle(Settings().models_dir / DEFAULT_BUNDLE.name))
+    """Return this process's engine, with the bundle in the folder and on the device of the settings."""
+    settings = Settings()
+    return Engine(Bundle(settings.models_dir / DEFAULT_BUNDLE.name, settings.device))

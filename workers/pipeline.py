@@ -101,7 +101,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
         sections = ReportSections(
             params,
             inputs=describe_inputs(ct, mask, vertebra.label),
-            software=describe_software(bundle.version),
+            software=describe_software(bundle.version, bundle.providers),
             fidelity=stress.fidelity,
             prediction=stress.prediction,
             agreement=stress.agreement,

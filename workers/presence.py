@@ -16,7 +16,7 @@ from app.jobs import worker_registry
 from app.jobs.blobs import BlobStore
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore, open_store
-from app.jobs.worker_registry import StartStep
+from app.jobs.worker_registry import LoadedBundle, StartStep
 from workers import measurements
 from workers.hearing import hears_nothing, restart_worker
 from workers.scratch import remove_left_behind
@@ -30,7 +30,7 @@ NOT_LOADED = "not loaded yet"
 _stop = threading.Event()
 _wake = threading.Event()
 _starting: StartStep | None = None
-_bundle_version = NOT_LOADED
+_bundle = LoadedBundle(NOT_LOADED, {})
 
 
 @cache
@@ -63,10 +63,10 @@ def report_start(step: str, done: int, total: int) -> None:
     _report(StartStep(step, done, total))
 
 
-def report_ready(bundle_version: str) -> None:
-    """Report that this process takes jobs, and the version of the bundle that it has loaded."""
-    global _bundle_version
-    _bundle_version = bundle_version
+def report_ready(bundle: LoadedBundle) -> None:
+    """Report that this process takes jobs, and the bundle that it has loaded."""
+    global _bundle
+    _bundle = bundle
     _report(None)
 
 
@@ -92,7 +92,7 @@ def _keep_reporting(software: dict[str, str]) -> None:
     while True:
         _wake.clear()
         try:
-            report = worker_registry.WorkerReport(worker_name(), _bundle_version, software)
+            report = worker_registry.WorkerReport(worker_name(), _bundle.version, software, _bundle.providers)
             worker_registry.register(job_store(), report, _starting)
             if hears_nothing(job_store(), settings, report.name):
                 restart_worker()

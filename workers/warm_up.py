@@ -6,6 +6,7 @@ import logging
 
 from numba.core import event
 
+from app.jobs.worker_registry import LoadedBundle
 from models.bundle import NETWORKS
 from models.compiled import KERNELS
 from workers.engine import Engine, engine
@@ -15,10 +16,15 @@ from workers.kernels import Report, compile_kernels
 log = logging.getLogger(__name__)
 
 
-def warm_up(report: Report) -> str:
+def warm_up(report: Report) -> LoadedBundle:
     """Compile the kernels, load the bundle, and predict once, so that the first job finds everything ready.
 
-    Return the version of the bundle. Raise `models.bundle.BundleError` if there is none, or it is damaged.
+    Raises
+    ------
+    models.bundle.BundleError
+        There is no bundle, or it is damaged.
+    models.bundle.DeviceError
+        The networks do not run on the device of the settings.
     """
     compile_kernels(report)
     steps = {
@@ -34,7 +40,7 @@ def warm_up(report: Report) -> str:
         report(name, done, len(steps))
         step(engine())
     event.register("numba:compile", _LateCompilations())
-    return engine().bundle.version
+    return LoadedBundle(engine().bundle.version, engine().bundle.providers)
 
 
 def _load_networks(engine: Engine) -> None:

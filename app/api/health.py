@@ -51,6 +51,10 @@ class WorkerState(BaseModel):
     name: str = Field(description="Host and process id.")
     bundle_version: str = Field(description="Version of its model bundle.")
     software: dict[str, str] = Field(description="Versions of its software.")
+    providers: dict[str, str] = Field(
+        description="Execution provider of ONNX Runtime that each network really has; empty until they are loaded.",
+        examples=[{"segmenter.onnx": "CUDAExecutionProvider"}],
+    )
     last_seen: datetime = Field(description="Time of its last report, UTC.")
     starting: Starting | None = Field(description="Where its start is; null once it takes jobs.")
 
@@ -142,6 +146,7 @@ def _workers(services: Services) -> list[WorkerState]:
             name=row.name,
             bundle_version=row.bundle_version,
             software=row.software,
+            providers=row.providers or {},
             last_seen=datetime.fromtimestamp(row.last_seen, UTC),
             starting=None if row.starting is None else Starting.model_validate(row.starting),
         )

@@ -147,6 +147,10 @@ class Software(Section):
     python: str = Field(description="Version of Python.")
     platform: str = Field(description="Operating system and processor.")
     bundle_version: str = Field(description="Version of the bundle (template and models).")
+    providers: dict[str, str] = Field(
+        default_factory=dict,
+        description="Execution provider of ONNX Runtime that each loaded network really has, by its file.",
+    )
 
 
 class Inputs(Section):

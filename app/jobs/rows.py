@@ -102,6 +102,8 @@ class WorkerRow(Base):
     """Where its start is: ``step``, ``done``, ``total``. NULL once it takes jobs."""
     ready_at: Mapped[float | None]
     """Since when it takes jobs; NULL while it starts."""
+    providers: Mapped[Json | None]
+    """The execution provider that each network really has."""
     last_claim: Mapped[float | None]
     peak_memory_bytes: Mapped[int | None] = mapped_column(BigInteger)
     """Largest resident memory that the process has had."""

@@ -88,6 +88,9 @@ class Settings(GatewaySettings):
         description="Private networks that webhooks may reach, CIDR, comma-separated; http:// is accepted there too.",
     )
     webhook_timeout_s: float = Field(default=10.0, gt=0, le=60, description="Time budget of one webhook, seconds.")
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        default="auto", description="Where the networks run; with `cuda` a worker ends if they would run on the CPU."
+    )
     worker_concurrency: int = Field(default=1, ge=1, description="Pool processes of a worker.")
 
     @field_validator("api_keys", mode="before")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from sqlalchemy import delete, func, select, update
@@ -13,12 +13,21 @@ from app.jobs.store import JobStore
 
 
 @dataclass(frozen=True)
+class LoadedBundle:
+    """The bundle that a pool process has loaded: its version, and the execution provider of each network."""
+
+    version: str
+    providers: dict[str, str]
+
+
+@dataclass(frozen=True)
 class WorkerReport:
     """What a pool process reports about itself."""
 
     name: str
     bundle_version: str
     software: dict[str, str]
+    providers: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -33,7 +42,11 @@ class StartStep:
 def register(store: JobStore, worker: WorkerReport, starting: StartStep | None = None) -> None:
     """Record that the worker is alive, and where its start is; ``None`` means that it takes jobs."""
     now: Any = store.clock()
-    values: dict[str, Any] = {"last_seen": now, "bundle_version": worker.bundle_version}
+    values: dict[str, Any] = {
+        "last_seen": now,
+        "bundle_version": worker.bundle_version,
+        "providers": dict(worker.providers),
+    }
     values["starting"] = None if starting is None else asdict(starting)
     if starting is None:
         values["ready_at"] = func.coalesce(WorkerRow.ready_at, now)
@@ -42,7 +55,7 @@ def register(store: JobStore, worker: WorkerReport, starting: StartStep | None =
         if session.execute(statement.returning(WorkerRow.name)).first() is not None:
             return
         row = WorkerRow(name=worker.name, bundle_version=worker.bundle_version, contract=CONTRACT)
-        row.software, row.starting = dict(worker.software), values["starting"]
+        row.software, row.providers, row.starting = dict(worker.software), values["providers"], values["starting"]
         row.started_at, row.last_seen, row.ready_at = now, now, now if starting is None else None
         session.add(row)
 

@@ -89,6 +89,7 @@ def test_services(services):
     assert set(services) == {"database", "gateway", "worker", "worker-gpu", "redis", "postgres"}
     assert services["worker-gpu"]["profiles"] == ["gpu"]
     assert all("profiles" not in services[name] for name in ("gateway", "worker", "redis", "postgres"))
+    assert services["worker-gpu"]["environment"]["VERTEBRA_DEVICE"] == "cuda"
     device = services["worker-gpu"]["deploy"]["resources"]["reservations"]["devices"][0]
     assert device == {"driver": "nvidia", "count": 1, "capabilities": ["gpu"]}
 

@@ -21,6 +21,7 @@ from PIL import Image
 
 from app.contract.errors import BadSpacing, VertebraNotFound
 from app.contract.params import JobParams
+from app.jobs.worker_registry import LoadedBundle
 
 
 @dataclass
@@ -114,8 +115,8 @@ def _die_once(marker: Path) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
-def warm_up(report: Callable[[str, int, int], None]) -> str:
-    """Do nothing, or as many steps as a test asks for, each when the test has made its file. Return the version."""
+def warm_up(report: Callable[[str, int, int], None]) -> LoadedBundle:
+    """Do nothing, or as many steps as a test asks for, each when the test has made its file."""
     if os.environ.get("FAKE_WORKER_BROKEN"):
         raise RuntimeError("the bundle is damaged")
     folder = os.environ.get("FAKE_WORKER_STEPS")
@@ -123,7 +124,7 @@ def warm_up(report: Callable[[str, int, int], None]) -> str:
         report(f"step {number}", number, 3)
         while not (Path(str(folder)) / str(number)).exists():
             time.sleep(0.05)
-    return "test-1"
+    return LoadedBundle("test-1", {"fake.onnx": "CPUExecutionProvider"})
 
 
 real_clock, clock_error_s = time.time, float(os.environ.get("FAKE_WORKER_CLOCK_S", "0"))

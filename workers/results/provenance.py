@@ -19,14 +19,15 @@ def describe_inputs(ct: Path, mask: Path | None, label: int) -> Inputs:
     )
 
 
-def describe_software(bundle_version: str) -> Software:
-    """Describe this software and the model bundle that it used."""
+def describe_software(bundle_version: str, providers: dict[str, str] | None = None) -> Software:
+    """Describe this software, the model bundle that it used, and where its networks ran."""
     return Software(
         name=SOFTWARE,
         version=software_version(),
         python=platform.python_version(),
         platform=platform.platform(),
         bundle_version=bundle_version,
+        providers=dict(providers or {}),
     )
 
 

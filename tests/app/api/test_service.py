@@ -33,10 +33,13 @@ def test_ready_needs_a_worker(nobody: httpx.Client, settings: Settings) -> None:
     assert response.headers["retry-after"]
     assert {name for name, part in body["components"].items() if part["ok"]} == {"database", "storage", "broker"}
     store = open_store(settings)
-    worker_registry.register(store, worker_registry.WorkerReport("host:1", "1.2", {"numpy": "2"}))
+    worker_registry.register(
+        store, worker_registry.WorkerReport("host:1", "1.2", {"numpy": "2"}, {"row.onnx": "CPUExecutionProvider"})
+    )
     ready = nobody.get("/health/ready")
     assert ready.status_code == 200
     assert ready.json()["workers"][0]["software"] == {"numpy": "2"}
+    assert ready.json()["workers"][0]["providers"] == {"row.onnx": "CPUExecutionProvider"}
     worker_registry.unregister(store, "host:1")
     store.engine.dispose()
     assert nobody.get("/health/ready").status_code == 503
