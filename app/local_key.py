@@ -6,7 +6,6 @@ finds it there, and sends it to that service alone: to this machine, at the port
 
 from __future__ import annotations
 
-import ipaddress
 import json
 import time
 from dataclasses import asdict, dataclass
@@ -15,10 +14,11 @@ from urllib.parse import urlsplit
 
 from app.identity.key_store import KeyOwner, KeyStore
 from app.identity.key_text import key_id_of
-from app.identity.principal import SCOPES, CredentialEndedError
+from app.identity.principal import SCOPES, CredentialRefusedError
 from app.identity.sign_in_link import LINK_LASTS_S, sign_in_code
 from app.identity.signing import Signer, write_private
 from app.jobs.database import open_database
+from app.jobs.identity_settings import is_this_machine
 from app.jobs.settings import LOCAL_TENANT, Settings
 
 KEY_NAME = "vertebra-stress serve"
@@ -67,7 +67,7 @@ def find(url: str, secrets_dir: Path) -> str | None:
     if local is None:
         return None
     asked, known = urlsplit(url), urlsplit(local.url)
-    is_here = _is_this_machine(asked.hostname) and (asked.scheme, asked.port) == (known.scheme, known.port)
+    is_here = is_this_machine(asked.hostname) and (asked.scheme, asked.port) == (known.scheme, known.port)
     return local.key if is_here else None
 
 
@@ -94,14 +94,5 @@ def _file(secrets_dir: Path) -> Path:
 def _is_live(store: KeyStore, key: str) -> bool:
     try:
         return store.find(key) is not None
-    except CredentialEndedError:
-        return False
-
-
-def _is_this_machine(host: str | None) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host or "").is_loopback
-    except ValueError:
+    except CredentialRefusedError:
         return False

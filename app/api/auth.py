@@ -14,14 +14,21 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.services import ServicesDep
 from app.api.session_cookie import check_page, session_text
-from app.contract.errors import Forbidden, ForeignPage, RequestError, TooManyGuesses, Unauthorized
+from app.contract.errors import (
+    Forbidden,
+    ForeignPage,
+    IdentityUnavailable,
+    RequestError,
+    TooManyGuesses,
+    Unauthorized,
+)
 from app.identity.authenticator import Authenticator, unauthorized
 from app.identity.principal import Principal
 
-AUTH_ERRORS = (Unauthorized, Forbidden, ForeignPage, RequestError, TooManyGuesses)
+AUTH_ERRORS = (Unauthorized, Forbidden, ForeignPage, TooManyGuesses, IdentityUnavailable)
 """What every route that needs a credential may answer."""
 
-bearer_scheme = HTTPBearer(auto_error=False, description="The API key as a bearer token.")
+bearer_scheme = HTTPBearer(auto_error=False, description="An API key, or a token of the identity provider.")
 header_scheme = APIKeyHeader(name="X-API-Key", auto_error=False, description="The API key in its own header.")
 
 
@@ -41,6 +48,8 @@ async def find_principal(
         Too many wrong credentials came from the client, or from all.
     ForeignPage
         The request has a session, but does not come from a page of this server.
+    IdentityUnavailable
+        The credential is a token, and the identity provider does not answer.
     """
     authenticator = services.authenticator
     sent = bearer.credentials if bearer else header
@@ -65,7 +74,7 @@ async def _by_session(request: Request, authenticator: Authenticator) -> Princip
         check_page(request, text)
         return principal
     if authenticator.anonymous is None:
-        raise unauthorized("no key" if text is None else "a session that has ended")
+        raise unauthorized("no credential" if text is None else "a session that has ended")
     return authenticator.anonymous
 
 

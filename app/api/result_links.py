@@ -31,7 +31,7 @@ from app.api.services import Services, ServicesDep
 from app.contract.errors import InvalidParameters, JobNotFinished, JobNotFound, LinkRefused, ResultNotFound
 from app.identity.authenticator import too_many_guesses
 from app.identity.key_text import digest
-from app.identity.principal import CredentialEndedError, Principal
+from app.identity.principal import CredentialRefusedError, Principal
 from app.identity.result_link import ResultLink, key_id_of_principal
 from app.identity.signing import LONGEST_LINK_S
 
@@ -131,7 +131,7 @@ def _open_link(services: Services, link: ResultLink, signed: tuple[str, str], ad
     try:
         if link.key_id and services.authenticator.keys.find_id(link.key_id) is None:
             raise _refused("a link of a key that is gone")
-    except CredentialEndedError as error:
+    except CredentialRefusedError as error:
         raise _refused(f"a link of {error}") from error
     tenant = services.store.tenant_of(link.job_id)
     if tenant is None:

@@ -53,6 +53,7 @@
         ├── BrokerUnavailable          503 broker_unavailable
         ├── StorageUnavailable         503 storage_unavailable
         ├── WrongDatabaseVersion       503 wrong_database_version
+        ├── IdentityUnavailable        503 identity_unavailable
         └── NotReady                   503 not_ready
 
 `app.api.error_handlers` maps these errors to HTTP responses, and `workers.tasks` to failed jobs. Both write the same
@@ -422,6 +423,12 @@ class WrongDatabaseVersion(Unavailable):
     """The tables of the database are older or newer than this software; the operator must upgrade one of them."""
 
     slug, title = "wrong_database_version", "The database has the tables of another version"
+
+
+class IdentityUnavailable(Unavailable):
+    """The identity provider does not answer, so its tokens cannot be checked."""
+
+    slug, title = "identity_unavailable", "The identity provider is temporarily unavailable"
 
 
 class NotReady(Unavailable):

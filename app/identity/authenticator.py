@@ -10,26 +10,30 @@ from sqlalchemy import Engine
 from app.contract.errors import TooManyGuesses, Unauthorized
 from app.identity.key_store import KeyStore
 from app.identity.key_text import digest
-from app.identity.principal import CLIENT_SCOPES, CredentialEndedError, Principal
+from app.identity.principal import CLIENT_SCOPES, CredentialRefusedError, Principal
 from app.identity.principal_cache import PrincipalCache
 from app.identity.session_store import SessionStore
 from app.identity.throttle import GuessThrottle
+from app.identity.tokens import TokenVerifier
 from app.jobs.settings import LOCAL_TENANT, Settings
 
 LONGEST_CREDENTIAL = 8192
 """Characters. Tokens of identity providers take 1,000 to 4,000; servers refuse longer headers anyway."""
+
+DOTS_OF_A_TOKEN = 2
+"""Between header, claims and signature of a JSON Web Token (RFC 7515, section 3.1)."""
 
 ANONYMOUS = Principal(LOCAL_TENANT, CLIENT_SCOPES, "anonymous")
 """Everybody, where the settings let everybody in."""
 
 
 class Authenticator:
-    """Knows the keys of the settings and of the database.
+    """Knows the keys of the settings and of the database, and the tokens of the identity provider.
 
     Parameters
     ----------
     settings
-        ``api_keys`` and ``allow_anonymous``.
+        ``api_keys``, ``allow_anonymous`` and ``oidc_*``.
     engine
         See `app.jobs.database.open_database`.
     """
@@ -42,6 +46,7 @@ class Authenticator:
         self.sessions = SessionStore(engine)
         self._session_cache = PrincipalCache()
         self._of_settings = principals_of(settings)
+        self._tokens = TokenVerifier(settings) if settings.oidc_issuer else None
 
     def cached(self, text: str) -> Principal | None:
         """Return whom a credential stands for, if it was looked up a moment ago (`principal_cache.CACHE_S`)."""
@@ -53,7 +58,7 @@ class Authenticator:
         Parameters
         ----------
         text
-            An API key.
+            An API key, or a token of the identity provider.
         address
             Address of the client, for the limit on guesses.
 
@@ -61,6 +66,8 @@ class Authenticator:
         ------
         Unauthorized
             The credential is unknown, expired or revoked.
+        IdentityUnavailable
+            The credential is a token, and the identity provider does not answer.
         TooManyGuesses
             Too many wrong credentials came from this address, or from all.
         """
@@ -70,12 +77,15 @@ class Authenticator:
             raise too_many_guesses(wait_s)
         try:
             principal = self._find(text, sent)
-        except CredentialEndedError as error:
+        except CredentialRefusedError as error:
             self.throttle.ended(address, sent)
             raise unauthorized(str(error)) from error
+        except BaseException:  # nobody knows yet whether it is right
+            self.throttle.ended(address, sent)
+            raise
         if principal is None:
             self.throttle.failed(address, sent)
-            raise unauthorized("an unknown key")
+            raise unauthorized("an unknown credential")
         self.throttle.succeeded(address, sent)
         self._cache.put(sent, principal)
         return principal
@@ -102,16 +112,19 @@ class Authenticator:
         if kind == "key":
             try:
                 return self.keys.find_id(name) is not None
-            except CredentialEndedError:
+            except CredentialRefusedError:
                 return False
         if kind == "setting":
             return any(principal.credential == credential for principal in self._of_settings.values())
-        return False
+        return kind == "oidc" and self._tokens is not None  # the session ends with the token
 
     def _find(self, text: str, sent: str) -> Principal | None:
         if len(text) > LONGEST_CREDENTIAL:
             return None
-        return find_digest(self._of_settings, sent) or self.keys.find(text)
+        found = find_digest(self._of_settings, sent) or self.keys.find(text)
+        if found is None and self._tokens is not None and text.count(".") == DOTS_OF_A_TOKEN:
+            found = self._tokens.find(text)
+        return found
 
 
 def principals_of(settings: Settings) -> dict[str, Principal]:
@@ -132,9 +145,9 @@ def find_digest(principals: Mapping[str, Principal], sent: str) -> Principal | N
 def unauthorized(got: str) -> Unauthorized:
     """Return the error of a request whose credential is absent or not good."""
     return Unauthorized(
-        "Send an API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`. The operator makes one with "
-        "`vertebra-stress keys create`.",
-        expected="a known API key",
+        "Send an API key as `Authorization: Bearer <key>` or `X-API-Key: <key>`, or a token of the identity provider "
+        "where there is one. The operator makes keys with `vertebra-stress keys create`.",
+        expected="a known credential",
         got=got,
     )
 

@@ -14,7 +14,7 @@ from sqlalchemy import Engine, or_, select, update
 from sqlalchemy.orm import Session
 
 from app.identity.key_text import digest, key_id_of, new_key
-from app.identity.principal import CredentialEndedError, Principal, scope_text
+from app.identity.principal import CredentialRefusedError, Principal, scope_text
 from app.jobs.audit import Action, operator_entry
 from app.jobs.rows import ApiKeyRow
 
@@ -103,7 +103,7 @@ class KeyStore:
 
         Raises
         ------
-        CredentialEndedError
+        CredentialRefusedError
             The key has expired or is revoked.
         """
         key_id = key_id_of(text)
@@ -121,7 +121,7 @@ class KeyStore:
         now = self._clock()
         state = state_of(row, now)
         if state != "live":
-            raise CredentialEndedError(f"the key {row.id}, which is {state}")
+            raise CredentialRefusedError(f"the key {row.id}, which is {state}")
         if row.last_used_at is None or now - row.last_used_at > USE_EVERY_S:
             self._note_use(row, now)
         return Principal(row.tenant, frozenset(row.scopes.split()), f"key:{row.id}", row.expires_at)

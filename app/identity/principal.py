@@ -17,8 +17,8 @@ CLIENT_SCOPES: frozenset[str] = frozenset({"submit", "read"})
 """Scopes of a client that has no key of the table: a key of ``VERTEBRA_API_KEYS``, or nobody in particular."""
 
 
-class CredentialEndedError(Exception):
-    """The credential is genuine, but over; the text says how it ended."""
+class CredentialRefusedError(Exception):
+    """The credential is genuine, but it is over, or not for this service; the text says which."""
 
 
 @dataclass(frozen=True)
@@ -32,8 +32,8 @@ class Principal:
     scopes
         What the credential may do; see `SCOPES`.
     credential
-        Which credential it was, without its secret: ``key:<id>``, ``setting:<digest>``, ``oidc:<subject>`` or
-        ``anonymous``.
+        Which credential it was, without its secret: ``key:<id>``, ``setting:<digest>``, ``oidc:<subject>``,
+        ``link:<key id>`` or ``anonymous``.
     expires_at
         When the credential ends, seconds since the epoch; ``None`` means never.
     """

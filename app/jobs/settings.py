@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import ipaddress
-import json
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Literal, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import NoDecode
 
 from app.jobs.gateway_settings import GatewaySettings
+from app.jobs.identity_settings import IdentitySettings
 
 LOCAL_TENANT = "local"
 """Tenant of the key that `serve` makes, and of everybody where no key is needed."""
@@ -40,7 +39,7 @@ class SettingsError(ValueError):
     """A setting is missing or unsafe; the message says which one, and what to do."""
 
 
-class Settings(GatewaySettings):
+class Settings(GatewaySettings, IdentitySettings):
     """Addresses, limits and times of the service.
 
     If no variable is set, everything lies in ``./var`` on this machine, and `serve` makes a key for the local tenant.
@@ -54,15 +53,6 @@ class Settings(GatewaySettings):
 
     host: str = Field(default="127.0.0.1", description="Address the gateway binds.")
     port: int = Field(default=8000, ge=0, le=65535, description="Port the gateway binds.")
-    api_keys: Annotated[dict[SecretStr, str], NoDecode] = Field(
-        default_factory=dict,
-        description="API key -> tenant, as JSON or `key:tenant,key:tenant`, beside the keys of the database.",
-    )
-    session_hours: float = Field(default=12.0, gt=0, le=720, description="A person stays signed in on the pages.")
-    signing_file: Path | None = Field(
-        default=None, description="File of the secrets that sign links, for all gateways; unset = in data_dir."
-    )
-    allow_anonymous: bool = Field(default=False, description="Serve everybody who reaches the gateway, without a key.")
     max_upload_bytes: int = Field(default=1 << 30, gt=0, description="Largest accepted file part, bytes.")
     log_level: str = Field(default="INFO", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Log level.")
     log_format: Literal["text", "json"] = Field(
@@ -92,19 +82,6 @@ class Settings(GatewaySettings):
         default="auto", description="Where the networks run; with `cuda` a worker ends if they would run on the CPU."
     )
     worker_concurrency: int = Field(default=1, ge=1, description="Pool processes of a worker.")
-
-    @field_validator("api_keys", mode="before")
-    @classmethod
-    def _parse_keys(cls, value: Any) -> Any:
-        if not isinstance(value, str):
-            return value
-        text = value.strip()
-        if text.startswith("{"):
-            return json.loads(text)
-        pairs = [item.strip().rpartition(":") for item in text.split(",") if item.strip()]
-        if any(not key or not tenant for key, _, tenant in pairs):
-            raise ValueError("expected JSON {key: tenant} or `key:tenant,key:tenant`")
-        return {key: tenant for key, _, tenant in pairs}
 
     @field_validator("webhook_allow")
     @classmethod
@@ -180,11 +157,6 @@ class Settings(GatewaySettings):
     def signing_secrets(self) -> Path:
         """File of the secrets that sign links."""
         return self.signing_file or self.secrets_dir / "signing.json"
-
-    @property
-    def is_open(self) -> bool:
-        """Whether a request without a credential is the local tenant's: only where the settings say so."""
-        return self.allow_anonymous and not self.api_keys
 
 
 def _networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:

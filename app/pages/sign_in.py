@@ -13,8 +13,8 @@ from starlette.concurrency import run_in_threadpool
 from app.api.auth import PrincipalDep, client_address
 from app.api.services import Services, ServicesDep
 from app.api.session_cookie import is_own_origin, remove_session, session_text, set_session
-from app.contract.errors import TooManyGuesses, Unauthorized
-from app.identity.principal import CredentialEndedError, Principal
+from app.contract.errors import IdentityUnavailable, TooManyGuesses, Unauthorized
+from app.identity.principal import CredentialRefusedError, Principal
 from app.identity.sign_in_link import key_of_code
 from app.pages.render import render
 
@@ -61,6 +61,8 @@ async def sign_in(request: Request, services: ServicesDep) -> Response:
         response = _form(f"{error.detail} Seconds to wait: {error.extra['retry_after']}.", next_path, 429)
         response.headers["Retry-After"] = str(error.extra["retry_after"])
         return response
+    except IdentityUnavailable as error:
+        return _form(error.detail, next_path, error.status)
     if "read" not in principal.scopes:
         return _form(MAY_NOT_READ, next_path, 403)
     return await _begin(request, services, principal, local_path(next_path))
@@ -109,7 +111,7 @@ def _of_code(services: Services, code: str) -> Principal | None:
         return None
     try:
         return services.authenticator.keys.find_id(key_id)
-    except CredentialEndedError:
+    except CredentialRefusedError:
         return None
 
 

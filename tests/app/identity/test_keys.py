@@ -14,7 +14,7 @@ from sqlalchemy import Engine
 from app import cli
 from app.identity.key_store import KeyOwner, KeyStore
 from app.identity.key_text import digest, key_id_of, new_key
-from app.identity.principal import CLIENT_SCOPES, CredentialEndedError, Principal
+from app.identity.principal import CLIENT_SCOPES, CredentialRefusedError, Principal
 from app.identity.principal_cache import CACHE_S, MOST_CACHED, PrincipalCache
 from app.jobs.database import open_database
 from app.jobs.settings import Settings
@@ -75,7 +75,7 @@ def test_a_key_stands_for_its_owner_until_it_ends(store: KeyStore, clock: Clock)
     assert store.find(wrong) is None
     assert store.find("key-a") is None
     clock.now += DAY_S
-    with pytest.raises(CredentialEndedError, match=f"{row.id}, which is expired"):
+    with pytest.raises(CredentialRefusedError, match=f"{row.id}, which is expired"):
         store.find(text)
 
 
@@ -84,7 +84,7 @@ def test_a_revoked_key_stays_revoked(store: KeyStore) -> None:
     assert not store.revoke(row.id, tenant="other")
     assert store.revoke(row.id)
     assert not store.revoke(row.id)
-    with pytest.raises(CredentialEndedError, match="revoked"):
+    with pytest.raises(CredentialRefusedError, match="revoked"):
         store.find(text)
     assert store.rotate(row.id, 10) is None
 
@@ -99,13 +99,13 @@ def test_rotation_overlaps_and_keeps_the_length_of_life(store: KeyStore, clock: 
     assert row.expires_at == clock.now + 90 * DAY_S
     assert store.find(old)
     clock.now += DAY_S
-    with pytest.raises(CredentialEndedError):
+    with pytest.raises(CredentialRefusedError):
         store.find(old)
     assert store.find(new)
     brief_row, brief = store.create(KeyOwner("radiology", "x", CLIENT_SCOPES, clock.now + 60))
     assert store.rotate(brief_row.id, overlap_s=DAY_S)
     clock.now += 60
-    with pytest.raises(CredentialEndedError):  # an overlap never makes a key last longer
+    with pytest.raises(CredentialRefusedError):  # an overlap never makes a key last longer
         store.find(brief)
 
 
