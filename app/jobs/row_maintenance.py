@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from sqlalchemy import delete, or_, select, update
+from sqlalchemy import case, delete, literal, or_, select, update
 
 from app.contract.errors import DeadlineExceeded
 from app.contract.params import CONTRACT
@@ -58,16 +58,26 @@ def list_waiting(store: JobStore, longer_than_s: float, limit: int) -> list[str]
         return list(session.scalars(query))
 
 
-def list_expired(store: JobStore, retention_s: float) -> list[str]:
+def list_expired(store: JobStore, retention_s: float, by_tenant: Mapping[str, float] | None = None) -> list[str]:
     """Return the ids of jobs to purge.
 
     These are jobs that finished longer ago than the retention, and deleted jobs whose attempt must have ended.
+
+    Parameters
+    ----------
+    store
+        The job rows.
+    retention_s
+        Retention of every tenant that has none of its own, seconds.
+    by_tenant
+        Retention of other tenants, seconds.
     """
     now = store.clock()
+    kept_s = case(dict(by_tenant), value=JobRow.tenant, else_=retention_s) if by_tenant else literal(retention_s)
     last_attempt_ended = now - store.deadline_s
     query = select(JobRow.id).where(
         or_(
-            JobRow.state.not_in(OPEN_STATES) & (JobRow.finished_at < now - retention_s),
+            JobRow.state.not_in(OPEN_STATES) & (JobRow.finished_at < now - kept_s),
             (JobRow.state == "cancelled") & (JobRow.finished_at < last_attempt_ended),
         )
     )

@@ -6,7 +6,7 @@ import ipaddress
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import Field, PositiveFloat, SecretStr, field_validator, model_validator
 
 from app.jobs.gateway_settings import GatewaySettings
 from app.jobs.identity_settings import IdentitySettings
@@ -60,6 +60,9 @@ class Settings(GatewaySettings, IdentitySettings):
     )
 
     retention_hours: float = Field(default=72.0, gt=0, description="Finished jobs and their files stay this long.")
+    tenant_retention_hours: dict[str, PositiveFloat] = Field(
+        default_factory=dict, description='Tenants whose jobs stay another time, as JSON: `{"ward": 24}`.'
+    )
     audit_retention_days: float = Field(
         default=2192.0, gt=0, description="Entries of the audit trail stay this long; 6 years, as HIPAA asks."
     )

@@ -28,7 +28,8 @@ Item = TypeVar("Item")
 
 log = logging.getLogger(__name__)
 
-DAY_S = 86400.0
+HOUR_S = 3600.0
+DAY_S = 24 * HOUR_S
 
 SLICE = 200
 """Folders that the sweeper looks up in one query. Between two slices it looks whether it should stop."""
@@ -61,7 +62,8 @@ class Sweeper:
 
     def purge_expired(self) -> None:
         """Remove rows and files of the jobs whose retention has ended."""
-        expired = row_maintenance.list_expired(self._store, self._settings.retention_hours * 3600)
+        by_tenant = {tenant: hours * HOUR_S for tenant, hours in self._settings.tenant_retention_hours.items()}
+        expired = row_maintenance.list_expired(self._store, self._settings.retention_hours * HOUR_S, by_tenant)
         for job_ids in _slices(expired):
             if self._stop.is_set():
                 return

@@ -147,7 +147,9 @@ def environment(settings: Settings) -> dict[str, str]:
         if hasattr(value, "get_secret_value"):
             value = value.get_secret_value()
         if name == "api_keys":
-            value = json.dumps({key.get_secret_value(): tenant for key, tenant in value.items()})
+            value = {key.get_secret_value(): tenant for key, tenant in value.items()}
+        if isinstance(value, dict):
+            value = json.dumps(value)
         values[f"VERTEBRA_{name.upper()}"] = str(value)
     return os.environ | values | {"PYTHONPATH": str(ROOT)}
 

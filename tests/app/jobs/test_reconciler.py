@@ -21,11 +21,19 @@ from tests.app.harness import FAST, PATIENCE_S, Broker, new_row, wait_for
 
 @pytest.fixture
 def settings(broker: Broker, tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, broker_url=broker.url, retention_hours=0.0001, orphan_after_s=100, **FAST)
+    return Settings(
+        data_dir=tmp_path,
+        broker_url=broker.url,
+        retention_hours=0.0001,
+        orphan_after_s=100,
+        tenant_retention_hours={"archive": 1000},
+        **FAST,
+    )
 
 
 @pytest.fixture
 def store(settings: Settings) -> JobStore:
+    forget_messages(settings)  # those of other tests
     return open_store(settings)
 
 
@@ -44,15 +52,18 @@ def put(blobs: BlobStore, key: str) -> Path:
 def test_retention_purges_rows_and_files(settings: Settings, store: JobStore, blobs: BlobStore) -> None:
     store.create(new_row("a" * 32))
     path = put(blobs, f"jobs/{'a' * 32}/input/ct")
-    claim = store.claim("a" * 32, "w")
-    assert claim is not None
-    assert store.fail("a" * 32, claim.token, {"title": "t"})
+    store.create(new_row("b" * 32, tenant="archive"))
+    for job_id in ("a" * 32, "b" * 32):
+        claim = store.claim(job_id, "w")
+        assert claim is not None
+        assert store.fail(job_id, claim.token, {"title": "t"})
     time.sleep(0.5)
     sweeper = Sweeper(settings, store, blobs)
     sweeper.purge_expired()
     sweeper.purge_expired()
     assert store.get("local", "a" * 32) is None
     assert not path.parent.parent.exists()
+    assert store.get("archive", "b" * 32) is not None
 
 
 def test_sweep_removes_orphans_and_old_attempts(settings: Settings, store: JobStore, blobs: BlobStore) -> None:

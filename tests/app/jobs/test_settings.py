@@ -40,6 +40,14 @@ def test_gateway_and_worker_need_a_broker(
     assert "VERTEBRA_BROKER_URL" in capsys.readouterr().err
 
 
+def test_a_tenants_retention(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERTEBRA_TENANT_RETENTION_HOURS", '{"ward": 24, "archive": 0.5}')
+    assert Settings().tenant_retention_hours == {"ward": 24.0, "archive": 0.5}
+    monkeypatch.setenv("VERTEBRA_TENANT_RETENTION_HOURS", '{"ward": 0}')
+    with pytest.raises(ValidationError, match="greater than 0"):
+        Settings()
+
+
 def test_limits_follow_the_deadline() -> None:
     settings = Settings()
     assert (settings.job_deadline_s, settings.hard_limit_s, settings.visibility_timeout_s) == (540, 600, 900)

@@ -362,6 +362,18 @@ def test_retention(store: JobStore, clock: Clock) -> None:
     assert row_maintenance.current_tokens(store, [done, open_job]) == {open_job: 0}
 
 
+def test_a_tenant_may_have_a_retention_of_its_own(store: JobStore, clock: Clock) -> None:
+    ids = {tenant: create(store, tenant) for tenant in ("short", "long", "usual")}
+    for job_id in ids.values():
+        claim = store.claim(job_id, "w")
+        assert claim is not None
+        assert store.fail(job_id, claim.token, {"title": "t"})
+    own = {"short": 100.0, "long": 10_000.0}
+    for passed, expired in ((50, set()), (100, {"short"}), (900, {"short", "usual"}), (10_000, set(ids))):
+        clock.now += passed
+        assert set(row_maintenance.list_expired(store, 1000, own)) == {ids[tenant] for tenant in expired}
+
+
 def test_worker_registry(store: JobStore, clock: Clock) -> None:
     report = worker_registry.WorkerReport("h:1", "1", {"numpy": "2"})
     worker_registry.register(store, report)
