@@ -125,7 +125,7 @@ class AttemptWatch:
                 self._next_heartbeat = time.monotonic() + self._heartbeat_s
                 self._store.heartbeat(job_id, token)
             return self._store.is_current(job_id, token)
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, MemoryError) as error:
             log.warning("job %s: cannot write the heartbeat (%s)", job_id, type(error).__name__)
             return True
 

@@ -91,10 +91,12 @@ def check_device(**_: Any) -> None:
 
 @worker_process_init.connect
 def prepare_process(**_: Any) -> None:
-    """Compile the kernels and load the models after the fork, and report how far that is."""
+    """Limit the memory, compile the kernels and load the models after the fork, and report how far that is."""
     die_with_parent(os.getppid())
     from workers import presence
+    from workers.memory_limit import limit_memory
 
+    limit_memory(settings.worker_memory_bytes)
     presence.start()
     try:
         from workers import warm_up  # heavy, so only the pool process imports it

@@ -96,7 +96,7 @@ def _keep_reporting(software: dict[str, str]) -> None:
             worker_registry.register(job_store(), report, _starting)
             if hears_nothing(job_store(), settings, report.name):
                 restart_worker()
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, MemoryError) as error:
             log.warning("cannot report to the list of workers: %s", type(error).__name__)
         measurements.note_memory(job_store(), worker_name())
         remove_left_behind(longest)

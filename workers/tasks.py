@@ -24,6 +24,7 @@ from workers.attempt_ends import conclude, fail, retry_later
 from workers.attempt_files import discard, fetch_input, upload
 from workers.attempt_watch import AttemptWatch, FencedOut, Interrupted
 from workers.celery_app import app
+from workers.memory_limit import as_out_of_memory
 from workers.presence import job_store, worker_name
 from workers.scratch import scratch_folder
 from workers.stopping import is_stopping
@@ -90,7 +91,9 @@ def _run_attempt(claim: Claim) -> None:
         fail(claim, error)
     except Exception as error:
         log.exception("job %s: unexpected error", claim.job_id)
-        if isinstance(error, OSError) and error.errno is not None:  # the operating system's: a full disk, say
+        if memory := as_out_of_memory(error):
+            fail(claim, memory)
+        elif isinstance(error, OSError) and error.errno is not None:  # the operating system's: a full disk, say
             retry_later(claim, f"The worker could not read or write its files: {error.strerror}.")
         else:
             fail(claim, InternalError("An unexpected error happened. The log has it under the job's id."))

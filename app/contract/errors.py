@@ -47,6 +47,7 @@
     │   ├── MeshQualityError           500 mesh_quality
     │   ├── SolveFailed                500 solve_failed
     │   ├── DeadlineExceeded           504 deadline_exceeded
+    │   ├── OutOfMemory                500 out_of_memory
     │   ├── AttemptsExhausted          500 attempts_exhausted
     │   └── InternalError              500 internal_error
     └── Unavailable                    a part of the service is down (try again later)
@@ -387,6 +388,12 @@ class DeadlineExceeded(ProcessingError):
     """The job ran longer than its time limit."""
 
     slug, title, status = "deadline_exceeded", "The job ran out of time", 504
+
+
+class OutOfMemory(ProcessingError):
+    """The job needs more memory than a worker may take."""
+
+    slug, title = "out_of_memory", "The job needs too much memory"
 
 
 class AttemptsExhausted(ProcessingError):

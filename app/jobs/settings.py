@@ -85,6 +85,9 @@ class Settings(GatewaySettings, IdentitySettings):
         default="auto", description="Where the networks run; with `cuda` a worker ends if they would run on the CPU."
     )
     worker_concurrency: int = Field(default=1, ge=1, description="Pool processes of a worker.")
+    worker_memory_bytes: int = Field(
+        default=6 * 2**30, ge=0, description="Most data that a pool process may hold, bytes; 0 = no limit."
+    )
 
     @field_validator("webhook_allow")
     @classmethod

@@ -58,8 +58,9 @@ def failure_values(problem: Json, now: Now) -> dict[str, Any]:
 def attempts_exhausted_problem(max_attempts: int) -> Json:
     """Return the problem details of a job whose ``max_attempts`` attempts all ended without a result."""
     return AttemptsExhausted(
-        f"Workers started the job {max_attempts} times and no attempt finished (the worker process died, or the "
-        "storage was down). Submit the job again. If it fails again, the operator finds the cause in the worker's log.",
+        f"Workers started the job {max_attempts} times and no attempt finished (the worker process died, as it "
+        "does where the machine has too little memory, or the storage was down). Submit the job again. If it fails "
+        "again, the operator finds the cause in the worker's log.",
         expected=f"an attempt that finishes, within {max_attempts} attempts",
         got=f"{max_attempts} attempts, none of which finished",
     ).problem()

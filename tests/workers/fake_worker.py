@@ -60,6 +60,8 @@ def run_pipeline(
         raise BadSpacing("Voxels of a metre.", expected="0.1 to 6 mm", got="1000 mm")
     elif word == "refuse":
         _refuse(out_dir, float(options[0]) if options else 0.0)
+    elif word == "greedy":
+        bytearray(int(options[0]))
     elif word == "bug":
         raise RuntimeError("PATIENT NAME")
     report = out_dir / "report.json"

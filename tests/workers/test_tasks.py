@@ -171,6 +171,15 @@ def test_a_bug_is_an_internal_error_that_leaks_nothing(client: httpx.Client, set
 
 
 @pytest.mark.usefixtures("worker")
+def test_a_job_that_wants_too_much_memory_ends_and_the_worker_lives(client: httpx.Client, settings: Settings) -> None:
+    job = ended(client, submit(client, f"greedy {settings.worker_memory_bytes}"))
+    assert (job["state"], job["attempt"], job["error"]["type"]) == ("failed", 1, "/problems/out_of_memory")
+    assert job["error"]["expected"] == f"at most {settings.worker_memory_bytes / 1e9:.1f} GB in the worker's process"
+    follower = ended(client, submit(client, "ok"))
+    assert follower["state"] == "succeeded"
+
+
+@pytest.mark.usefixtures("worker")
 def test_duplicate_delivery_runs_once(client: httpx.Client, settings: Settings) -> None:
     path = submit(client, "sleep 1")
     queue = JobQueue(settings)

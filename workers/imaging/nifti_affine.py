@@ -16,6 +16,8 @@ PIXDIM_TOLERANCE = 0.01
 """Relative. A voxel size wrong by 1 % makes the stress wrong by 2 % (it scales with 1/size²)."""
 MIN_SQUARENESS = 0.85
 """|det| of the unit axes; 1 is orthogonal, 0.87 a gantry tilt of 30 degrees."""
+MAX_EXTENT_MM, MAX_WIDTH_MM = 2200.0, 900.0
+"""Largest image along the body, and across: more than a person on a table, or the field of view of a scanner."""
 _SINGULAR = 1e-4
 _FAR_MM = 1e6
 
@@ -50,6 +52,29 @@ def affine_of(fields: Any) -> Floats:
         raise _bad_affine("finite numbers", "NaN, infinite or absurdly large ones")
     _check_geometry(affine, np.abs(np.asarray(fields["pixdim"][1:4], np.float64)))
     return affine
+
+
+def world_reach(shape: tuple[int, ...], affine: Floats) -> tuple[Floats, Floats]:
+    """Return the lowest and the highest corner (3,) mm RAS of the voxel centres of a grid."""
+    corners = np.array(np.meshgrid(*[(0.0, n - 1.0) for n in shape])).reshape(3, -1)
+    reach = affine[:3, :3] @ corners + affine[:3, 3:]
+    return np.asarray(reach.min(axis=1)), np.asarray(reach.max(axis=1))
+
+
+def check_extent(shape: tuple[int, int, int], affine: Floats) -> None:
+    """Refuse an image larger than a person.
+
+    Raises
+    ------
+    BadSpacing
+    """
+    low, high = world_reach(shape, affine)
+    if (high - low).max() > MAX_EXTENT_MM or (high - low)[:2].max() > MAX_WIDTH_MM:
+        raise BadSpacing(
+            "The image is larger than a person, so its voxel size is wrong. Export it with the right one, or crop it.",
+            expected=f"at most {MAX_WIDTH_MM:g} mm across and {MAX_EXTENT_MM:g} mm along the body",
+            got=" x ".join(f"{v:.0f}" for v in high - low) + " mm",
+        )
 
 
 def _from_quaternion(fields: Any) -> Floats:

@@ -26,7 +26,7 @@ from app.contract.errors import (
     NotThreeDimensional,
 )
 from models.types import Floats
-from workers.imaging.nifti_affine import affine_of
+from workers.imaging.nifti_affine import affine_of, check_extent
 from workers.imaging.nifti_stream import NiftiStream, corrupt
 
 CHUNK_VOXELS = 1 << 20
@@ -135,6 +135,7 @@ def read_header(stream: NiftiStream, limits: Limits) -> Header:
     shape = _shape(fields, limits)
     header = Header(shape, _dtype(fields, order), *_scaling(fields), _offset(fields, base.itemsize), affine_of(fields))
     _check_size(header, stream, limits)
+    check_extent(header.shape, header.affine)
     if len(stream.read(header.offset - base.itemsize)) < header.offset - base.itemsize:
         raise corrupt("The file ends before its voxels", f"voxels from byte {header.offset}", "end of file")
     return header

@@ -6,23 +6,25 @@ All 48 orientations of a volume, and oblique ones, give the same samples up to r
 
 from __future__ import annotations
 
+from typing import Any
+
 import nibabel as nib
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from app.contract.errors import BadSpacing
-from models.types import Bools, Floats
+from models.types import Floats, Singles
+from workers.imaging.nifti_affine import world_reach
 from workers.imaging.volume import Volume
 
 COARSE_MM = 4.0
 CROP_STEP_MM = np.array([1.0, 1.0, 1.5])
 AIR_HU, HIGHEST_HU = -1024.0, 3071.0
 """Padding and metal are clipped to the range of a 12-bit CT."""
-MAX_EXTENT_MM, MAX_WIDTH_MM = 2200.0, 900.0
-"""Largest scan along the body, and across: more than a person on a table, or the field of view of a scanner."""
 MARGIN_VOXELS = 3
 """Voxels of the CT beyond a crop that are read too, for interpolation and blur."""
+MOST_VOXELS = 64_000_000
+"""Of a CT that are copied for one crop; 128 x 128 x 132 mm, as the segmenter sees, are so many voxels of 0.32 mm."""
 UPRIGHT = np.eye(3)
 """The grid's axes are those of the world."""
 BLUR_PER_STEP = 0.4
@@ -40,62 +42,51 @@ def canonical(volume: Volume) -> Volume:
 def coarse(volume: Volume) -> Volume:
     """Return the whole CT at `COARSE_MM`: (i, j, k) float32 HU, first averaged over blocks of about that size.
 
-    Memory beyond the result is one slab of the volume in float32.
-
-    Raises
-    ------
-    BadSpacing
-        The scan is larger than a person.
+    Memory beyond the result is one plane of the volume in float32.
     """
     ct = canonical(volume)
-    low, high = _extent(ct)
+    low, high = world_reach(ct.voxels.shape, ct.affine)
     blocks = _block_means(ct, np.maximum(np.rint(COARSE_MM / ct.spacing), 1).astype(int))
     out = tuple(int(n) for n in np.maximum(np.ceil((high - low) / COARSE_MM - 1e-6), 1).astype(int) + 1)
     grid = sample(blocks, low, np.full(3, COARSE_MM), (out[0], out[1], out[2]), None)
-    grid.voxels[_outside(ct, grid)] = AIR_HU
+    _fill_outside(ct, grid)
     return grid
 
 
-def _extent(ct: Volume) -> tuple[Floats, Floats]:
-    """Return the lowest and the highest corner (3,) mm RAS of the voxel centres; refuse a scan larger than a person."""
-    corners = np.array(np.meshgrid(*[(0.0, n - 1.0) for n in ct.voxels.shape])).reshape(3, -1)
-    reach = ct.affine[:3, :3] @ corners + ct.affine[:3, 3:]
-    low, high = reach.min(axis=1), reach.max(axis=1)
-    if (high - low).max() > MAX_EXTENT_MM or (high - low)[:2].max() > MAX_WIDTH_MM:
-        raise BadSpacing(
-            "The scan is larger than a person, so its voxel size is wrong. Export it with the right one, or crop it.",
-            expected=f"at most {MAX_WIDTH_MM:g} mm across and {MAX_EXTENT_MM:g} mm along the body",
-            got=" x ".join(f"{v:.0f}" for v in high - low) + " mm",
-        )
-    return low, high
-
-
 def _block_means(ct: Volume, factor: NDArray[np.intp]) -> Volume:
-    """Return the means over blocks of `factor` (3,) voxels, float32 HU; one slab at a time is in memory."""
+    """Return the means over blocks of `factor` (3,) voxels, float32 HU; one plane at a time is in memory."""
     shape = -(-np.array(ct.voxels.shape) // factor)
     blocks = np.empty(shape, np.float32)
     rows, columns, planes = (
         np.minimum(np.arange(n * f), size - 1) for n, f, size in zip(shape, factor, ct.voxels.shape, strict=True)
     )
     for k in range(shape[2]):
-        part = ct.voxels[:, :, planes[k * factor[2] : (k + 1) * factor[2]]]
-        slab = np.clip(part, AIR_HU, HIGHEST_HU).mean(axis=2, dtype=np.float32)[rows][:, columns]
-        blocks[:, :, k] = slab.reshape(shape[0], factor[0], shape[1], factor[1]).mean(axis=(1, 3))
+        total = np.zeros(ct.voxels.shape[:2], np.float32)
+        for plane in planes[k * factor[2] : (k + 1) * factor[2]]:
+            total += _in_range(ct.voxels[:, :, plane])
+        mean = (total / np.float32(factor[2]))[rows][:, columns]
+        blocks[:, :, k] = mean.reshape(shape[0], factor[0], shape[1], factor[1]).mean(axis=(1, 3))
     affine = ct.affine.copy()
     affine[:3, :3] *= factor
     affine[:3, 3] += ct.affine[:3, :3] @ (0.5 * (factor - 1.0))
     return Volume(blocks, affine)
 
 
-def _outside(ct: Volume, grid: Volume) -> Bools:
-    """Return which voxels (i, j, k) of a grid have their centre beyond the outermost voxels of a CT."""
+def _in_range(hu: NDArray[Any]) -> Singles:
+    """Return a copy of HU, float32, clipped to the range of a 12-bit CT."""
+    out = hu.astype(np.float32)
+    return np.clip(out, AIR_HU, HIGHEST_HU, out=out)
+
+
+def _fill_outside(ct: Volume, grid: Volume) -> None:
+    """Set the voxels of a grid to air whose centre lies beyond the outermost voxels of a CT, plane by plane."""
     to_ct = np.linalg.inv(ct.affine) @ grid.affine
-    i, j, k = np.ogrid[tuple(slice(0, n) for n in grid.voxels.shape)]
-    out = np.zeros(grid.voxels.shape, np.bool_)
-    for row, size in zip(to_ct[:3], ct.voxels.shape, strict=True):
-        index = (row[0] * i + row[1] * j + row[2] * k + row[3]).astype(np.float32)
-        out |= (index < -0.501) | (index > size - 0.499)
-    return out
+    i, j = np.ogrid[tuple(slice(0, n) for n in grid.voxels.shape[:2])]
+    for k in range(grid.voxels.shape[2]):
+        plane = grid.voxels[:, :, k]
+        for row, size in zip(to_ct[:3], ct.voxels.shape, strict=True):
+            index = (row[0] * i + row[1] * j + (row[2] * k + row[3])).astype(np.float32)
+            plane[(index < -0.501) | (index > size - 0.499)] = AIR_HU
 
 
 def crop(
@@ -123,13 +114,22 @@ def crop(
     last = np.clip(np.ceil(reach.max(axis=1)).astype(int) + MARGIN_VOXELS + 1, first, ct.voxels.shape)
     if (last <= first).any():
         return Volume(np.full(shape, AIR_HU, np.float32), _grid_affine(low, step, turn))
-    part = ct.voxels[tuple(slice(a, b) for a, b in zip(first, last, strict=True))].astype(np.float32)
-    np.clip(part, AIR_HU, HIGHEST_HU, out=part)
-    wanted = np.abs(inverse[:3, :3] @ turn) @ step
-    ndimage.gaussian_filter(part, BLUR_PER_STEP * np.sqrt(np.maximum(wanted**2 - 1.0, 0.0)), output=part)
-    affine = ct.affine.copy()
-    affine[:3, 3] += affine[:3, :3] @ first
-    return sample(Volume(part, affine), low, step, shape, turn=turn)
+    part = _float_part(ct.part([slice(int(a), int(b)) for a, b in zip(first, last, strict=True)]))
+    wanted = np.abs(np.linalg.inv(part.affine)[:3, :3] @ turn) @ step
+    blur = BLUR_PER_STEP * np.sqrt(np.maximum(wanted**2 - 1.0, 0.0))
+    ndimage.gaussian_filter(part.voxels, blur, output=part.voxels)
+    return sample(part, low, step, shape, turn=turn)
+
+
+def _float_part(part: Volume) -> Volume:
+    """Return a copy of a part of a CT, float32 HU in range; voxels are averaged until there are at most `MOST_VOXELS`.
+
+    They are then still much smaller than the grid's.
+    """
+    factor = np.ones(3, int)
+    while np.prod(-(-np.array(part.voxels.shape) // factor)) > MOST_VOXELS:
+        factor[int((part.spacing * factor).argmin())] += 1
+    return Volume(_in_range(part.voxels), part.affine) if factor.max() == 1 else _block_means(part, factor)
 
 
 def sample(

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from itertools import product
+from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import ndimage
 
-from models.types import Floats, Singles
+from models.types import Floats, Halves, Singles
 from workers.imaging.network_input import normalise
 from workers.imaging.resampling import AIR_HU, coarse
 from workers.imaging.volume import Volume
@@ -16,8 +18,9 @@ from workers.imaging.volume import Volume
 CLASSES = ("background", "T1-T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "sacrum", "rib")
 """What the locator tells apart."""
 SACRUM, RIB = CLASSES.index("sacrum"), CLASSES.index("rib")
-TILE, OVERLAP = 112, 32
-"""Voxels along z: of one tile, and shared by neighbouring tiles at least. Tiles bound the memory."""
+TILE, OVERLAP = (128, 128, 112), 32
+"""Voxels of one tile, and shared by neighbouring tiles at least. Tiles bound the memory: one takes about 0.4 GB. A
+field of view of 512 mm is one tile wide."""
 DIVISOR = 16
 """The network halves its grid four times, so sides are multiples of this."""
 PATIENT_HU = -500.0
@@ -31,20 +34,28 @@ class LocatorMaps:
     Attributes
     ----------
     classes
-        (len(CLASSES), i, j, k) float32 probabilities.
+        (len(CLASSES), i, j, k) float16 probabilities: of a scan of 2 m they take most of the locator's memory.
     mark
         (i, j, k) float32, 0 to 1: highest at the body centres, so that its ridge is the spine.
     affine
         (4, 4) voxel to RAS mm.
     """
 
-    classes: Singles
+    classes: Halves
     mark: Singles
     affine: Floats
 
     def voxel(self, point: Floats) -> Floats:
         """Return the voxel coordinates (3,) of a point (3,) mm."""
         return np.asarray(np.linalg.solve(self.affine[:3, :3], point - self.affine[:3, 3]))
+
+
+class Tile(NamedTuple):
+    """Voxels `start` to `stop` along an axis; those before `first` are taken from the tile before, which sees more."""
+
+    start: int
+    first: int
+    stop: int
 
 
 class Locator:
@@ -66,16 +77,14 @@ class Locator:
         hu, low = image.voxels[window[0]], np.array([part.start for part in window[0]])
         affine = image.affine.copy()
         affine[:3, 3] += affine[:3, :3] @ low
-        classes = np.empty((len(CLASSES), *hu.shape), np.float32)
+        classes = np.empty((len(CLASSES), *hu.shape), np.float16)
         mark = np.empty(hu.shape, np.float32)
-        before = 0
-        for start in tile_starts(hu.shape[2]):
-            stop = min(start + TILE, hu.shape[2])
-            tile = self._run(hu[:, :, start:stop])
-            first = (start + before) // 2  # the later tile counts from the middle of the overlap on
-            classes[..., first:stop] = tile[0][..., first - start :]
-            mark[..., first:stop] = tile[1][..., first - start :]
-            before = stop
+        for cells in product(*[list(tiles(n, side)) for n, side in zip(hu.shape, TILE, strict=True)]):
+            whole, kept = (tuple(slice(tile[i], tile.stop) for tile in cells) for i in (0, 1))
+            inner = tuple(slice(tile.first - tile.start, None) for tile in cells)
+            tile_classes, tile_mark = self._run(hu[whole])
+            classes[(slice(None), *kept)] = tile_classes[(slice(None), *inner)]
+            mark[kept] = tile_mark[inner]
         return LocatorMaps(classes, mark, affine)
 
     def _run(self, hu: Singles) -> tuple[Singles, Singles]:
@@ -87,9 +96,12 @@ class Locator:
         return classes[0, :, i, j, k], mark[0, 0, i, j, k]
 
 
-def tile_starts(n: int) -> list[int]:
-    """Return the first voxels of tiles of `TILE` voxels that cover `n`. The last ends at `n`: none is a sliver."""
-    starts = [0]
-    while starts[-1] + TILE < n:
-        starts.append(min(starts[-1] + TILE - OVERLAP, n - TILE))
-    return starts
+def tiles(n: int, side: int) -> Iterator[Tile]:
+    """Yield the tiles along an axis of `n` voxels. All but a lone one are `side` long: the last ends at `n`."""
+    start, before = 0, 0
+    while True:
+        stop = min(start + side, n)
+        yield Tile(start, (start + before) // 2, stop)
+        if stop == n:
+            return
+        start, before = min(start + side - OVERLAP, n - side), stop

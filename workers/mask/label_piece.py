@@ -30,7 +30,7 @@ LARGEST_CM3 = 280.0
 remove fragments and noise."""
 MOST_VOXELS = 16_000_000
 """Of the piece's box. The largest box of 33 whole vertebrae has 0.55 million mm³, so voxels of 0.33 mm still fit."""
-FINEST_MM = 0.2
+FINEST_MM = 0.25
 """Finer voxels are merged: the fit's noise is 0.25 mm (`workers.mesh.surface_fit`)."""
 OTHER_AXES = ((1, 2), (0, 2), (0, 1))
 MM3_PER_CM3 = 1000.0

@@ -7,12 +7,10 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from numpy.typing import NDArray
 
 from app.contract.report import Report
 from models.types import Floats
+from workers.mask.ct_grid import PlacedMask
 from workers.results.build_report import TIMING_DECIMALS
 from workers.results.captions import Caption
 from workers.results.mask_file import write_mask
@@ -46,7 +44,7 @@ class ResultFile:
     media_type: str
 
 
-def publish(out_dir: Path, mesh: StressedMesh, report: Report, mask: NDArray[Any], affine: Floats) -> list[ResultFile]:
+def publish(out_dir: Path, mesh: StressedMesh, report: Report, mask: PlacedMask, affine: Floats) -> list[ResultFile]:
     """Write six result files into a folder; return them and the picture of the spine where it is there.
 
     Parameters
@@ -58,7 +56,7 @@ def publish(out_dir: Path, mesh: StressedMesh, report: Report, mask: NDArray[Any
     report
         The report so far; its timings gain ``write``, the seconds that the other five files took.
     mask
-        (i, j, k) on the CT's grid, non-zero inside the vertebra.
+        The vertebra on the CT's grid.
     affine
         (4, 4) float64, the CT's voxel-to-world affine, mm, RAS+.
     """

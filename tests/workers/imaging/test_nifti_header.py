@@ -60,6 +60,14 @@ BAD_HEADERS = {
         ),
         errors.BadSpacing,
     ),
+    "three metres along the body": (
+        dict(dim=[3, 4, 4, 310, 1, 1, 1, 1], srow_z=[0, 0, 10, 0], pixdim=[1, 0.9055, 0.9055, 10, 1, 1, 1, 1]),
+        errors.BadSpacing,
+    ),
+    "a metre across": (
+        dict(dim=[3, 101, 4, 28, 1, 1, 1, 1], srow_x=[9.5, 0, 0, 0], pixdim=[1, 9.5, 0.9055, 2, 1, 1, 1, 1]),
+        errors.BadSpacing,
+    ),
     "pixdim nan": (dict(pixdim=[1, np.nan, 0.9, 2, 1, 1, 1, 1]), errors.BadSpacing),
 }
 

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tests.workers.mask.real_masks import reoriented
+from workers.imaging import resampling
 from workers.imaging.resampling import AIR_HU, COARSE_MM, CROP_STEP_MM, canonical, coarse, crop, sample
 from workers.imaging.volume import Volume
 
@@ -202,6 +203,34 @@ def test_a_crop_does_not_copy_the_ct():
             tracemalloc.stop()
         assert (window.voxels == 0.0).all()
         assert peak < 0.3 * ct.voxels.nbytes
+
+
+def test_a_crop_of_a_very_fine_ct_averages_first(monkeypatch):
+    """0.1 mm voxels: the crop would copy the whole CT. Averaged in blocks it shows the same ramp."""
+    ct, middle = ramp((0.1, 0.1, 0.1), (120, 110, 100))
+    low, shape = middle - 3.0, (6, 6, 4)
+    plain = crop(ct, low, shape).voxels
+    monkeypatch.setattr(resampling, "MOST_VOXELS", 50_000)
+    np.testing.assert_allclose(crop(ct, low, shape).voxels, plain, atol=0.2)
+    tracemalloc.start()
+    try:
+        crop(ct, low, shape)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.3 * ct.voxels.nbytes
+
+
+def test_the_coarse_ct_of_a_thin_slab_of_tiny_voxels_needs_a_plane_at_a_time():
+    """All planes lie within one block."""
+    ct = placed(np.zeros((800, 800, 35), np.int16), (0.1, 0.1, 0.1), (0.0, 0.0, 0.0))
+    tracemalloc.start()
+    try:
+        coarse(ct)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert peak < 0.4 * ct.voxels.nbytes
 
 
 def test_the_coarse_ct_needs_a_slab_at_a_time():

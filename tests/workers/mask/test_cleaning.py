@@ -13,6 +13,10 @@ from workers.mask.label_choice import labels_present, select_label
 EYE = np.eye(4)
 
 
+def whole_grid(clean, ct):
+    return np.stack(list(onto_ct_grid(clean, ct).planes()), axis=2)
+
+
 def ball(shape=(30, 32, 34), centre=(15, 16, 17), radius=9.0):
     return sum((g - c) ** 2 for g, c in zip(np.ogrid[tuple(map(slice, shape))], centre, strict=True)) <= radius**2
 
@@ -69,7 +73,7 @@ def test_cleaning_removes_pieces_and_noise_and_fills_holes():
     dirty[1:3, 1:3, 1:3] = True  # another piece
     dirty[15, 16, 27:31] = True  # a whisker
     result = clean_mask(volume(dirty * 20), 20)
-    back = onto_ct_grid(result, volume(dirty))
+    back = whole_grid(result, volume(dirty))
     assert (back.astype(bool) ^ clean).sum() <= 6  # the ball's own six poles
     assert result.filled_voxels == 3
     assert result.removed_voxels >= 8 + 4
@@ -86,7 +90,7 @@ def test_cleaning_touches_only_its_label():
     voxels = np.zeros((30, 32, 34), np.uint8)
     voxels[ball()] = 20
     voxels[:, :, :10] = 21
-    assert not onto_ct_grid(clean_mask(volume(voxels), 20), volume(voxels))[voxels != 20].any()
+    assert not whole_grid(clean_mask(volume(voxels), 20), volume(voxels))[voxels != 20].any()
 
 
 def test_all_48_orientations_give_the_same_crop():
@@ -101,7 +105,7 @@ def test_all_48_orientations_give_the_same_crop():
             np.testing.assert_array_equal(clean.voxels, reference.voxels)
             np.testing.assert_allclose(clean.affine, reference.affine, atol=1e-9)
             assert np.linalg.det(clean.affine[:3, :3]) > 0
-            np.testing.assert_array_equal(onto_ct_grid(clean, turned), place_on_again(clean, turned))
+            np.testing.assert_array_equal(whole_grid(clean, turned), place_on_again(clean, turned))
 
 
 def place_on_again(clean, grid):
@@ -117,7 +121,7 @@ def place_on_again(clean, grid):
 def test_a_mask_on_another_grid_is_placed_on_the_ct():
     mask = volume(ball(), shifted([10, 20, 30]))
     ct = volume(np.zeros((20, 20, 20)), shifted([8.3, 18.1, 29.2], 2.0))
-    out = onto_ct_grid(clean_mask(mask, 1), ct)
+    out = whole_grid(clean_mask(mask, 1), ct)
     assert out.shape == (20, 20, 20)
     assert np.count_nonzero(out) * 8 == pytest.approx(np.count_nonzero(mask.voxels), rel=0.06)
     for grid, vox in ((mask, mask.voxels), (ct, out)):
@@ -137,5 +141,5 @@ def test_cleaning_does_not_eat_real_vertebrae(data_dir):
 def test_real_mask_goes_back_onto_its_ct(data_dir, folder, label):
     ct, mask = read_ct(data_dir / folder / "ct.nii.gz"), label_map(data_dir, folder)
     assert label in labels_present(mask)
-    back = onto_ct_grid(clean_mask(mask, label), ct)
+    back = whole_grid(clean_mask(mask, label), ct)
     assert ((back > 0) ^ (mask.voxels == label)).sum() <= 9

@@ -10,13 +10,15 @@ from PIL import Image
 
 from app.contract.params import JobParams
 from app.contract.report import Inputs, Report
+from workers.mask.ct_grid import PlacedMask
 from workers.results.build_report import ReportSections, build_report
 from workers.results.mask_file import write_mask
 from workers.results.provenance import describe_software
 from workers.results.publish import publish
 
 MASK = np.zeros((20, 24, 16), np.int16)
-MASK[5:15, 4:20, 3:12] = 31
+MASK[5:15, 4:20, 3:12] = 1
+PLACED = PlacedMask(np.ones((10, 16, 9), np.uint8), (5, 4, 3), (20, 24, 16))
 LEFT_HANDED = np.array([[-0.7, 0.0, 0.0, 90.0], [0.0, 0.6, -0.8, -40.0], [0.0, 0.8, 0.6, 600.0], [0, 0, 0, 1.0]])
 SHEARED = np.array([[1.0, 0.3, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0], [0, 0, 0, 1.0]])
 
@@ -24,7 +26,7 @@ SHEARED = np.array([[1.0, 0.3, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 
 def test_all_six_files_open(box, tmp_path):
     inputs = Inputs(ct_sha256="0" * 64, mask_sha256=None)
     sections = ReportSections(JobParams(), inputs, describe_software("l1-1"), "fe", timings_s={"read": 1.0})
-    files = publish(tmp_path / "out", box, build_report(box, sections), MASK, LEFT_HANDED)
+    files = publish(tmp_path / "out", box, build_report(box, sections), PLACED, LEFT_HANDED)
     by_name = {file.name: file for file in files}
     assert list(by_name) == [
         "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html",
@@ -44,7 +46,7 @@ def test_all_six_files_open(box, tmp_path):
 
 @pytest.mark.parametrize("affine", [LEFT_HANDED, np.diag([1.0, 1.0, 3.0, 1.0])])
 def test_mask_lies_on_the_grid_of_the_ct(tmp_path, affine):
-    write_mask(tmp_path / "mask.nii.gz", MASK, affine)
+    write_mask(tmp_path / "mask.nii.gz", PLACED, affine)
     image = nib.load(tmp_path / "mask.nii.gz")
     assert image.get_data_dtype() == np.uint8
     np.testing.assert_array_equal(np.asarray(image.dataobj), MASK != 0)
@@ -55,7 +57,7 @@ def test_mask_lies_on_the_grid_of_the_ct(tmp_path, affine):
 
 
 def test_sheared_affine_keeps_only_the_sform(tmp_path):
-    write_mask(tmp_path / "mask.nii.gz", MASK, SHEARED)
+    write_mask(tmp_path / "mask.nii.gz", PLACED, SHEARED)
     image = nib.load(tmp_path / "mask.nii.gz")
     np.testing.assert_allclose(image.affine, SHEARED, atol=1e-6)
     assert int(image.header["qform_code"]) == 0
@@ -64,5 +66,5 @@ def test_sheared_affine_keeps_only_the_sform(tmp_path):
 
 def test_mask_bytes_are_repeatable(tmp_path):
     for name in ("a", "b"):
-        write_mask(tmp_path / f"{name}.nii.gz", MASK, SHEARED)
+        write_mask(tmp_path / f"{name}.nii.gz", PLACED, SHEARED)
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
