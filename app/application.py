@@ -10,7 +10,7 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.api import bundles, health, jobs, metrics, problem_types, result_links, results, submission, webhooks
+from app.api import bundles, health, jobs, keys, metrics, problem_types, result_links, results, submission, webhooks
 from app.api.error_handlers import install_error_handlers
 from app.api.known_hosts import KnownHosts
 from app.api.middleware import MeasureRequests, SecurityHeaders
@@ -66,7 +66,19 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(KnownHosts, settings=settings)
     app.add_middleware(MeasureRequests)
     app.add_middleware(RequestIds)  # the outermost, so that what the others write has the id
-    for module in (submission, jobs, results, result_links, webhooks, bundles, health, metrics, problem_types, pages):
+    for module in (
+        submission,
+        jobs,
+        results,
+        result_links,
+        webhooks,
+        keys,
+        bundles,
+        health,
+        metrics,
+        problem_types,
+        pages,
+    ):
         app.include_router(module.router)
     return app
 

@@ -16,6 +16,7 @@
     │   ├── TooManyGuesses             429 too_many_guesses
     │   ├── JobNotFound                404 job_not_found
     │   ├── ResultNotFound             404 result_not_found
+    │   ├── KeyNotFound                404 key_not_found
     │   ├── DeliveryNotFound           404 delivery_not_found
     │   ├── NotFound                   404 not_found
     │   ├── MethodNotAllowed           405 method_not_allowed
@@ -204,6 +205,12 @@ class DeliveryNotFound(RequestError):
     """The tenant's log of webhooks has no message with this id."""
 
     slug, title, status = "delivery_not_found", "No such message", 404
+
+
+class KeyNotFound(RequestError):
+    """The client's tenant has no such API key, or it is revoked already."""
+
+    slug, title, status = "key_not_found", "No such key", 404
 
 
 class NotFound(RequestError):

@@ -8,15 +8,17 @@ from __future__ import annotations
 import hmac
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, or_, select, update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session
 
 from app.identity.key_text import digest, key_id_of, new_key
 from app.identity.principal import CredentialRefusedError, Principal, scope_text
 from app.jobs.audit import Action, operator_entry
-from app.jobs.rows import ApiKeyRow
+from app.jobs.rows import ApiKeyRow, AuditRow
 
 USE_EVERY_S = 60.0
 """The time of a key's last use is written at most this often, so that polls do not write."""
@@ -85,8 +87,11 @@ class KeyStore:
             self._note(session, "rotate_key", old)
         return made
 
-    def revoke(self, key_id: str, tenant: str | None = None) -> bool:
-        """End a key at once; return whether there was one that was not revoked. ``tenant`` limits it to its own."""
+    def revoke(self, key_id: str, tenant: str | None = None, entry: AuditRow | None = None) -> bool:
+        """End a key at once; return whether there was one that was not revoked.
+
+        ``tenant`` limits it to its own; ``entry`` is the audit trail's, if it is not the operator who does it.
+        """
         which = [ApiKeyRow.id == key_id, ApiKeyRow.revoked_at.is_(None)]
         if tenant is not None:
             which.append(ApiKeyRow.tenant == tenant)
@@ -95,7 +100,7 @@ class KeyStore:
             if row is None:
                 return False
             row.revoked_at = self._clock()
-            self._note(session, "revoke_key", row)
+            self._note(session, "revoke_key", row, entry)
             return True
 
     def find(self, text: str) -> Principal | None:
@@ -123,12 +128,12 @@ class KeyStore:
         if state != "live":
             raise CredentialRefusedError(f"the key {row.id}, which is {state}")
         if row.last_used_at is None or now - row.last_used_at > USE_EVERY_S:
-            self._note_use(row, now)
+            self._note_use(row, now)  # for people; a request does not fail for it
         return Principal(row.tenant, frozenset(row.scopes.split()), f"key:{row.id}", row.expires_at)
 
     def _note_use(self, row: ApiKeyRow, now: float) -> None:
         old = ApiKeyRow.last_used_at
-        with Session(self._engine) as session, session.begin():
+        with suppress(SQLAlchemyError), Session(self._engine) as session, session.begin():
             session.execute(
                 update(ApiKeyRow)
                 .where(ApiKeyRow.id == row.id, or_(old.is_(None), old < now - USE_EVERY_S))
@@ -139,8 +144,8 @@ class KeyStore:
         with Session(self._engine) as session:
             return session.get(ApiKeyRow, key_id)
 
-    def _note(self, session: Session, action: Action, row: ApiKeyRow) -> None:
-        entry = operator_entry(action, row.tenant, row.id)
+    def _note(self, session: Session, action: Action, row: ApiKeyRow, entry: AuditRow | None = None) -> None:
+        entry = entry or operator_entry(action, row.tenant, row.id)
         entry.at = self._clock()
         session.add(entry)
 

@@ -50,6 +50,8 @@ SCOPE = {
     ("GET", "/v1/jobs/{job_id}/results/{name}"): "read",
     ("POST", "/v1/jobs/{job_id}/results/{name}/link"): "read",
     ("GET", "/v1/models"): "read",
+    ("GET", "/v1/keys"): "admin",
+    ("DELETE", "/v1/keys/{key_id}"): "admin",
     ("GET", "/v1/webhook"): "read",
     ("PUT", "/v1/webhook"): "submit",
     ("POST", "/v1/webhook/secret"): "submit",

@@ -16,7 +16,7 @@ from app.identity.key_store import KeyOwner, KeyStore
 from app.identity.key_text import digest, key_id_of, new_key
 from app.identity.principal import CLIENT_SCOPES, CredentialRefusedError, Principal
 from app.identity.principal_cache import CACHE_S, MOST_CACHED, PrincipalCache
-from app.jobs.database import open_database
+from app.jobs.database import open_database, upgrade_database
 from app.jobs.settings import Settings
 from tests.app.harness import check_problem, post, wait_for
 
@@ -38,8 +38,9 @@ def clock() -> Clock:
 
 
 @pytest.fixture
-def engine(tmp_path: Path) -> Iterator[Engine]:
-    engine = open_database(f"sqlite:///{tmp_path}/jobs.sqlite3")
+def engine(empty_database: str) -> Iterator[Engine]:
+    upgrade_database(empty_database)
+    engine = open_database(empty_database)
     yield engine
     engine.dispose()
 
@@ -59,8 +60,10 @@ def test_a_key_is_random_and_names_its_id() -> None:
         assert key_id_of(other) is None
 
 
-def test_only_the_digest_is_stored(store: KeyStore, tmp_path: Path) -> None:
-    row, text = store.create(OWNER)
+def test_only_the_digest_is_stored(tmp_path: Path) -> None:
+    engine = open_database(f"sqlite:///{tmp_path}/jobs.sqlite3")
+    row, text = KeyStore(engine).create(OWNER)
+    engine.dispose()
     stored = b"".join(path.read_bytes() for path in tmp_path.iterdir())
     assert text.encode() not in stored
     assert text.rsplit("_", 1)[1].encode() not in stored
