@@ -18,6 +18,7 @@ from app import local_key, operator_commands
 from app.client import Client, JobFailedError, ProblemError
 from app.contract.errors import WrongDatabaseVersion
 from app.demo import DemoError, service, synthetic_ct
+from app.gateway_processes import gateway_command, run_gateways
 from app.job_arguments import add_job_arguments, job_request
 from app.jobs import logs
 from app.jobs.database import require_version
@@ -25,8 +26,8 @@ from app.jobs.private_files import PRIVATE_UMASK
 from app.jobs.settings import Settings, SettingsError
 from app.key_commands import add_key_commands
 from app.report_text import summary
-from app.serve import ROOT, gateway_command, serve
-from app.supervisor import ChildKeepsDying
+from app.serve import serve
+from app.supervisor import ROOT, ChildKeepsDying
 from app.worker_process import run_worker
 
 Run = Callable[[argparse.Namespace], int]
@@ -115,6 +116,9 @@ def _gateway(_: argparse.Namespace) -> int:
     settings = _settings()
     settings.require_broker()
     require_version(settings.database)
+    if settings.gateway_processes > 1:
+        run_gateways(settings)
+        return 0
     return _replace_process(gateway_command())
 
 

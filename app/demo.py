@@ -16,8 +16,8 @@ from app import local_key
 from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
 from app.jobs.settings import SECRETS_FOLDER
-from app.serve import ROOT
 from app.start_up import StartError, is_ready, progress
+from app.supervisor import ROOT
 
 STOP_WITHIN_S = 40.0
 LOG_TAIL = 3000

@@ -7,7 +7,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -16,21 +15,17 @@ from pathlib import Path
 
 from app import local_key
 from app.broker import EmbeddedBroker
+from app.gateway_processes import gateways, shared_metrics
 from app.jobs.database import upgrade_database
 from app.jobs.private_files import close_to_others, make_private_folder
 from app.jobs.row_maintenance import release_all
 from app.jobs.settings import QUEUE_NAME, Settings, SettingsError
 from app.jobs.store import open_store
+from app.listeners import listen
 from app.start_up import StartError, progress
-from app.supervisor import Child, Supervisor
+from app.supervisor import ROOT, Child, Supervisor
 
 log = logging.getLogger(__name__)
-
-ROOT = Path(__file__).resolve().parents[1]
-"""Folder that holds the packages ``app`` and ``workers``."""
-
-BACKLOG = 2048
-"""Connections that wait while the gateway starts; the default of uvicorn."""
 
 MOST_DEATHS = 5
 """A process that dies so often before the service was ready will not get ready; with its pauses this takes a minute."""
@@ -60,9 +55,9 @@ def serve(settings: Settings, announce: Callable[[str], None], tell: Callable[[s
     with (
         _lock(settings.data_dir),
         _scratch(settings.data_dir) as scratch,
-        listen(settings.host, settings.port) as listener,
+        listen(settings.host, settings.port, settings.gateway_processes) as listeners,
     ):
-        port = listener.getsockname()[1]
+        port = listeners[0].getsockname()[1]
         embedded = EmbeddedBroker.prepare(settings.data_dir / "broker") if settings.broker_url is None else None
         environment = _environment(settings, port, embedded) | {"TMPDIR": str(scratch)}
         upgrade_database(settings.database)
@@ -71,12 +66,13 @@ def serve(settings: Settings, announce: Callable[[str], None], tell: Callable[[s
         url = f"http://{_reachable_host(settings.host)}:{port}"
         local_key.prepare(settings, url)
         is_alone = embedded is not None and settings.database_url is None and settings.storage_url is None
-        children = _children(settings, listener, embedded, environment)
-        supervisor = Supervisor(children, MOST_DEATHS if is_alone else None)
-        for signum in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(signum, supervisor.end)
-        threading.Thread(target=_watch_start, args=(url, supervisor, announce, tell), daemon=True).start()
-        supervisor.run()
+        with shared_metrics(environment, len(listeners)) as shared:
+            children = _children(settings, gateways(listeners, shared), embedded, environment)
+            supervisor = Supervisor(children, MOST_DEATHS if is_alone else None)
+            for signum in (signal.SIGTERM, signal.SIGINT):
+                signal.signal(signum, supervisor.end)
+            threading.Thread(target=_watch_start, args=(url, supervisor, announce, tell), daemon=True).start()
+            supervisor.run()
 
 
 def _watch_start(
@@ -94,11 +90,6 @@ def _watch_start(
             log.error("the start is stuck. %s", error)
 
 
-def gateway_command(*options: str) -> list[str]:
-    """Return the command line of a gateway; see `app.gateway` for the options."""
-    return [sys.executable, "-m", "app.gateway", *options]
-
-
 def worker_command(settings: Settings) -> list[str]:
     """Return the command line of a worker. It names the workers' module, which the gateway must not import."""
     return [
@@ -108,43 +99,15 @@ def worker_command(settings: Settings) -> list[str]:
     ]  # fmt: skip
 
 
-def listen(host: str, port: int) -> socket.socket:
-    """Return a socket that listens on a port; 0 means a free one.
-
-    The gateway inherits the socket. So the port is this service's own before anything starts, nobody else can answer
-    there while the gateway starts again, and an occupied port is known at once.
-
-    Raises
-    ------
-    SettingsError
-        The address is not one of this machine, or another program uses the port.
-    """
-    try:
-        family, _, _, _, address = socket.getaddrinfo(
-            host or "0.0.0.0", port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
-        )[0]
-        listener = socket.create_server(address[:2], family=family, backlog=BACKLOG)
-    except OSError as error:
-        raise SettingsError(
-            f"The gateway cannot listen on {host}, port {port} ({error.strerror}). Stop the program that uses the "
-            "port, or set VERTEBRA_PORT to another one (0 means a free one) and VERTEBRA_HOST to an address of this "
-            "machine."
-        ) from error
-    # uvicorn takes an inherited socket for a local one and leaves Nagle's algorithm on; connections inherit this option
-    listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-    return listener
-
-
 def _children(
-    settings: Settings, listener: socket.socket, embedded: EmbeddedBroker | None, environment: dict[str, str]
+    settings: Settings, gateways: list[Child], embedded: EmbeddedBroker | None, environment: dict[str, str]
 ) -> list[Child]:
     worker = Child("worker", worker_command(settings), environment)
-    command = gateway_command("--fd", str(listener.fileno()))
-    gateway = Child("gateway", command, environment, inherited=(listener.fileno(),))
     if embedded is None:
-        return [worker, gateway]
-    worker.wait_for = gateway.wait_for = embedded.answers
-    return [Child("broker", embedded.command, environment, orphan_signal=signal.SIGTERM), worker, gateway]
+        return [worker, *gateways]
+    for child in (worker, *gateways):
+        child.wait_for = embedded.answers
+    return [Child("broker", embedded.command, environment, orphan_signal=signal.SIGTERM), worker, *gateways]
 
 
 def _environment(settings: Settings, port: int, embedded: EmbeddedBroker | None) -> dict[str, str]:

@@ -11,10 +11,14 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 
 from app.jobs.parent_death import die_with_parent
 
 log = logging.getLogger(__name__)
+
+ROOT = Path(__file__).resolve().parents[1]
+"""Folder that holds the packages ``app`` and ``workers``, which child processes import."""
 
 FIRST_PAUSE_S = 1.0
 LONGEST_PAUSE_S = 30.0

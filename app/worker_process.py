@@ -7,8 +7,8 @@ import signal
 import threading
 
 from app.jobs.settings import Settings
-from app.serve import ROOT, worker_command
-from app.supervisor import FIRST_PAUSE_S, Child
+from app.serve import worker_command
+from app.supervisor import FIRST_PAUSE_S, ROOT, Child
 
 POLL_S = 0.2
 """Pause between two looks at the process, seconds."""

@@ -6,12 +6,14 @@ own. Those of requests and of the process are the gateway's.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 
 from fastapi import APIRouter, Request, Response
 from prometheus_client import CollectorRegistry, Counter, Histogram, ProcessCollector, generate_latest
 from prometheus_client.exposition import CONTENT_TYPE_LATEST
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric, SummaryMetricFamily
+from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
 from app.api.worker_collector import WorkerCollector
@@ -21,6 +23,9 @@ from app.jobs.statistics import count_by_state, run_time_by_state
 from app.jobs.store import JobStore
 
 router = APIRouter()
+
+SHARED_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Variable that the parent of several gateway processes sets; see `app.gateway_processes`."""
 
 
 class JobCollector(Collector):
@@ -49,12 +54,16 @@ class JobCollector(Collector):
 
 
 class RequestMetrics:
-    """Counters of this gateway process."""
+    """Counters of this gateway process, or of all processes behind its port."""
 
     def __init__(self, registry: CollectorRegistry, store: JobStore, settings: Settings) -> None:
         registry.register(JobCollector(store))
         registry.register(WorkerCollector(store, settings.worker_seen_within_s))
-        ProcessCollector(registry=registry)
+        if SHARED_FOLDER in os.environ:  # the processes add up their counters there, and this collector reads them all
+            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+            registry = CollectorRegistry()
+        else:
+            ProcessCollector(registry=registry)
         self.requests = Counter(
             "vertebra_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
         )

@@ -30,6 +30,9 @@ class GatewaySettings(BaseSettings):
         description="Names by which clients know this server, `a.example,b.example`. Without names an open service "
         "answers to addresses and localhost, any other to every name.",
     )
+    gateway_processes: int = Field(
+        default=1, ge=1, le=64, description="Gateway processes behind the port, on this machine."
+    )
     max_connections: int = Field(default=1000, ge=1, description="Open connections of one gateway process.")
 
     @field_validator("allowed_hosts", mode="before")

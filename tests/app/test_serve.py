@@ -24,7 +24,7 @@ import pytest
 from app import cli, local_key
 from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
-from app.serve import listen
+from app.listeners import listen
 from tests.app.harness import PATIENCE_S, ROOT, kill_group, wait_for
 
 # The worker of `serve` runs the fake pipeline: Celery loads another module, and nothing else differs.
@@ -252,7 +252,7 @@ def test_the_port_stays_with_serve_while_the_gateway_starts_again(tmp_path: Path
 
 
 def test_a_listener_sends_small_answers_at_once() -> None:
-    with listen("127.0.0.1", 0) as listener, socket.create_connection(listener.getsockname()):
+    with listen("127.0.0.1", 0) as (listener,), socket.create_connection(listener.getsockname()):
         connection = listener.accept()[0]
         with connection:
             assert connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY) != 0

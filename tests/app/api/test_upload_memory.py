@@ -15,9 +15,9 @@ import psutil
 import pytest
 
 from app.broker import free_port
+from app.gateway_processes import gateway_command
 from app.jobs.parent_death import die_with_parent
 from app.jobs.settings import Settings
-from app.serve import gateway_command
 from tests.app.harness import ROOT, Broker, environment, kill_group, wait_for
 
 SIZE = 300_000_000
