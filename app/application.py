@@ -10,7 +10,19 @@ from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
-from app.api import bundles, health, jobs, keys, metrics, problem_types, result_links, results, submission, webhooks
+from app.api import (
+    bundles,
+    control,
+    health,
+    jobs,
+    keys,
+    metrics,
+    problem_types,
+    result_links,
+    results,
+    submission,
+    webhooks,
+)
 from app.api.error_handlers import install_error_handlers
 from app.api.known_hosts import KnownHosts
 from app.api.middleware import MeasureRequests, SecurityHeaders
@@ -69,6 +81,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     for module in (
         submission,
         jobs,
+        control,
         results,
         result_links,
         webhooks,

@@ -15,7 +15,7 @@ import httpx
 from pydantic import ValidationError
 
 from app import local_key, operator_commands
-from app.client import Client, JobFailedError, ProblemError
+from app.client import Client, JobCancelledError, JobFailedError, ProblemError
 from app.contract.errors import WrongDatabaseVersion
 from app.demo import DemoError, service, synthetic_ct
 from app.gateway_processes import gateway_command, run_gateways
@@ -48,7 +48,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return _print_error(error.text())
     except ValidationError as error:
         return _print_error(_settings_text(error))
-    except (SettingsError, DemoError, ChildKeepsDying, WrongDatabaseVersion) as error:
+    except (SettingsError, DemoError, ChildKeepsDying, JobCancelledError, WrongDatabaseVersion) as error:
         return _print_error(str(error))
     except httpx.TransportError as error:
         return _print_error(f"The service at {arguments.url} does not answer: {error}")

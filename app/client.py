@@ -47,6 +47,10 @@ class JobFailedError(ProblemError):
         self.job = job
 
 
+class JobCancelledError(Exception):
+    """Somebody cancelled the job; the message names it."""
+
+
 @dataclass(frozen=True)
 class Request:
     """A job to submit: the files and the parameters."""
@@ -98,7 +102,15 @@ class Client:
         raise AssertionError("unreachable")
 
     def watch(self, path: str) -> Json:
-        """Show the progress of a job to its end and return the job. Raise `JobFailedError` if it fails."""
+        """Show the progress of a job to its end and return the job.
+
+        Raises
+        ------
+        JobFailedError
+            The job fails.
+        JobCancelledError
+            Somebody cancels it.
+        """
         with tqdm(total=100.0, bar_format="{desc:<28} {bar:30} {percentage:3.0f} % {elapsed}") as bar:
             while True:
                 job = self._get(path)
@@ -107,6 +119,8 @@ class Client:
                 bar.refresh()
                 if job["state"] == "failed":
                     raise JobFailedError(job)
+                if job["state"] == "cancelled":
+                    raise JobCancelledError(f"The job {job['id']} was cancelled.")
                 if job["state"] == "succeeded":
                     return job
                 time.sleep(POLL_S)

@@ -11,7 +11,7 @@ from app.api.problem_details import Problem
 from app.contract.params import JobParams
 from app.jobs.rows import JobRow
 
-JobState = Literal["queued", "running", "succeeded", "failed"]
+JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
 EXAMPLE_ID = "6f1c0c2f9b8e4d0a8a52b1f2c3d4e5f6"
 JOBS_PATH = "/v1/jobs"
@@ -47,8 +47,8 @@ class Job(BaseModel):
 
     id: str = Field(description="Identifier, 32 hex digits.", examples=[EXAMPLE_ID])
     state: JobState = Field(
-        description="`queued` -> `running` -> `succeeded` or `failed`. A failed job has an `error`, and may have "
-        "pictures that explain it: then `links.results` is set."
+        description="`queued` -> `running` -> `succeeded`, `failed` or `cancelled`. A failed job has an `error`, and "
+        "may have pictures that explain it: then `links.results` is set."
     )
     stage: str | None = Field(description="Current stage of a running job, e.g. `morph`.", examples=["solve"])
     percent: float = Field(ge=0, le=100, description="Progress of the whole job, percent (%).")
@@ -56,7 +56,7 @@ class Job(BaseModel):
     max_attempts: int = Field(description="Attempts after which the job fails with `attempts_exhausted`.")
     created_at: datetime = Field(description="When the gateway accepted the job, UTC.")
     started_at: datetime | None = Field(description="When the current or last attempt began, UTC.")
-    finished_at: datetime | None = Field(description="When the job succeeded or failed, UTC.")
+    finished_at: datetime | None = Field(description="When the job succeeded, failed or was cancelled, UTC.")
     params: JobParams = Field(description="The parameters, including defaults.")
     input: JobInput = Field(description="Size and hash of the uploaded files.")
     timings: dict[str, float] = Field(description="Time of each stage, seconds (s); empty until the job has succeeded.")

@@ -10,6 +10,8 @@ def published_files(row: JobRow) -> list[Json]:
     """Return name, media type, size and SHA-256 of every file. Raise `JobNotFinished` if there are none."""
     if row.results is not None:  # the UPDATE that ended the job set them
         return row.results
+    if row.state == "cancelled":
+        raise JobNotFinished("The job was cancelled, so it has no files.", expected="a job with files", got=row.state)
     if row.state == "failed":
         raise JobNotFinished(
             "The job failed and left no files. Its `error` says why.", expected="a job with files", got=row.state

@@ -21,6 +21,7 @@
     │   ├── NotFound                   404 not_found
     │   ├── MethodNotAllowed           405 method_not_allowed
     │   ├── JobNotFinished             409 job_not_finished
+    │   ├── JobEnded                   409 job_ended
     │   ├── IdempotencyConflict        409 idempotency_conflict
     │   └── RangeNotSatisfiable        416 range_not_satisfiable
     ├── InputError                     the CT or the mask cannot be used (the job fails)
@@ -226,9 +227,15 @@ class MethodNotAllowed(RequestError):
 
 
 class JobNotFinished(RequestError):
-    """The job has no files: it has not ended, or it failed and left no pictures."""
+    """The job has no files: it has not ended, it was cancelled, or it failed and left no pictures."""
 
     slug, title, status = "job_not_finished", "The job has no results yet", 409
+
+
+class JobEnded(RequestError):
+    """The job has ended: it succeeded or failed, so it cannot be cancelled."""
+
+    slug, title, status = "job_ended", "The job has ended", 409
 
 
 class IdempotencyConflict(RequestError):

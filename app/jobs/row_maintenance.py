@@ -78,7 +78,7 @@ def list_expired(store: JobStore, retention_s: float, by_tenant: Mapping[str, fl
     query = select(JobRow.id).where(
         or_(
             JobRow.state.not_in(OPEN_STATES) & (JobRow.finished_at < now - kept_s),
-            (JobRow.state == "cancelled") & (JobRow.finished_at < last_attempt_ended),
+            (JobRow.state == "deleted") & (JobRow.finished_at < last_attempt_ended),
         )
     )
     with store.sessions() as session:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from app.contract.params import CONTRACT
 
-State = Literal["queued", "running", "succeeded", "failed", "cancelled"]
-VISIBLE_STATES: tuple[State, ...] = ("queued", "running", "succeeded", "failed")
+State = Literal["queued", "running", "succeeded", "failed", "cancelled", "deleted"]
 OPEN_STATES: tuple[State, ...] = ("queued", "running")
+VISIBLE_STATES: tuple[State, ...] = (*OPEN_STATES, "succeeded", "failed", "cancelled")
 
 Json = dict[str, Any]
 
@@ -35,10 +35,10 @@ class Base(DeclarativeBase):
 class JobRow(Base):
     """One job.
 
-    ``token`` is the fencing token. It grows with every claim, release and deletion, and only the attempt that holds
-    the current token may write to the row. Results lie under ``jobs/{id}/results-{token}/``. The UPDATE that sets
-    ``state`` to ``succeeded`` makes them visible; the one that sets it to ``failed`` may publish pictures that explain
-    the failure.
+    ``token`` is the fencing token. It grows with every claim, release, cancellation and deletion, and only the attempt
+    that holds the current token may write to the row. Results lie under ``jobs/{id}/results-{token}/``. The UPDATE that
+    sets ``state`` to ``succeeded`` makes them visible; the one that sets it to ``failed`` may publish pictures that
+    explain the failure.
 
     A queued job may start from ``enqueued_at`` on; after a passing fault that lies in the future. ``faults`` counts the
     attempts that such a fault ended. ``contract`` is the version of ``params`` (`app.contract.params.CONTRACT`).

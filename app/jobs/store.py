@@ -3,7 +3,8 @@
 ::
 
     create -> queued
-    delete: any state -> cancelled (clients no longer see the job; the reconciler purges it)
+    cancel: queued, running -> cancelled
+    delete: any state -> deleted (clients no longer see the job; the sweeper purges it)
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from sqlalchemy.exc import IntegrityError
 
 from app.jobs.attempts import AttemptStore
 from app.jobs.database import connect, open_database
-from app.jobs.rows import VISIBLE_STATES, AuditRow, JobRow
+from app.jobs.rows import OPEN_STATES, VISIBLE_STATES, AuditRow, JobRow
 from app.jobs.settings import Settings
 
 
@@ -80,12 +81,20 @@ class JobStore(AttemptStore):
         with self.sessions() as session:
             return list(session.scalars(query.order_by(JobRow.created_at.desc(), JobRow.id.desc()).limit(limit)))
 
+    def cancel(self, tenant: str, job_id: str) -> bool:
+        """Cancel a job that has not ended; the new token fences out a running attempt. Return whether it was open."""
+        return self._update(
+            update(JobRow)
+            .where(JobRow.id == job_id, JobRow.tenant == tenant, JobRow.state.in_(OPEN_STATES))
+            .values(state="cancelled", token=JobRow.token + 1, finished_at=self.clock())
+        )
+
     def delete(self, tenant: str, job_id: str) -> bool:
-        """Cancel and hide a job; the new token fences out a running attempt."""
+        """Stop and hide a job; the new token fences out a running attempt."""
         return self._update(
             update(JobRow)
             .where(JobRow.id == job_id, *_visible(tenant))
-            .values(state="cancelled", token=JobRow.token + 1, idempotency_key=None, finished_at=self.clock())
+            .values(state="deleted", token=JobRow.token + 1, idempotency_key=None, finished_at=self.clock())
         )
 
     def _by_idempotency_key(self, tenant: str, key: str | None) -> JobRow | None:

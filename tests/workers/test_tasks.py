@@ -229,11 +229,14 @@ def test_a_deleted_job_stops_and_publishes_nothing(client: httpx.Client, setting
 
 @pytest.mark.usefixtures("worker")
 @pytest.mark.parametrize("ct", ["stuck 600", "native"])
-def test_a_deleted_job_stops_although_it_reports_no_progress(client: httpx.Client, settings: Settings, ct: str) -> None:
+def test_a_cancelled_job_stops_although_it_reports_no_progress(
+    client: httpx.Client, settings: Settings, ct: str
+) -> None:
     path = submit(client, ct)
     running(client, path)
-    assert client.delete(path).status_code == 204
+    assert client.post(f"{path}/cancel").json()["state"] == "cancelled"
     assert ended(client, submit(client, "ok"))["state"] == "succeeded"  # the worker is free again
+    assert client.get(path).json()["state"] == "cancelled"
     wait_for(lambda: not list((settings.data_dir / "scratch").glob("vertebra-job-*")), "scratch removed")
 
 

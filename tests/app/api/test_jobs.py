@@ -157,7 +157,7 @@ def test_list_is_own_newest_first_and_pages(stranger: httpx.Client, client: http
     assert stranger.get("/v1/jobs?state=failed").json()["jobs"] == []
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=x", "state=cancelled", "cursor=nonsense", "cursor=bnVsbA=="])
+@pytest.mark.parametrize("query", ["limit=0", "limit=x", "state=deleted", "cursor=nonsense", "cursor=bnVsbA=="])
 def test_list_refuses(client: httpx.Client, query: str) -> None:
     check_problem(client.get(f"/v1/jobs?{query}"), 422, "invalid_parameters")
 

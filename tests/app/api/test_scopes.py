@@ -45,6 +45,7 @@ SCOPE = {
     ("GET", "/v1/jobs"): "read",
     ("GET", "/v1/jobs/{job_id}"): "read",
     ("DELETE", "/v1/jobs/{job_id}"): "submit",
+    ("POST", "/v1/jobs/{job_id}/cancel"): "submit",
     ("GET", "/v1/jobs/{job_id}/results"): "read",
     ("HEAD", "/v1/jobs/{job_id}/results/{name}"): "read",
     ("GET", "/v1/jobs/{job_id}/results/{name}"): "read",
