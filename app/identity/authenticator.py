@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hmac
+import logging
 from collections.abc import Mapping
 
 from sqlalchemy import Engine
@@ -19,6 +20,8 @@ from app.jobs.settings import LOCAL_TENANT, Settings
 
 LONGEST_CREDENTIAL = 8192
 """Characters. Tokens of identity providers take 1,000 to 4,000; servers refuse longer headers anyway."""
+
+log = logging.getLogger(__name__)
 
 DOTS_OF_A_TOKEN = 2
 """Between header, claims and signature of a JSON Web Token (RFC 7515, section 3.1)."""
@@ -85,6 +88,7 @@ class Authenticator:
             raise
         if principal is None:
             self.throttle.failed(address, sent)
+            log.warning("an unknown credential came from %s", address)
             raise unauthorized("an unknown credential")
         self.throttle.succeeded(address, sent)
         self._cache.put(sent, principal)

@@ -1,4 +1,4 @@
-"""The audit trail: who submitted, read, cancelled or deleted which job, and who made which key.
+"""The audit trail: who signed in, submitted, read, cancelled or deleted which job, and who made which key.
 
 An entry names ids alone: it holds no patient data, no parameters and no secret. It is written before the deed, or in
 the same transaction, so that no deed is without its entry.
@@ -17,7 +17,9 @@ from sqlalchemy.orm import Session
 from app.jobs.clock import database_clock
 from app.jobs.rows import AuditRow
 
-Action = Literal["submit", "read", "make_link", "cancel", "retry", "delete", "create_key", "rotate_key", "revoke_key"]
+Action = Literal[
+    "sign_in", "submit", "read", "make_link", "cancel", "retry", "delete", "create_key", "rotate_key", "revoke_key"
+]  # fmt: skip
 ACTIONS: tuple[Action, ...] = get_args(Action)
 
 PAGE = 1000

@@ -10,6 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import HTMLResponse, RedirectResponse
 from starlette.concurrency import run_in_threadpool
 
+from app.api import audit
 from app.api.auth import PrincipalDep, client_address
 from app.api.services import Services, ServicesDep
 from app.api.session_cookie import is_own_origin, remove_session, session_text, set_session
@@ -98,6 +99,8 @@ def local_path(text: str) -> str:
 
 
 async def _begin(request: Request, services: Services, principal: Principal, path: str) -> Response:
+    request.state.principal = principal
+    await run_in_threadpool(audit.record, request, services, "sign_in")
     hours = services.settings.session_hours
     text = await run_in_threadpool(services.authenticator.sessions.begin, principal, hours * 3600)
     response = _go_on(path) if request.method == "GET" else RedirectResponse(path, 303)

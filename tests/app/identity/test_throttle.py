@@ -114,7 +114,7 @@ def guarded(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterato
         yield client
 
 
-def test_guesses_end_in_429(guarded: httpx.Client) -> None:
+def test_guesses_end_in_429(guarded: httpx.Client, caplog: pytest.LogCaptureFixture) -> None:
     good = {"X-API-Key": "key-a"}
     assert guarded.get("/v1/jobs", headers=good).status_code == 200
     answers = [guarded.get("/v1/jobs", headers={"X-API-Key": f"guess {n}"}) for n in range(TRIES_AN_ADDRESS + 3)]
@@ -124,4 +124,6 @@ def test_guesses_end_in_429(guarded: httpx.Client) -> None:
     assert 1 <= int(last.headers["retry-after"]) == body["retry_after"] <= ADDRESS_REFILL_S + 1
     assert guarded.get("/v1/jobs", headers=good).status_code == 200
     check_problem(guarded.get("/v1/jobs", headers={"X-API-Key": "key-b"}), 429, "too_many_guesses")
+    assert caplog.messages.count("an unknown credential came from 127.0.0.1") == TRIES_AN_ADDRESS
+    assert "guess 1" not in caplog.text
     assert guarded.get("/v1/jobs").status_code == 401  # no credential is no guess

@@ -71,6 +71,10 @@ def test_from_sign_in_to_sign_out(visitor: httpx.Client, client: httpx.Client, s
     assert "Signed in for tenant-a." in page
     job = post(client).json()
     assert visitor.get(job["links"]["self"]).json()["id"] == job["id"]
+    entries = sqlite3.connect(settings.data_dir / "jobs.sqlite3").execute(
+        "SELECT tenant, address FROM audit WHERE action = 'sign_in'"
+    )
+    assert entries.fetchall() == [("tenant-a", "127.0.0.1")]
     database = b"".join(path.read_bytes() for path in settings.data_dir.glob("jobs.sqlite3*"))
     assert text.encode() not in database
     assert visitor.post("/sign-out", headers=token_of(visitor)).status_code == 204
@@ -201,6 +205,24 @@ def test_the_cookie_is_secure_behind_https() -> None:
     assert session_text(request("https", {"Cookie": "vertebra_session=text"})) is None  # set over plain HTTP
     remove_session(request("https", {}), response)
     assert all("Secure" in value for name, value in response.headers.items() if name == "set-cookie")
+
+
+def test_a_proxy_in_front_names_scheme_and_client(broker: Broker, tmp_path: Path) -> None:
+    """uvicorn takes these headers from proxies on this machine, or from those that FORWARDED_ALLOW_IPS names."""
+    settings = Settings(data_dir=tmp_path, broker_url=broker.url, api_keys=KEYS)
+    proxy = {"Host": "ct.example", "Origin": "https://ct.example", "X-Forwarded-Proto": "https"}
+    with running_gateway(settings) as url, httpx.Client(base_url=url, headers=proxy) as visitor:
+        for n in range(2 * TRIES_AN_ADDRESS):  # from as many clients
+            bad = visitor.post("/sign-in", data={"key": "x"}, headers={"X-Forwarded-For": f"192.0.2.{n}"})
+            assert bad.status_code == 401
+        good = visitor.post("/sign-in", data={"key": "key-a"}, headers={"X-Forwarded-For": "192.0.2.1"})
+        cookie = good.headers["set-cookie"]
+        assert cookie.startswith("__Host-vertebra_session=")
+        assert "Secure" in cookie
+        text = cookie.partition(";")[0]
+        assert visitor.get("/v1/jobs", headers={"Cookie": text}).status_code == 200
+        plain = {"Cookie": text.removeprefix("__Host-"), "X-Forwarded-Proto": "https"}
+        assert visitor.get("/v1/jobs", headers=plain).status_code == 401
 
 
 def test_an_own_page_may_name_its_origin_or_not() -> None:
