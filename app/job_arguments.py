@@ -35,6 +35,8 @@ def job_request(arguments: argparse.Namespace) -> Request:
         params["mask_label"] = arguments.label
     if arguments.seed is not None:
         params["seed_ras_mm"] = arguments.seed
+    if arguments.deadline is not None:
+        params["deadline_s"] = arguments.deadline
     return Request(arguments.ct, arguments.mask, params)
 
 
@@ -61,6 +63,7 @@ def _add_params(command: argparse.ArgumentParser) -> None:
     command.add_argument(
         "--load", type=float, default=fields["load_newton"].default, help="load, N (default %(default)s)"
     )
+    command.add_argument("--deadline", type=int, metavar="S", help="longest run, seconds (default: the server's limit)")
     choices = {
         "fidelity": "how to compute the stress",
         "surrogate": "surrogate that predicts the stress",

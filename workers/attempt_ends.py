@@ -8,7 +8,6 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import DeadlineExceeded, StorageUnavailable, VertebraError
 from app.jobs.attempts import Claim
-from app.jobs.settings import Settings
 from workers.attempt_files import discard
 from workers.attempt_watch import Interrupted, Overdue, WorkerStops
 from workers.presence import job_store
@@ -22,7 +21,7 @@ def conclude(claim: Claim, reason: Interrupted) -> None:
     if isinstance(reason, WorkerStops):
         _release(claim)
     elif isinstance(reason, Overdue):
-        fail(claim, _too_slow(Settings().job_deadline_s))
+        fail(claim, _too_slow(claim.longest_run_s))
 
 
 def fail(claim: Claim, error: VertebraError) -> None:
@@ -56,9 +55,9 @@ def retry_later(claim: Claim, what: str) -> None:
         log.warning("job %s: cannot queue it again; the reconciler will", claim.job_id)
 
 
-def _too_slow(limit_s: int) -> DeadlineExceeded:
+def _too_slow(limit_s: float) -> DeadlineExceeded:
     return DeadlineExceeded(
         "The computation took too long, so the worker stopped it. Try a smaller field of view.",
-        expected=f"at most {limit_s} s",
+        expected=f"at most {limit_s:g} s",
         got="a longer run",
     )

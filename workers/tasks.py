@@ -71,8 +71,7 @@ def _run(claim: Claim) -> None:
 
 def _run_attempt(claim: Claim) -> None:
     """Run an attempt and write to the row how it ended."""
-    settings = Settings()
-    limits = (settings.heartbeat_s, float(settings.job_deadline_s))
+    limits = (Settings().heartbeat_s, claim.longest_run_s)
     try:
         with (
             scratch_folder() as folder,

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, Field
 
 from app.api.problem_details import Problem
-from app.contract.params import JobParams
+from app.contract.params import JobParams, read_params
 from app.jobs.rows import JobRow
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -91,7 +91,7 @@ def job_from_row(row: JobRow, max_attempts: int) -> Job:
             "created_at": _time(row.created_at),
             "started_at": _time(row.started_at),
             "finished_at": _time(row.finished_at),
-            "params": row.params,
+            "params": read_params(row.params, row.contract),
             "input": JobInput(ct=InputFile(size=row.ct_size, sha256=row.ct_sha256), mask=mask),
             "timings": row.timings or {},
             "bundle_version": row.bundle_version,

@@ -24,10 +24,11 @@ from app.contract.errors import (
     MalformedRequest,
     UploadTooLarge,
 )
-from app.contract.params import JobParams
+from app.contract.params import CONTRACT, JobParams, read_params
 from app.jobs import logs
 from app.jobs.job_ids import new_job_id
 from app.jobs.rows import JobRow
+from app.jobs.settings import Settings
 from app.jobs.storage_keys import job_prefix
 
 log = logging.getLogger(__name__)
@@ -131,6 +132,7 @@ async def submit(
         upload = await receive(
             request, services.blobs, job_id, services.settings.max_upload_bytes, services.metrics.upload_bytes.inc
         )
+        check_deadline(upload.params, services.settings)
         callback_url = await run_in_threadpool(callback_of, services, tenant, upload.callback_url)
         new_row = _new_row(job_id, tenant, idempotency_key, upload)
         new_row.callback_url, new_row.callback_due = callback_url, callback_url is not None or None
@@ -157,13 +159,25 @@ def _new_row(job_id: str, tenant: str, idempotency_key: str | None, upload: Uplo
         percent=0.0,
         attempt=0,
         token=0,
-        params=upload.params.model_dump(mode="json"),
+        params=upload.params.stored(),
+        contract=CONTRACT,
+        longest_run_s=upload.params.deadline_s,
         ct_sha256=upload.ct.sha256,
         ct_size=upload.ct.size,
         mask_sha256=upload.mask.sha256 if upload.mask else None,
         mask_size=upload.mask.size if upload.mask else None,
         request_id=logs.request_id.get(),
     )
+
+
+def check_deadline(params: JobParams, settings: Settings) -> None:
+    """Raise `InvalidParameters` if a job asks for a longer run than the server allows."""
+    if params.deadline_s is not None and params.deadline_s > settings.job_deadline_s:
+        raise InvalidParameters(
+            "`deadline_s` is longer than this server lets a job run.",
+            expected=f"at most {settings.job_deadline_s} s",
+            got=f"{params.deadline_s} s",
+        )
 
 
 def _enqueue(services: Services, row: JobRow) -> None:
@@ -183,8 +197,8 @@ def _enqueue(services: Services, row: JobRow) -> None:
 def _check_same_request(row: JobRow, upload: Upload) -> None:
     """Raise `IdempotencyConflict` if the job of the idempotency key has other files or parameters."""
     mask = upload.mask.sha256 if upload.mask else None
-    params = upload.params.model_dump(mode="json")
-    if (row.ct_sha256, row.mask_sha256, row.params) != (upload.ct.sha256, mask, params):
+    params = read_params(row.params, row.contract)
+    if (row.ct_sha256, row.mask_sha256, params) != (upload.ct.sha256, mask, upload.params):
         raise IdempotencyConflict(
             "Another job with other files or parameters has this Idempotency-Key. Use a new key.",
             expected="the same files and parameters as before",

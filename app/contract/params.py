@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -20,6 +20,9 @@ earlier ones, so a field that is removed or renamed needs a step that translates
 
 LARGEST_COORDINATE_MM = 1e5
 """No scanner's world coordinate comes near 100 m, so a larger one is a mistake in the unit."""
+
+LONGEST_DEADLINE_S = 24 * 3600
+"""A day: no job that makes sense takes longer."""
 
 Coordinate = Annotated[float, Field(ge=-LARGEST_COORDINATE_MM, le=LARGEST_COORDINATE_MM, allow_inf_nan=False)]
 
@@ -79,3 +82,21 @@ class JobParams(BaseModel):
         description="What to do where the expected error that the outline adds is above the limit: `flag` says so in "
         "the report, `refuse` ends the job with an error. A mask that was sent counts as exact.",
     )
+    deadline_s: int | None = Field(
+        default=None,
+        ge=1,
+        le=LONGEST_DEADLINE_S,
+        description="Longest run of an attempt, in seconds; a job that runs longer fails with `deadline_exceeded`. The "
+        "server's own limit, the default, bounds it.",
+    )
+
+    def stored(self) -> dict[str, Any]:
+        """Return the JSON for the job's row. It leaves out what is null, so older releases can read what they know."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+def read_params(stored: dict[str, Any], contract: int) -> JobParams:
+    """Return the parameters of a job's row. Of a newer contract than this release's they are what it knows of them."""
+    if contract <= CONTRACT:
+        return JobParams.model_validate(stored)
+    return JobParams.model_construct(**{name: stored[name] for name in JobParams.model_fields if name in stored})

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, Engine, select, update
+from sqlalchemy import ColumnElement, Engine, func, select, update
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.dml import Update
 
@@ -43,6 +43,7 @@ class Claim:
     params: Json
     has_mask: bool
     faults: int
+    longest_run_s: float
     request_id: str | None = None
 
 
@@ -58,7 +59,8 @@ class AttemptStore:
     stale_after_s
         Seconds without a heartbeat after which a running attempt counts as dead.
     deadline_s
-        Longest run of an attempt, seconds. See `app.jobs.transitions.DEADLINE_GRACE_S` for the row's deadline.
+        Longest run of an attempt whose job asks for no shorter one, seconds.
+        See `app.jobs.transitions.DEADLINE_GRACE_S` for the row's deadline.
     clock
         Returns the present; the database's clock by default.
     """
@@ -100,7 +102,7 @@ class AttemptStore:
         statement = (
             update(JobRow)
             .where(waiting, JobRow.attempt < self.max_attempts)
-            .values(**running_values(worker, now, self.deadline_s))
+            .values(**running_values(worker, now, func.coalesce(JobRow.longest_run_s, self.deadline_s)))
             .returning(JobRow)
         )
         with self.sessions.begin() as session:
@@ -115,6 +117,7 @@ class AttemptStore:
             params=row.params,
             has_mask=row.mask_sha256 is not None,
             faults=row.faults,
+            longest_run_s=row.longest_run_s or self.deadline_s,
             request_id=row.request_id,
         )
 

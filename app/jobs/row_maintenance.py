@@ -23,7 +23,7 @@ def end_overdue(store: JobStore) -> list[str]:
     problem = DeadlineExceeded(
         "The job ran longer than its time limit, so the service stopped it. Try a smaller field of view, or ask the "
         "operator to raise VERTEBRA_JOB_DEADLINE_S.",
-        expected=f"at most {store.deadline_s:g} s",
+        expected=f"at most {store.deadline_s:g} s, or the job's own `deadline_s`",
         got="a longer run",
     ).problem()
     with store.sessions.begin() as session:

@@ -42,6 +42,7 @@ class JobRow(Base):
 
     A queued job may start from ``enqueued_at`` on; after a passing fault that lies in the future. ``faults`` counts the
     attempts that such a fault ended. ``contract`` is the version of ``params`` (`app.contract.params.CONTRACT`).
+    ``longest_run_s`` bounds an attempt where the client asked for less than the server's limit.
     ``enqueue_count`` is for gateways of 0.8.0 and older, which may use the same table during an upgrade.
     """
 
@@ -70,6 +71,7 @@ class JobRow(Base):
     faults: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     params: Mapped[Json]
     contract: Mapped[int] = mapped_column(Integer, default=CONTRACT, server_default="1")
+    longest_run_s: Mapped[float | None]
     ct_sha256: Mapped[str] = mapped_column(String(64))
     ct_size: Mapped[int] = mapped_column(BigInteger)
     mask_sha256: Mapped[str | None] = mapped_column(String(64))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import ColumnElement
+
 from app.contract.errors import AttemptsExhausted
 from app.jobs.clock import Now
 from app.jobs.rows import JobRow, Json
@@ -23,7 +25,7 @@ def pause_after_fault(faults: int) -> float:
     return min(FIRST_PAUSE_S * 2.0**faults, LONGEST_PAUSE_S)
 
 
-def running_values(worker: str, now: Now, deadline_s: float) -> dict[str, Any]:
+def running_values(worker: str, now: Now, longest_run_s: ColumnElement[float]) -> dict[str, Any]:
     """Return the values that start an attempt; the new token fences out every earlier attempt."""
     return {
         "state": "running",
@@ -33,7 +35,7 @@ def running_values(worker: str, now: Now, deadline_s: float) -> dict[str, Any]:
         "stage": None,
         "percent": 0.0,
         "heartbeat": now,
-        "deadline": now + deadline_s + DEADLINE_GRACE_S,
+        "deadline": now + longest_run_s + DEADLINE_GRACE_S,
         "started_at": now,
     }
 

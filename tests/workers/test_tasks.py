@@ -262,6 +262,14 @@ def test_a_worker_hears_again_after_a_job_ended_while_the_broker_was_away(client
     wait_for(lambda: client.get(next_path).json()["state"] == "succeeded", "the next job", 45.0)
 
 
+@pytest.mark.usefixtures("worker")
+def test_a_job_ends_at_its_own_deadline(client: httpx.Client) -> None:
+    path = post(client, b"stuck 600", params={"deadline_s": 1}).headers["location"]
+    job = ended(client, path)
+    assert (job["state"], job["attempt"]) == ("failed", 1)
+    assert (job["error"]["type"], job["error"]["expected"]) == ("/problems/deadline_exceeded", "at most 1 s")
+
+
 def test_a_worker_killed_mid_job_is_replaced(
     client: httpx.Client, settings: Settings, worker: int, tmp_path: Path
 ) -> None:

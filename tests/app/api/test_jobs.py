@@ -9,9 +9,10 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
+from app.contract.params import CONTRACT
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
-from tests.app.harness import check_problem, fail, post, stored_jobs, wait_for
+from tests.app.harness import check_problem, fail, new_row, post, stored_jobs, wait_for
 
 
 def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Client, settings: Settings) -> None:
@@ -30,6 +31,7 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
         "on_out_of_distribution": "flag",
         "on_uncertain_level": "refuse",
         "on_uncertain_outline": "flag",
+        "deadline_s": None,
     }
     assert job["input"]["ct"] == {"size": 4, "sha256": hashlib.sha256(b"a ct").hexdigest()}
     assert job["input"]["mask"]["size"] == 6
@@ -219,3 +221,21 @@ def test_uploads_of_two_clients_do_not_block_each_other(client: httpx.Client, ga
         )
         assert post(client).status_code == 202
     assert json.loads(client.get("/v1/jobs?limit=1").text)["jobs"]
+
+
+def test_a_deadline_is_bounded_by_the_servers(client: httpx.Client, settings: Settings) -> None:
+    assert post(client, params={"deadline_s": 540}).json()["params"]["deadline_s"] == 540
+    problem = check_problem(post(client, params={"deadline_s": 541}), 422, "invalid_parameters")
+    assert (problem["expected"], problem["got"]) == ("at most 540 s", "541 s")
+    check_problem(post(client, params={"deadline_s": 0}), 422, "invalid_parameters")
+
+
+def test_a_job_of_a_newer_gateway_is_shown(client: httpx.Client, settings: Settings) -> None:
+    store = open_store(settings)
+    row = new_row("e" * 32, "tenant-a")
+    row.params, row.contract = {"vertebra": "C2", "not_yet_invented": 1}, CONTRACT + 1
+    store.create(row)
+    store.engine.dispose()
+    job = client.get(f"/v1/jobs/{row.id}").json()
+    assert (job["state"], job["params"]["vertebra"], job["params"]["fidelity"]) == ("queued", "C2", "surrogate")
+    assert row.id in [listed["id"] for listed in client.get("/v1/jobs").json()["jobs"]]

@@ -344,6 +344,18 @@ def test_one_clock_writes_all_times(engine: Engine) -> None:
     assert is_local == (engine.dialect.name == "sqlite")
 
 
+def test_a_job_may_ask_for_a_shorter_run(store: JobStore, clock: Clock) -> None:
+    short = new_row(uuid.uuid4().hex)
+    short.longest_run_s = 20
+    store.create(short)
+    usual = create(store)
+    claims = [store.claim(job_id, "w") for job_id in (short.id, usual)]
+    assert [claim.longest_run_s for claim in claims if claim] == [20, 540]
+    assert [get(store, job_id).deadline for job_id in (short.id, usual)] == [clock.now + 50, clock.now + 570]
+    clock.now += 51
+    assert row_maintenance.end_overdue(store) == [short.id]
+
+
 def test_retention(store: JobStore, clock: Clock) -> None:
     done, gone, open_job = (create(store) for _ in range(3))
     claim = store.claim(done, "w")
