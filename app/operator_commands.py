@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
-from app import audit_commands, database_commands
+from app import audit_commands, backup_commands, database_commands
 
 
 def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the commands to the subparsers of the command line."""
     database_commands.add(commands)
     audit_commands.add(commands)
+    backup_commands.add(commands)

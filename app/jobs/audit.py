@@ -17,10 +17,10 @@ from sqlalchemy.orm import Session
 from app.jobs.clock import database_clock
 from app.jobs.rows import AuditRow
 
-Action = Literal[
-    "sign_in", "submit", "read", "make_link", "cancel", "retry", "delete", "create_key", "rotate_key", "revoke_key"
-]  # fmt: skip
-ACTIONS: tuple[Action, ...] = get_args(Action)
+JobAction = Literal["sign_in", "submit", "read", "make_link", "cancel", "retry", "delete"]
+OperatorAction = Literal["create_key", "rotate_key", "revoke_key", "backup", "restore"]
+Action = JobAction | OperatorAction
+ACTIONS: tuple[Action, ...] = (*get_args(JobAction), *get_args(OperatorAction))
 
 PAGE = 1000
 """Entries that a list holds in memory at a time."""
