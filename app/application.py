@@ -14,6 +14,7 @@ from app.api import (
     bundles,
     control,
     health,
+    job_events,
     jobs,
     keys,
     metrics,
@@ -34,11 +35,18 @@ from app.pages import routes as pages
 
 DESCRIPTION = """Stress in a vertebra from a CT, and optionally a mask of the vertebra.
 
-Submit with `POST /v1/jobs`, poll `GET /v1/jobs/{id}`, fetch `GET /v1/jobs/{id}/results`. World coordinates are
+Submit with `POST /v1/jobs`, poll `GET /v1/jobs/{id}` or follow `GET /v1/jobs/{id}/events`, fetch
+`GET /v1/jobs/{id}/results`. World coordinates are
 NIfTI RAS+ in millimetres (mm), stress is in megapascal (MPa), force in newton (N), intensities in Hounsfield units
 (HU). Every error is an RFC 9457 problem; `GET` its `type` for a description. Every answer has an `X-Request-Id`, yours
 if you send one, and the service's log lines name it. Research software, not for diagnosis.
 """
+
+
+ROUTES = (
+    submission, jobs, job_events, control, results, result_links, webhooks, keys, bundles, health, metrics,
+    problem_types, pages,
+)  # fmt: skip
 
 
 def create_app(settings: Settings | None = None) -> FastAPI:
@@ -78,20 +86,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(KnownHosts, settings=settings)
     app.add_middleware(MeasureRequests)
     app.add_middleware(RequestIds)  # the outermost, so that what the others write has the id
-    for module in (
-        submission,
-        jobs,
-        control,
-        results,
-        result_links,
-        webhooks,
-        keys,
-        bundles,
-        health,
-        metrics,
-        problem_types,
-        pages,
-    ):
+    for module in ROUTES:
         app.include_router(module.router)
     return app
 

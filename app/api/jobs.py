@@ -5,17 +5,19 @@ from __future__ import annotations
 import base64
 import json
 import logging
+from contextlib import suppress
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Query, Request
+from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from app.api import audit
 from app.api.auth import AUTH_ERRORS, ReadTenant, SubmitTenant
 from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState, job_from_row
+from app.api.prefer import APPLIED, APPLIED_HEADER, PreferHeader, preferred_wait
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
-from app.contract.errors import InvalidParameters, JobNotFound
+from app.contract.errors import InvalidParameters, JobNotFound, TooManyWaits
 from app.jobs import logs
 from app.jobs.job_ids import JOB_ID, is_job_id
 from app.jobs.rows import JobRow
@@ -55,13 +57,23 @@ def list_jobs(
     return JobPage(jobs=jobs, next_cursor=_encode_cursor(rows[limit - 1]) if has_more else None)
 
 
-@router.get("/{job_id}", summary="Watch a job", responses=error_responses(*AUTH_ERRORS, JobNotFound, InvalidParameters))
-async def get_job(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> Job:
-    """Return the state of a job. Poll it about once a second."""
+@router.get(
+    "/{job_id}",
+    summary="Watch a job",
+    responses={
+        200: {"description": "The job.", "headers": APPLIED_HEADER},
+        **error_responses(*AUTH_ERRORS, JobNotFound, InvalidParameters),
+    },
+)
+async def get_job(
+    job_id: JobId, response: Response, services: ServicesDep, tenant: ReadTenant, prefer: PreferHeader = None
+) -> Job:
+    """Return the state of a job. Poll it about once a second, or send `Prefer: wait=30`, or follow its events."""
     logs.job_id.set(job_id)
     row = await services.row_reader.get(tenant, job_id)
     if row is None:
         raise job_not_found()
+    row = await wait_as_preferred(services, row, prefer, response)
     return job_from_row(row, services.settings.max_attempts)
 
 
@@ -90,6 +102,20 @@ def find_job(services: Services, tenant: str, job_id: str) -> JobRow:
     row = services.store.get(tenant, job_id)
     if row is None:
         raise job_not_found()
+    return row
+
+
+async def wait_as_preferred(services: Services, row: JobRow, prefer: list[str] | None, response: Response) -> JobRow:
+    """Return the row when the job has ended, or when the time is over that the client would wait.
+
+    Where too many wait, nobody else does: a preference is no demand.
+    """
+    seconds = preferred_wait(prefer)
+    if seconds is None:
+        return row
+    with suppress(TooManyWaits), services.job_watch.hold(row.tenant):
+        response.headers[APPLIED] = f"wait={seconds}"
+        return await services.job_watch.ended(row.tenant, row, seconds)
     return row
 
 

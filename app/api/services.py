@@ -8,6 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
+from app.api.job_watch import JobWatch
 from app.api.metrics import RequestMetrics
 from app.api.probes import Probes
 from app.api.row_reader import RowReader
@@ -32,6 +33,7 @@ class Services:
     blobs: BlobStore
     queue: JobQueue
     row_reader: RowReader
+    job_watch: JobWatch
     probes: Probes
     reconciler: Reconciler
     sweeper: Sweeper
@@ -49,12 +51,14 @@ class Services:
         blobs = BlobStore(settings.storage)
         queue = JobQueue(settings)
         registry = CollectorRegistry()
+        row_reader = RowReader(store)
         return cls(
             settings=settings,
             store=store,
             blobs=blobs,
             queue=queue,
-            row_reader=RowReader(store),
+            row_reader=row_reader,
+            job_watch=JobWatch(row_reader),
             probes=Probes(),
             reconciler=Reconciler(settings, store, queue),
             sweeper=Sweeper(settings, store, blobs),

@@ -12,6 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from app.api import audit
 from app.api.auth import AUTH_ERRORS, SubmitTenant
 from app.api.job_schemas import JOBS_PATH, Job, job_from_row
+from app.api.job_watch import has_ended
+from app.api.jobs import wait_as_preferred
+from app.api.prefer import APPLIED, APPLIED_HEADER, PreferHeader
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.api.uploads import Upload, receive
@@ -101,7 +104,15 @@ IdempotencyKey = Annotated[
     summary="Submit a CT",
     openapi_extra=SUBMIT_BODY,
     responses={
-        202: {"description": "The gateway has stored the job, and it will run.", "headers": LOCATION_HEADER},
+        200: {
+            "model": Job,
+            "description": "With `Prefer: wait=N`: the job has ended.",
+            "headers": LOCATION_HEADER | APPLIED_HEADER,
+        },
+        202: {
+            "description": "The gateway has stored the job, and it will run.",
+            "headers": LOCATION_HEADER | APPLIED_HEADER,
+        },
         **error_responses(
             MalformedRequest,
             EmptyUpload,
@@ -119,6 +130,7 @@ async def submit(
     services: ServicesDep,
     tenant: SubmitTenant,
     idempotency_key: IdempotencyKey = None,
+    prefer: PreferHeader = None,
 ) -> Job:
     """Stream a CT, and optionally a mask of the vertebra, to storage and queue a job.
 
@@ -147,6 +159,9 @@ async def submit(
         await run_in_threadpool(_enqueue, services, row)
     else:
         _check_same_request(row, upload)
+    row = await wait_as_preferred(services, row, prefer, response)
+    if APPLIED in response.headers and has_ended(row):
+        response.status_code = 200
     return job_from_row(row, services.settings.max_attempts)
 
 

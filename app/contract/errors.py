@@ -55,6 +55,7 @@
     └── Unavailable                    a part of the service is down (try again later)
         ├── BrokerUnavailable          503 broker_unavailable
         ├── StorageUnavailable         503 storage_unavailable
+        ├── TooManyWaits               503 too_many_waits
         ├── WrongDatabaseVersion       503 wrong_database_version
         ├── IdentityUnavailable        503 identity_unavailable
         └── NotReady                   503 not_ready
@@ -450,6 +451,12 @@ class IdentityUnavailable(Unavailable):
     """The identity provider does not answer, so its tokens cannot be checked."""
 
     slug, title = "identity_unavailable", "The identity provider is temporarily unavailable"
+
+
+class TooManyWaits(Unavailable):
+    """Too many clients wait for jobs at this gateway; poll instead, or try again later."""
+
+    slug, title = "too_many_waits", "Too many clients wait"
 
 
 class NotReady(Unavailable):

@@ -11,9 +11,11 @@ import httpx
 import pytest
 from PIL import Image
 
+from app.api import job_watch
 from app.contract.params import OnUncertainLevel
 from app.contract.report import ExpectedError
 from app.jobs.settings import Settings
+from app.jobs.store import open_store
 from tests.app.harness import Broker, fail, finish, post, running_gateway
 from tests.app.pages.browser import CHROMIUM, Browser, running_browser
 from tests.app.reports import OUTLINE, ROW, SEGMENTATION, report
@@ -105,6 +107,27 @@ def test_a_refused_job_shows_its_candidates(site: httpx.Client, open_settings: S
     )
     assert browser.run(form) == {"vertebra": "L1", "seed": "1.2, -19.0, 268.0", "load_newton": "750"}
     assert not browser.run("document.getElementById('seed-note').hidden")
+
+
+@pytest.mark.parametrize("waits", [job_watch.MOST_WAITS, 0], ids=["events", "too many wait, so it polls"])
+def test_the_page_follows_a_job_to_its_end(
+    site: httpx.Client, open_settings: Settings, browser: Browser, monkeypatch: pytest.MonkeyPatch, waits: int
+) -> None:
+    monkeypatch.setattr(job_watch, "MOST_WAITS", waits)
+    job = post(site, mask=None).json()
+    browser.open(f"{site.base_url}{job['links']['page']}")
+    browser.wait("document.getElementById('state').textContent === 'Waiting for a free worker.'")
+    store = open_store(open_settings)
+    claim = store.claim(job["id"], "test")
+    assert claim is not None
+    store.progress(claim.job_id, claim.token, "morph", 40.0)
+    browser.wait("document.getElementById('state').textContent === 'Working: morph, 40 % done.'")
+    assert browser.run("document.getElementById('progress').value") == 40
+    assert store.fail(claim.job_id, claim.token, PROBLEM)
+    browser.wait("document.getElementById('state').textContent === 'The job failed.'")
+    browser.wait("!document.getElementById('problem').hidden")
+    assert "The evidence does not decide" in browser.text("#problem")
+    store.engine.dispose()
 
 
 def test_other_pictures_are_shown_too(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:

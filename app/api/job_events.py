@@ -1,0 +1,98 @@
+"""``/v1/jobs/{id}/events``: each change of a job as a server-sent event (WHATWG HTML, section 9.2)."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import ExitStack
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Header, Response
+from fastapi.responses import StreamingResponse
+
+from app.api.auth import AUTH_ERRORS, ReadTenant
+from app.api.job_schemas import JOBS_PATH, job_from_row
+from app.api.job_watch import has_ended, version
+from app.api.jobs import JobId, job_not_found
+from app.api.problem_details import error_responses
+from app.api.services import Services, ServicesDep
+from app.contract.errors import InvalidParameters, JobNotFound, TooManyWaits
+from app.jobs import logs
+from app.jobs.rows import JobRow
+
+router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
+
+EVENT_STREAM = "text/event-stream"
+KEEP_ALIVE_S = 15.0
+"""Pause after which a comment shows the client, and proxies between, that the stream lives."""
+
+LONGEST_STREAM_S = 900.0
+"""A stream ends then, and the client opens the next one: so a credential that has ended is noticed."""
+
+RECONNECT_MS = 2000
+"""How soon a client reconnects, ms."""
+
+STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
+    200: {
+        "description": "Events named `job`. `data` is the job as `GET /v1/jobs/{id}` returns it; `id` stands for that "
+        "state of the job.",
+        "content": {EVENT_STREAM: {"schema": {"type": "string"}}},
+    },
+    204: {"description": "The client has seen the last state of a job that has ended. It should not reconnect."},
+    **error_responses(*AUTH_ERRORS, JobNotFound, TooManyWaits, InvalidParameters),
+}
+
+
+@router.get("/{job_id}/events", summary="Follow a job", response_class=Response, responses=STREAM_RESPONSES)
+async def follow_job(
+    job_id: JobId,
+    services: ServicesDep,
+    tenant: ReadTenant,
+    last_event_id: Annotated[
+        str | None,
+        Header(alias="Last-Event-ID", max_length=64, description="`id` of the last event that the client has seen."),
+    ] = None,
+) -> Response:
+    """Send the job now, and again each time that its state, stage or progress changes; end when the job has ended.
+
+    Each event holds the whole job, so a client that was away misses nothing: with `Last-Event-ID` it gets the current
+    state at once, unless it has seen it. A comment comes every 15 s. The stream ends after 15 minutes; browsers then
+    reconnect by themselves.
+    """
+    logs.job_id.set(job_id)
+    row = await services.row_reader.get(tenant, job_id)
+    if row is None:
+        raise job_not_found()
+    if has_ended(row) and version(row) == last_event_id:
+        return Response(status_code=204)
+    held = ExitStack()
+    held.enter_context(services.job_watch.hold(tenant))  # here, so that a refusal is a problem and not a stream
+    events = _events(services, tenant, row, last_event_id)
+    return _Stream(events, held, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+
+
+async def _events(services: Services, tenant: str, row: JobRow, seen: str | None) -> AsyncIterator[str]:
+    yield f"retry: {RECONNECT_MS}\n\n"
+    end = time.monotonic() + LONGEST_STREAM_S
+    async for changed in services.job_watch.changes(tenant, row.id, seen, KEEP_ALIVE_S):
+        yield ": still here\n\n" if changed is None else _event(services, changed)
+        if time.monotonic() >= end:
+            return
+
+
+def _event(services: Services, row: JobRow) -> str:
+    job = job_from_row(row, services.settings.max_attempts)
+    return f"id: {version(row)}\nevent: job\ndata: {job.model_dump_json()}\n\n"
+
+
+class _Stream(StreamingResponse):
+    """A stream that gives up its place when it ends, also when the client goes before it begins."""
+
+    def __init__(self, content: AsyncIterator[str], held: ExitStack, **more: Any) -> None:
+        super().__init__(content, **more)
+        self._held = held
+
+    async def __call__(self, *arguments: Any) -> None:
+        """Send the stream."""
+        with self._held:
+            await super().__call__(*arguments)

@@ -1,0 +1,102 @@
+"""Waits for jobs to change, for many clients at a time and without a thread for each.
+
+A wait looks at the job's row twice a second through `RowReader`, which reads the rows of all waits with one query. The
+number of waits is bounded, for one tenant and in all.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager, suppress
+
+from app.api.row_reader import RowReader
+from app.contract.errors import StorageUnavailable, TooManyWaits
+from app.jobs.rows import OPEN_STATES, JobRow
+
+LOOK_EVERY_S = 0.5
+MOST_WAITS, MOST_WAITS_A_TENANT = 400, 200
+"""Waits that one gateway process holds; a connection each, of the 1,000 that it accepts."""
+
+VERSION_DIGITS = 16
+
+
+class JobWatch:
+    """Waits for changes of jobs; only for the event loop of one gateway."""
+
+    def __init__(self, reader: RowReader) -> None:
+        self._reader = reader
+        self._held: Counter[str] = Counter()
+
+    @property
+    def waits(self) -> int:
+        """Number of waits now."""
+        return self._held.total()
+
+    @contextmanager
+    def hold(self, tenant: str) -> Iterator[None]:
+        """Count a wait. Raise `TooManyWaits` if there are too many."""
+        if self.waits >= MOST_WAITS or self._held[tenant] >= MOST_WAITS_A_TENANT:
+            raise TooManyWaits(
+                "Too many clients wait for jobs here. Poll the job instead, about once a second.",
+                expected=f"at most {MOST_WAITS_A_TENANT} waits of a tenant and {MOST_WAITS} of all",
+                got="more",
+            )
+        self._held[tenant] += 1
+        try:
+            yield
+        finally:
+            self._held[tenant] -= 1
+
+    async def changes(self, tenant: str, job_id: str, seen: str | None, idle_s: float) -> AsyncIterator[JobRow | None]:
+        """Yield the row each time that it has changed, and ``None`` after ``idle_s`` without a change.
+
+        It ends after a row that will not change again, and when the job is gone. A database that does not answer for a
+        while is no change.
+
+        Parameters
+        ----------
+        tenant, job_id
+            The job.
+        seen
+            Version of the row that the client has; see `version`.
+        idle_s
+            Seconds.
+        """
+        last = time.monotonic()
+        while True:
+            with suppress(StorageUnavailable):
+                row = await self._reader.get(tenant, job_id)
+                if row is None:
+                    return
+                if version(row) != seen:
+                    seen, last = version(row), time.monotonic()
+                    yield row
+                if has_ended(row):
+                    return
+            if time.monotonic() - last >= idle_s:
+                last = time.monotonic()
+                yield None
+            await asyncio.sleep(LOOK_EVERY_S)
+
+    async def ended(self, tenant: str, row: JobRow, within_s: float) -> JobRow:
+        """Return the job's row when the job has ended, or as it is after ``within_s`` seconds."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(within_s):
+                async for changed in self.changes(tenant, row.id, version(row), within_s):
+                    row = changed or row
+        return row
+
+
+def has_ended(row: JobRow) -> bool:
+    """Return whether a job will not change again."""
+    return row.state not in OPEN_STATES
+
+
+def version(row: JobRow) -> str:
+    """Return what tells a client whether it has seen this state of a job."""
+    parts = (row.state, row.token, row.attempt, row.stage, round(row.percent, 1), row.finished_at)
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:VERSION_DIGITS]
