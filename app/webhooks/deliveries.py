@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, delete, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
-from app.jobs.rows import OPEN_STATES, DeliveryRow, JobRow, Json
+from app.jobs.rows import OPEN_STATES, VISIBLE_STATES, DeliveryRow, JobRow, Json
 from app.webhooks.messages import job_ended
 
 BATCH = 100
@@ -58,7 +58,7 @@ class DeliveryStore:
         own = update(JobRow).where(JobRow.id == job.id, JobRow.callback_due.is_(True)).values(callback_due=None)
         if session.execute(own.returning(JobRow.id)).first() is None:  # another gateway was faster
             return False
-        if job.callback_url is None or job.finished_at is None:
+        if job.callback_url is None or job.state not in VISIBLE_STATES:  # whoever deletes a job knows that it is gone
             return False
         now = self._clock()
         row = DeliveryRow(

@@ -110,6 +110,17 @@ def test_a_failure_is_told_without_what_the_image_holds(
     assert message["data"]["error"] == {"type": "/problems/bad_spacing", "title": "Bad spacing", "status": 422}
 
 
+def test_a_cancelled_job_is_told_and_a_deleted_one_is_not(
+    client: httpx.Client, settings: Settings, receiver: Receiver, secret: str
+) -> None:
+    deleted, cancelled = submit(client, receiver.url), submit(client, receiver.url)
+    client.delete(deleted["links"]["self"])
+    assert client.post(f"{cancelled['links']['self']}/cancel").status_code < 300
+    assert ended(client, cancelled, "delivered")["message"]["type"] == "job.cancelled"
+    WebhookSender(settings, open_store(settings).engine).check()
+    assert log_of(client, deleted) == []
+
+
 def test_the_webhook_of_the_tenant_hears_of_jobs_that_name_none(
     client: httpx.Client, settings: Settings, receiver: Receiver, secret: str
 ) -> None:
