@@ -44,5 +44,7 @@ def data_dir() -> Path:
 def engine() -> Engine:
     """The shipped bundle and all that a worker derives from it (loaded on first use, about 1 GB)."""
     from workers.engine import engine
+    from workers.kernels import compile_kernels
 
+    compile_kernels(lambda *_: None)  # test processes that start together share the work
     return engine()

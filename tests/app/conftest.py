@@ -8,7 +8,7 @@ import pytest
 
 from app.jobs.database import upgrade_database
 from app.jobs.settings import Settings
-from tests.app.harness import KEYS, Broker, running_broker, running_gateway
+from tests.app.harness import KEYS, PATIENCE_S, Broker, running_broker, running_gateway
 from tests.app.postgres_server import new_database, running_postgres
 
 
@@ -56,19 +56,19 @@ def gateway(settings: Settings) -> Iterator[str]:
 @pytest.fixture(scope="module")
 def client(gateway: str) -> Iterator[httpx.Client]:
     """Return a client with the key of tenant a."""
-    with httpx.Client(base_url=gateway, headers={"Authorization": "Bearer key-a"}, timeout=30) as client:
+    with httpx.Client(base_url=gateway, headers={"Authorization": "Bearer key-a"}, timeout=PATIENCE_S) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def stranger(gateway: str) -> Iterator[httpx.Client]:
     """Return a client with the key of tenant b."""
-    with httpx.Client(base_url=gateway, headers={"X-API-Key": "key-b"}, timeout=30) as client:
+    with httpx.Client(base_url=gateway, headers={"X-API-Key": "key-b"}, timeout=PATIENCE_S) as client:
         yield client
 
 
 @pytest.fixture(scope="module")
 def nobody(gateway: str) -> Iterator[httpx.Client]:
     """Return a client without a key."""
-    with httpx.Client(base_url=gateway, timeout=30) as client:
+    with httpx.Client(base_url=gateway, timeout=PATIENCE_S) as client:
         yield client

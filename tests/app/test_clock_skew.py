@@ -11,7 +11,7 @@ import pytest
 
 from app.jobs.database import upgrade_database
 from app.jobs.settings import Settings
-from tests.app.harness import FAST, Broker, post, running_gateway, running_worker, wait_for
+from tests.app.harness import FAST, PATIENCE_S, Broker, post, running_gateway, running_worker, wait_for
 from tests.app.postgres_server import new_database
 
 
@@ -26,7 +26,7 @@ def test_a_wrong_clock_does_no_harm(
     begin = time.time()
     with (
         running_gateway(settings) as url,
-        httpx.Client(base_url=url, timeout=30) as client,
+        httpx.Client(base_url=url, timeout=PATIENCE_S) as client,
         running_worker(settings, tmp_path / "log"),
     ):
         wait_for(lambda: client.get("/health/ready").status_code == 200, "worker")

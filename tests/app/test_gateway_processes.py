@@ -20,7 +20,7 @@ from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
 from app.jobs.settings import Settings, SettingsError
 from app.listeners import listen
-from tests.app.harness import KEYS, ROOT, Broker, environment, kill_group, post, wait_for
+from tests.app.harness import KEYS, PATIENCE_S, ROOT, Broker, environment, kill_group, post, wait_for
 
 PROCESSES = 2
 REQUESTS = 40
@@ -83,7 +83,7 @@ def test_a_process_that_dies_comes_back_and_keeps_what_it_counted(parent: tuple[
     victim.kill()
     wait_for(lambda: len([each for each in process.children() if each.pid != victim.pid]) == PROCESSES, "a new one")
     for _ in range(REQUESTS):  # connections that wait at the dead one's socket are answered by the new one
-        assert httpx.get(f"{url}/health/live", timeout=60).status_code == 200
+        assert httpx.get(f"{url}/health/live", timeout=PATIENCE_S).status_code == 200
     assert count_lives(url) == before + REQUESTS
 
 

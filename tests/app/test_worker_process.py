@@ -33,7 +33,7 @@ sys.exit(main(["worker"]))
 
 def test_a_worker_that_hears_nothing_is_seen_and_starts_again(broker: Broker, tmp_path: Path) -> None:
     settings = Settings(data_dir=tmp_path, broker_url=broker.url, allow_anonymous=True, **FAST)
-    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         process = subprocess.Popen(
             [sys.executable, "-c", START],
             cwd=ROOT,

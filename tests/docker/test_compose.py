@@ -51,7 +51,6 @@ def test_follows_the_compose_schema():
         [str(tool), "--builtin-schema", "vendor.compose-spec", str(COMPOSE)],
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
         env={**os.environ, "PYTHONWARNINGS": ""},
     )

@@ -19,7 +19,7 @@ import pytest
 from tests.docker.image_files import read_dockerfile
 
 ROOT = Path(__file__).resolve().parents[2]
-INSTALL_S = 600
+INSTALL_S = 7200
 ENV = {
     "PATH": os.environ["PATH"],
     "PIP_DISABLE_PIP_VERSION_CHECK": "1",

@@ -33,7 +33,7 @@ def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settin
 
 @pytest.fixture(scope="module")
 def client(settings: Settings) -> Iterator[httpx.Client]:
-    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         yield client
 
 

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from app.jobs.settings import Settings
-from tests.app.harness import KEYS, Broker, check_problem, post, running_gateway
+from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, post, running_gateway
 
 HOSTILE_IDS = ("%00", "a%00b", "%00" * 32, "6f1c0c2f9b8e4d0a8a52b1f2c3d4e5f%00", "%ED%A0%80", "x" * 4000, "٣" * 32)
 
@@ -23,7 +23,7 @@ def client(request: pytest.FixtureRequest, broker: Broker, tmp_path_factory: pyt
     settings = Settings(data_dir=folder, broker_url=broker.url, database_url=database, api_keys=KEYS)
     with (
         running_gateway(settings) as url,
-        httpx.Client(base_url=url, headers={"Authorization": "Bearer key-a"}, timeout=30) as client,
+        httpx.Client(base_url=url, headers={"Authorization": "Bearer key-a"}, timeout=PATIENCE_S) as client,
     ):
         yield client
 

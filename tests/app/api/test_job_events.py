@@ -143,7 +143,9 @@ def test_many_streams_need_no_threads_and_their_number_is_bounded(
     before = threading.active_count()
     with ExitStack() as stack:
         headers = {"X-API-Key": "key-a"}
-        many = stack.enter_context(httpx.Client(base_url=gateway, headers=headers, limits=httpx.Limits(), timeout=60))
+        many = stack.enter_context(
+            httpx.Client(base_url=gateway, headers=headers, limits=httpx.Limits(), timeout=PATIENCE_S)
+        )
         streams = [stack.enter_context(following(many, job)) for _ in range(30)]
         assert all(stream.event() for stream in streams)
         assert threading.active_count() <= before + 1

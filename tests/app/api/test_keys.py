@@ -16,7 +16,7 @@ from app.identity.principal import CLIENT_SCOPES
 from app.jobs.database import open_database
 from app.jobs.rows import AuditRow
 from app.jobs.settings import Settings
-from tests.app.harness import check_problem, wait_for
+from tests.app.harness import PATIENCE_S, check_problem, wait_for
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +35,7 @@ def keys(engine: Engine) -> KeyStore:
 def admin(gateway: str, keys: KeyStore) -> Iterator[httpx.Client]:
     """Return a client with a key of tenant a that may only administer."""
     _, key = keys.create(KeyOwner("tenant-a", "admin", frozenset({"admin"})))
-    with httpx.Client(base_url=gateway, headers={"X-API-Key": key}, timeout=30) as client:
+    with httpx.Client(base_url=gateway, headers={"X-API-Key": key}, timeout=PATIENCE_S) as client:
         yield client
 
 

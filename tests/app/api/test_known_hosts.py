@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from app.jobs.settings import Settings
-from tests.app.harness import KEYS, Broker, check_problem, post, running_gateway
+from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, post, running_gateway
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def bare_url(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 
 @pytest.fixture
 def client(url: str) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=url, timeout=30) as client:
+    with httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         yield client
 
 
@@ -87,12 +87,12 @@ def test_a_name_of_somebody_else_is_refused(client: httpx.Client, host: str) -> 
 
 
 def test_without_allowed_hosts_an_open_service_knows_addresses_only(bare_url: str) -> None:
-    with httpx.Client(base_url=bare_url, timeout=30) as client:
+    with httpx.Client(base_url=bare_url, timeout=PATIENCE_S) as client:
         for host in ("10.0.0.7:8000", "[fd00::1]", "localhost", urlsplit(bare_url).netloc):
             assert client.get("/v1/jobs", headers={"Host": host}).status_code == 200
         check_problem(client.get("/v1/jobs", headers={"Host": "stress.hospital.example"}), 421, "unknown_host")
 
 
 def test_a_service_with_keys_answers_to_every_name(client: httpx.Client, gateway: str) -> None:
-    with httpx.Client(base_url=gateway, headers={"X-API-Key": next(iter(KEYS))}, timeout=30) as known:
+    with httpx.Client(base_url=gateway, headers={"X-API-Key": next(iter(KEYS))}, timeout=PATIENCE_S) as known:
         assert known.get("/v1/jobs", headers={"Host": "any.example"}).status_code == 200

@@ -21,7 +21,7 @@ from app.identity.signing import Signer
 from app.identity.throttle import TRIES_AN_ADDRESS
 from app.jobs.database import open_database
 from app.jobs.settings import Settings
-from tests.app.harness import KEYS, Broker, check_problem, finish, post, running_gateway
+from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, finish, post, running_gateway
 
 DATA = bytes(range(256)) * 2000
 FILES = {"stress.vtu": (DATA, "application/vnd.vtk.vtu"), "report.json": (b"{}", "application/json")}
@@ -135,7 +135,7 @@ def test_links_end_when_the_secrets_are_forgotten(
 @pytest.mark.skipif(shutil.which("wget") is None, reason="no wget here")
 def test_wget_reads_a_link(client: httpx.Client, gateway: str, job: str, tmp_path: Path) -> None:
     command = ["wget", "--quiet", "--content-disposition", gateway + make_link(client, job)]
-    subprocess.run(command, cwd=tmp_path, check=True, timeout=120)
+    subprocess.run(command, cwd=tmp_path, check=True, timeout=PATIENCE_S)
     assert (tmp_path / "stress.vtu").read_bytes() == DATA
 
 

@@ -18,7 +18,7 @@ from app.broker import free_port
 from app.gateway_processes import gateway_command
 from app.jobs.parent_death import die_with_parent
 from app.jobs.settings import Settings
-from tests.app.harness import ROOT, Broker, environment, kill_group, wait_for
+from tests.app.harness import PATIENCE_S, ROOT, Broker, environment, kill_group, wait_for
 
 SIZE = 300_000_000
 LIMIT = 50_000_000
@@ -92,7 +92,7 @@ def gateway(broker: Broker, tmp_path: Path) -> Iterator[tuple[str, int]]:
 def test_memory_stays_flat(gateway: tuple[str, int]) -> None:
     url, pid = gateway
     headers = {"Content-Type": "multipart/form-data; boundary=b"}
-    with httpx.Client(base_url=url, timeout=300) as client:
+    with httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         assert client.post("/v1/jobs", content=body(1_000_000), headers=headers).status_code == 202  # warm up
         before = psutil.Process(pid).memory_info().rss
         with Watch(pid) as watch:

@@ -18,7 +18,7 @@ from app.identity.throttle import (
     client_block,
 )
 from app.jobs.settings import Settings
-from tests.app.harness import KEYS, Broker, check_problem, running_gateway
+from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, running_gateway
 
 
 class Clock:
@@ -110,7 +110,7 @@ def test_what_is_one_client(address: str, block: str) -> None:
 def guarded(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[httpx.Client]:
     """Return a client without a key of a gateway whose throttle no other test uses."""
     settings = Settings(data_dir=tmp_path_factory.mktemp("guarded"), broker_url=broker.url, api_keys=KEYS)
-    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         yield client
 
 

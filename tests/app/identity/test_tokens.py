@@ -21,7 +21,7 @@ from app.identity.issuer_keys import BUDGET_S, FRESH_S, LARGEST_DOCUMENT, REFETC
 from app.identity.principal import CredentialRefusedError, Principal
 from app.identity.tokens import LEEWAY_S, TokenVerifier
 from app.jobs.settings import Settings
-from tests.app.harness import KEYS, Broker, check_problem, post, running_gateway
+from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, post, running_gateway
 from tests.app.identity.issuer import AUDIENCE, Issuer, new_ec, new_ed25519, new_rsa, running_issuer
 
 
@@ -314,7 +314,7 @@ def test_unsafe_settings_are_refused(chosen: dict[str, str]) -> None:
 
 def test_a_gateway_takes_tokens_beside_keys(issuer: Issuer, broker: Broker, tmp_path_factory: Any) -> None:
     chosen = settings_of(issuer, data_dir=tmp_path_factory.mktemp("oidc"), broker_url=broker.url, api_keys=KEYS)
-    with running_gateway(chosen) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with running_gateway(chosen) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
 
         def ask(token: str) -> httpx.Response:
             return client.get("/v1/jobs", headers={"Authorization": f"Bearer {token}"})
@@ -329,7 +329,7 @@ def test_a_gateway_takes_tokens_beside_keys(issuer: Issuer, broker: Broker, tmp_
 
 def test_a_token_opens_what_its_scopes_allow(issuer: Issuer, broker: Broker, tmp_path_factory: Any) -> None:
     chosen = settings_of(issuer, data_dir=tmp_path_factory.mktemp("oidc"), broker_url=broker.url, api_keys=KEYS)
-    with running_gateway(chosen) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with running_gateway(chosen) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         both = {"Authorization": f"Bearer {issuer.token()}"}
         job = post(client, headers=both).json()
         assert [found["id"] for found in client.get("/v1/jobs", headers=both).json()["jobs"]] == [job["id"]]

@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from app.jobs.parent_death import die_with_parent
-from tests.app.harness import wait_for
+from tests.app.harness import PATIENCE_S, wait_for
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe")
-ANSWER_WITHIN_S = 60.0
+ANSWER_WITHIN_S = PATIENCE_S
 
 
 class Browser:

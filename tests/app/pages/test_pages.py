@@ -16,7 +16,7 @@ from app.contract.params import OnUncertainLevel
 from app.contract.report import ExpectedError
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
-from tests.app.harness import Broker, fail, finish, post, running_gateway
+from tests.app.harness import PATIENCE_S, Broker, fail, finish, post, running_gateway
 from tests.app.pages.browser import CHROMIUM, Browser, running_browser
 from tests.app.reports import OUTLINE, ROW, SEGMENTATION, report
 
@@ -47,7 +47,7 @@ def open_settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> S
 @pytest.fixture(scope="module")
 def site(open_settings: Settings) -> Iterator[httpx.Client]:
     """Return a client of a gateway without keys."""
-    with running_gateway(open_settings) as url, httpx.Client(base_url=url, timeout=30) as client:
+    with running_gateway(open_settings) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         yield client
 
 

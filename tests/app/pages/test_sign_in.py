@@ -24,7 +24,7 @@ from app.identity.throttle import TRIES_AN_ADDRESS
 from app.jobs.database import open_database
 from app.jobs.settings import Settings
 from app.pages.sign_in import LARGEST_FORM, local_path
-from tests.app.harness import KEYS, Broker, check_problem, post, running_gateway, wait_for
+from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, post, running_gateway, wait_for
 
 COOKIE = "vertebra_session"
 
@@ -39,7 +39,7 @@ def keys(settings: Settings) -> Iterator[KeyStore]:
 @pytest.fixture
 def visitor(gateway: str) -> Iterator[httpx.Client]:
     """Return a browser's side of the protocol: cookies are kept, no key is sent, the own origin is named."""
-    with httpx.Client(base_url=gateway, headers={"Origin": gateway}, timeout=30) as visitor:
+    with httpx.Client(base_url=gateway, headers={"Origin": gateway}, timeout=PATIENCE_S) as visitor:
         yield visitor
 
 

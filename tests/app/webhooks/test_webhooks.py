@@ -18,7 +18,7 @@ from app.jobs.store import open_store
 from app.webhooks import deliveries
 from app.webhooks.deliveries import LEASE_S, DeliveryStore
 from app.webhooks.sender import WebhookSender
-from tests.app.harness import KEYS, Broker, check_problem, fail, finish, new_row, running_gateway, wait_for
+from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, fail, finish, new_row, running_gateway, wait_for
 from tests.app.webhooks.receiver import Message, Receiver, running_receiver
 
 REPORT = {"report.json": (b"{}", "application/json")}
@@ -230,12 +230,12 @@ def test_no_message_is_lost_while_no_gateway_runs(broker: Broker, tmp_path: Path
     settings = Settings(
         data_dir=tmp_path, broker_url=broker.url, allow_anonymous=True, webhook_allow="127.0.0.0/8", stale_after_s=3600
     )
-    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
+    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         client.post("/v1/webhook/secret")
         job = submit(client, receiver.url)
     finish(settings, job["id"], REPORT)
     assert receiver.messages == []
-    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=60) as client:
+    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
         ended(client, job, "delivered")
         assert len(receiver.about(job["id"])) == 1
 

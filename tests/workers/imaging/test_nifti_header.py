@@ -176,9 +176,7 @@ def test_bomb_does_not_fill_memory(blob, declared, slug):
         out.write(header_bytes(dim=[3, *declared, 1, 1, 1, 1])[:352])
         for _ in range(400):
             out.write(bytes(1 << 20))
-    done = subprocess.run(
-        [sys.executable, "-c", BOMB, str(blob)], capture_output=True, text=True, check=True, timeout=300
-    )
+    done = subprocess.run([sys.executable, "-c", BOMB, str(blob)], capture_output=True, text=True, check=True)
     *slugs, megabytes = done.stdout.split()
     assert slugs == [slug, slug]
     assert int(megabytes) < 40

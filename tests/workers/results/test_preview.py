@@ -156,7 +156,6 @@ def test_works_without_display_in_a_forked_child(tmp_path):
         env=env,
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     assert (done.returncode, done.stderr) == (0, "")

@@ -80,7 +80,6 @@ def test_draws_in_a_browser_from_a_file(page, tmp_path):
         [browser, *flags, *profile, "--dump-dom", page.as_uri()],
         capture_output=True,
         text=True,
-        timeout=300,
         check=False,
     )
     assert 'data-ready="yes"' in done.stdout, done.stderr[-2000:]
