@@ -21,6 +21,7 @@ from app.api import (
     problem_types,
     result_links,
     results,
+    retry,
     submission,
     webhooks,
 )
@@ -44,7 +45,7 @@ if you send one, and the service's log lines name it. Research software, not for
 
 
 ROUTES = (
-    submission, jobs, job_events, control, results, result_links, webhooks, keys, bundles, health, metrics,
+    submission, jobs, job_events, control, retry, results, result_links, webhooks, keys, bundles, health, metrics,
     problem_types, pages,
 )  # fmt: skip
 

@@ -57,6 +57,7 @@ class Job(BaseModel):
     created_at: datetime = Field(description="When the gateway accepted the job, UTC.")
     started_at: datetime | None = Field(description="When the current or last attempt began, UTC.")
     finished_at: datetime | None = Field(description="When the job succeeded, failed or was cancelled, UTC.")
+    retry_of: str | None = Field(description="Id of the job whose files this one runs again; null for a submission.")
     params: JobParams = Field(description="The parameters, including defaults.")
     input: JobInput = Field(description="Size and hash of the uploaded files.")
     timings: dict[str, float] = Field(description="Time of each stage, seconds (s); empty until the job has succeeded.")
@@ -91,6 +92,7 @@ def job_from_row(row: JobRow, max_attempts: int) -> Job:
             "created_at": _time(row.created_at),
             "started_at": _time(row.started_at),
             "finished_at": _time(row.finished_at),
+            "retry_of": row.retry_of,
             "params": read_params(row.params, row.contract),
             "input": JobInput(ct=InputFile(size=row.ct_size, sha256=row.ct_sha256), mask=mask),
             "timings": row.timings or {},

@@ -146,7 +146,7 @@ async def submit(
         )
         check_deadline(upload.params, services.settings)
         callback_url = await run_in_threadpool(callback_of, services, tenant, upload.callback_url)
-        new_row = _new_row(job_id, tenant, idempotency_key, upload)
+        new_row = new_job_row(job_id, tenant, idempotency_key, upload)
         new_row.callback_url, new_row.callback_due = callback_url, callback_url is not None or None
         row = await run_in_threadpool(services.store.create, new_row, audit.entry_of(request, "submit", job_id))
         is_new = row.id == job_id
@@ -156,16 +156,17 @@ async def submit(
                 await run_in_threadpool(services.blobs.delete_tree, job_prefix(job_id))
     response.headers["Location"] = f"{JOBS_PATH}/{row.id}"
     if is_new:
-        await run_in_threadpool(_enqueue, services, row)
+        await run_in_threadpool(enqueue, services, row)
     else:
-        _check_same_request(row, upload)
+        check_same_request(row, upload)
     row = await wait_as_preferred(services, row, prefer, response)
     if APPLIED in response.headers and has_ended(row):
         response.status_code = 200
     return job_from_row(row, services.settings.max_attempts)
 
 
-def _new_row(job_id: str, tenant: str, idempotency_key: str | None, upload: Upload) -> JobRow:
+def new_job_row(job_id: str, tenant: str, idempotency_key: str | None, upload: Upload) -> JobRow:
+    """Return the row of a new job of an upload."""
     return JobRow(
         id=job_id,
         tenant=tenant,
@@ -195,7 +196,8 @@ def check_deadline(params: JobParams, settings: Settings) -> None:
         )
 
 
-def _enqueue(services: Services, row: JobRow) -> None:
+def enqueue(services: Services, row: JobRow) -> None:
+    """Send the message of a new job. Raise `BrokerUnavailable`, which names the job, if the queue does not answer."""
     try:
         services.queue.send(row.id)
     except BrokerUnavailable as error:
@@ -209,7 +211,7 @@ def _enqueue(services: Services, row: JobRow) -> None:
     log.info("job %s accepted", row.id)
 
 
-def _check_same_request(row: JobRow, upload: Upload) -> None:
+def check_same_request(row: JobRow, upload: Upload) -> None:
     """Raise `IdempotencyConflict` if the job of the idempotency key has other files or parameters."""
     mask = upload.mask.sha256 if upload.mask else None
     params = read_params(row.params, row.contract)

@@ -129,7 +129,7 @@ class _FormReceiver:
             parts = ", ".join(sorted(self._seen)) or "no part"
             raise MalformedRequest("The CT is missing.", expected="a file part `ct`", got=parts)
         upload = Upload(self._params, self._files["ct"], self._files.get("mask"), self._callback_url)
-        _check_mask_params(upload)
+        check_mask_params(upload)
         return upload
 
     async def abort(self) -> None:
@@ -198,7 +198,8 @@ def upload_too_large(what: str, limit: int) -> UploadTooLarge:
     )
 
 
-def _check_mask_params(upload: Upload) -> None:
+def check_mask_params(upload: Upload) -> None:
+    """Raise `InvalidParameters` if mask and parameters contradict each other."""
     if upload.mask is not None and upload.params.seed_ras_mm is not None:
         raise InvalidParameters(
             "Send either a mask or a seed: both say where the vertebra is.",

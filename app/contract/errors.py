@@ -228,9 +228,9 @@ class MethodNotAllowed(RequestError):
 
 
 class JobNotFinished(RequestError):
-    """The job has no files: it has not ended, it was cancelled, or it failed and left no pictures."""
+    """The job has not ended, so it has no files and cannot run again; or it ended and left no files."""
 
-    slug, title, status = "job_not_finished", "The job has no results yet", 409
+    slug, title, status = "job_not_finished", "The job has not ended, or has no files", 409
 
 
 class JobEnded(RequestError):

@@ -74,6 +74,23 @@ class BlobStore:
         with storage_errors(), self.fs.open(self.path(key), "rb") as stream, target.open("wb") as out:
             shutil.copyfileobj(stream, out, CHUNK_BYTES)
 
+    def copy(self, source: str, target: str) -> None:
+        """Give a blob a second key. Either key may be deleted; the other stays. Raise `FileNotFoundError` if absent.
+
+        A local folder holds the bytes once, as a hard link, because blobs never change; S3 copies them itself.
+        """
+        with storage_errors():
+            if not self.local:
+                self.fs.copy(self.path(source), self.path(target))
+                return
+            make_private_folder(Path(self.path(target)).parent)
+            try:
+                os.link(self.path(source), self.path(target))
+            except FileNotFoundError:
+                raise
+            except OSError:  # the file system has no links
+                self.put_file(target, Path(self.path(source)))
+
     def size(self, key: str) -> int:
         """Return the size of a blob in bytes. Raise `FileNotFoundError` if it is absent."""
         with storage_errors():

@@ -42,8 +42,9 @@ class JobRow(Base):
 
     A queued job may start from ``enqueued_at`` on; after a passing fault that lies in the future. ``faults`` counts the
     attempts that such a fault ended. ``contract`` is the version of ``params`` (`app.contract.params.CONTRACT`).
-    ``longest_run_s`` bounds an attempt where the client asked for less than the server's limit.
-    ``enqueue_count`` is for gateways of 0.8.0 and older, which may use the same table during an upgrade.
+    ``longest_run_s`` bounds an attempt where the client asked for less than the server's limit. ``retry_of`` is the id
+    of the job whose files this one has. ``enqueue_count`` is for gateways of 0.8.0 and older, which may use the same
+    table during an upgrade.
     """
 
     __tablename__ = "jobs"
@@ -84,6 +85,7 @@ class JobRow(Base):
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
     request_id: Mapped[str | None] = mapped_column(String(REQUEST_ID_LENGTH))
+    retry_of: Mapped[str | None] = mapped_column(String(32))
     callback_url: Mapped[str | None] = mapped_column(Text)
     callback_due: Mapped[bool | None] = mapped_column(Boolean, index=True)
     """Whether a webhook must be sent when the job ends; NULL once it is among the deliveries."""

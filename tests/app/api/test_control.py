@@ -1,12 +1,17 @@
-"""Cancelling jobs."""
+"""Cancelling jobs, and running their files again."""
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
+from typing import Any
+
 import httpx
+import pytest
 
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
-from tests.app.harness import check_problem, fail, finish, post
+from tests.app.harness import check_problem, fail, finish, post, stored_jobs
 
 
 def test_a_cancelled_job_stays_visible(client: httpx.Client, stranger: httpx.Client, settings: Settings) -> None:
@@ -41,3 +46,84 @@ def test_a_job_that_has_ended_cannot_be_cancelled(client: httpx.Client, settings
         path = job["links"]["self"]
         assert check_problem(client.post(f"{path}/cancel"), 409, "job_ended")["got"] == state
         assert client.get(path).json()["state"] == state
+
+
+def input_of(settings: Settings, job: dict, part: str = "ct") -> bytes:
+    return (Path(settings.storage) / "jobs" / job["id"] / "input" / part).read_bytes()
+
+
+def failed_job(client: httpx.Client, settings: Settings, **more: Any) -> dict:
+    job = post(client, b"the ct", **more).json()
+    fail(settings, job["id"], {"type": "/problems/vertebra_not_found", "title": "t", "status": 422, "detail": "d"})
+    return job
+
+
+def test_a_refused_job_runs_again_with_a_seed(client: httpx.Client, settings: Settings) -> None:
+    refused = failed_job(client, settings, mask=None, params={"vertebra": "L2", "load_newton": 700})
+    response = client.post(f"/v1/jobs/{refused['id']}/retry", json={"seed_ras_mm": [1.0, 2.0, 3.0]})
+    assert response.status_code == 202
+    again = response.json()
+    assert response.headers["location"] == again["links"]["self"] != refused["links"]["self"]
+    assert (again["state"], again["attempt"], again["retry_of"]) == ("queued", 0, refused["id"])
+    assert again["params"] == refused["params"] | {"seed_ras_mm": [1.0, 2.0, 3.0]}
+    assert again["input"] == refused["input"]
+    assert client.get(refused["links"]["self"]).json()["state"] == "failed"
+    store = open_store(settings)
+    assert store.claim(again["id"], "w")  # it waits, and a worker may take it
+    store.engine.dispose()
+
+
+@pytest.mark.parametrize("first", ["earlier", "later"])
+def test_the_files_survive_whichever_job_is_deleted_first(client: httpx.Client, settings: Settings, first: str) -> None:
+    earlier = failed_job(client, settings)
+    later = client.post(f"/v1/jobs/{earlier['id']}/retry", json={"load_newton": 250}).json()
+    gone, kept = (earlier, later) if first == "earlier" else (later, earlier)
+    assert client.delete(gone["links"]["self"]).status_code == 204
+    assert gone["id"] not in stored_jobs(settings)
+    assert (input_of(settings, kept), input_of(settings, kept, "mask")) == (b"the ct", b"mask")
+    assert client.delete(kept["links"]["self"]).status_code == 204
+    assert kept["id"] not in stored_jobs(settings)
+
+
+def test_every_ended_job_can_run_again(client: httpx.Client, settings: Settings) -> None:
+    done, cancelled = (post(client).json() for _ in range(2))
+    path = f"/v1/jobs/{done['id']}/retry"
+    assert check_problem(client.post(path), 409, "job_not_finished")["got"] == "queued"
+    finish(settings, done["id"], {"report.json": (b"{}", "application/json")})
+    client.post(f"/v1/jobs/{cancelled['id']}/cancel")
+    for job in (done, cancelled):
+        again = client.post(f"/v1/jobs/{job['id']}/retry").json()
+        assert (again["params"], again["retry_of"]) == (job["params"], job["id"])
+    chain = client.post(f"/v1/jobs/{again['id']}/cancel").json()
+    assert client.post(f"/v1/jobs/{chain['id']}/retry").json()["retry_of"] == chain["id"]
+
+
+def test_an_idempotency_key_makes_one_retry(client: httpx.Client, settings: Settings) -> None:
+    earlier = failed_job(client, settings)
+    path, headers = f"/v1/jobs/{earlier['id']}/retry", {"Idempotency-Key": "again"}
+    first = client.post(path, json={"load_newton": 250}, headers=headers).json()
+    count = len(stored_jobs(settings))
+    assert client.post(path, json={"load_newton": 250}, headers=headers).json()["id"] == first["id"]
+    check_problem(client.post(path, json={"load_newton": 300}, headers=headers), 409, "idempotency_conflict")
+    assert len(stored_jobs(settings)) == count
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"[]", b"nonsense", b'{"unknown": 1}', b'{"load_newton": -1}', b'{"seed_ras_mm": [1, 2, 3]}', b" " * 70_000,
+     b'{"load_newton": NaN}', b'{"vertebra": null}', b'{"deadline_s": 541}', b"[" * 10_000],
+)  # fmt: skip
+def test_changes_that_are_not_acceptable(client: httpx.Client, settings: Settings, body: bytes) -> None:
+    earlier = failed_job(client, settings)  # it has a mask, so it takes no seed
+    count = len(stored_jobs(settings))
+    check_problem(client.post(f"/v1/jobs/{earlier['id']}/retry", content=body), 422, "invalid_parameters")
+    assert len(stored_jobs(settings)) == count
+
+
+def test_who_may_not_and_what_is_gone(client: httpx.Client, stranger: httpx.Client, settings: Settings) -> None:
+    earlier = failed_job(client, settings)
+    check_problem(stranger.post(f"/v1/jobs/{earlier['id']}/retry"), 404, "job_not_found")
+    shutil.rmtree(Path(settings.storage) / "jobs" / earlier["id"])  # as a deletion at the same moment
+    count = len(stored_jobs(settings))
+    check_problem(client.post(f"/v1/jobs/{earlier['id']}/retry"), 404, "job_not_found")
+    assert len(stored_jobs(settings)) == count

@@ -46,6 +46,7 @@ SCOPE = {
     ("GET", "/v1/jobs/{job_id}"): "read",
     ("DELETE", "/v1/jobs/{job_id}"): "submit",
     ("POST", "/v1/jobs/{job_id}/cancel"): "submit",
+    ("POST", "/v1/jobs/{job_id}/retry"): "submit",
     ("GET", "/v1/jobs/{job_id}/events"): "read",
     ("GET", "/v1/jobs/{job_id}/results"): "read",
     ("HEAD", "/v1/jobs/{job_id}/results/{name}"): "read",

@@ -45,6 +45,29 @@ def test_round_trip(blobs: BlobStore, tmp_path: Path) -> None:
     blobs.check()
 
 
+@pytest.mark.parametrize("deleted", ["a", "b"])
+def test_a_copy_survives_the_other(blobs: BlobStore, deleted: str) -> None:
+    put(blobs, "jobs/a/input/ct", b"voxels")
+    blobs.copy("jobs/a/input/ct", "jobs/b/input/ct")
+    blobs.delete_tree(f"jobs/{deleted}")
+    (kept,) = blobs.folders("jobs")
+    assert kept != deleted
+    assert b"".join(blobs.read(f"jobs/{kept}/input/ct")) == b"voxels"
+    with pytest.raises(FileNotFoundError):
+        blobs.copy(f"jobs/{deleted}/input/ct", "jobs/c/input/ct")
+
+
+def test_a_file_system_without_links_gets_a_copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refuse(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    blobs = BlobStore(str(tmp_path / "blobs"))
+    put(blobs, "jobs/a/input/ct", b"voxels")
+    monkeypatch.setattr(os, "link", refuse)
+    blobs.copy("jobs/a/input/ct", "jobs/b/input/ct")
+    assert b"".join(blobs.read("jobs/b/input/ct")) == b"voxels"
+
+
 def test_nothing_is_visible_before_commit_or_after_abort(tmp_path: Path) -> None:
     blobs = BlobStore(str(tmp_path / "blobs"))
     with blobs.writer("jobs/a/input/ct") as writer:

@@ -1,0 +1,153 @@
+"""``POST /v1/jobs/{id}/retry``: run the stored files of a job again, with other parameters."""
+
+from __future__ import annotations
+
+import json
+import logging
+from typing import Any
+
+import anyio
+from fastapi import APIRouter, Request, Response
+from starlette.concurrency import run_in_threadpool
+
+from app.api import audit
+from app.api.auth import AUTH_ERRORS, SubmitTenant
+from app.api.job_schemas import JOBS_PATH, Job, job_from_row
+from app.api.jobs import JobId, find_job, job_not_found
+from app.api.problem_details import error_responses
+from app.api.services import Services, ServicesDep
+from app.api.submission import (
+    LOCATION_HEADER,
+    IdempotencyKey,
+    check_deadline,
+    check_same_request,
+    enqueue,
+    new_job_row,
+)
+from app.api.uploads import MAX_TEXT_BYTES, Upload, check_mask_params, parse_params
+from app.contract.errors import (
+    BrokerUnavailable,
+    IdempotencyConflict,
+    InvalidParameters,
+    JobNotFinished,
+    JobNotFound,
+    NotReady,
+)
+from app.contract.params import CONTRACT, JobParams
+from app.jobs import logs
+from app.jobs.blob_writer import BlobInfo
+from app.jobs.job_ids import new_job_id
+from app.jobs.rows import OPEN_STATES, JobRow
+from app.jobs.storage_keys import input_key, job_prefix
+
+log = logging.getLogger(__name__)
+router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
+
+RETRY_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": False,
+        "description": "Parameters that are other than those of the earlier job, which gives the rest.",
+        "content": {
+            "application/json": {
+                "schema": JobParams.model_json_schema(),
+                "examples": {"seed": {"summary": "This vertebra", "value": {"seed_ras_mm": [3.5, -20.0, 310.0]}}},
+            }
+        },
+    }
+}
+
+
+@router.post(
+    "/{job_id}/retry",
+    status_code=202,
+    summary="Run a job again",
+    openapi_extra=RETRY_BODY,
+    responses={
+        202: {"description": "The gateway has stored the new job, and it will run.", "headers": LOCATION_HEADER},
+        **error_responses(
+            *AUTH_ERRORS, JobNotFound, JobNotFinished, InvalidParameters, IdempotencyConflict, BrokerUnavailable
+        ),
+    },
+)
+async def retry_job(
+    job_id: JobId,
+    request: Request,
+    response: Response,
+    services: ServicesDep,
+    tenant: SubmitTenant,
+    idempotency_key: IdempotencyKey = None,
+) -> Job:
+    """Make a new job of the files of one that has ended. Both jobs then have the files, whichever is deleted first.
+
+    The earlier job stays as it is.
+    """
+    earlier = await run_in_threadpool(find_job, services, tenant, job_id)
+    upload = _same_upload(earlier, await _read_changes(request))
+    check_deadline(upload.params, services.settings)
+    check_mask_params(upload)
+    new_id = new_job_id()
+    is_new = False
+    try:
+        await run_in_threadpool(_copy_input, services, earlier, new_id)
+        new_row = new_job_row(new_id, tenant, idempotency_key, upload)
+        new_row.retry_of = job_id
+        new_row.callback_url, new_row.callback_due = upload.callback_url, upload.callback_url is not None or None
+        entry = audit.entry_of(request, "retry", new_id, f"of {job_id}")
+        row = await run_in_threadpool(services.store.create, new_row, entry)
+        is_new = row.id == new_id
+    finally:
+        if not is_new:  # an error, or an earlier retry with this key
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(services.blobs.delete_tree, job_prefix(new_id))
+    response.headers["Location"] = f"{JOBS_PATH}/{row.id}"
+    logs.job_id.set(row.id)
+    if is_new:
+        await run_in_threadpool(enqueue, services, row)
+    else:
+        check_same_request(row, upload)
+    return job_from_row(row, services.settings.max_attempts)
+
+
+async def _read_changes(request: Request) -> dict[str, Any]:
+    """Return the JSON object of a request's body, empty if it has none."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MAX_TEXT_BYTES:
+            raise InvalidParameters(
+                "The parameters are too long.", expected=f"at most {MAX_TEXT_BYTES} bytes", got="more"
+            )
+    try:
+        changes = json.loads(body or b"{}")
+    except (ValueError, RecursionError):
+        changes = None
+    if not isinstance(changes, dict):
+        raise InvalidParameters("The body is not a JSON object.", expected="a JSON object", got="something else")
+    return changes
+
+
+def _same_upload(earlier: JobRow, changes: dict[str, Any]) -> Upload:
+    """Return the upload of a job that has ended, with its parameters but for the changes."""
+    if earlier.state in OPEN_STATES:
+        raise JobNotFinished(
+            "The job has not ended. Wait for it, or cancel it first.",
+            expected="a job that has ended",
+            got=earlier.state,
+        )
+    if earlier.contract > CONTRACT:
+        raise NotReady("A newer release accepted this job, and this gateway cannot read its parameters yet. Try again.")
+    mask = None
+    if earlier.mask_sha256 is not None and earlier.mask_size is not None:
+        mask = BlobInfo(earlier.mask_size, earlier.mask_sha256)
+    params = parse_params(json.dumps(earlier.params | changes).encode())
+    return Upload(params, BlobInfo(earlier.ct_size, earlier.ct_sha256), mask, earlier.callback_url)
+
+
+def _copy_input(services: Services, earlier: JobRow, new_id: str) -> None:
+    """Give the new job the files of the earlier one. Raise `JobNotFound` if somebody deletes them meanwhile."""
+    parts = ("ct", "mask") if earlier.mask_sha256 is not None else ("ct",)
+    try:
+        for part in parts:
+            services.blobs.copy(input_key(earlier.id, part), input_key(new_id, part))
+    except FileNotFoundError as error:
+        raise job_not_found() from error
