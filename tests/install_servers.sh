@@ -5,6 +5,8 @@ set -u
 wanted=()
 command -v ccx >/dev/null || wanted+=(calculix-ccx)
 command -v chromium >/dev/null || wanted+=(chromium)
+command -v nginx >/dev/null || wanted+=(nginx-light)
+command -v caddy >/dev/null || wanted+=(caddy)
 compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || wanted+=(postgresql)
 [ ${#wanted[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then
