@@ -6,9 +6,10 @@ import logging
 from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Path, Query
+from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
+from app.api import audit
 from app.api.auth import AUTH_ERRORS, ReadTenant, SubmitTenant
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
@@ -94,18 +95,19 @@ def get_webhook(services: ServicesDep, tenant: ReadTenant) -> Webhook:
 
 
 @router.put("", summary="Set the webhook", responses=error_responses(*AUTH_ERRORS, InvalidParameters))
-def set_webhook(body: WebhookUrl, services: ServicesDep, tenant: SubmitTenant) -> Webhook:
+def set_webhook(body: WebhookUrl, request: Request, services: ServicesDep, tenant: SubmitTenant) -> Webhook:
     """Set where the service tells that jobs have ended. It applies to jobs that are submitted from now on."""
-    if body.url is not None:
-        _check(services, tenant, body.url, "url")
+    host = None if body.url is None else _check(services, tenant, body.url, "url")
+    audit.record(request, services, "set_webhook", detail=host)  # without the path, which may hold a secret
     services.webhooks.endpoints.set_url(tenant, body.url)
     log.info("the webhook of tenant %s is set", tenant)
     return get_webhook(services, tenant)
 
 
 @router.post("/secret", summary="Make a new secret", responses=error_responses(*AUTH_ERRORS))
-def make_secret(services: ServicesDep, tenant: SubmitTenant) -> WebhookSecret:
+def make_secret(request: Request, services: ServicesDep, tenant: SubmitTenant) -> WebhookSecret:
     """Make the secret that signs messages, or replace it. The previous one signs too for 24 hours."""
+    audit.record(request, services, "make_secret")
     secret = services.webhooks.endpoints.new_secret(tenant)
     log.info("tenant %s has a new webhook secret", tenant)
     until = services.webhooks.endpoints.get(tenant).previous_until
@@ -152,9 +154,10 @@ def callback_of(services: Services, tenant: str, own: str | None) -> str | None:
     return own
 
 
-def _check(services: Services, tenant: str, url: str, field: str) -> None:
+def _check(services: Services, tenant: str, url: str, field: str) -> str | None:
+    """Return the host of a URL that may be told. Raise `InvalidParameters` for another one, or without a secret."""
     try:
-        check_url(url, services.settings.webhook_networks)
+        host = check_url(url, services.settings.webhook_networks).hostname
     except TargetError as error:
         raise InvalidParameters(
             f"`{field}` is not a URL that webhooks may go to: {error}.",
@@ -167,6 +170,7 @@ def _check(services: Services, tenant: str, url: str, field: str) -> None:
             expected="a secret",
             got="none",
         )
+    return host
 
 
 def _delivery(row: DeliveryRow) -> Delivery:

@@ -1,4 +1,4 @@
-"""The audit trail: who signed in, submitted, read, cancelled or deleted which job, and who made which key.
+"""The audit trail: who signed in, submitted, read, cancelled or deleted which job, who made which key or webhook.
 
 An entry names ids alone: it holds no patient data, no parameters and no secret. It is written before the deed, or in
 the same transaction, so that no deed is without its entry.
@@ -18,7 +18,7 @@ from app.jobs.clock import database_clock
 from app.jobs.rows import AuditRow
 
 JobAction = Literal["sign_in", "submit", "read", "make_link", "cancel", "retry", "delete"]
-OperatorAction = Literal["create_key", "rotate_key", "revoke_key", "backup", "restore"]
+OperatorAction = Literal["create_key", "rotate_key", "revoke_key", "set_webhook", "make_secret", "backup", "restore"]
 Action = JobAction | OperatorAction
 ACTIONS: tuple[Action, ...] = (*get_args(JobAction), *get_args(OperatorAction))
 

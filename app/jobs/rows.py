@@ -198,7 +198,7 @@ class AuditRow(Base):
     """Who did what when (`app.jobs.audit`). It names jobs and files, never what is in them.
 
     ``actor`` is the credential, as `app.identity.principal.Principal` names it, or ``operator:NAME`` for a command on
-    the machine. ``detail`` is the name of a result or the id of a key.
+    the machine. ``detail`` is the name of a result, the id of a key or a host.
     """
 
     __tablename__ = "audit"

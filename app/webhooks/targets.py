@@ -18,6 +18,9 @@ Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LONGEST_URL = 2000
 """Characters."""
 
+LONGEST_HOST = 253
+"""Characters of a name in the domain name system (RFC 1035)."""
+
 NAT64 = ipaddress.IPv6Network("64:ff9b::/96")
 """Addresses that a translator turns into the IPv4 address of their last 32 bits (RFC 6052)."""
 
@@ -53,7 +56,7 @@ def check_url(text: str, allowed: Sequence[Network]) -> SplitResult:
         _ = url.port
     except ValueError as error:
         raise TargetError("the URL cannot be read") from error
-    if url.scheme not in DEFAULT_PORTS or not url.hostname:
+    if url.scheme not in DEFAULT_PORTS or not url.hostname or len(url.hostname) > LONGEST_HOST:
         raise TargetError("expected https://host/path")
     if url.username is not None or url.password is not None or url.fragment:
         raise TargetError("a user, a password or a fragment may not be in the URL")

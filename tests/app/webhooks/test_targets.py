@@ -53,6 +53,7 @@ LOOPBACK = (ip_network("127.0.0.0/8"),)
         "https://hooks.example/\r\nX-Other: 1",
         "https://hööks.example/",
         "https://hooks.example/" + "a" * LONGEST_URL,
+        "https://" + "a" * 254 + "/",
         "",
     ],
 )

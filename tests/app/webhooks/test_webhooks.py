@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from app.jobs.audit import AuditFilter, AuditTrail
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
 from app.webhooks import deliveries
@@ -211,6 +212,18 @@ def test_nothing_is_sent_without_a_secret(stranger: httpx.Client, receiver: Rece
     response = stranger.post("/v1/jobs", files=[("ct", ("ct", b"ok")), ("callback_url", (None, receiver.url))])
     assert "/v1/webhook/secret" in check_problem(response, 422, "invalid_parameters")["detail"]
     assert stranger.get("/v1/webhook").json()["has_secret"] is False
+
+
+def test_the_audit_trail_says_who_set_the_webhook(
+    client: httpx.Client, settings: Settings, receiver: Receiver, secret: str
+) -> None:
+    client.put("/v1/webhook", json={"url": receiver.url})
+    client.put("/v1/webhook", json={"url": None})
+    trail = AuditTrail(open_store(settings).engine)
+    entries = [(row.action, row.detail) for row in trail.entries(AuditFilter(tenant="tenant-a"))]
+    assert ("make_secret", None) in entries
+    assert {("set_webhook", "127.0.0.1"), ("set_webhook", None)} <= set(entries)
+    assert receiver.url not in str(entries)
 
 
 def test_a_new_secret_and_the_old_one_both_sign(
