@@ -72,6 +72,7 @@ class Services:
 
     def start(self) -> None:
         """Start what runs beside the requests."""
+        self.authenticator.warn_if_nobody_may_come()
         self.reconciler.start()
         self.sweeper.start()
         self.webhooks.start()

@@ -51,6 +51,11 @@ class Authenticator:
         self._of_settings = principals_of(settings)
         self._tokens = TokenVerifier(settings) if settings.oidc_issuer else None
 
+    def warn_if_nobody_may_come(self) -> None:
+        """Say in the log what to do where there is no credential at all."""
+        if self.anonymous is None and not self._of_settings and self._tokens is None and not self.keys.any_live():
+            log.warning("there is no API key yet, so every request is refused: see `vertebra-stress keys create`")
+
     def cached(self, text: str) -> Principal | None:
         """Return whom a credential stands for, if it was looked up a moment ago (`principal_cache.CACHE_S`)."""
         return self._cache.get(digest(text))

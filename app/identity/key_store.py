@@ -69,6 +69,11 @@ class KeyStore:
         with Session(self._engine) as session:
             return list(session.scalars(query))
 
+    def any_live(self) -> bool:
+        """Return whether there is a key that counts."""
+        now = self._clock()
+        return any(state_of(row, now) == "live" for row in self.list_keys())
+
     def rotate(self, key_id: str, overlap_s: float) -> tuple[ApiKeyRow, str] | None:
         """Create a key like a live one, which ends after the overlap. Return ``None`` if there is no such live key.
 

@@ -7,6 +7,7 @@ the same transaction, so that no deed is without its entry.
 from __future__ import annotations
 
 import getpass
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal, get_args
@@ -79,4 +80,11 @@ class AuditTrail:
 
 def operator_entry(action: Action, tenant: str, detail: str) -> AuditRow:
     """Return the entry of a command on this machine; its actor is the user who runs it."""
-    return AuditRow(action=action, tenant=tenant, actor=f"operator:{getpass.getuser()}", detail=detail)
+    return AuditRow(action=action, tenant=tenant, actor=f"operator:{_user()}", detail=detail)
+
+
+def _user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container may run as a user without a name
+        return str(os.getuid())

@@ -18,7 +18,7 @@ from app.identity.principal import CLIENT_SCOPES, CredentialRefusedError, Princi
 from app.identity.principal_cache import CACHE_S, MOST_CACHED, PrincipalCache
 from app.jobs.database import open_database, upgrade_database
 from app.jobs.settings import Settings
-from tests.app.harness import check_problem, post, wait_for
+from tests.app.harness import Broker, check_problem, post, running_gateway, wait_for
 
 OWNER = KeyOwner("radiology", "scanner 3", CLIENT_SCOPES)
 DAY_S = 86400.0
@@ -172,6 +172,23 @@ def test_commands_act_on_a_running_gateway(
     body = check_problem(nobody.get("/v1/jobs", headers=ask_old), 401, "unauthorized")
     assert body["got"] == f"the key {key_id}, which is revoked"
     assert nobody.get("/v1/jobs", headers={"X-API-Key": new}).status_code == 200
+
+
+def test_a_gateway_that_nobody_may_use_says_so(
+    broker: Broker, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    settings = Settings(data_dir=tmp_path, broker_url=broker.url)
+    told = "there is no API key yet"
+    with running_gateway(settings) as url:
+        assert told in caplog.text
+        assert httpx.get(f"{url}/v1/jobs").status_code == 401
+        caplog.clear()
+        engine = open_database(settings.database)
+        _, key = KeyStore(engine).create(OWNER)
+        engine.dispose()
+        assert httpx.get(f"{url}/v1/jobs", headers={"X-API-Key": key}).status_code == 200
+    with running_gateway(settings):
+        assert told not in caplog.text
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import io
+import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
 
@@ -16,7 +18,7 @@ from app.contract.params import OnUncertainLevel
 from app.contract.report import ExpectedError
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
-from tests.app.harness import PATIENCE_S, Broker, fail, finish, post, running_gateway
+from tests.app.harness import PATIENCE_S, Broker, fail, finish, post, running_gateway, wait_for
 from tests.app.pages.browser import CHROMIUM, Browser, running_browser
 from tests.app.reports import OUTLINE, ROW, SEGMENTATION, report
 
@@ -179,6 +181,30 @@ def test_a_page_is_seen_after_signing_in_and_knows_no_key(
     assert "Signed in for tenant-a." in browser.text("footer")
 
 
+def test_a_link_on_another_site_leads_to_the_page(client: httpx.Client, settings: Settings, browser: Browser) -> None:
+    """The browser leaves a strict cookie out of such a request; the page asks for itself again."""
+    page = refused(client, settings, PROBLEM, {})
+    visit(browser, page)
+    elsewhere = str(client.base_url).replace("127.0.0.1", "localhost")
+    browser.open(f"{elsewhere}/sign-in")
+    assert browser.run("location.hostname") == "localhost"
+    browser.run(f"location.href = '{page}'")
+    browser.wait(f"location.href === '{page}' && document.getElementById('problem')")
+    assert "Signed in for tenant-a." in browser.text("footer")
+    browser.click("#sign-out")
+    browser.wait("location.pathname === '/sign-in' && document.readyState === 'complete'")
+    browser.open(f"{elsewhere}/sign-in")
+    browser.run(f"location.href = '{page}'")
+    browser.wait("location.hostname === '127.0.0.1' && location.pathname === '/sign-in'")
+    visit(browser, page)
+
+
+def was_read(settings: Settings, job_id: str, name: str) -> bool:
+    with closing(sqlite3.connect(settings.data_dir / "jobs.sqlite3")) as database:
+        query = "SELECT count(*) FROM audit WHERE action = 'read' AND job_id = ? AND detail = ?"
+        return bool(database.execute(query, (job_id, name)).fetchone()[0])
+
+
 def test_the_viewer_is_shown_in_a_session(client: httpx.Client, settings: Settings, browser: Browser) -> None:
     job = post(client, mask=None).json()
     data = report().model_dump_json().encode()
@@ -187,8 +213,7 @@ def test_the_viewer_is_shown_in_a_session(client: httpx.Client, settings: Settin
     finish(settings, job["id"], files)
     visit(browser, f"{client.base_url}{job['links']['page']}")
     browser.wait("!document.getElementById('viewer').hidden")
-    seen = "fetch(document.getElementById('viewer').src).then(r => r.status)"
-    assert browser.run(seen) == 200
+    wait_for(lambda: was_read(settings, job["id"], "viewer.html"), "the frame's request, with the cookie")
     assert browser.run("document.getElementById('viewer').contentDocument") is None  # it has no origin of this server
 
 
