@@ -24,7 +24,7 @@ TEST_PROCESSES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-l
 # pinned by hand: onnxruntime-gpu cannot be installed beside the CPU build, and the other pins do not depend on torch
 PINNED_APART := onnxruntime-gpu==1.31.1 torch==2.13.0
 
-.PHONY: help demo serve test check fix bench training template constraints clean
+.PHONY: help demo serve test check fix bench load training template constraints clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -68,6 +68,9 @@ fix: .venv/installed-dev ## repair what lint and format can repair
 bench: .venv/installed-dev ## measure speed and accuracy, also of other programs; writes bench-output/bench.json
 	@tests/install_servers.sh
 	@$(BIN)/python -m bench
+
+load: .venv/installed-dev ## poll a service while a job computes; writes bench-output/load.json
+	@$(BIN)/python -m bench.load
 
 training: .venv/bin/python ## install what `python -m training` needs (torch, meshers)
 	@$(PIP) --editable ".[cpu,training]"

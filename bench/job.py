@@ -111,7 +111,7 @@ def main(target: Path) -> None:
     """Print the figures and write them to `target`."""
     folder = data_folder() / "ct" / "totalsegmentator_example"
     result: dict[str, Any] = {}
-    with service(NO_SERVICE) as (url, key), Client(url, key) as client:
+    with service(NO_SERVICE, print) as (url, key), Client(url, key) as client:
         if folder.is_dir():
             result |= measure_with_mask(client, folder)
         else:
