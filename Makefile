@@ -24,7 +24,7 @@ TEST_PROCESSES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-l
 # pinned by hand: onnxruntime-gpu cannot be installed beside the CPU build, and the other pins do not depend on torch
 PINNED_APART := onnxruntime-gpu==1.31.1 torch==2.13.0
 
-.PHONY: help demo serve test check fix bench load training template constraints clean
+.PHONY: help demo serve test check fix bench load fuzz hostile training template constraints clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +71,12 @@ bench: .venv/installed-dev ## measure speed and accuracy, also of other programs
 
 load: .venv/installed-dev ## poll a service while a job computes; writes bench-output/load.json
 	@$(BIN)/python -m bench.load
+
+fuzz: .venv/installed-dev ## give 100,000 damaged inputs to readers and gateway (20 minutes); writes bench-output/fuzz.json
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(ARGS)
+
+hostile: .venv/installed-dev ## measure memory and time of hostile volumes (20 minutes, 2 GB of disk); writes bench-output/hostile.json
+	@$(BIN)/python -m tests.hostile --all $(ARGS)
 
 training: .venv/bin/python ## install what `python -m training` needs (torch, meshers)
 	@$(PIP) --editable ".[cpu,training]"

@@ -1,7 +1,7 @@
 """Read the CT and the mask (hostile files) into volumes that the later stages can trust.
 
 Peak memory is the returned volume (2 or 4 bytes a voxel for a CT, 1 or 2 for a mask) plus a few chunks of 1 Mi voxels.
-A CT whose values leave int16 half-way is widened once, which takes 6 bytes a voxel for a moment.
+A CT whose values leave int16 half-way is read again as float32.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from app.contract.errors import BadMask, BadVoxels, DecompressionBomb, NotHounsfield
+from app.contract.errors import BadMask, BadVoxels, DecompressionBomb
 from models.types import Floats
+from workers.imaging.hounsfield import check_hounsfield
 from workers.imaging.nifti_header import Header, Limits, iter_voxels, read_header
 from workers.imaging.nifti_stream import NiftiStream
 
-__all__ = ["Limits", "Volume", "check_hounsfield", "read_ct", "read_mask"]
+__all__ = ["Limits", "Volume", "read_ct", "read_mask"]
 
 MAX_LABELS = 1000
 MAX_LABEL = 65535
 _ABSURD = 1e9  # no CT value is beyond; also keeps float32 finite
-_SAMPLE = 4_000_000  # voxels looked at by check_hounsfield
 
 
 @dataclass(frozen=True)
@@ -85,12 +85,29 @@ def read_ct(path: Path, limits: Limits | None = None) -> Volume:
         The file has no bytes.
     """
     limits = limits or Limits()
+    try:
+        header, voxels = _read_hu(path, limits, whole_numbers=True)
+    except _BeyondInt16:  # it holds the voxels that were read so far, so they are read again after its end
+        voxels = None
+    if voxels is None:
+        header, voxels = _read_hu(path, limits, whole_numbers=False)
+    check_hounsfield(voxels)
+    return Volume(voxels.reshape(header.shape, order="F"), header.affine)
+
+
+class _BeyondInt16(Exception):
+    """A voxel's value does not fit into int16."""
+
+
+def _read_hu(path: Path, limits: Limits, whole_numbers: bool) -> tuple[Header, NDArray[Any]]:
+    """Return the header and the HU (n,), i fastest: int16 where that is exact and `whole_numbers` is asked for."""
     with NiftiStream(path) as stream:
         header = read_header(stream, limits)
         _check_ratio(header, stream, limits)
-        voxels = _collect_ct(stream, header)
-    check_hounsfield(voxels)
-    return Volume(voxels.reshape(header.shape, order="F"), header.affine)
+        exact = header.dtype.kind in "iu" and header.slope.is_integer() and header.inter.is_integer()
+        out: NDArray[Any] = np.empty(header.n_voxels, np.int16 if exact and whole_numbers else np.float32)
+        _collect_hu(stream, header, out)
+    return header, out
 
 
 def read_mask(path: Path, limits: Limits | None = None) -> Volume:
@@ -114,54 +131,6 @@ def read_mask(path: Path, limits: Limits | None = None) -> Volume:
     return Volume(voxels.reshape(header.shape, order="F"), header.affine)
 
 
-def check_hounsfield(voxels: NDArray[Any]) -> None:
-    """Refuse intensities that cannot be a CT's Hounsfield units.
-
-    Water (0) and air (-1000) fix the Hounsfield scale. That leaves three signs in every CT of a spine, however it was
-    cropped, padded or enhanced. MR, exports to 0..255 or 0..1, and CTs without their -1024 offset lack one of them.
-
-    - Fat, marrow, noise, air or padding have *negative* values. Two real CTs have 71 % and 35 % of their voxels below
-      -10 HU; 0.5 % are required.
-    - Cortical bone exceeds 150 HU: 3 % and 13 % of the voxels; 0.01 % are required.
-    - Voxels above -300 HU are neither air nor padding, so they have the density of tissue: their median lies between
-      -200 and 500 HU (measured -21 and 26).
-
-    Extremes are not judged: metal reaches 30000, padding -3024 and less.
-
-    Parameters
-    ----------
-    voxels
-        Any shape, HU. A regular sample of up to 4 million voxels is checked.
-
-    Raises
-    ------
-    NotHounsfield
-    """
-    sample = voxels.ravel(order="K")
-    sample = sample[:: max(1, sample.size // _SAMPLE) | 1]
-    low, high = (f"{v:g}" for v in (sample.min(), sample.max()))
-    got = f"values {low} to {high}"
-    if low == high:
-        raise _not_hu("more than one intensity", got)
-    negative = float(np.mean(sample < -10))
-    if negative < 0.005:
-        raise _not_hu("negative values (fat, noise, air) in at least 0.5 % of the voxels", f"{got}, {negative:.2%}")
-    bone = float(np.mean(sample > 150))
-    if bone < 1e-4:
-        raise _not_hu("bone above 150 HU in at least 0.01 % of the voxels", f"{got}, {bone:.3%}")
-    tissue = float(np.median(sample[sample > -300]))
-    if not -200 <= tissue <= 500:
-        raise _not_hu("tissue with a median of -200 to 500 HU", f"{got}, median {tissue:g} above -300")
-
-
-def _not_hu(expected: str, got: str) -> NotHounsfield:
-    detail = (
-        "The image does not look like a CT in Hounsfield units. Send the original CT with its rescale slope and "
-        "intercept applied (scl_slope, scl_inter), not an MR, a windowed 0..255 export or a normalised image."
-    )
-    return NotHounsfield(detail, expected=expected, got=got)
-
-
 def _check_ratio(header: Header, stream: NiftiStream, limits: Limits) -> None:
     ratio = header.n_bytes / stream.file_size
     if stream.is_gzip and header.n_bytes > limits.ratio_free_bytes and ratio > limits.max_ratio:
@@ -179,10 +148,8 @@ def _scaled(stored: NDArray[Any], header: Header) -> NDArray[Any]:
         return stored * np.float64(header.slope) + header.inter
 
 
-def _collect_ct(stream: NiftiStream, header: Header) -> NDArray[Any]:
-    """Return (n,) int16 or float32 HU, i fastest."""
-    exact = header.dtype.kind in "iu" and header.slope.is_integer() and header.inter.is_integer()
-    out: NDArray[Any] = np.empty(header.n_voxels, np.int16 if exact else np.float32)
+def _collect_hu(stream: NiftiStream, header: Header, out: NDArray[Any]) -> None:
+    """Read HU into `out` (n,) int16 or float32, i fastest. Raise `_BeyondInt16` where the values need float32."""
     at = 0
     for stored in iter_voxels(stream, header):
         values = _scaled(stored, header)
@@ -194,10 +161,9 @@ def _collect_ct(stream: NiftiStream, header: Header) -> NDArray[Any]:
                 got=f"values from {low:g} to {high:g}",
             )
         if out.dtype == np.int16 and not (low >= -32768 and high <= 32767):
-            out = out.astype(np.float32)
+            raise _BeyondInt16
         out[at : at + values.size] = values
         at += values.size
-    return out
 
 
 def _collect_mask(stream: NiftiStream, header: Header) -> NDArray[Any]:

@@ -1,5 +1,6 @@
 import gzip
 import itertools
+import tracemalloc
 
 import nibabel as nib
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from app.contract import errors
 from tests.workers.imaging.nifti_files import AFFINE, SHAPE, hounsfield, image, write
+from workers.imaging import nifti_header
 from workers.imaging.volume import read_ct, read_mask
 
 
@@ -50,6 +52,22 @@ def test_metal_padding_and_wide_integers_are_accepted(blob):
     ct = read_ct(write(blob, image(hu).to_bytes()))
     assert ct.voxels.dtype == np.float32
     assert ct.voxels.max() == 100_000
+
+
+def test_a_ct_that_leaves_int16_at_its_end_takes_no_more_memory_than_it_has(blob, monkeypatch):
+    monkeypatch.setattr(nifti_header, "CHUNK_VOXELS", 1 << 14)
+    monkeypatch.setattr("workers.imaging.hounsfield._SAMPLE", 50_000)
+    hu = hounsfield((120, 120, 120), np.int32)
+    hu[-1, -1, -1] = 100_000
+    path = write(blob, image(hu).to_bytes())
+    tracemalloc.start()
+    try:
+        ct = read_ct(path)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert ct.voxels.max() == 100_000
+    assert peak < 1.4 * ct.voxels.nbytes  # widening what was read took 1.5 times as much
 
 
 @pytest.mark.parametrize("with_qform", [True, False])
