@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from app import start_up, supervisor
+from app.demo import DemoError, service
 from app.jobs.settings import Settings
 from app.start_up import StartError, StartState, is_ready, progress
 from app.supervisor import Child, ChildKeepsDying, Supervisor
@@ -116,3 +117,12 @@ def test_a_worker_that_cannot_start_ends_and_says_why(
     with running_worker(settings, tmp_path / "log") as worker:
         worker.wait(PATIENCE_S)
     assert "the bundle is damaged" in (tmp_path / "log").read_text()
+
+
+def test_a_demonstration_whose_service_ends_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("VERTEBRA_WORKER_CONCURRENCY", "0")  # no acceptable setting
+    told: list[str] = []
+    with pytest.raises(DemoError, match="It ended with status 1") as caught, service("http://127.0.0.1:1", told.append):
+        pytest.fail("it is ready")
+    assert "VERTEBRA_WORKER_CONCURRENCY" in str(caught.value)
+    assert set(told) <= {"the gateway does not answer yet"}
