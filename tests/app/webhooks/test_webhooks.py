@@ -14,6 +14,7 @@ import httpx
 import pytest
 
 from app.jobs.audit import AuditFilter, AuditTrail
+from app.jobs.database import upgrade_database
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
 from app.webhooks import deliveries
@@ -253,10 +254,19 @@ def test_no_message_is_lost_while_no_gateway_runs(broker: Broker, tmp_path: Path
         assert len(receiver.about(job["id"])) == 1
 
 
-def test_two_gateways_send_a_message_once(tmp_path: Path, receiver: Receiver) -> None:
-    settings = Settings(data_dir=tmp_path, broker_url="redis://nowhere", webhook_allow="127.0.0.0/8")
-    store = open_store(settings)
-    senders = [WebhookSender(settings, open_store(settings).engine) for _ in range(2)]
+@pytest.fixture
+def own_settings(empty_database: str, tmp_path: Path) -> Settings:
+    """Return the settings of a service with a database of its own, SQLite and PostgreSQL in turn."""
+    upgrade_database(empty_database)
+    return Settings(
+        data_dir=tmp_path, broker_url="redis://nowhere", database_url=empty_database, webhook_allow="127.0.0.0/8"
+    )
+
+
+def test_two_gateways_send_a_message_once(own_settings: Settings, receiver: Receiver) -> None:
+    settings = own_settings
+    store, *others = (open_store(settings) for _ in range(3))
+    senders = [WebhookSender(settings, other.engine) for other in others]
     senders[0].endpoints.new_secret("local")
     ids = [f"{number:032x}" for number in range(12)]
     for job_id in ids:
@@ -268,11 +278,12 @@ def test_two_gateways_send_a_message_once(tmp_path: Path, receiver: Receiver) ->
         for _ in range(3):
             list(pool.map(lambda sender: sender.check(), senders))
     assert sorted(message.json["data"]["job_id"] for message in receiver.messages) == ids
-    store.engine.dispose()
+    for each in (store, *others):
+        each.engine.dispose()
 
 
-def test_the_message_of_a_gateway_that_died_is_sent_by_another(tmp_path: Path) -> None:
-    settings = Settings(data_dir=tmp_path, broker_url="redis://nowhere")
+def test_the_message_of_a_gateway_that_died_is_sent_by_another(own_settings: Settings) -> None:
+    settings = own_settings
     store = open_store(settings)
     row = new_row("0" * 32)
     row.callback_url, row.callback_due = "https://hooks.example/", True
