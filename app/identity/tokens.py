@@ -89,7 +89,9 @@ class TokenVerifier:
         tenant = claims.get(name)
         if not isinstance(tenant, str) or not 0 < len(tenant) <= LONGEST_TENANT or not tenant.isprintable():
             raise CredentialRefusedError(f"a token whose claim {name} is no name of a tenant")
-        subject = str(claims["sub"])[:LONGEST_SUBJECT]
+        subject = claims["sub"][:LONGEST_SUBJECT]
+        if not subject.isprintable():
+            raise CredentialRefusedError("a token whose claim sub is no printable text")
         ends = float(min(claims["exp"], LATEST)) + LEEWAY_S
         return Principal(tenant, self._scopes(claims.get(self._settings.oidc_scope_claim)), f"oidc:{subject}", ends)
 
