@@ -5,6 +5,7 @@ Errors of the solver become the error for the client here and nowhere else.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache, cached_property
@@ -17,11 +18,12 @@ from models.bundle import DEFAULT_BUNDLE, NETWORKS, Bundle
 from models.template import Template
 from models.types import Floats, Singles
 from workers.fem.equilibrium import equilibrium_residual
-from workers.fem.errors import SolverError
+from workers.fem.errors import NotConverged, SolverError
 from workers.fem.field import StressField
 from workers.fem.loads import endplate_traction
 from workers.fem.solve import Solution, solve
 from workers.fem.solve_plan import SolvePlan
+from workers.fem.template_solver import STRESS_TOLERANCE, TemplateSolver
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
 from workers.locate.row_network import RowNetwork
@@ -33,6 +35,8 @@ from workers.surrogate.expected_error import Calibration, estimate_error
 from workers.surrogate.normalisation import normalising_pose
 from workers.surrogate.paper import PaperSurrogate
 from workers.surrogate.tangent import TangentSurrogate
+
+log = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -95,6 +99,13 @@ class Engine:
         return SolvePlan(self.template.tets, len(self.template.nodes), self.template.fixed_nodes)
 
     @cached_property
+    def solver(self) -> TemplateSolver | None:
+        """Solver with the two-level preconditioner; None where the bundle has no coarse mesh yet."""
+        if not self.bundle.has("tangent.npz"):
+            return None
+        return TemplateSolver(self.template, self.bundle.tangent.coarse, self.plan.pattern)
+
+    @cached_property
     def tangent(self) -> TangentSurrogate:
         """The tangent surrogate, the default: the more accurate of the two (docs/evaluation)."""
         n = self.template.n_surface
@@ -146,6 +157,11 @@ class Engine:
             An element has no positive volume, or conjugate gradients did not converge.
         """
         force = self._force(points, load_newton)
+        if self.solver is not None:
+            try:
+                return self.solver.solve(points, force, STRESS_TOLERANCE), force
+            except NotConverged as error:
+                log.warning("the two-level solver gives way to full multigrid: %s", error)
         return solve(points, self.plan, force), force
 
     def _force(self, points: Floats, load_newton: float) -> Floats:

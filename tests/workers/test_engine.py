@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from app.contract.errors import SolveFailed
@@ -23,6 +24,18 @@ def test_a_distorted_mesh_fails_the_job_with_the_solvers_own_words(engine):
     assert isinstance(cause, DistortedMesh)
     assert (caught.value.detail, caught.value.expected, caught.value.got) == (cause.detail, cause.expected, cause.got)
     assert cause.got == f"{len(engine.template.tets)} elements with volume <= 0"
+
+
+def test_where_the_two_level_solver_fails_full_multigrid_solves(engine, monkeypatch):
+    def fail(*_):
+        raise NotConverged("no", expected="a", got="b")
+
+    quick = engine.solve(engine.template.nodes, REFERENCE_LOAD_NEWTON)[0]
+    monkeypatch.setattr(engine.solver, "solve", fail)
+    full = engine.solve(engine.template.nodes, REFERENCE_LOAD_NEWTON)[0]
+    assert full.energy_error == 0.0
+    assert full.iterations > quick.iterations
+    np.testing.assert_allclose(full.field.von_mises, quick.field.von_mises, atol=1e-4)
 
 
 @pytest.mark.parametrize("surrogate", ["tangent", "paper"])

@@ -9,30 +9,34 @@ from models.compiled import compiled
 
 
 @compiled(
-    "(f4[:,:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1])", "(f8[:,:,::1], i4[::1], i4[::1], f8[:,::1], f8[:,::1])"
+    "(f4[:,:,::1], i4[::1], i4[::1], f4[:,::1], f4[:,::1])",
+    "(f8[:,:,::1], i4[::1], i4[::1], f8[:,::1], f8[:,::1])",
+    fastmath=True,
 )
 def multiply_blocks(data, indptr, indices, x, out):  # type: ignore[no-untyped-def]
     """Write A x into `out` (rows, b): A has blocks (nnz, b, c) over compressed rows, x is (columns, c).
 
-    Blocks of 3x3, those of the finest level, have their own branch for speed.
+    Blocks of 3x3, those of the finest level, have their own branch for speed. Unsigned indices need no check for
+    negative ones.
     """
     b, c = data.shape[1], data.shape[2]
-    for i in nb.prange(len(indptr) - 1):
+    ptr, ind = indptr.view(np.uint32), indices.view(np.uint32)
+    for row in nb.prange(len(indptr) - 1):
+        i = np.uint32(row)
         if b == 3 and c == 3:
             s0 = s1 = s2 = data[0, 0, 0] * 0
-            for k in range(indptr[i], indptr[i + 1]):
-                j = indices[k]
+            for k in range(ptr[i], ptr[i + np.uint32(1)]):
+                j = ind[k]
                 x0, x1, x2 = x[j, 0], x[j, 1], x[j, 2]
-                d = data[k]
-                s0 += d[0, 0] * x0 + d[0, 1] * x1 + d[0, 2] * x2
-                s1 += d[1, 0] * x0 + d[1, 1] * x1 + d[1, 2] * x2
-                s2 += d[2, 0] * x0 + d[2, 1] * x1 + d[2, 2] * x2
+                s0 += data[k, 0, 0] * x0 + data[k, 0, 1] * x1 + data[k, 0, 2] * x2
+                s1 += data[k, 1, 0] * x0 + data[k, 1, 1] * x1 + data[k, 1, 2] * x2
+                s2 += data[k, 2, 0] * x0 + data[k, 2, 1] * x1 + data[k, 2, 2] * x2
             out[i, 0], out[i, 1], out[i, 2] = s0, s1, s2
         else:
             for r in range(b):
                 out[i, r] = 0
-            for k in range(indptr[i], indptr[i + 1]):
-                j = indices[k]
+            for k in range(ptr[i], ptr[i + np.uint32(1)]):
+                j = ind[k]
                 for r in range(b):
                     for m in range(c):
                         out[i, r] += data[k, r, m] * x[j, m]

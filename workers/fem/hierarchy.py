@@ -69,28 +69,37 @@ class Hierarchy:
         (n,) bool: Dirichlet nodes; they belong to no aggregate.
     max_direct_nodes
         Coarsening stops at a level of at most this many nodes, which is solved directly.
+    neighbours
+        Graph whose nodes are aggregated on the finest level, where that is sparser than the matrix.
     """
 
-    def __init__(self, indptr: Ints, indices: Ints, fixed: Bools, max_direct_nodes: int = MAX_DIRECT_NODES) -> None:
+    def __init__(
+        self,
+        indptr: Ints,
+        indices: Ints,
+        fixed: Bools,
+        max_direct_nodes: int = MAX_DIRECT_NODES,
+        neighbours: Rows | None = None,
+    ) -> None:
         self.indptr, self.indices, self.fixed = indptr, indices, fixed
         self.steps: list[CoarseningStep] = []
         free = ~fixed
         while len(indptr) - 1 > max_direct_nodes:
-            step = _coarsen(indptr, indices, free)
+            step = _coarsen(indptr, indices, free, neighbours or Rows(indptr, indices))
             if len(step.coarse.indptr) >= len(indptr):
                 break
             self.steps.append(step)
             indptr, indices = step.coarse
-            free = np.ones(len(indptr) - 1, np.bool_)
+            free, neighbours = np.ones(len(indptr) - 1, np.bool_), None
 
 
-def _coarsen(indptr: Ints, indices: Ints, free: Bools) -> CoarseningStep:
+def _coarsen(indptr: Ints, indices: Ints, free: Bools, neighbours: Rows) -> CoarseningStep:
     """Return the step from the level with this node graph. Only the patterns of the products below are of use.
 
     P is smoothed once, so a row of P has the aggregates of the node and of its neighbours.
     """
     n = len(indptr) - 1
-    aggregate = aggregate_nodes(indptr, indices, free)
+    aggregate = aggregate_nodes(*neighbours, free)
     n_coarse = int(aggregate.max()) + 1
     graph = scipy.sparse.csr_array((np.ones(len(indices), np.float32), indices, indptr), shape=(n, n))
     inside = np.flatnonzero(aggregate >= 0)
@@ -106,15 +115,15 @@ def _coarsen(indptr: Ints, indices: Ints, free: Bools) -> CoarseningStep:
         matrix.sort_indices()
     return CoarseningStep(
         aggregate=aggregate,
-        members=_rows(scipy.sparse.csr_array(tentative.T.tocsr())),
-        prolongator=_rows(p),
-        matrix_prolongator=_rows(ap),
+        members=pattern_of(scipy.sparse.csr_array(tentative.T.tocsr())),
+        prolongator=pattern_of(p),
+        matrix_prolongator=pattern_of(ap),
         restriction=_transpose(p),
-        coarse=_rows(coarse),
+        coarse=pattern_of(coarse),
     )
 
 
-def _rows(matrix: Any) -> Rows:
+def pattern_of(matrix: Any) -> Rows:
     """Return the pattern of a `scipy.sparse.csr_array`."""
     return Rows(matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32))
 
@@ -123,4 +132,4 @@ def _transpose(matrix: Any) -> TransposedRows:
     """Return the rows of the transposed matrix. Entries are numbered from 1 on the way, since SciPy may drop a 0."""
     numbered = scipy.sparse.csr_array((np.arange(1, matrix.nnz + 1), matrix.indices, matrix.indptr), shape=matrix.shape)
     turned = numbered.T.tocsr()
-    return TransposedRows(*_rows(turned), (turned.data - 1).astype(np.int32))
+    return TransposedRows(*pattern_of(turned), (turned.data - 1).astype(np.int32))

@@ -2,21 +2,23 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba as nb
 import numpy as np
 
 from models.compiled import compiled
-from models.types import Floats, Ints
+from models.types import Floats, Ints, Reals
 from workers.fem.material import Material
 
 
-@compiled("(f8[:,::1], i4[:,::1])")
-def _gradients(points, tets):  # type: ignore[no-untyped-def]
-    """Gradients of the four shape functions (m, 4, 3), 1/mm, and signed volumes (m,), mm^3."""
-    m = tets.shape[0]
-    gradient = np.empty((m, 4, 3))
-    volume = np.empty(m)
-    for t in nb.prange(m):
+@compiled(
+    "(f8[:,::1], i4[:,::1], f8[:,:,::1], f8[::1])",
+    "(f8[:,::1], i4[:,::1], f4[:,:,::1], f4[::1])",
+)
+def _gradients(points, tets, gradient, volume):  # type: ignore[no-untyped-def]
+    """Write the gradients of the four shape functions (m, 4, 3), 1/mm, and the signed volumes (m,), mm^3."""
+    for t in nb.prange(tets.shape[0]):
         o = points[tets[t, 0]]
         e = np.empty((3, 3))
         for k in range(3):
@@ -36,10 +38,9 @@ def _gradients(points, tets):  # type: ignore[no-untyped-def]
                 gradient[t, k + 1, r] = c[k, r] / six
                 total += gradient[t, k + 1, r]
             gradient[t, 0, r] = -total
-    return gradient, volume
 
 
-def shape_gradients(points: Floats, tets: Ints) -> tuple[Floats, Floats]:
+def shape_gradients(points: Floats, tets: Ints, dtype: type = np.float64) -> tuple[Any, Any]:
     """Return shape function gradients (m, 4, 3) in 1/mm and signed element volumes (m,) in mm^3.
 
     Parameters
@@ -48,21 +49,29 @@ def shape_gradients(points: Floats, tets: Ints) -> tuple[Floats, Floats]:
         (n, 3) float64, mm.
     tets
         (m, 4) int32.
+    dtype
+        Of the result; the arithmetic is float64.
     """
-    gradient, volume = _gradients(np.ascontiguousarray(points, np.float64), tets)
+    gradient: Any = np.empty((len(tets), 4, 3), dtype)
+    volume: Any = np.empty(len(tets), dtype)
+    _gradients(np.ascontiguousarray(points, np.float64), tets, gradient, volume)
     return gradient, volume
 
 
-@compiled("(f8[:,::1], f8[:,:,::1], i4[:,::1], f8, f8)")
+@compiled("(f8[:,::1], f8[:,:,::1], i4[:,::1], f8, f8)", "(f8[:,::1], f4[:,:,::1], i4[:,::1], f8, f8)")
 def _element_stress(displacement, gradient, tets, lam, mu):  # type: ignore[no-untyped-def]
-    """Stress (m, 6) of the displacement gradient g[r, c] = du_r / dx_c on each element, by Hooke's law."""
+    """Stress (m, 6) of the displacement gradient g[r, c] = du_r / dx_c on each element, by Hooke's law.
+
+    The shape functions add up to one, so the displacement of corner 0 may be taken off: gradients in float32 then do.
+    """
     stress = np.empty((tets.shape[0], 6))
     for t in nb.prange(tets.shape[0]):
         g = np.zeros((3, 3))
-        for a in range(4):
+        for a in range(1, 4):
             for r in range(3):
+                change = displacement[tets[t, a], r] - displacement[tets[t, 0], r]
                 for c in range(3):
-                    g[r, c] += displacement[tets[t, a], r] * gradient[t, a, c]
+                    g[r, c] += change * gradient[t, a, c]
         trace = lam * (g[0, 0] + g[1, 1] + g[2, 2])
         for r in range(3):
             stress[t, r] = trace + 2.0 * mu * g[r, r]
@@ -72,7 +81,7 @@ def _element_stress(displacement, gradient, tets, lam, mu):  # type: ignore[no-u
     return stress
 
 
-def element_stress(displacement: Floats, gradient: Floats, tets: Ints, material: Material) -> Floats:
+def element_stress(displacement: Floats, gradient: Reals, tets: Ints, material: Material) -> Floats:
     """Return the constant stress of each element, (m, 6) MPa: xx, yy, zz, xy, yz, zx.
 
     Parameters

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.types import Floats
+from models.types import Floats, Reals
 from workers.fem.assembly import assemble_stiffness
 from workers.fem.conjugate_gradients import solve_displacement
 from workers.fem.errors import DistortedMesh
@@ -30,11 +30,15 @@ class Solution:
         right.
     iterations
         Iterations of conjugate gradients.
+    energy_error
+        Bound of the error in the energy norm, over the energy norm of the solution; 0 where the residual alone, far
+        smaller than matters, ended the iteration.
     """
 
     field: StressField
     reaction: Floats
     iterations: int
+    energy_error: float = 0.0
 
 
 def solve(
@@ -68,7 +72,7 @@ def solve(
     """
     material = material or Material()
     gradient, volume = shape_gradients(points, plan.pattern.tets)
-    _check_volumes(volume)
+    check_volumes(volume)
     stiffness = assemble_stiffness(plan.pattern, gradient, volume, material)
     boundary = np.zeros_like(points) if prescribed is None else np.where(plan.fixed[:, None], prescribed, 0.0)
     right = force - (stiffness @ boundary.ravel()).reshape(-1, 3)
@@ -79,7 +83,7 @@ def solve(
     return Solution(recover_field(stress, plan.pattern.incidence, displacement), reaction, iterations)
 
 
-def _check_volumes(volume: Floats) -> None:
+def check_volumes(volume: Reals) -> None:
     """Raise `DistortedMesh` where an element volume (m,), mm^3, is not positive."""
     if not volume.min() > 0.0:
         raise DistortedMesh(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cached_property
+
 import numpy as np
 
 from models.types import Floats, Ints
@@ -33,13 +35,18 @@ class SolvePlan:
         self.pattern = SparsityPattern.of(tets, n_nodes)
         self.fixed = np.zeros(n_nodes, np.bool_)
         self.fixed[fixed_nodes] = True
-        self.hierarchy = Hierarchy(self.pattern.indptr, self.pattern.indices, self.fixed, max_direct_nodes)
+        self._max_direct_nodes = max_direct_nodes
         rows = np.repeat(np.arange(n_nodes, dtype=np.int32), np.diff(self.pattern.indptr))
         in_fixed_row = self.fixed[rows] | self.fixed[self.pattern.indices]
         on_diagonal = rows == self.pattern.indices
         self.fixed_blocks = np.flatnonzero(in_fixed_row)
         self.fixed_diagonal = np.flatnonzero(in_fixed_row & on_diagonal)
         self.free_diagonal = np.flatnonzero(~in_fixed_row & on_diagonal)
+
+    @cached_property
+    def hierarchy(self) -> Hierarchy:
+        """Multigrid hierarchy, made on first use."""
+        return Hierarchy(self.pattern.indptr, self.pattern.indices, self.fixed, self._max_direct_nodes)
 
     def impose_dirichlet(self, blocks: Floats) -> Floats:
         """Return the stiffness blocks (nnz, 3, 3), N/mm, with Dirichlet rows and columns replaced by an identity.

@@ -7,6 +7,8 @@ import pytest
 
 from models.template import REGIONS
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
+from workers.fem.solve import solve
+from workers.fem.template_solver import STRESS_TOLERANCE
 
 VON_MISES_MPA = {25: 0.010284, 50: 0.28809, 75: 0.36092, 95: 0.41076, 99: 0.49053, 99.9: 0.60756, 100: 0.78708}
 """Percentile over the nodes: value, for bundle 0.1.0."""
@@ -24,7 +26,7 @@ def test_reaction_equals_the_load(template_solve):
     applied = template_solve.force.sum(axis=0)
     assert np.linalg.norm(applied) == pytest.approx(REFERENCE_LOAD_NEWTON, rel=1e-12)
     residual = np.linalg.norm(template_solve.solution.reaction + applied) / REFERENCE_LOAD_NEWTON
-    assert residual <= 1e-6
+    assert residual <= 1e-5
 
 
 def test_the_moments_balance_too(engine, template_solve):
@@ -38,14 +40,24 @@ def test_the_moments_balance_too(engine, template_solve):
     inner = (matrix @ template_solve.solution.field.displacement.ravel()).reshape(-1, 3)
     free = ~engine.plan.fixed
     out_of_balance = np.linalg.norm((inner - template_solve.force)[free])
-    assert out_of_balance <= 2e-9 * np.linalg.norm(template_solve.force)
+    assert out_of_balance <= 1e-3 * np.linalg.norm(template_solve.force)
     reaction = np.where(free[:, None], 0.0, inner - template_solve.force)
     moment = np.cross(engine.template.nodes, reaction + template_solve.force).sum(axis=0)
-    assert np.abs(moment).max() <= 1e-6 * REFERENCE_LOAD_NEWTON * 30.0
+    assert np.abs(moment).max() <= 1e-5 * REFERENCE_LOAD_NEWTON * 30.0
 
 
 def test_iterations(template_solve):
-    assert template_solve.solution.iterations <= 30  # measured: 22
+    assert template_solve.solution.iterations <= 15  # measured: 12
+
+
+def test_the_stress_is_the_converged_one(engine, template_solve):
+    """Full multigrid in float64 solves to a residual of 1e-9."""
+    converged = solve(engine.template.nodes, engine.plan, template_solve.force)
+    expected, got = converged.field.von_mises, template_solve.solution.field.von_mises
+    assert np.linalg.norm(got - expected) <= 3e-5 * np.linalg.norm(expected)  # measured: 6e-6
+    assert got.argmax() == expected.argmax()
+    assert template_solve.solution.energy_error <= STRESS_TOLERANCE
+    np.testing.assert_allclose(template_solve.solution.reaction, converged.reaction, atol=2e-3)
 
 
 def test_clamped_nodes_do_not_move(engine, template_solve):

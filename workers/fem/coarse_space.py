@@ -1,0 +1,101 @@
+"""The coarse space of the two-level preconditioner: displacements that are linear on the coarse mesh's tetrahedra.
+
+The coarse mesh belongs to the template, and a node is the same place in every subject. So the interpolation from coarse
+to fine nodes is the same for all subjects, and so are the patterns of the products with it.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from models.coarse_mesh import CoarseMesh
+from models.template import Template
+from models.types import Floats, Singles
+from workers.fem.galerkin import find_slots, multiply_interpolation, project
+from workers.fem.hierarchy import MAX_DIRECT_NODES, Hierarchy, Rows, pattern_of
+from workers.fem.slabs import SlabOrder
+from workers.fem.sparsity import SparsityPattern
+
+
+class CoarseSpace:
+    """Interpolation P from the k coarse nodes to the n fine ones, and the patterns of A P and P' A P.
+
+    Parameters
+    ----------
+    mesh
+        The coarse mesh.
+    template
+        The fine mesh.
+    order
+        Of the rows of A and P.
+    pattern
+        Of A, in that order.
+
+    Attributes
+    ----------
+    rows, weights
+        P in compressed rows, one number a block; empty at Dirichlet nodes.
+    columns, column_weights
+        P' in compressed rows.
+    product, coarse
+        Patterns of A P and of the coarse matrix P' A P.
+    hierarchy
+        Of the coarse matrix: its nodes are aggregated along the edges of the coarse mesh, since the matrix also couples
+        their neighbours.
+    """
+
+    def __init__(self, mesh: CoarseMesh, template: Template, order: SlabOrder, pattern: SparsityPattern) -> None:
+        self.node_corners, self.node_weights = template.tets[mesh.node_host], mesh.node_weights(template)
+        p = _sorted(_interpolation(mesh, template)[order.nodes])
+        transposed = _sorted(p.T)
+        self.rows, self.weights = pattern_of(p), p.data.astype(np.float32)
+        self.columns, self.column_weights = pattern_of(transposed), transposed.data.astype(np.float32)
+        self.pattern = pattern
+        n, k = p.shape
+        ones: Any = np.ones(len(pattern.indices), np.float32)
+        graph: Any = scipy.sparse.csr_array((ones, pattern.indices, pattern.indptr), shape=(n, n))
+        entries: Any = scipy.sparse.csr_array((np.ones(p.nnz, np.float32), p.indices, p.indptr), shape=(n, k))
+        has_entries = scipy.sparse.diags_array((np.diff(p.indptr) > 0).astype(np.float32))
+        product = _sorted(has_entries @ graph @ entries)
+        self.product = pattern_of(product)
+        self.coarse = pattern_of(_sorted(entries.T @ product + scipy.sparse.eye_array(k)))
+        self.slots = find_slots(pattern.indptr, pattern.indices, *self.rows, *self.product)
+        edges = SparsityPattern.of(mesh.tets, k)
+        empty = np.diff(transposed.indptr) == 0
+        neighbours = Rows(edges.indptr, edges.indices)
+        self.hierarchy = Hierarchy(*self.coarse, empty, MAX_DIRECT_NODES, neighbours)
+
+    def galerkin_product(self, blocks: Singles) -> Floats:
+        """Return the blocks (c, 3, 3) of P' A P, N/mm; a coarse node without fine ones in reach gets an identity.
+
+        A has `blocks` (nnz, 3, 3) float32.
+        """
+        rows = (self.pattern.indptr, self.pattern.indices)
+        ap = multiply_interpolation(blocks, *rows, *self.rows, self.weights, self.product.indptr, self.slots)
+        out: Floats = project(ap, *self.product, *self.columns, self.column_weights, *self.coarse)
+        return out
+
+    def positions(self, points: Floats) -> Floats:
+        """Return the places (k, 3), mm, of the coarse nodes in a subject's mesh (n, 3), mm, template order."""
+        return np.einsum("kc,kcd->kd", self.node_weights, points[self.node_corners])
+
+
+def _interpolation(mesh: CoarseMesh, template: Template) -> Any:
+    """Return P (n, k) as `scipy.sparse.csr_array`, in template order."""
+    n, k = len(template.nodes), len(mesh.nodes)
+    corners = mesh.tets[mesh.host]
+    fixed, coarse_fixed = np.zeros(n, np.bool_), np.zeros(k, np.bool_)
+    fixed[template.fixed_nodes], coarse_fixed[mesh.fixed] = True, True
+    weights = np.where(fixed[:, None] | coarse_fixed[corners], 0.0, mesh.fine_weights(template))
+    return scipy.sparse.csr_array((weights.ravel(), (np.repeat(np.arange(n), 4), corners.ravel())), shape=(n, k))
+
+
+def _sorted(matrix: Any) -> Any:
+    """Return the matrix as `scipy.sparse.csr_array`, columns sorted, without zeros."""
+    out: Any = scipy.sparse.csr_array(matrix)
+    out.eliminate_zeros()
+    out.sort_indices()
+    return out
