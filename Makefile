@@ -41,7 +41,7 @@ help: ## list the commands
 
 .venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing vertebra-stress and what tests and checks need into .venv ..."
-	@$(PIP) --editable ".[cpu,server,dev,offline]"
+	@$(PIP) --editable ".[cpu,server,otel,dev,offline]"
 	@touch .venv/installed $@
 
 demo: .venv/installed ## start the service, run one CT, print the report, download every result
@@ -87,7 +87,7 @@ template: .venv/bin/python ## rebuild models/l1 from the source shapes (installs
 
 constraints: ## resolve every extra again and write the pins
 	@rm -rf .venv-pins && $(PYTHON) -m venv .venv-pins
-	@.venv-pins/bin/python -m pip install --quiet --editable ".[cpu,server,mesh,offline,dev]"
+	@.venv-pins/bin/python -m pip install --quiet --editable ".[cpu,server,otel,mesh,offline,dev]"
 	@.venv-pins/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
 	@printf '%s\n' $(PINNED_APART) >> constraints.txt
 	@rm -rf .venv-pins

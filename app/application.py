@@ -30,6 +30,7 @@ from app.api.known_hosts import KnownHosts
 from app.api.middleware import MeasureRequests, SecurityHeaders
 from app.api.request_ids import RequestIds
 from app.api.services import Services
+from app.api.traces import TraceRequests
 from app.jobs import logs
 from app.jobs.settings import Settings
 from app.pages import routes as pages
@@ -86,6 +87,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(SecurityHeaders)
     app.add_middleware(KnownHosts, settings=settings)
     app.add_middleware(MeasureRequests)
+    if settings.otel:
+        app.add_middleware(TraceRequests)
     app.add_middleware(RequestIds)  # the outermost, so that what the others write has the id
     for module in ROUTES:
         app.include_router(module.router)

@@ -12,7 +12,7 @@ from typing import Any
 import uvicorn
 
 from app.application import create_app
-from app.jobs import logs
+from app.jobs import logs, tracing
 from app.jobs.gateway_settings import GatewaySettings
 from app.jobs.private_files import PRIVATE_UMASK
 from app.jobs.settings import Settings
@@ -47,11 +47,13 @@ def main(argv: Sequence[str] | None = None) -> None:
     os.umask(PRIVATE_UMASK)
     settings = Settings()
     logs.configure(settings)
+    tracing.start(settings, "vertebra-gateway")
     allow_open_files(settings.max_connections)
     config = server_config(create_app(settings), settings)
     config.host, config.port = settings.host, settings.port
     sockets = None if listener is None else [socket.socket(fileno=listener)]
     uvicorn.Server(config).run(sockets)
+    tracing.stop()
 
 
 def allow_open_files(connections: int) -> None:

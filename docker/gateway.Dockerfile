@@ -6,7 +6,7 @@ RUN python -m venv /opt/venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY app ./app
 COPY models ./models
-RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[server]"
+RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[server,otel]"
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin vertebra \

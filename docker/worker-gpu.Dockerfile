@@ -16,7 +16,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY app ./app
 COPY models ./models
 COPY workers ./workers
-RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[gpu,server]"
+RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[gpu,server,otel]"
 
 FROM base
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin vertebra \

@@ -7,7 +7,7 @@ COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY app ./app
 COPY models ./models
 COPY workers ./workers
-RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[cpu,server]"
+RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[cpu,server,otel]"
 
 FROM python:3.11-slim-bookworm
 RUN useradd --uid 10001 --no-create-home --shell /usr/sbin/nologin vertebra \

@@ -22,7 +22,7 @@ from celery.signals import (
 )
 
 from app.contract.errors import WrongDatabaseVersion
-from app.jobs import logs
+from app.jobs import logs, tracing
 from app.jobs.database import require_version
 from app.jobs.parent_death import die_with_parent
 from app.jobs.queue import transport_options
@@ -97,6 +97,7 @@ def prepare_process(**_: Any) -> None:
     from workers.memory_limit import limit_memory
 
     limit_memory(settings.worker_memory_bytes)
+    tracing.start(settings, "vertebra-worker")
     presence.start()
     try:
         from workers import warm_up  # heavy, so only the pool process imports it
@@ -115,3 +116,4 @@ def leave_process(**_: Any) -> None:
     from workers import presence
 
     presence.stop()
+    tracing.stop()

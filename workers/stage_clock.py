@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from app.jobs import tracing
+
 Progress = Callable[[str, float], None]
 """Called with a stage's name and the percentage of the whole job that is done when it starts. May raise to stop."""
 
@@ -37,5 +39,6 @@ class StageClock:
         """Run one stage."""
         self.progress(name, STAGES[name])
         start = time.perf_counter()
-        yield
+        with tracing.span(f"stage {name}"):
+            yield
         self.timings[name] = time.perf_counter() - start

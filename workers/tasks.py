@@ -11,11 +11,12 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from opentelemetry.trace import SpanKind
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import InternalError, StorageUnavailable, VertebraError
 from app.contract.params import JobParams
-from app.jobs import logs
+from app.jobs import logs, tracing
 from app.jobs.attempts import Claim
 from app.jobs.settings import TASK_NAME, Settings
 from app.jobs.store import JobStore
@@ -56,7 +57,9 @@ def run_job(job_id: str) -> None:
     if claim is None:
         log.info("a message for job %s: no job waits", job_id)
         return
-    with logs.about(claim.request_id, claim.job_id):
+    about = {"vertebra.job_id": claim.job_id, "vertebra.attempt": claim.attempt}
+    parent = tracing.parent_of(claim.traceparent)
+    with logs.about(claim.request_id, claim.job_id), tracing.span("job", SpanKind.CONSUMER, parent, about):
         _run(claim)
 
 

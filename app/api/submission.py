@@ -28,7 +28,7 @@ from app.contract.errors import (
     UploadTooLarge,
 )
 from app.contract.params import CONTRACT, JobParams, read_params
-from app.jobs import logs
+from app.jobs import logs, tracing
 from app.jobs.job_ids import new_job_id
 from app.jobs.rows import JobRow
 from app.jobs.settings import Settings
@@ -183,6 +183,7 @@ def new_job_row(job_id: str, tenant: str, idempotency_key: str | None, upload: U
         mask_sha256=upload.mask.sha256 if upload.mask else None,
         mask_size=upload.mask.size if upload.mask else None,
         request_id=logs.request_id.get(),
+        traceparent=tracing.traceparent(),
     )
 
 

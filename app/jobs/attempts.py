@@ -45,6 +45,7 @@ class Claim:
     faults: int
     longest_run_s: float
     request_id: str | None = None
+    traceparent: str | None = None
 
 
 class AttemptStore:
@@ -119,6 +120,7 @@ class AttemptStore:
             faults=row.faults,
             longest_run_s=row.longest_run_s or self.deadline_s,
             request_id=row.request_id,
+            traceparent=row.traceparent,
         )
 
     def heartbeat(self, job_id: str, token: int) -> bool:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any
 
+from opentelemetry.trace import format_trace_id, get_current_span
+
 from app.jobs.settings import Settings
 
 request_id: ContextVar[str | None] = ContextVar("request_id", default=None)
@@ -53,7 +55,7 @@ class JsonFormatter(logging.Formatter):
     """One JSON object a line.
 
     It has ``time`` (RFC 3339, UTC), ``level``, ``logger``, ``process``, ``message``, and where they are known
-    ``request_id``, ``job_id`` and ``traceback``.
+    ``request_id``, ``job_id``, ``trace_id`` and ``traceback``.
     """
 
     def format(self, record: logging.LogRecord) -> str:
@@ -67,9 +69,16 @@ class JsonFormatter(logging.Formatter):
             "message": record.getMessage(),
             "request_id": request_id.get(),
             "job_id": job_id.get(),
+            "trace_id": _trace_id(),
             "traceback": self.formatException(record.exc_info) if record.exc_info else None,
         }
         return json.dumps({name: value for name, value in line.items() if value is not None}, ensure_ascii=False)
+
+
+def _trace_id() -> str | None:
+    """Return the id of the trace that this thread or task works in, as traces name it."""
+    context = get_current_span().get_span_context()
+    return format_trace_id(context.trace_id) if context.is_valid else None
 
 
 def configure(settings: Settings) -> None:

@@ -21,6 +21,9 @@ STAGE_LENGTH = 64
 REQUEST_ID_LENGTH = 64
 """Longest id of a request that the row holds, characters."""
 
+TRACEPARENT_LENGTH = 55
+"""Characters of a W3C ``traceparent`` of version 00."""
+
 
 class Base(DeclarativeBase):
     """Base class of the tables. Every time is in seconds since the Unix epoch (UTC)."""
@@ -85,6 +88,8 @@ class JobRow(Base):
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
     request_id: Mapped[str | None] = mapped_column(String(REQUEST_ID_LENGTH))
+    traceparent: Mapped[str | None] = mapped_column(String(TRACEPARENT_LENGTH))
+    """The trace of the request that submitted the job, as W3C Trace Context writes it."""
     retry_of: Mapped[str | None] = mapped_column(String(32))
     callback_url: Mapped[str | None] = mapped_column(Text)
     callback_due: Mapped[bool | None] = mapped_column(Boolean, index=True)

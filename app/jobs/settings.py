@@ -58,6 +58,7 @@ class Settings(GatewaySettings, IdentitySettings):
     log_format: Literal["text", "json"] = Field(
         default="text", description="Log lines for people, or one JSON object a line."
     )
+    otel: bool = Field(default=False, description="Export traces over OTLP; the `OTEL_*` variables say where to.")
 
     retention_hours: float = Field(default=72.0, gt=0, description="Finished jobs and their files stay this long.")
     tenant_retention_hours: dict[str, PositiveFloat] = Field(

@@ -59,7 +59,11 @@ def test_pip_installs_exact_versions_and_never_torch(dockerfile):
 
 def test_each_image_takes_only_its_extra(dockerfiles):
     extras = {name: file.pip_lines()[0][-1] for name, file in dockerfiles.items()}
-    assert extras == {"gateway": ".[server]", "worker": ".[cpu,server]", "worker-gpu": ".[gpu,server]"}
+    assert extras == {
+        "gateway": ".[server,otel]",
+        "worker": ".[cpu,server,otel]",
+        "worker-gpu": ".[gpu,server,otel]",
+    }
 
 
 def test_gateway_image_has_no_worker_code(dockerfiles):
