@@ -20,12 +20,13 @@ from app.contract.errors import (
     IdentityUnavailable,
     RequestError,
     TooManyGuesses,
+    TooManyRequests,
     Unauthorized,
 )
 from app.identity.authenticator import Authenticator, unauthorized
 from app.identity.principal import Principal
 
-AUTH_ERRORS = (Unauthorized, Forbidden, ForeignPage, TooManyGuesses, IdentityUnavailable)
+AUTH_ERRORS = (Unauthorized, Forbidden, ForeignPage, TooManyGuesses, TooManyRequests, IdentityUnavailable)
 """What every route that needs a credential may answer."""
 
 bearer_scheme = HTTPBearer(auto_error=False, description="An API key, or a token of the identity provider.")
@@ -98,8 +99,17 @@ async def find_reader(
 ReaderDep = Annotated[Principal | None, Depends(find_reader)]
 
 
-async def get_tenant(needed: SecurityScopes, principal: PrincipalDep) -> str:
-    """Return the tenant of the request. Raise `Forbidden` if the credential lacks a scope that the route needs."""
+async def get_tenant(needed: SecurityScopes, principal: PrincipalDep, services: ServicesDep) -> str:
+    """Return the tenant of the request.
+
+    Raises
+    ------
+    Forbidden
+        The credential lacks a scope that the route needs.
+    TooManyRequests
+        The tenant sends more requests than the settings allow.
+    """
+    services.tenant_rate.take(principal.tenant)
     missing = [scope for scope in needed.scopes if scope not in principal.scopes]
     if missing:
         raise Forbidden(

@@ -1,4 +1,4 @@
-"""The ``Range`` header of a request, RFC 9110 section 14."""
+"""Numbers of bytes in the headers of a request: ``Range`` (RFC 9110 section 14) and ``Content-Length``."""
 
 from __future__ import annotations
 
@@ -53,3 +53,9 @@ def read_number(digits: str) -> int:
     """Return a number of bytes that a client wrote. One of more than `MOST_DIGITS` digits becomes the largest."""
     digits = digits.lstrip("0")
     return int(digits or "0") if len(digits) <= MOST_DIGITS else 10**MOST_DIGITS
+
+
+def declared_size(content_length: str | None) -> int:
+    """Return the bytes that a ``Content-Length`` header declares, or 0 without one that can be read."""
+    text = content_length or ""
+    return read_number(text) if text.isascii() and text.isdigit() else 0

@@ -109,7 +109,7 @@ async def get_file_tenant(
         The link is changed, or has ended.
     """
     if signature is None:
-        return await get_tenant(needed, await find_principal(request, services, bearer, header))
+        return await get_tenant(needed, await find_principal(request, services, bearer, header), services)
     link = ResultLink(job_id, name, expires, key)
     tenant = await run_in_threadpool(_open_link, services, link, (secret, signature), client_address(request))
     request.state.principal = Principal(tenant, frozenset({"read"}), f"link:{key}")

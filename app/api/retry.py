@@ -32,6 +32,8 @@ from app.contract.errors import (
     JobNotFinished,
     JobNotFound,
     NotReady,
+    TooManyQueuedJobs,
+    TooManyStoredBytes,
 )
 from app.contract.params import CONTRACT, JobParams
 from app.jobs import logs
@@ -65,7 +67,14 @@ RETRY_BODY: dict[str, Any] = {
     responses={
         202: {"description": "The gateway has stored the new job, and it will run.", "headers": LOCATION_HEADER},
         **error_responses(
-            *AUTH_ERRORS, JobNotFound, JobNotFinished, InvalidParameters, IdempotencyConflict, BrokerUnavailable
+            *AUTH_ERRORS,
+            JobNotFound,
+            JobNotFinished,
+            InvalidParameters,
+            IdempotencyConflict,
+            TooManyQueuedJobs,
+            TooManyStoredBytes,
+            BrokerUnavailable,
         ),
     },
 )

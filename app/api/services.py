@@ -12,6 +12,7 @@ from app.api.job_watch import JobWatch
 from app.api.metrics import RequestMetrics
 from app.api.probes import Probes
 from app.api.row_reader import RowReader
+from app.api.tenant_rate import TenantRate
 from app.identity.authenticator import Authenticator
 from app.identity.signing import Signer
 from app.jobs.audit import AuditTrail
@@ -35,6 +36,7 @@ class Services:
     row_reader: RowReader
     job_watch: JobWatch
     probes: Probes
+    tenant_rate: TenantRate
     reconciler: Reconciler
     sweeper: Sweeper
     registry: CollectorRegistry
@@ -60,6 +62,7 @@ class Services:
             row_reader=row_reader,
             job_watch=JobWatch(row_reader),
             probes=Probes(),
+            tenant_rate=TenantRate(settings.tenant_requests_per_s),
             reconciler=Reconciler(settings, store, queue),
             sweeper=Sweeper(settings, store, blobs),
             registry=registry,

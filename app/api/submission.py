@@ -11,13 +11,14 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import audit
 from app.api.auth import AUTH_ERRORS, SubmitTenant
+from app.api.byte_range import declared_size
 from app.api.job_schemas import JOBS_PATH, Job, job_from_row
 from app.api.job_watch import has_ended
 from app.api.jobs import wait_as_preferred
 from app.api.prefer import APPLIED, APPLIED_HEADER, PreferHeader
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
-from app.api.uploads import Upload, receive
+from app.api.uploads import Upload, drain, receive
 from app.api.webhooks import callback_of
 from app.contract.errors import (
     BrokerUnavailable,
@@ -25,6 +26,9 @@ from app.contract.errors import (
     IdempotencyConflict,
     InvalidParameters,
     MalformedRequest,
+    RequestError,
+    TooManyQueuedJobs,
+    TooManyStoredBytes,
     UploadTooLarge,
 )
 from app.contract.params import CONTRACT, JobParams, read_params
@@ -120,6 +124,8 @@ IdempotencyKey = Annotated[
             UploadTooLarge,
             InvalidParameters,
             IdempotencyConflict,
+            TooManyQueuedJobs,
+            TooManyStoredBytes,
             BrokerUnavailable,
         ),
     },
@@ -141,6 +147,7 @@ async def submit(
     logs.job_id.set(job_id)
     is_new = False
     try:
+        await _check_limits(request, services, tenant, idempotency_key)
         upload = await receive(
             request, services.blobs, job_id, services.settings.max_upload_bytes, services.metrics.upload_bytes.inc
         )
@@ -163,6 +170,17 @@ async def submit(
     if APPLIED in response.headers and has_ended(row):
         response.status_code = 200
     return job_from_row(row, services.settings.max_attempts)
+
+
+async def _check_limits(request: Request, services: Services, tenant: str, idempotency_key: str | None) -> None:
+    """Raise an error before the body is read if the tenant may not submit; `JobStore.create` looks again."""
+    try:
+        await run_in_threadpool(
+            services.store.check_limits, tenant, idempotency_key, declared_size(request.headers.get("content-length"))
+        )
+    except RequestError:
+        await drain(request)
+        raise
 
 
 def new_job_row(job_id: str, tenant: str, idempotency_key: str | None, upload: Upload) -> JobRow:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
-from app.api.byte_range import read_number
+from app.api.byte_range import declared_size
 from app.api.multipart import Event, FormParser, unreadable_form
 from app.api.problem_details import validation_problem
 from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
@@ -74,7 +74,7 @@ async def receive(
     receiver = _FormReceiver(blobs, job_id, max_file_bytes)
     try:
         parser = FormParser(request.headers.get("content-type"))
-        if _declared_size(request) > form_limit:
+        if declared_size(request.headers.get("content-length")) > form_limit:
             raise upload_too_large("the form", form_limit)
         async for chunk in request.stream():
             count(len(chunk))
@@ -82,16 +82,10 @@ async def receive(
                 await receiver.handle(event)
         return receiver.result()
     except RequestError:
-        await _drain(request)
+        await drain(request)
         raise
     finally:
         await receiver.abort()
-
-
-def _declared_size(request: Request) -> int:
-    """Return the ``Content-Length`` in bytes, or 0 if the request does not tell it."""
-    declared = request.headers.get("content-length", "")
-    return read_number(declared) if declared.isascii() and declared.isdigit() else 0
 
 
 class _FormReceiver:
@@ -214,7 +208,7 @@ def check_mask_params(upload: Upload) -> None:
         )
 
 
-async def _drain(request: Request) -> None:
+async def drain(request: Request) -> None:
     """Read some of what the client still sends: many clients read the response only after they have sent the body."""
     left = DRAIN_BYTES
     with contextlib.suppress(ClientDisconnect, RuntimeError, TimeoutError):

@@ -14,6 +14,9 @@
     │   ├── LinkRefused                403 link_refused
     │   ├── UnknownHost                421 unknown_host
     │   ├── TooManyGuesses             429 too_many_guesses
+    │   ├── TooManyRequests            429 too_many_requests
+    │   ├── TooManyQueuedJobs          429 too_many_queued_jobs
+    │   ├── TooManyStoredBytes         429 too_many_stored_bytes
     │   ├── JobNotFound                404 job_not_found
     │   ├── ResultNotFound             404 result_not_found
     │   ├── KeyNotFound                404 key_not_found
@@ -189,6 +192,24 @@ class TooManyGuesses(RequestError):
     """Too many unknown credentials came from the client's address, or from all; wait ``retry_after`` seconds."""
 
     slug, title, status = "too_many_guesses", "Too many unknown credentials", 429
+
+
+class TooManyRequests(RequestError):
+    """The tenant sends more requests a second than the operator allows; wait ``retry_after`` seconds."""
+
+    slug, title, status = "too_many_requests", "Too many requests", 429
+
+
+class TooManyQueuedJobs(RequestError):
+    """More jobs of the tenant would wait than the operator allows; wait ``retry_after`` seconds."""
+
+    slug, title, status = "too_many_queued_jobs", "Too many jobs wait", 429
+
+
+class TooManyStoredBytes(RequestError):
+    """The tenant's uploads and results would take more bytes than the operator allows; delete some jobs."""
+
+    slug, title, status = "too_many_stored_bytes", "The tenant's share of the storage is full", 429
 
 
 class JobNotFound(RequestError):

@@ -20,11 +20,13 @@ from app.contract.params import CONTRACT
 from app.jobs.clock import Now, database_clock
 from app.jobs.fair_order import fairest_waiting, is_waiting
 from app.jobs.rows import STAGE_LENGTH, JobRow, Json
+from app.jobs.tenant_limits import TenantLimits
 from app.jobs.transitions import (
     MAX_FAULTS,
     attempts_exhausted_problem,
     failure_values,
     pause_after_fault,
+    published_values,
     requeue_values,
     running_values,
 )
@@ -62,6 +64,8 @@ class AttemptStore:
     deadline_s
         Longest run of an attempt whose job asks for no shorter one, seconds.
         See `app.jobs.transitions.DEADLINE_GRACE_S` for the row's deadline.
+    limits
+        What a tenant may have; without limits by default.
     clock
         Returns the present; the database's clock by default.
     """
@@ -73,6 +77,7 @@ class AttemptStore:
         max_attempts: int,
         stale_after_s: float,
         deadline_s: float,
+        limits: TenantLimits | None = None,
         clock: Callable[[], Now] | None = None,
     ) -> None:
         self.engine = engine
@@ -80,6 +85,7 @@ class AttemptStore:
         self.max_attempts = max_attempts
         self.stale_after_s = stale_after_s
         self.deadline_s = deadline_s
+        self.limits = limits or TenantLimits()
         self.clock = clock or database_clock(engine)
 
     def claim_next(self, worker: str, contract: int = CONTRACT) -> Claim | None:
@@ -149,7 +155,7 @@ class AttemptStore:
                 state="succeeded",
                 stage=None,
                 percent=100.0,
-                results=results,
+                **published_values(results),
                 timings=timings,
                 bundle_version=bundle_version,
                 error=None,
@@ -164,7 +170,7 @@ class AttemptStore:
         """
         return self._update(
             self._held(job_id, token).values(
-                state="failed", error=problem, results=results or None, finished_at=self.clock()
+                state="failed", error=problem, finished_at=self.clock(), **published_values(results)
             )
         )
 

@@ -34,6 +34,15 @@ class GatewaySettings(BaseSettings):
         default=1, ge=1, le=64, description="Gateway processes behind the port, on this machine."
     )
     max_connections: int = Field(default=1000, ge=1, description="Open connections of one gateway process.")
+    tenant_requests_per_s: float | None = Field(
+        default=None, gt=0, description="Requests a second of one tenant to one gateway process; unset = no limit."
+    )
+    tenant_queued_jobs: int | None = Field(
+        default=None, ge=1, description="Jobs of one tenant that may wait at a time; unset = no limit."
+    )
+    tenant_stored_bytes: int | None = Field(
+        default=None, ge=1, description="Bytes of one tenant's uploads and results in storage; unset = no limit."
+    )
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -84,6 +84,8 @@ class JobRow(Base):
     error: Mapped[Json | None]
     timings: Mapped[Json | None]
     results: Mapped[list[Json] | None]
+    results_size: Mapped[int | None] = mapped_column(BigInteger)
+    """Bytes of all results."""
     created_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]

@@ -15,10 +15,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, select, text, tuple_, update
 from sqlalchemy.exc import IntegrityError
 
+from app.jobs import tenant_limits
 from app.jobs.attempts import AttemptStore
 from app.jobs.database import connect, open_database
 from app.jobs.rows import OPEN_STATES, VISIBLE_STATES, AuditRow, JobRow
 from app.jobs.settings import Settings
+from app.jobs.tenant_limits import TenantLimits
 
 
 class JobStore(AttemptStore):
@@ -33,13 +35,22 @@ class JobStore(AttemptStore):
         """Insert a queued job, and its entry of the audit trail in the same transaction.
 
         Return the earlier job instead if the tenant used the idempotency key before.
+
+        Raises
+        ------
+        TooManyQueuedJobs, TooManyStoredBytes
+            The tenant would have more than its limits allow.
         """
         now: Any = self.clock()
         row.created_at, row.enqueued_at = now, now
         try:
             with self.sessions.begin() as session:
+                if self.limits.are_set:
+                    tenant_limits.lock_tenant(session, row.tenant)
                 session.add(row)
                 session.flush()
+                if self.limits.are_set:
+                    tenant_limits.check(self.limits, tenant_limits.usage(session, row.tenant))
                 session.refresh(row, ["created_at", "enqueued_at"])
                 if entry is not None:
                     entry.at = row.created_at
@@ -50,6 +61,14 @@ class JobStore(AttemptStore):
             if earlier is None:
                 raise
             return earlier
+
+    def check_limits(self, tenant: str, idempotency_key: str | None, size: int) -> None:
+        """Raise what `create` would raise for a new job with so many bytes of files, before they are there."""
+        if not self.limits.are_set or self._by_idempotency_key(tenant, idempotency_key) is not None:
+            return
+        with self.sessions() as session:
+            now = tenant_limits.usage(session, tenant)
+        tenant_limits.check(self.limits, tenant_limits.Usage(now.queued_jobs + 1, now.stored_bytes + size))
 
     def get(self, tenant: str, job_id: str) -> JobRow | None:
         """Return a tenant's job. Return ``None`` if it is absent, deleted or another tenant's."""
@@ -124,4 +143,5 @@ def open_store(settings: Settings, *, is_checked: bool = False) -> JobStore:
         max_attempts=settings.max_attempts,
         stale_after_s=settings.stale_after_s,
         deadline_s=settings.job_deadline_s,
+        limits=TenantLimits(settings.tenant_queued_jobs, settings.tenant_stored_bytes),
     )

@@ -66,3 +66,8 @@ def attempts_exhausted_problem(max_attempts: int) -> Json:
         expected=f"an attempt that finishes, within {max_attempts} attempts",
         got=f"{max_attempts} attempts, none of which finished",
     ).problem()
+
+
+def published_values(results: list[Json] | None) -> dict[str, Any]:
+    """Return the values that make result files visible, or say that there are none."""
+    return {"results": results or None, "results_size": sum(entry.get("size", 0) for entry in results or ())}

@@ -14,6 +14,8 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from app.jobs.database import upgrade_database
+
 POSTGRES = sorted(Path("/usr/lib/postgresql").glob("*/bin/initdb"))
 
 
@@ -62,3 +64,10 @@ def new_database(server: str) -> str:
         connection.execute(text(f"CREATE DATABASE {name}"))
     engine.dispose()
     return make_url(server).set(database=name).render_as_string(hide_password=False)
+
+
+def ready_database(server: str) -> str:
+    """Make a database with the tables of this software in the server of a URL; return its URL."""
+    url = new_database(server)
+    upgrade_database(url)
+    return url

@@ -17,9 +17,10 @@ import psutil
 import pytest
 from sqlalchemy.exc import OperationalError
 
-from app.jobs.database import connect, upgrade_database
+from app.jobs.database import connect
 from app.jobs.settings import Settings
 from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, post, running_gateway, wait_for
+from tests.app.postgres_server import ready_database
 
 MANY = 60
 """More requests than the 40 threads of the pool that all routes share."""
@@ -76,6 +77,7 @@ def lives_beside(client: httpx.Client, ask: Any) -> list[Any]:
         begin = time.monotonic()
         while not any(answer.done() for answer in waiting) and time.monotonic() < begin + PATIENCE_S:
             assert client.get("/health/live").json() == {"status": "ok"}
+            time.sleep(0.05)
         return [answer.result() for answer in waiting]
 
 
@@ -93,8 +95,8 @@ def test_a_broker_that_never_answers(tmp_path: Path) -> None:
 
 
 def test_a_database_that_is_stopped(broker: Broker, postgres_url: str, tmp_path: Path) -> None:
-    upgrade_database(postgres_url)
-    settings = Settings(data_dir=tmp_path, broker_url=broker.url, database_url=postgres_url, api_keys=KEYS)
+    database = ready_database(postgres_url)
+    settings = Settings(data_dir=tmp_path, broker_url=broker.url, database_url=database, api_keys=KEYS)
     with running_gateway(settings) as url, client_of(url) as client:
         path = post(client).headers["location"]
         with stopped(postgres_url):

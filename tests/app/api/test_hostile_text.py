@@ -12,6 +12,7 @@ import pytest
 
 from app.jobs.settings import Settings
 from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, post, running_gateway
+from tests.app.postgres_server import ready_database
 
 HOSTILE_IDS = ("%00", "a%00b", "%00" * 32, "6f1c0c2f9b8e4d0a8a52b1f2c3d4e5f%00", "%ED%A0%80", "x" * 4000, "٣" * 32)
 
@@ -19,7 +20,7 @@ HOSTILE_IDS = ("%00", "a%00b", "%00" * 32, "6f1c0c2f9b8e4d0a8a52b1f2c3d4e5f%00",
 @pytest.fixture(scope="module", params=["sqlite", "postgresql"])
 def client(request: pytest.FixtureRequest, broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator:
     folder: Path = tmp_path_factory.mktemp("hostile")
-    database = None if request.param == "sqlite" else request.getfixturevalue("postgres_url")
+    database = None if request.param == "sqlite" else ready_database(request.getfixturevalue("postgres_url"))
     settings = Settings(data_dir=folder, broker_url=broker.url, database_url=database, api_keys=KEYS)
     with (
         running_gateway(settings) as url,
