@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "tenant_limits"
-down_revision = "retries"
+down_revision = "traces"
 branch_labels = None
 depends_on = None
 
