@@ -1,7 +1,8 @@
 """Watches a running attempt from a thread: writes its heartbeat, and ends it when it must not go on.
 
 The thread raises an exception in the main thread, which stops Python code at once and native code when it returns.
-Where that takes longer than `NATIVE_CODE_S`, the thread ends the process; Celery starts another.
+Where that takes longer than `NATIVE_CODE_S`, or where the stage first waits for threads of its own, the thread ends the
+process; Celery starts another.
 """
 
 from __future__ import annotations
@@ -76,7 +77,8 @@ class AttemptWatch:
         self._heartbeat_s, longest_run_s = limits
         self._next_heartbeat = time.monotonic()
         self._end = self._next_heartbeat + longest_run_s
-        self._over = threading.Event()
+        self._over = threading.Event()  # the main thread leaves, or has been interrupted
+        self._left = threading.Event()
         self._reason: Interrupted | None = None
         self._thread = threading.Thread(target=copy_context().run, args=(self._run,), name="attempt watch", daemon=True)
 
@@ -87,6 +89,7 @@ class AttemptWatch:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._over.set()
+        self._left.set()
         self._thread.join()
         signal.signal(SIGNAL, self._before)
 
@@ -106,7 +109,7 @@ class AttemptWatch:
             if self._reason is None:
                 continue
             signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
-            if not self._over.wait(NATIVE_CODE_S):
+            if not self._left.wait(NATIVE_CODE_S):
                 self._end_process(self._reason)
             return
 

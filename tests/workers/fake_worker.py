@@ -13,6 +13,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -50,6 +51,9 @@ def run_pipeline(
         _stuck(float(options[0]))
     elif word == "native":
         hashlib.pbkdf2_hmac("sha256", b"", b"", 2**31 - 1)  # half an hour without returning to Python
+    elif word == "threads":
+        with ThreadPoolExecutor(1) as threads:  # which waits for its thread, also after an exception
+            threads.submit(time.sleep, float(options[0]))
     elif word == "full":
         _fill_the_disk(Path(options[0]))
     elif word == "die":

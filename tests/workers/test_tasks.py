@@ -228,7 +228,7 @@ def test_a_deleted_job_stops_and_publishes_nothing(client: httpx.Client, setting
 
 
 @pytest.mark.usefixtures("worker")
-@pytest.mark.parametrize("ct", ["stuck 600", "native"])
+@pytest.mark.parametrize("ct", ["stuck 600", "native", "threads 600"])
 def test_a_cancelled_job_stops_although_it_reports_no_progress(
     client: httpx.Client, settings: Settings, ct: str
 ) -> None:
