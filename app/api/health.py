@@ -16,7 +16,7 @@ from app.api.services import Services, ServicesDep
 from app.contract.errors import NotReady, VertebraError
 from app.jobs import worker_registry
 from app.jobs.deaf_workers import list_deaf
-from app.jobs.schema import check_version
+from app.jobs.schema import check_version, head
 
 BUDGET_S = 3.0
 """How long readiness waits for a part of the service, seconds. Longer would outlast the patience of many probes."""
@@ -82,7 +82,7 @@ async def ready(services: ServicesDep) -> Ready:
     The answer comes within seconds, and names the part that hangs, if one does.
     """
     database, storage, broker = await asyncio.gather(
-        _check(services, "database", lambda: check_version(services.store.engine, may_be_newer=True)),
+        _check(services, "database", lambda: _check_database(services)),
         _check(services, "storage", services.blobs.check),
         _check(services, "broker", services.queue.ping),
     )
@@ -122,6 +122,13 @@ async def _check(services: Services, name: str, check: Callable[[], Component | 
         return Component(ok=False, detail=error.detail)
     except (SQLAlchemyError, OSError) as error:
         return Component(ok=False, detail=f"does not answer ({type(error).__name__})")
+
+
+def _check_database(services: Services) -> Component:
+    """Return whether the tables fit; a newer release may have upgraded them while this process runs."""
+    found = check_version(services.store.engine, may_be_newer=True)
+    newer = f"a newer release has brought the tables to revision {found}: replace this process soon"
+    return Component(ok=True, detail="ok" if found == head() else newer)
 
 
 def _check_workers(services: Services, workers: list[WorkerState]) -> Component:

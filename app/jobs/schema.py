@@ -61,16 +61,16 @@ def upgrade(engine: Engine) -> None:
             time.sleep(UPGRADE_PAUSE_S)
 
 
-def check_version(engine: Engine, *, may_be_newer: bool = False) -> None:
-    """Raise `WrongDatabaseVersion` unless the tables are those that this software needs.
+def check_version(engine: Engine, *, may_be_newer: bool = False) -> str:
+    """Return the revision of the tables. Raise `WrongDatabaseVersion` unless it is the one that this software needs.
 
     Revisions only add columns and tables. So a process that runs while the tables are upgraded may go on with newer
     ones: ``may_be_newer``. A process that starts may not, since it knows nothing of what they mean.
     """
     with engine.connect() as connection:
         found = _version(connection)
-        if found == head() or (may_be_newer and found is not None and found not in revisions()):
-            return
+        if found is not None and (found == head() or (may_be_newer and found not in revisions())):
+            return found
         _refuse_unknown(found)
         is_empty = found is None and not inspect(connection).has_table("jobs")
     state = "has no tables yet" if is_empty else "is older than this software"
