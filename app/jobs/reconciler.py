@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -39,6 +40,8 @@ class Reconciler:
         self._queue = queue
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None
+        self._last_round: float | None = None
+        self._rounds_since = 0.0
 
     def start(self) -> None:
         """Start the thread."""
@@ -55,11 +58,22 @@ class Reconciler:
         """Do one round over the rows."""
         for job_id in row_maintenance.end_overdue(self._store):
             log.warning("job %s failed: it ran past its deadline", job_id)
-        released = row_maintenance.release_stale(self._store)
+        released = row_maintenance.release_stale(self._store) if self._may_judge_silence() else []
         for job_id in released:
             log.warning("job %s taken from a worker that is silent", job_id)
         worker_registry.forget_silent(self._store, FORGET_WORKERS_AFTER_S)
         self._wake_workers(released)
+
+    def _may_judge_silence(self) -> bool:
+        """Return whether a worker that wrote no heartbeat is silent, and not the database.
+
+        It is the worker if this reconciler's own rounds went through for as long without a pause.
+        """
+        now = time.monotonic()
+        if self._last_round is None or now - self._last_round > self._store.stale_after_s / 2:
+            self._rounds_since = now
+        self._last_round = now
+        return now - self._rounds_since >= self._store.stale_after_s
 
     def _wake_workers(self, released: list[str]) -> None:
         """Send a message for each job that was just released, and those that the queue has lost.

@@ -185,6 +185,25 @@ def test_a_sweep_stops_between_two_slices(settings: Settings, store: JobStore, b
     assert len(blobs.folders("jobs")) == SLICE + 1
 
 
+def test_a_database_that_was_away_makes_no_worker_silent(settings: Settings, store: JobStore) -> None:
+    store.create(new_row("d" * 32))
+    claim = store.claim_next("w")
+    assert claim is not None
+    store.stale_after_s = 2.0
+    reconciler = Reconciler(settings, store, JobQueue(settings))
+    reconciler.check_rows()
+    time.sleep(2.2)  # the database hangs for workers and reconciler alike
+    reconciler.check_rows()
+    assert store.is_current(claim.job_id, claim.token)
+
+    def released() -> bool:
+        reconciler.check_rows()
+        return not store.is_current(claim.job_id, claim.token)
+
+    wait_for(released, "the worker that stays silent after that")
+    forget_messages(settings)
+
+
 def forget_messages(settings: Settings) -> None:
     with redis.Redis.from_url(settings.broker) as client:
         client.delete(QUEUE_NAME)
