@@ -27,6 +27,7 @@ def warm_up(report: Report) -> LoadedBundle:
         The networks do not run on the device of the settings.
     """
     compile_kernels(report)
+    event.register("numba:compile", _LateCompilations())
     steps = {
         "reading the template": lambda e: e.template,
         "evaluating the shape model": lambda e: e.morpher,
@@ -39,7 +40,6 @@ def warm_up(report: Report) -> LoadedBundle:
     for done, (name, step) in enumerate(steps.items()):
         report(name, done, len(steps))
         step(engine())
-    event.register("numba:compile", _LateCompilations())
     return LoadedBundle(engine().bundle.version, engine().bundle.providers)
 
 
@@ -53,13 +53,14 @@ def _predict(engine: Engine) -> None:
 
 
 class _LateCompilations(event.Listener):
-    """Logs a kernel that compiles during a job, because its types are not listed."""
+    """Logs a kernel that compiles after the others, because it is called with types that it does not list."""
 
     def on_start(self, event: event.Event) -> None:
         """Log the start of a compilation."""
         dispatcher = event.data["dispatcher"]
         if any(kernel.dispatcher is dispatcher for kernel in KERNELS):
-            log.warning("%s compiles during a job for %s", dispatcher.py_func.__qualname__, event.data.get("args"))
+            name, types = dispatcher.py_func.__qualname__, event.data.get("args")
+            log.warning("%s compiles for types that it does not list: %s", name, types)
 
     def on_end(self, event: event.Event) -> None:
         """Do nothing."""

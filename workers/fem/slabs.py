@@ -43,7 +43,7 @@ class SlabOrder:
     @classmethod
     def of(cls, indptr: Ints, indices: Ints) -> SlabOrder:
         """Order the nodes of a graph in compressed rows, int32."""
-        end = _levels(indptr, indices, 0)[0][-1]
+        end = int(_levels(indptr, indices, 0)[0][-1])
         order, starts = _levels(indptr, indices, end)
         wanted = np.searchsorted(starts, np.linspace(0, len(order), N_SLABS + 1))
         cuts = starts[np.unique(wanted)]
