@@ -12,7 +12,7 @@ from fastapi import Depends, Request, Security
 from fastapi.security import APIKeyHeader, HTTPAuthorizationCredentials, HTTPBearer, SecurityScopes
 from starlette.concurrency import run_in_threadpool
 
-from app.api.services import ServicesDep
+from app.api.services import Services, ServicesDep
 from app.api.session_cookie import check_page, session_text
 from app.contract.errors import (
     Forbidden,
@@ -128,3 +128,16 @@ def client_address(request: Request) -> str:
 ReadTenant = Annotated[str, Security(get_tenant, scopes=["read"])]
 SubmitTenant = Annotated[str, Security(get_tenant, scopes=["submit"])]
 AdminTenant = Annotated[str, Security(get_tenant, scopes=["admin"])]
+
+READ_SECURITY = {"security": [{scheme.scheme_name: ["read"]} for scheme in (bearer_scheme, header_scheme)]}
+"""What the framework would say in the API description of a route with `ReadTenant`."""
+
+
+async def read_tenant(request: Request) -> str:
+    """Return what `ReadTenant` is, and raise what it raises, without the framework's resolution of dependencies.
+
+    Resolving seven dependencies took half of the CPU time of a status poll (0.25 of 0.5 ms).
+    """
+    services: Services = request.app.state.services
+    principal = await find_principal(request, services, await bearer_scheme(request), await header_scheme(request))
+    return await get_tenant(SecurityScopes(["read"]), principal, services)

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from app.api import audit
-from app.api.auth import AUTH_ERRORS, ReadTenant, SubmitTenant
+from app.api.auth import AUTH_ERRORS, READ_SECURITY, ReadTenant, SubmitTenant, read_tenant
 from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState, job_from_row
 from app.api.prefer import APPLIED, APPLIED_HEADER, PreferHeader, preferred_wait
 from app.api.problem_details import error_responses
@@ -39,7 +39,10 @@ def check_job_id(text: str) -> str:
     return text
 
 
-JobId = Annotated[str, Path(description="Identifier of the job.", examples=[EXAMPLE_ID]), AfterValidator(check_job_id)]
+AnyJobId = Annotated[str, Path(description="Identifier of the job.", examples=[EXAMPLE_ID])]
+"""Not checked before the credential is: without one every path has the same answer."""
+
+JobId = Annotated[AnyJobId, AfterValidator(check_job_id)]
 
 
 @router.get("", summary="List jobs", responses=error_responses(*AUTH_ERRORS, InvalidParameters))
@@ -64,12 +67,13 @@ def list_jobs(
         200: {"description": "The job.", "headers": APPLIED_HEADER},
         **error_responses(*AUTH_ERRORS, JobNotFound, InvalidParameters),
     },
+    openapi_extra=READ_SECURITY,
 )
-async def get_job(
-    job_id: JobId, response: Response, services: ServicesDep, tenant: ReadTenant, prefer: PreferHeader = None
-) -> Job:
+async def get_job(job_id: AnyJobId, request: Request, response: Response, prefer: PreferHeader = None) -> Job:
     """Return the state of a job. Poll it about once a second, or send `Prefer: wait=30`, or follow its events."""
-    logs.job_id.set(job_id)
+    services: Services = request.app.state.services
+    tenant = await read_tenant(request)
+    logs.job_id.set(check_job_id(job_id))
     row = await services.row_reader.get(tenant, job_id)
     if row is None:
         raise job_not_found()

@@ -24,7 +24,7 @@ from app.api.auth import (
     header_scheme,
 )
 from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH
-from app.api.jobs import JobId, find_job, job_not_found
+from app.api.jobs import AnyJobId, JobId, find_job, job_not_found
 from app.api.problem_details import error_responses
 from app.api.published_files import find_file
 from app.api.services import Services, ServicesDep
@@ -39,9 +39,6 @@ router = APIRouter(prefix=JOBS_PATH, tags=["results"])
 
 SHORTEST_LINK_S = 60
 USUAL_LINK_S = 3600
-
-AnyJobId = Annotated[str, Path(description="Identifier of the job.", examples=[EXAMPLE_ID])]
-"""Not checked before the credential is: without one every path has the same answer."""
 
 ResultName = Annotated[str, Path(description="File name of the result.", examples=["stress.vtu"])]
 

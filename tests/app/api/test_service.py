@@ -157,7 +157,9 @@ def test_openapi_is_complete(nobody: httpx.Client) -> None:
     assert "HTTPValidationError" not in spec["components"]["schemas"]
     listed = spec["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]
     assert {kind.rsplit("/", 1)[1] for kind in listed} == {error.slug for error in all_errors()}
-    submit = spec["paths"]["/v1/jobs"]["post"]
+    routes = spec["paths"]
+    assert routes["/v1/jobs/{job_id}"]["get"]["security"] == routes["/v1/jobs"]["get"]["security"]
+    submit = routes["/v1/jobs"]["post"]
     assert set(submit["responses"]) == {"200", "202", "400", "401", "403", "409", "413", "422", "429", "500", "503"}
     assert "mask" in submit["requestBody"]["content"]["multipart/form-data"]["schema"]["properties"]
 
