@@ -30,12 +30,19 @@ function describeCandidate(candidate, picture, job, row) {
   const named = body && body.level ? `; in the row the networks call it ${body.level}` : "";
   const text = `${vertebra} with a probability of ${percent(candidate.probability)}${named}.`;
   item.append(picture ? figure(picture, text) : make("p", text), button);
-  button.addEventListener("click", () => { item.parentElement.querySelectorAll(".chosen").forEach(e => e.remove()); item.append(seedToSend(candidate, job.params)); });
+  button.addEventListener("click", () => { item.parentElement.querySelectorAll(".chosen").forEach(e => e.remove()); item.append(seedToSend(candidate, job)); });
   return item;
 }
-function seedToSend(candidate, params) {
+function seedToSend(candidate, job) {
+  const params = job.params;
   const seed = place(candidate.centre_ras_mm), chosen = make("p", null, {class: "chosen", role: "status"});
   const query = new URLSearchParams({vertebra: params.vertebra, seed, load_newton: params.load_newton, fidelity: params.fidelity});
-  chosen.append("Its seed is ", make("code", seed), ". ", make("a", "Open the form with this seed", {href: "/?" + query}), " and choose the same CT again.");
+  chosen.append("Its seed is ", make("code", seed), ". ");
+  if (maySubmit && !job.input.mask) {
+    const again = make("button", "Run this CT again with it", {type: "button", class: "small"});
+    again.addEventListener("click", () => runAgain({seed_ras_mm: candidate.centre_ras_mm}));
+    chosen.append(again, " Or ");
+  }
+  chosen.append(make("a", "open the form with this seed", {href: "/?" + query}), " for another CT.");
   return chosen;
 }

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any, get_args
+from urllib.parse import urlsplit
 
 import httpx
 import pytest
@@ -82,7 +83,8 @@ def finished(client: httpx.Client, settings: Settings, **changes: Any) -> str:
 def test_a_refused_job_shows_its_candidates(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:
     files = {"spine.png": picture(30, 60, 40), "candidate-1.png": picture(40, 50, 90),
              "candidate-2.png": picture(40, 50, 150)}  # fmt: skip
-    browser.open(refused(site, open_settings, PROBLEM, files))
+    page = refused(site, open_settings, PROBLEM, files)
+    browser.open(page)
     browser.wait("document.querySelectorAll('.candidates li').length === 2")
     problem = browser.text("#problem")
     assert "The evidence does not decide which vertebra is L1." in problem
@@ -109,6 +111,15 @@ def test_a_refused_job_shows_its_candidates(site: httpx.Client, open_settings: S
     )
     assert browser.run(form) == {"vertebra": "L1", "seed": "1.2, -19.0, 268.0", "load_newton": "750"}
     assert not browser.run("document.getElementById('seed-note').hidden")
+
+    browser.open(page)
+    browser.wait("document.querySelectorAll('.candidates li').length === 2")
+    browser.click(".candidates li:nth-child(2) button")
+    browser.click(".chosen button")
+    browser.wait(f"location.pathname !== '{urlsplit(page).path}' && document.readyState === 'complete'")
+    again = site.get("/v1" + browser.run("location.pathname")).json()
+    assert (again["state"], again["retry_of"]) == ("queued", page.rsplit("/", 1)[1])
+    assert again["params"]["seed_ras_mm"] == PROBLEM["alternatives"][1]["centre_ras_mm"]
 
 
 @pytest.mark.parametrize("waits", [job_watch.MOST_WAITS, 0], ids=["events", "too many wait, so it polls"])
