@@ -16,11 +16,13 @@ from prometheus_client.metrics_core import GaugeMetricFamily, Metric, SummaryMet
 from prometheus_client.multiprocess import MultiProcessCollector
 from prometheus_client.registry import Collector
 
+from app.api.delivery_collector import DeliveryCollector
 from app.api.worker_collector import WorkerCollector
 from app.jobs.rows import VISIBLE_STATES
 from app.jobs.settings import Settings
 from app.jobs.statistics import count_by_state, run_time_by_state
 from app.jobs.store import JobStore
+from app.webhooks.deliveries import DeliveryStore
 
 router = APIRouter()
 
@@ -59,6 +61,7 @@ class RequestMetrics:
     def __init__(self, registry: CollectorRegistry, store: JobStore, settings: Settings) -> None:
         registry.register(JobCollector(store))
         registry.register(WorkerCollector(store, settings.worker_seen_within_s))
+        registry.register(DeliveryCollector(DeliveryStore(store.engine)))
         if SHARED_FOLDER in os.environ:  # the processes add up their counters there, and this collector reads them all
             MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
             registry = CollectorRegistry()

@@ -12,11 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from sqlalchemy import Engine, delete, or_, select, update
+from sqlalchemy import Engine, delete, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
 from app.jobs.rows import OPEN_STATES, VISIBLE_STATES, DeliveryRow, JobRow, Json
 from app.webhooks.messages import job_ended
+
+STATES = ("pending", "delivered", "failed")
 
 BATCH = 100
 """Most rows that one round turns into deliveries."""
@@ -115,6 +117,12 @@ class DeliveryStore:
             query = query.where(DeliveryRow.job_id == job_id)
         with self._sessions() as session:
             return list(session.scalars(query.order_by(DeliveryRow.created_at.desc(), DeliveryRow.id).limit(limit)))
+
+    def count_by_state(self) -> dict[str, int]:
+        """Return the number of deliveries in each state."""
+        with self._sessions() as session:
+            rows = session.execute(select(DeliveryRow.state, func.count()).group_by(DeliveryRow.state))
+            return {state: count for state, count in rows}
 
     def send_again(self, tenant: str, delivery_id: str) -> DeliveryRow | None:
         """Make a delivery due now, also one that has ended; return it, or None if the tenant has none of this id."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import hmac
+import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -185,6 +186,8 @@ def test_nobody_answers(client: httpx.Client, settings: Settings, secret: str) -
     finish(settings, job["id"], REPORT)
     errors = [attempt["error"] for attempt in ended(client, job, "failed")["attempts"]]
     assert errors == ["no connection (Connection refused)"] * 4
+    (line,) = re.findall(r'vertebra_webhook_deliveries{state="failed"} (\S+)', client.get("/metrics").text)
+    assert float(line) >= 1
 
 
 @pytest.mark.parametrize("url", ["https://10.0.0.1/", "https://localhost.:99999/", "ftp://a/", "", "x" * 70_000])
