@@ -12,17 +12,15 @@ from app.contract.params import JobParams, Vertebra
 from app.contract.report import Segmentation
 from workers.engine import engine
 from workers.geometry.surface import Surface
-from workers.imaging.volume import Volume, read_ct, read_mask
+from workers.imaging.grid import Grid
+from workers.imaging.volume import Volume, read_ct, read_ct_near, read_mask
 from workers.locate.vertebra_finder import VertebraLocation
 from workers.locate_stage import locate_vertebra
-from workers.mask.bone_contrast import check_on_bone
-from workers.mask.cleaning import CleanMask, clean_mask
+from workers.mask.cleaning import CleanMask
 from workers.mask.ct_grid import onto_ct_grid
-from workers.mask.field_of_view import check_field_of_view
-from workers.mask.label_choice import select_label
-from workers.mask.label_piece import cut_out
-from workers.mask.plausibility import check_vertebra, explain_misfit
+from workers.mask.plausibility import explain_misfit
 from workers.mask.segmentation_checks import accept_segmentation, unlike_a_vertebra
+from workers.mask_stage import NEAR_LABEL_MM, label_of, vertebra_of_label
 from workers.mesh.mask_surface import extract_surface
 from workers.mesh.subject_mesh import SubjectMesh
 from workers.outline.edge_fit import fit_to_edges
@@ -79,12 +77,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
         `InputError` for a CT or mask that cannot be used, `ProcessingError` where the computation fails.
     """
     clock, bundle = StageClock(progress), engine().bundle
-    with clock.stage("read"):
-        volume = read_ct(ct)
-    if mask:
-        vertebra, evidence = vertebra_of_mask(mask, volume, params, clock), None
-    else:
-        vertebra, evidence = vertebra_of_ct(volume, params, out_dir, clock)
+    vertebra, evidence, grid = find_vertebra(ct, mask, params, out_dir, clock)
     with clock.stage("surface"):
         surface = surface_of(vertebra, evidence)
         vertebra = filled(vertebra, surface) if evidence else vertebra
@@ -96,7 +89,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
         stressed = StressedMesh(engine().template, mesh.points, stress.field, stress.extra)
         warnings = [
             *(segmentation_warnings(segmentation, params.vertebra) if segmentation else []),
-            *report_warnings(mesh, vertebra, params.vertebra, None if mask else volume),
+            *report_warnings(mesh, vertebra, params.vertebra, evidence.ct if evidence else None),
         ]
         sections = ReportSections(
             params,
@@ -112,25 +105,26 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
             warnings=[*warnings, *stress.warnings],
         )
         report = build_report(stressed, sections)
-        files = publish(out_dir, stressed, report, onto_ct_grid(vertebra, volume), volume.affine)
+        files = publish(out_dir, stressed, report, onto_ct_grid(vertebra, grid), grid.affine)
     return PipelineResult(files, clock.timings, bundle.version)
 
 
-def vertebra_of_mask(mask: Path, ct: Volume, params: JobParams, clock: StageClock) -> CleanMask:
-    """Return the vertebra of the label map that was sent."""
+def find_vertebra(
+    ct: Path, mask: Path | None, params: JobParams, out_dir: Path, clock: StageClock
+) -> tuple[CleanMask, Evidence | None, Grid]:
+    """Return the vertebra, what the networks saw if they found it, and the CT's grid.
+
+    A mask is read before the CT, of which only the planes near the label are kept.
+    """
+    if mask is None:
+        with clock.stage("read"):
+            volume = read_ct(ct)
+        return *vertebra_of_ct(volume, params, out_dir, clock), volume.grid
+    with clock.stage("read"):
+        label = label_of(read_mask(mask), params)
+        near, grid = read_ct_near(ct, label.piece.grid, NEAR_LABEL_MM)
     with clock.stage("mask"):
-        return vertebra_of_labels(read_mask(mask), ct, params)
-
-
-def vertebra_of_labels(labels: Volume, ct: Volume, params: JobParams) -> CleanMask:
-    """Return the one clean, whole, plausible vertebra that the job asks for."""
-    label = select_label(labels, params.mask_label, params.vertebra)
-    piece = cut_out(labels, label)
-    check_field_of_view(piece, labels, ct)
-    vertebra = replace(clean_mask(piece, 1), label=label)
-    check_vertebra(vertebra)
-    check_on_bone(vertebra, ct)
-    return vertebra
+        return vertebra_of_label(label, near, grid), None, grid
 
 
 def vertebra_of_ct(ct: Volume, params: JobParams, out_dir: Path, clock: StageClock) -> tuple[CleanMask, Evidence]:

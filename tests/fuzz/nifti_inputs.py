@@ -15,18 +15,19 @@ import numpy as np
 
 from app.contract.errors import InternalError, VertebraError
 from app.contract.params import JobParams
-from models.bundle import Bundle
 from tests.fuzz.mutations import damaged
 from tests.workers.imaging.nifti_files import image
-from workers.geometry.surface import Surface
+from tests.workers.template_vertebra import template_vertebra
 from workers.imaging.volume import Volume, read_ct, read_mask
-from workers.outline.surface_mask import voxels_inside
-from workers.pipeline import surface_of, vertebra_of_labels
+from workers.mask_stage import label_of, vertebra_of_label
+from workers.pipeline import surface_of
 
 ODD_FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 1e-3, 1e3, 1e-38, 3e38, float("nan"), float("inf"), float("-inf"))
 ODD_INTEGERS = (0, 1, 2, 3, 4, 7, 8, 16, 64, 127, -1, 255, 256, 512, 2304, 4096, 32767, -32768, 65535, 2**31 - 1)
 MASK_TYPES = ("uint8", "int16", "uint16", "int32", "float32", "float64")
 SPACINGS_MM = (0.05, 0.2, 0.5, 1.0, 2.0, 3.0, 5.0, 10.0)
+VERTEBRA_MM = 3.0
+"""Voxel side of a good mask."""
 LONGEST_SIDE = 48
 """Voxels of a mask along an axis, so that the whole run takes minutes."""
 
@@ -78,23 +79,11 @@ def odd_gzip(random: Random) -> bytes:
     return damaged(data, random)
 
 
-@cache
-def vertebra() -> Volume:
-    """Return the template's vertebra as a mask of 3 mm voxels in the middle of its grid."""
-    template = Bundle().template
-    surface = Surface(template.nodes[: template.n_surface], template.triangles)
-    low = surface.vertices.min(axis=0) - 12.0
-    affine = np.diag([3.0, 3.0, 3.0, 1.0])
-    affine[:3, 3] = low
-    i, j, k = np.ceil((surface.vertices.max(axis=0) + 12.0 - low) / 3.0).astype(int)
-    return Volume(voxels_inside(surface, affine, (int(i), int(j), int(k))).astype(np.uint8), affine)
-
-
 def odd_mask(random: Random) -> bytes:
     """Return a label map: a vertebra with blobs, or of random shape and orientation; a third of them are damaged."""
     rng = np.random.default_rng(random.getrandbits(64))
     if random.random() < 0.2:
-        voxels, affine = vertebra().voxels.astype(np.float64), vertebra().affine
+        voxels, affine = template_vertebra(VERTEBRA_MM).voxels.astype(np.float64), template_vertebra(VERTEBRA_MM).affine
     else:
         voxels, affine = np.zeros([random.randint(4, LONGEST_SIDE) for _ in range(3)]), np.eye(4)
         axes, signs = random.sample(range(3), 3), [random.choice((-1, 1)) for _ in range(3)]
@@ -140,7 +129,7 @@ class Readers:
     @cached_property
     def ct(self) -> Volume:
         """The undamaged CT that masks are laid on: bone in the place of the template's vertebra, else tissue."""
-        mask = vertebra()
+        mask = template_vertebra(VERTEBRA_MM)
         noise = np.random.default_rng(0).normal(0.0, 15.0, mask.voxels.shape)
         return Volume((40.0 + 260.0 * mask.voxels + noise).astype(np.int16), mask.affine)
 
@@ -152,7 +141,9 @@ class Readers:
     def read_mask(self, data: bytes) -> str:
         """Read bytes as a mask, find the vertebra in it, and make its surface; return how that ends."""
         path = self._write(data)
-        return _ending(lambda: surface_of(vertebra_of_labels(read_mask(path), self.ct, self.params), None))
+        return _ending(
+            lambda: surface_of(vertebra_of_label(label_of(read_mask(path), self.params), self.ct, self.ct.grid), None)
+        )
 
     def _write(self, data: bytes) -> Path:
         path = self.folder / "input"

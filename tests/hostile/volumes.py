@@ -8,11 +8,21 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from tests.hostile.files import Plane, body_plane, solid, write_nifti
+from tests.hostile.planes import (
+    BODY_MM,
+    Shape,
+    ball,
+    dust,
+    islands,
+    many_labels,
+    menger,
+    rod,
+    shells,
+    whole_vertebra,
+)
 
-Shape = tuple[int, int, int]
 Spacing = tuple[float, float, float]
 MM1: Spacing = (1.0, 1.0, 1.0)
 
@@ -44,6 +54,8 @@ class HostileVolume:
         Slug that the job must end with; "none" where it must succeed.
     ct, mask, plane
         Grid of the CT; grid and planes of the mask, None for a CT alone.
+    bone
+        Whether the CT shows bone exactly where the mask is.
     params
         Of the job.
     large
@@ -55,6 +67,7 @@ class HostileVolume:
     ct: Grid = field(default_factory=lambda: Grid((128, 128, 96), (1.5, 1.5, 2.0)))
     mask: Grid | None = None
     plane: Callable[[Shape], Plane] = solid
+    bone: bool = False
     params: dict[str, Any] = field(default_factory=dict)
     large: bool = False
 
@@ -67,79 +80,19 @@ class HostileVolume:
     def write(self, folder: Path) -> tuple[Path, Path | None]:
         """Write the files into a folder; return the paths of CT and mask."""
         ct = folder / f"ct.{self.ct.name}"
-        write_nifti(ct, self.ct.shape, self.ct.spacing, self.ct.dtype, body_plane(self.ct.shape, self.ct.spacing))
+        write_nifti(ct, self.ct.shape, self.ct.spacing, self.ct.dtype, self._ct_plane())
         if self.mask is None:
             return ct, None
         mask = folder / f"mask.{self.mask.name}"
         write_nifti(mask, self.mask.shape, self.mask.spacing, self.mask.dtype, self.plane(self.mask.shape))
         return ct, mask
 
-
-def many_labels(shape: Shape) -> Plane:
-    """1000 labels, each in planes and rows of its own."""
-    i, j = np.ogrid[: shape[0], : shape[1]]
-    return lambda k: 1 + (i + 7 * j + 31 * k) % 1000 + np.zeros(shape[:2], int)
-
-
-def shells(shape: Shape) -> Plane:
-    """Boxes within boxes, one voxel thick, joined by a rod: all surface, one piece."""
-    i, j = np.indices(shape[:2])
-
-    def plane(k: int) -> NDArray[Any]:
-        depth = np.minimum.reduce([i, j, shape[0] - 1 - i, shape[1] - 1 - j, np.full_like(i, min(k, shape[2] - 1 - k))])
-        return (depth % 2 == 1) | ((i == shape[0] // 2) & (j == shape[1] // 2)) & (depth > 0)
-
-    return plane
-
-
-def menger(shape: Shape) -> Plane:
-    """A Menger sponge of side 3^n in the middle: a fractal with enormous surface area."""
-    side = 3 ** int(np.log(min(shape)) / np.log(3) + 1e-9)
-    low = [(n - side) // 2 for n in shape]
-    i, j = np.ogrid[:side, :side]
-
-    def plane(k: int) -> NDArray[Any]:
-        out = np.zeros(shape[:2], np.uint8)
-        z = k - low[2]
-        if 0 <= z < side:
-            kept, step = np.ones((side, side), bool), 1
-            while step < side:
-                middle = [(n // step) % 3 == 1 for n in (i, j, np.array(z))]
-                kept &= (middle[0].astype(int) + middle[1] + middle[2]) < 2
-                step *= 3
-            out[low[0] : low[0] + side, low[1] : low[1] + side] = kept
-        return out
-
-    return plane
-
-
-def islands(shape: Shape) -> Plane:
-    """Cubes of 3 voxels, 4 voxels apart, everywhere."""
-    row, column = (np.arange(n) % 7 < 3 for n in shape[:2])
-    image, none = np.outer(row, column), np.zeros(shape[:2], bool)
-    return lambda k: image if k % 7 < 3 else none
-
-
-def dust(shape: Shape) -> Plane:
-    """Every fourth voxel along each axis."""
-    image = np.zeros(shape[:2], np.uint8)
-    image[::4, ::4] = 1
-    none = np.zeros_like(image)
-    return lambda k: none if k % 4 else image
-
-
-def ball(shape: Shape) -> Plane:
-    """The largest ball that leaves a tenth free on every side."""
-    axes = [(np.arange(n) - 0.5 * (n - 1.0)) / (0.4 * n) for n in shape]
-    flat = np.add.outer(axes[0] ** 2, axes[1] ** 2)
-    return lambda k: flat + axes[2][k] ** 2 < 1.0
-
-
-def rod(shape: Shape) -> Plane:
-    """A thin rod along the third axis."""
-    image = np.zeros(shape[:2], np.uint8)
-    image[shape[0] // 3 : -(shape[0] // 3), shape[1] // 3 : -(shape[1] // 3)] = 1
-    return lambda _: image
+    def _ct_plane(self) -> Plane:
+        body = body_plane(self.ct.shape, self.ct.spacing)
+        if not self.bone:
+            return body
+        inside = self.plane(self.ct.shape)
+        return lambda k: np.where(inside(k), 300, np.minimum(body(k), 60)).astype(np.int16)
 
 
 def mask(shape: Shape, spacing: Spacing = MM1, dtype: str = "uint8") -> Grid:
@@ -148,7 +101,8 @@ def mask(shape: Shape, spacing: Spacing = MM1, dtype: str = "uint8") -> Grid:
 
 
 FINE = (0.1, 0.1, 0.1)
-WHOLE_BODY = Grid((512, 512, 2000), (0.9, 0.9, 0.9), gzip=False)
+WHOLE_BODY = Grid((512, 512, 2000), (BODY_MM,) * 3, gzip=False)
+WHOLE_BODY_MASK = mask((512, 512, 2000), (BODY_MM,) * 3)
 SEED = {"seed_ras_mm": [0.0, 0.0, 0.0]}
 
 VOLUMES = (
@@ -178,8 +132,11 @@ VOLUMES = (
         "0.05 x 0.05 x 10 mm", "not_a_vertebra", mask=mask((2000, 2000, 16), (0.05, 0.05, 10.0)), plane=ball, large=True
     ),
     HostileVolume(
-        "CT and mask at the limits", "not_a_vertebra", ct=WHOLE_BODY, mask=mask((512, 512, 2000), (0.9, 0.9, 0.9)),
-        plane=ball, large=True,
+        "CT and mask at the limits", "not_a_vertebra", ct=WHOLE_BODY, mask=WHOLE_BODY_MASK, plane=ball, large=True
+    ),
+    HostileVolume(
+        "a vertebra at the limits", "none", ct=WHOLE_BODY, mask=WHOLE_BODY_MASK, plane=whole_vertebra, bone=True,
+        large=True,
     ),
     HostileVolume("CT alone at the limits", "vertebra_not_found", ct=WHOLE_BODY, large=True),
     HostileVolume(

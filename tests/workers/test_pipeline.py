@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from app.contract import errors
 from app.contract.params import JobParams
 from workers.imaging.volume import Volume, read_ct, read_mask
+from workers.mask_stage import label_of, vertebra_of_label
 from workers.mesh.mask_surface import extract_surface
-from workers.pipeline import PipelineResult, run_pipeline, vertebra_of_labels
+from workers.pipeline import PipelineResult, run_pipeline
 from workers.results.publish import MEDIA_TYPES, SPINE_PICTURE
 from workers.stage_clock import STAGES, StageClock
 
@@ -213,13 +214,13 @@ def volumes(inputs):
 def test_all_48_orientations_give_the_same_surface(volumes):
     """All that follows is a function of this surface, so the field is the same from each."""
     ct, mask = volumes
-    whole = vertebra_of_labels(mask, ct, L1)
+    whole = vertebra_of_label(label_of(mask, L1), ct, ct.grid)
     expected = extract_surface(whole.voxels, whole.affine)
     left_handed = 0
     for axes, flips in ORIENTATIONS:
         own_ct, own_mask = reoriented(ct, axes, flips), reoriented(mask, axes, flips)
         left_handed += np.linalg.det(own_ct.affine[:3, :3]) < 0
-        vertebra = vertebra_of_labels(own_mask, own_ct, L1)
+        vertebra = vertebra_of_label(label_of(own_mask, L1), own_ct, own_ct.grid)
         surface = extract_surface(vertebra.voxels, vertebra.affine)
         np.testing.assert_allclose(surface.vertices, expected.vertices, atol=1e-6)
         np.testing.assert_array_equal(surface.triangles, expected.triangles)
@@ -235,7 +236,7 @@ def test_the_surface_follows_an_oblique_left_handed_affine(volumes):
     moved = np.eye(4)
     moved[:3, :3] = turn * -np.sign(np.linalg.det(turn))  # a reflection
     moved[:3, 3] = [30.0, -200.0, 700.0]
-    one = vertebra_of_labels(mask, ct, L1)
+    one = vertebra_of_label(label_of(mask, L1), ct, ct.grid)
     straight = extract_surface(one.voxels, one.affine)
     mapped = extract_surface(one.voxels, moved @ one.affine)
     assert straight.volume > 0.0

@@ -9,10 +9,15 @@ from numpy.typing import NDArray
 
 from app.contract.errors import NotHounsfield
 
-_SAMPLE = 4_000_000  # voxels that are looked at
+_SAMPLE = 4_000_000  # voxels that are looked at, about
 
 
-def check_hounsfield(voxels: NDArray[Any]) -> None:
+def sample_step(n: int) -> int:
+    """Return the step, odd, at which the voxels of a CT of `n` are sampled."""
+    return max(1, n // _SAMPLE) | 1
+
+
+def check_hounsfield(sample: NDArray[Any]) -> None:
     """Refuse intensities that cannot be a CT's Hounsfield units.
 
     Water (0) and air (-1000) fix the Hounsfield scale. That leaves three signs in every CT of a spine, however it was
@@ -28,15 +33,13 @@ def check_hounsfield(voxels: NDArray[Any]) -> None:
 
     Parameters
     ----------
-    voxels
-        Any shape, HU. A regular sample of up to 4 million voxels is checked.
+    sample
+        (n,) HU: voxels of the CT in steps of `sample_step`.
 
     Raises
     ------
     NotHounsfield
     """
-    sample = voxels.ravel(order="K")
-    sample = sample[:: max(1, sample.size // _SAMPLE) | 1]
     low, high = (f"{v:g}" for v in (sample.min(), sample.max()))
     got = f"values {low} to {high}"
     if low == high:

@@ -6,7 +6,7 @@ A CT whose values leave int16 half-way is read again as float32.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from numpy.typing import NDArray
 
 from app.contract.errors import BadMask, BadVoxels, DecompressionBomb
 from models.types import Floats
-from workers.imaging.hounsfield import check_hounsfield
+from workers.imaging.grid import Grid
+from workers.imaging.hounsfield import check_hounsfield, sample_step
 from workers.imaging.nifti_header import Header, Limits, iter_voxels, read_header
 from workers.imaging.nifti_stream import NiftiStream
 
-__all__ = ["Limits", "Volume", "read_ct", "read_mask"]
+__all__ = ["Grid", "Limits", "Volume", "read_ct", "read_ct_near", "read_mask"]
 
 MAX_LABELS = 1000
 MAX_LABEL = 65535
@@ -41,6 +42,12 @@ class Volume:
 
     voxels: NDArray[Any]
     affine: Floats
+
+    @property
+    def grid(self) -> Grid:
+        """Where the voxels lie."""
+        i, j, k = self.voxels.shape
+        return Grid((i, j, k), self.affine)
 
     @property
     def spacing(self) -> Floats:
@@ -84,30 +91,53 @@ def read_ct(path: Path, limits: Limits | None = None) -> Volume:
     EmptyUpload
         The file has no bytes.
     """
-    limits = limits or Limits()
+    return _read_planes(path, limits or Limits(), lambda grid: slice(0, grid.shape[2]))[0]
+
+
+def read_ct_near(path: Path, region: Grid, margin_mm: float) -> tuple[Volume, Grid]:
+    """Read a CT as `read_ct` does and check all of it, but keep only the planes that come near a region.
+
+    Parameters
+    ----------
+    path
+        The file.
+    region, margin_mm
+        Planes of the file are kept within so many mm of this grid.
+
+    Returns
+    -------
+    The kept part, and the grid of the whole CT.
+    """
+    return _read_planes(path, Limits(), lambda grid: grid.planes_near(region, margin_mm))
+
+
+def _read_planes(path: Path, limits: Limits, choose: Callable[[Grid], slice]) -> tuple[Volume, Grid]:
     try:
-        header, voxels = _read_hu(path, limits, whole_numbers=True)
-    except _BeyondInt16:  # it holds the voxels that were read so far, so they are read again after its end
-        voxels = None
-    if voxels is None:
-        header, voxels = _read_hu(path, limits, whole_numbers=False)
-    check_hounsfield(voxels)
-    return Volume(voxels.reshape(header.shape, order="F"), header.affine)
+        return _read_hu(path, limits, choose, whole_numbers=True)
+    except _BeyondInt16:
+        pass  # it holds the voxels that were read so far, so they are read again after its end
+    return _read_hu(path, limits, choose, whole_numbers=False)
 
 
 class _BeyondInt16(Exception):
     """A voxel's value does not fit into int16."""
 
 
-def _read_hu(path: Path, limits: Limits, whole_numbers: bool) -> tuple[Header, NDArray[Any]]:
-    """Return the header and the HU (n,), i fastest: int16 where that is exact and `whole_numbers` is asked for."""
+def _read_hu(path: Path, limits: Limits, choose: Callable[[Grid], slice], whole_numbers: bool) -> tuple[Volume, Grid]:
+    """Read the chosen planes: int16 where that is exact and `whole_numbers` is asked for, else float32."""
     with NiftiStream(path) as stream:
         header = read_header(stream, limits)
         _check_ratio(header, stream, limits)
+        grid = Grid(header.shape, header.affine)
+        planes = choose(grid)
         exact = header.dtype.kind in "iu" and header.slope.is_integer() and header.inter.is_integer()
-        out: NDArray[Any] = np.empty(header.n_voxels, np.int16 if exact and whole_numbers else np.float32)
-        _collect_hu(stream, header, out)
-    return header, out
+        shape = (*header.shape[:2], planes.stop - planes.start)
+        kept: NDArray[Any] = np.empty(np.prod(shape), np.int16 if exact and whole_numbers else np.float32)
+        sample = _collect_hu(stream, header, kept, planes.start * header.shape[0] * header.shape[1])
+    check_hounsfield(sample)
+    affine = header.affine.copy()
+    affine[:3, 3] += planes.start * affine[:3, 2]
+    return Volume(kept.reshape(shape, order="F"), affine), grid
 
 
 def read_mask(path: Path, limits: Limits | None = None) -> Volume:
@@ -148,9 +178,12 @@ def _scaled(stored: NDArray[Any], header: Header) -> NDArray[Any]:
         return stored * np.float64(header.slope) + header.inter
 
 
-def _collect_hu(stream: NiftiStream, header: Header, out: NDArray[Any]) -> None:
-    """Read HU into `out` (n,) int16 or float32, i fastest. Raise `_BeyondInt16` where the values need float32."""
-    at = 0
+def _collect_hu(stream: NiftiStream, header: Header, kept: NDArray[Any], first: int) -> NDArray[Any]:
+    """Read HU, i fastest; keep those from voxel `first` on in `kept` (n,); return a regular sample of all.
+
+    Raise `_BeyondInt16` where the values do not fit into `kept`.
+    """
+    at, step, sample = 0, sample_step(header.n_voxels), []
     for stored in iter_voxels(stream, header):
         values = _scaled(stored, header)
         low, high = float(values.min()), float(values.max())
@@ -160,10 +193,14 @@ def _collect_hu(stream: NiftiStream, header: Header, out: NDArray[Any]) -> None:
                 expected="finite HU in every voxel",
                 got=f"values from {low:g} to {high:g}",
             )
-        if out.dtype == np.int16 and not (low >= -32768 and high <= 32767):
+        if kept.dtype == np.int16 and not (low >= -32768 and high <= 32767):
             raise _BeyondInt16
-        out[at : at + values.size] = values
+        sample.append(values[-at % step :: step].astype(kept.dtype))
+        start, stop = max(first - at, 0), min(first + kept.size - at, values.size)
+        if start < stop:
+            kept[at + start - first : at + stop - first] = values[start:stop]
         at += values.size
+    return np.concatenate(sample)
 
 
 def _collect_mask(stream: NiftiStream, header: Header) -> NDArray[Any]:

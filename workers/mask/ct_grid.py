@@ -9,7 +9,7 @@ import numpy as np
 
 from models.types import Bools, Bytes, Floats, Integers
 from workers.imaging.binary_mask import label_box
-from workers.imaging.volume import Volume
+from workers.imaging.grid import Grid
 from workers.mask.cleaning import CleanMask
 
 _ROUNDING = 1e-6  # voxels; a centre on the border of two voxels goes to the same one in every orientation
@@ -46,21 +46,20 @@ class PlacedMask:
                 yield empty
 
 
-def onto_ct_grid(clean: CleanMask, ct: Volume) -> PlacedMask:
+def onto_ct_grid(clean: CleanMask, ct: Grid) -> PlacedMask:
     """Return the cleaned vertebra on the CT's full grid (the voxels of ``mask.nii.gz``), sampled at voxel centres.
 
     Only the box around the vertebra is visited, plane by plane.
     """
-    i, j, k = ct.voxels.shape
     if not clean.voxels.any():
-        return PlacedMask(np.zeros((0, 0, 0), np.uint8), (0, 0, 0), (i, j, k))
+        return PlacedMask(np.zeros((0, 0, 0), np.uint8), (0, 0, 0), ct.shape)
     to_grid = np.linalg.inv(ct.affine) @ clean.affine
     to_mask = np.asarray(np.linalg.inv(to_grid), np.float64)
-    low, high = _reach(label_box(clean.voxels, None), to_grid, (i, j, k))
+    low, high = _reach(label_box(clean.voxels, None), to_grid, ct.shape)
     out = np.zeros(high - low, np.uint8, order="F")
     for plane in range(out.shape[2]):
         out[:, :, plane] = _plane(clean.voxels, to_mask, low, out.shape[:2], plane)
-    return PlacedMask(out, (int(low[0]), int(low[1]), int(low[2])), (i, j, k))
+    return PlacedMask(out, (int(low[0]), int(low[1]), int(low[2])), ct.shape)
 
 
 def _reach(box: Sequence[slice], to_grid: Floats, shape: tuple[int, int, int]) -> tuple[Integers, Integers]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from app.contract.errors import GridMismatch, VertebraTruncated
 from models.types import Bools, Floats
+from workers.imaging.grid import Grid
 from workers.imaging.volume import Volume
 
 MAX_CUT_MM2 = 25.0
@@ -27,7 +28,7 @@ ROUNDING_VOXELS = 0.001
 """A voxel centre that lies half a voxel beyond the last centre still counts as inside."""
 
 
-def check_field_of_view(piece: Volume, mask: Volume, ct: Volume) -> None:
+def check_field_of_view(piece: Volume, mask: Grid, ct: Grid) -> None:
     """Refuse a vertebra that the border of the CT, or of the mask's own volume, cuts.
 
     Parameters
@@ -35,7 +36,7 @@ def check_field_of_view(piece: Volume, mask: Volume, ct: Volume) -> None:
     piece
         The label's piece, non-zero inside (`workers.mask.label_piece.cut_out`).
     mask, ct
-        Whose borders count; their voxels are not looked at.
+        The grids whose borders count.
 
     Raises
     ------
@@ -87,18 +88,18 @@ class _Borders:
     cut_mm2: Floats
 
     @classmethod
-    def of(cls, piece: Volume, grid: Volume) -> _Borders:
+    def of(cls, piece: Volume, grid: Grid) -> _Borders:
         """Look at a piece slab by slab: a voxel touches the border if a step from it leads out of the grid."""
         to_grid = np.linalg.inv(grid.affine) @ piece.affine
         total, within, beyond = 0, 0, np.zeros((2, 3))
         for i in range(piece.voxels.shape[0]):
             j, k = np.nonzero(piece.voxels[i])
             points = np.column_stack([np.full(len(j), i), j, k]) @ to_grid[:3, :3].T + to_grid[:3, 3]
-            inside = points[_within(points, grid.voxels.shape)]
+            inside = points[_within(points, grid.shape)]
             total, within = total + len(points), within + len(inside)
             for side, sign in enumerate((-1.0, 1.0)):
                 for a in range(3):
-                    beyond[side, a] += (~_within(inside + sign * to_grid[:3, a], grid.voxels.shape)).sum()
+                    beyond[side, a] += (~_within(inside + sign * to_grid[:3, a], grid.shape)).sum()
         return cls(1.0 - within / total, beyond * piece.face_mm2)
 
 

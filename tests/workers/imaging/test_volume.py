@@ -9,7 +9,8 @@ import pytest
 from app.contract import errors
 from tests.workers.imaging.nifti_files import AFFINE, SHAPE, hounsfield, image, write
 from workers.imaging import nifti_header
-from workers.imaging.volume import read_ct, read_mask
+from workers.imaging.grid import Grid
+from workers.imaging.volume import read_ct, read_ct_near, read_mask
 
 
 @pytest.fixture
@@ -68,6 +69,42 @@ def test_a_ct_that_leaves_int16_at_its_end_takes_no_more_memory_than_it_has(blob
         tracemalloc.stop()
     assert ct.voxels.max() == 100_000
     assert peak < 1.4 * ct.voxels.nbytes  # widening what was read took 1.5 times as much
+
+
+@pytest.mark.parametrize("chunk", [1 << 20, 100])
+@pytest.mark.parametrize("beyond", [False, True])
+def test_only_the_planes_near_a_region_are_kept(blob, monkeypatch, chunk, beyond):
+    monkeypatch.setattr(nifti_header, "CHUNK_VOXELS", chunk)
+    hu = hounsfield(dtype=np.int32)
+    hu[0, 0, 0] = 100_000 if beyond else 1000
+    whole = read_ct(write(blob, image(hu).to_bytes()))
+    region = whole.part([slice(4, 8), slice(4, 8), slice(10, 14)])
+    near, grid = read_ct_near(blob, region.grid, 3.0)
+    assert grid.shape == SHAPE
+    np.testing.assert_array_equal(grid.affine, whole.affine)
+    expected = whole.part([slice(0, None), slice(0, None), slice(8, 16)])  # 3 mm are 1.5 planes of 2 mm
+    np.testing.assert_array_equal(near.voxels, expected.voxels)
+    assert near.voxels.dtype == (np.float32 if beyond else np.int16)
+    np.testing.assert_allclose(near.affine, expected.affine)
+
+
+def test_a_region_elsewhere_keeps_one_plane(blob):
+    whole = read_ct(write(blob, image().to_bytes()))
+    for up, plane in ((900.0, SHAPE[2] - 1), (-900.0, 0)):
+        region = Grid((4, 4, 4), whole.affine + up * np.eye(4)[:, 2:3] @ np.eye(4)[3:4])
+        near, _ = read_ct_near(blob, region, 3.0)
+        np.testing.assert_array_equal(near.voxels, whole.voxels[:, :, plane : plane + 1])
+
+
+def test_all_of_the_ct_is_checked_though_a_part_is_kept(blob):
+    hu = hounsfield(dtype=np.float32)
+    hu[0, 0, -1] = np.nan
+    write(blob, image(hu).to_bytes())
+    with pytest.raises(errors.BadVoxels):
+        read_ct_near(blob, Grid((4, 4, 4), AFFINE), 0.0)
+    write(blob, image(hounsfield().clip(0)).to_bytes())
+    with pytest.raises(errors.NotHounsfield):
+        read_ct_near(blob, Grid((4, 4, 4), AFFINE), 0.0)
 
 
 @pytest.mark.parametrize("with_qform", [True, False])

@@ -14,7 +14,7 @@ EYE = np.eye(4)
 
 
 def whole_grid(clean, ct):
-    return np.stack(list(onto_ct_grid(clean, ct).planes()), axis=2)
+    return np.stack(list(onto_ct_grid(clean, ct.grid).planes()), axis=2)
 
 
 def ball(shape=(30, 32, 34), centre=(15, 16, 17), radius=9.0):

@@ -4,6 +4,7 @@ import pyvista as pv
 
 from app.contract import errors
 from tests.workers.mask.real_masks import TPTBOX, TS, fused, label_map, reoriented, voxelised, whole_vertebrae
+from workers.imaging.grid import Grid
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.mask.bone_contrast import check_on_bone
 from workers.mask.cleaning import clean_mask
@@ -20,7 +21,7 @@ def test_every_whole_vertebra_passes(data_dir):
         n += 1
         try:
             check_vertebra(clean)
-            check_field_of_view(cut_out(mask, label), mask, mask)
+            check_field_of_view(cut_out(mask, label), mask.grid, mask.grid)
         except errors.InputError as error:
             pytest.fail(f"{name}: {error.expected}, got {error.got}")
     assert n == 33
@@ -30,7 +31,7 @@ def test_every_whole_vertebra_passes(data_dir):
 def test_cut_vertebrae_are_refused(data_dir, folder, label):
     mask, ct = label_map(data_dir, folder), read_ct(data_dir / folder / "ct.nii.gz")
     with pytest.raises(errors.VertebraTruncated):
-        check_field_of_view(cut_out(mask, label), mask, ct)
+        check_field_of_view(cut_out(mask, label), mask.grid, ct.grid)
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -46,7 +47,7 @@ def test_a_ct_that_ends_in_the_vertebra(data_dir, axis, top, pad):
     affine[:3, 3] += affine[:3, axis] * (keep.start or 0)
     ct = Volume(whole.voxels[index], affine)
     with pytest.raises(errors.VertebraTruncated):
-        check_field_of_view(cut_out(whole if pad else ct, 1), whole if pad else ct, ct)
+        check_field_of_view(cut_out(whole if pad else ct, 1), (whole if pad else ct).grid, ct.grid)
 
 
 @pytest.mark.parametrize("axis", range(3))
@@ -84,14 +85,14 @@ def test_a_tip_at_the_border_is_no_cut(data_dir):
     affine = whole.affine.copy()
     affine[:3, 3] += affine[:3, :3] @ low
     tight = Volume(whole.voxels[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))], affine)
-    check_field_of_view(cut_out(tight, 1), tight, whole)
-    check_field_of_view(cut_out(whole, 1), whole, tight)
+    check_field_of_view(cut_out(tight, 1), tight.grid, whole.grid)
+    check_field_of_view(cut_out(whole, 1), whole.grid, tight.grid)
 
 
 def test_worlds_apart(data_dir):
     mask = read_mask(data_dir / "shapes/verse005/L1.nii.gz")
     with pytest.raises(errors.GridMismatch):
-        check_field_of_view(cut_out(mask, 1), mask, Volume(mask.voxels, mask.affine + 900 * np.eye(4, k=3)))
+        check_field_of_view(cut_out(mask, 1), mask.grid, Grid(mask.grid.shape, mask.affine + 900 * np.eye(4, k=3)))
 
 
 PAIRS = [("shapes/verse004", n) for n in range(18, 24)] + [("shapes/verse010", n) for n in range(20, 24)]
