@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import DeadlineExceeded, StorageUnavailable, VertebraError
 from app.jobs.attempts import Claim
+from app.jobs.transitions import MAX_FAULTS
 from workers.attempt_files import discard
 from workers.attempt_watch import Interrupted, Overdue, WorkerStops
 from workers.presence import job_store
@@ -45,7 +46,8 @@ def _release(claim: Claim) -> None:
 
 def retry_later(claim: Claim, what: str) -> None:
     """Put the job back after a passing fault, or fail it after too many of them."""
-    problem = StorageUnavailable(f"{what} The job was tried again several times. Submit it again later.").problem()
+    again = f"Such a fault may pass, so the job is tried again, up to {MAX_FAULTS} times."
+    problem = StorageUnavailable(f"{what} {again}").problem()
     try:
         if job_store().release_after_fault(claim, problem):
             discard(claim)

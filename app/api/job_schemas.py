@@ -52,7 +52,10 @@ class Job(BaseModel):
     )
     stage: str | None = Field(description="Current stage of a running job, e.g. `morph`.", examples=["solve"])
     percent: float = Field(ge=0, le=100, description="Progress of the whole job, percent (%).")
-    attempt: int = Field(description="Number of attempts so far. The job of a dead worker gets a new attempt.")
+    attempt: int = Field(
+        description="Number of attempts so far. The job of a dead worker gets a new attempt. One that a planned stop "
+        "or a passing fault ended does not count."
+    )
     max_attempts: int = Field(description="Attempts after which the job fails with `attempts_exhausted`.")
     created_at: datetime = Field(description="When the gateway accepted the job, UTC.")
     started_at: datetime | None = Field(description="When the current or last attempt began, UTC.")
@@ -62,7 +65,10 @@ class Job(BaseModel):
     input: JobInput = Field(description="Size and hash of the uploaded files.")
     timings: dict[str, float] = Field(description="Time of each stage, seconds (s); empty until the job has succeeded.")
     bundle_version: str | None = Field(description="Version of the model bundle that computed the results.")
-    error: Problem | None = Field(description="Why the job failed, as RFC 9457 problem details.")
+    error: Problem | None = Field(
+        description="Why the job failed, as RFC 9457 problem details. Of a queued job: the passing fault, such as a "
+        "full disk, after which it waits for its next attempt."
+    )
     request_id: str | None = Field(description="Id of the request that submitted the job; log lines name it.")
     callback_url: str | None = Field(description="Where the service tells that the job has ended; null if nowhere.")
     links: JobLinks = Field(description="Paths that belong to the job.")

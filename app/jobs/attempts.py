@@ -183,15 +183,15 @@ class AttemptStore:
     def release_after_fault(self, claim: Claim, problem: Json) -> bool:
         """Put the job back because of a passing fault such as a full disk. The attempt does not count.
 
-        The job waits longer after each fault. After `app.jobs.transitions.MAX_FAULTS` of them it fails with the
-        problem. Return whether it waits.
+        The job waits longer after each fault, and shows the problem meanwhile. After
+        `app.jobs.transitions.MAX_FAULTS` of them it fails with the problem. Return whether it waits.
         """
         if claim.faults >= MAX_FAULTS:
             self.fail(claim.job_id, claim.token, problem)
             return False
         back = requeue_values(self.clock() + pause_after_fault(claim.faults))
         counts = {"attempt": JobRow.attempt - 1, "faults": JobRow.faults + 1}
-        return self._update(self._held(claim.job_id, claim.token).values(**back, **counts))
+        return self._update(self._held(claim.job_id, claim.token).values(**back, **counts, error=problem))
 
     def _fail_exhausted(self, which: ColumnElement[bool], now: Now) -> None:
         """Fail the job that could start if it had attempts left."""

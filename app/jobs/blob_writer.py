@@ -118,8 +118,10 @@ class BlobWriter:
         self._is_open = False
         with storage_errors():
             if self._is_local:
-                self._file.close()
-                Path(self._temporary).unlink(missing_ok=True)
+                try:
+                    self._file.close()  # writes what is left, so a full disk refuses again
+                finally:
+                    Path(self._temporary).unlink(missing_ok=True)
             else:
                 self._file.discard()
 

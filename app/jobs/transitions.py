@@ -37,6 +37,7 @@ def running_values(worker: str, now: Now, longest_run_s: ColumnElement[float]) -
         "heartbeat": now,
         "deadline": now + longest_run_s + DEADLINE_GRACE_S,
         "started_at": now,
+        "error": None,
     }
 
 

@@ -156,9 +156,12 @@ def test_the_lines_of_a_job_name_the_request_that_submitted_it(client: httpx.Cli
 @pytest.mark.usefixtures("worker")
 def test_a_full_disk_passes(client: httpx.Client, settings: Settings, tmp_path: Path) -> None:
     path = submit(client, f"full {tmp_path / 'marker'}")
-    wait_for(lambda: (tmp_path / "marker").exists(), "first attempt")
+    waiting = wait_for(lambda: (job := client.get(path).json())["error"] and job, "the fault")
+    assert (waiting["state"], waiting["attempt"]) == ("queued", 0)
+    assert waiting["error"]["type"] == "/problems/storage_unavailable"
+    assert "No space left on device" in waiting["error"]["detail"]
     job = ended(client, path)
-    assert (job["state"], job["attempt"]) == ("succeeded", 1)
+    assert (job["state"], job["attempt"], job["error"]) == ("succeeded", 1, None)
     assert "No space left on device" in (settings.data_dir / "worker.log").read_text()
 
 

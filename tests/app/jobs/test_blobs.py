@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import resource
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,6 +67,20 @@ def test_a_file_system_without_links_gets_a_copy(tmp_path: Path, monkeypatch: py
     monkeypatch.setattr(os, "link", refuse)
     blobs.copy("jobs/a/input/ct", "jobs/b/input/ct")
     assert b"".join(blobs.read("jobs/b/input/ct")) == b"voxels"
+
+
+def test_a_write_that_the_system_refuses_is_a_passing_fault_and_leaves_nothing(tmp_path: Path) -> None:
+    blobs = BlobStore(str(tmp_path / "blobs"))
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    source = tmp_path / "report"
+    source.write_bytes(b"x" * 5_000)  # so short that it is written at the end
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_000, hard))  # refuses as a full disk does
+    try:
+        with pytest.raises(StorageUnavailable, match="File too large"):
+            blobs.put_file("jobs/a/results-1/x", source)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    assert [path for path in (tmp_path / "blobs").rglob("*") if path.is_file()] == []
 
 
 def test_nothing_is_visible_before_commit_or_after_abort(tmp_path: Path) -> None:

@@ -223,11 +223,13 @@ def test_after_passing_faults_a_job_waits_ever_longer_and_fails_in_the_end(store
         assert claim.attempt == 1
         assert store.release_after_fault(claim, {"title": "full"})
         assert store.claim_next("w") is None
+        assert get(store, job_id).error == {"title": "full"}
         pauses.append(get(store, job_id).enqueued_at - clock.now)
         clock.now += pauses[-1]
     assert pauses == [5, 10, 20, 40, 80, 160, 300, 300, 300, 300, 300, 300]
     last = store.claim_next("w")
     assert last is not None
+    assert get(store, job_id).error is None
     assert not store.release_after_fault(last, {"title": "full"})
     row = get(store, job_id)
     assert (row.state, row.error, row.finished_at) == ("failed", {"title": "full"}, begin + 2115)
