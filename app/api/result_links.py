@@ -34,6 +34,7 @@ from app.identity.key_text import digest
 from app.identity.principal import CredentialRefusedError, Principal
 from app.identity.result_link import ResultLink, key_id_of_principal
 from app.identity.signing import LONGEST_LINK_S
+from app.identity.throttle import Attempt
 
 router = APIRouter(prefix=JOBS_PATH, tags=["results"])
 
@@ -115,14 +116,15 @@ async def get_file_tenant(
 
 def _open_link(services: Services, link: ResultLink, signed: tuple[str, str], address: str) -> str:
     """Return the tenant of the job that a link opens. Wrong signatures count as guesses."""
-    throttle, sent = services.authenticator.throttle, digest(signed[1])
-    wait_s = throttle.begin(address, sent)
+    throttle = services.authenticator.throttle
+    attempt = Attempt(address, digest(signed[1]), is_guessable=False)
+    wait_s = throttle.begin(attempt)
     if wait_s:
         raise too_many_guesses(wait_s)
     if not link.is_signed(services.signer, *signed):
-        throttle.failed(address, sent)
+        throttle.failed(attempt)
         raise _refused("another link, or one whose secret is gone")
-    throttle.succeeded(address, sent)
+    throttle.succeeded(attempt)
     if time.time() >= link.expires:
         raise _refused(f"a link that ended at {datetime.fromtimestamp(link.expires, UTC):%Y-%m-%d %H:%M:%SZ}")
     try:

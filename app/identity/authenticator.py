@@ -10,11 +10,11 @@ from sqlalchemy import Engine
 
 from app.contract.errors import TooManyGuesses, Unauthorized
 from app.identity.key_store import KeyStore
-from app.identity.key_text import digest
+from app.identity.key_text import digest, key_id_of
 from app.identity.principal import CLIENT_SCOPES, CredentialRefusedError, Principal
 from app.identity.principal_cache import PrincipalCache
 from app.identity.session_store import SessionStore
-from app.identity.throttle import GuessThrottle
+from app.identity.throttle import Attempt, GuessThrottle
 from app.identity.tokens import TokenVerifier
 from app.jobs.settings import LOCAL_TENANT, Settings
 
@@ -80,22 +80,23 @@ class Authenticator:
             Too many wrong credentials came from this address, or from all.
         """
         sent = digest(text)
-        wait_s = self.throttle.begin(address, sent)
+        attempt = Attempt(address, sent, is_guessable=key_id_of(text) is None)
+        wait_s = self.throttle.begin(attempt)
         if wait_s:
             raise too_many_guesses(wait_s)
         try:
             principal = self._find(text, sent)
         except CredentialRefusedError as error:
-            self.throttle.ended(address, sent)
+            self.throttle.ended(attempt)
             raise unauthorized(str(error)) from error
         except BaseException:  # nobody knows yet whether it is right
-            self.throttle.ended(address, sent)
+            self.throttle.ended(attempt)
             raise
         if principal is None:
-            self.throttle.failed(address, sent)
+            self.throttle.failed(attempt)
             log.warning("an unknown credential came from %s", address)
             raise unauthorized("an unknown credential")
-        self.throttle.succeeded(address, sent)
+        self.throttle.succeeded(attempt)
         self._cache.put(sent, principal)
         return principal
 

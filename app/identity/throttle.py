@@ -1,8 +1,9 @@
 """Limits how often wrong credentials may be tried: from one address, and from all together.
 
-Each limit is a bucket of tries that fills again at a steady rate. A gateway process keeps its own buckets, so with
-several gateways a guesser has so many times the tries. The memory is bounded: the addresses that failed longest ago are
-forgotten, and the bucket of all remains.
+Each limit is a bucket of tries that fills again at a steady rate. The limit of all is for what can be guessed, so that a
+guesser with many addresses does not lock out the keys of the database, which nobody can guess. A gateway process keeps
+its own buckets, so with several gateways a guesser has so many times the tries. The memory is bounded: the addresses
+that tried longest ago are forgotten, and the bucket of all remains.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ TRIES_AN_ADDRESS, ADDRESS_REFILL_S = 10, 6.0
 """A client may fail ten times at once, and then once each 6 s: enough for a person with the wrong key."""
 
 TRIES_IN_ALL, ALL_REFILL_S = 200, 0.3
-"""Twenty addresses at their limit: below that, nobody but the guesser notices."""
+"""Twenty addresses at their limit: below that, nobody but the guesser notices. For what can be guessed."""
 
 MOST_ADDRESSES = 4096
 MOST_KNOWN = 4096
@@ -44,6 +45,23 @@ class Bucket:
         return max(0.0, (1.0 - self.left) * self.refill_s)
 
 
+@dataclass(frozen=True)
+class Attempt:
+    """A credential that a client sends, by its digest.
+
+    ``is_guessable`` is false for what has 256 random bits: a key of the database, the signature of a link.
+    """
+
+    address: str
+    digest: str
+    is_guessable: bool = True
+
+    @property
+    def known_as(self) -> tuple[str, str]:
+        """What is remembered of a credential that was right."""
+        return client_block(self.address), self.digest
+
+
 class GuessThrottle:
     """Counts failed credentials. All methods may be called from any thread.
 
@@ -60,61 +78,57 @@ class GuessThrottle:
         self._addresses: OrderedDict[str, Bucket] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
 
-    def begin(self, address: str, digest: str) -> float:
+    def begin(self, attempt: Attempt) -> float:
         """Take a try; return 0, or the seconds that the client must wait before its credential is looked at.
 
         A credential that was right before from the same address takes no try and never waits, so that a guesser behind
         the same proxy does not lock others out.
         """
-        client = client_block(address)
         with self._lock:
-            if (client, digest) in self._known:
+            if attempt.known_as in self._known:
                 return 0.0
             now = self._clock()
-            buckets = (self._all, self._bucket(client, now))
+            buckets = self._buckets(attempt, now)
             wait = max(bucket.wait_s(now) for bucket in buckets)
             if not wait:
                 for bucket in buckets:
                     bucket.left -= 1
             return wait
 
-    def succeeded(self, address: str, digest: str) -> None:
+    def succeeded(self, attempt: Attempt) -> None:
         """Give the try back and remember the credential, because it was right."""
-        known = (client_block(address), digest)
         with self._lock:
-            if known not in self._known:
-                self._give_back(known[0])
-            self._known[known] = None
-            self._known.move_to_end(known)
+            if attempt.known_as not in self._known:
+                self._give_back(attempt)
+            self._known[attempt.known_as] = None
+            self._known.move_to_end(attempt.known_as)
             if len(self._known) > MOST_KNOWN:
                 self._known.popitem(last=False)
 
-    def ended(self, address: str, digest: str) -> None:
+    def ended(self, attempt: Attempt) -> None:
         """Give the try back without remembering the credential: it was no guess, but it is over."""
-        known = (client_block(address), digest)
         with self._lock:
-            if known in self._known:
-                del self._known[known]
+            if attempt.known_as in self._known:
+                del self._known[attempt.known_as]
             else:
-                self._give_back(known[0])
+                self._give_back(attempt)
 
-    def failed(self, address: str, digest: str) -> None:
+    def failed(self, attempt: Attempt) -> None:
         """Forget a credential, because it is wrong; the try stays taken."""
         with self._lock:
-            self._known.pop((client_block(address), digest), None)
+            self._known.pop(attempt.known_as, None)
 
-    def _bucket(self, client: str, now: float) -> Bucket:
+    def _buckets(self, attempt: Attempt, now: float) -> list[Bucket]:
+        client = client_block(attempt.address)
         own = self._addresses.setdefault(client, Bucket(TRIES_AN_ADDRESS, ADDRESS_REFILL_S, TRIES_AN_ADDRESS, now))
         self._addresses.move_to_end(client)
         if len(self._addresses) > MOST_ADDRESSES:
             self._addresses.popitem(last=False)
-        return own
+        return [self._all, own] if attempt.is_guessable else [own]
 
-    def _give_back(self, client: str) -> None:
-        own = self._addresses.get(client)
-        for bucket in (self._all, own):
-            if bucket is not None:
-                bucket.left = min(bucket.capacity, bucket.left + 1)
+    def _give_back(self, attempt: Attempt) -> None:
+        for bucket in self._buckets(attempt, self._clock()):
+            bucket.left = min(bucket.capacity, bucket.left + 1)
 
 
 def client_block(address: str) -> str:

@@ -14,6 +14,7 @@ from app.identity.throttle import (
     MOST_KNOWN,
     TRIES_AN_ADDRESS,
     TRIES_IN_ALL,
+    Attempt,
     GuessThrottle,
     client_block,
 )
@@ -38,10 +39,11 @@ def throttle(clock: Clock) -> GuessThrottle:
     return GuessThrottle(clock)
 
 
-def guess(throttle: GuessThrottle, address: str, digest: str = "wrong") -> float:
-    wait_s = throttle.begin(address, digest)
+def guess(throttle: GuessThrottle, address: str, is_guessable: bool = True) -> float:
+    attempt = Attempt(address, "wrong", is_guessable)
+    wait_s = throttle.begin(attempt)
     if not wait_s:
-        throttle.failed(address, digest)
+        throttle.failed(attempt)
     return wait_s
 
 
@@ -61,33 +63,46 @@ def test_all_addresses_together_may_fail_so_often(throttle: GuessThrottle, clock
     assert guess(throttle, "192.0.2.1") == 0.0
 
 
+def test_what_nobody_can_guess_is_not_locked_out_by_others(throttle: GuessThrottle) -> None:
+    for n in range(2 * TRIES_IN_ALL):
+        guess(throttle, f"10.1.{n // 250}.{n % 250}")
+    assert guess(throttle, "192.0.2.1") > 0
+    key = Attempt("192.0.2.1", "key of the database", is_guessable=False)
+    assert throttle.begin(key) == 0.0
+    throttle.succeeded(key)
+    assert guess(throttle, "192.0.2.2") > 0  # what it gave back is not for others
+    while not guess(throttle, "192.0.2.3", is_guessable=False):
+        pass  # an address has its limit for these too
+
+
 def test_right_and_ended_credentials_take_no_tries(throttle: GuessThrottle) -> None:
     for n in range(10 * TRIES_IN_ALL):
-        assert throttle.begin("10.0.0.1", str(n)) == 0.0
-        (throttle.succeeded if n % 2 else throttle.ended)("10.0.0.1", str(n))
+        attempt = Attempt("10.0.0.1", str(n), is_guessable=n % 3 > 0)
+        assert throttle.begin(attempt) == 0.0
+        (throttle.succeeded if n % 2 else throttle.ended)(attempt)
 
 
 def test_tries_that_run_at_the_same_time_are_counted(throttle: GuessThrottle) -> None:
-    waits = [throttle.begin("10.0.0.1", str(n)) for n in range(3 * TRIES_AN_ADDRESS)]
+    waits = [throttle.begin(Attempt("10.0.0.1", str(n))) for n in range(3 * TRIES_AN_ADDRESS)]
     assert waits.count(0.0) == TRIES_AN_ADDRESS
 
 
 def test_a_client_that_was_right_is_not_locked_out_by_its_neighbour(throttle: GuessThrottle) -> None:
-    assert throttle.begin("10.0.0.1", "right") == 0.0
-    throttle.succeeded("10.0.0.1", "right")
+    assert throttle.begin(Attempt("10.0.0.1", "right")) == 0.0
+    throttle.succeeded(Attempt("10.0.0.1", "right"))
     while not guess(throttle, "10.0.0.1"):
         pass
-    assert throttle.begin("10.0.0.1", "right") == 0.0
-    assert throttle.begin("10.0.0.1", "another right one") > 0
-    throttle.failed("10.0.0.1", "right")  # revoked meanwhile
-    assert throttle.begin("10.0.0.1", "right") > 0
+    assert throttle.begin(Attempt("10.0.0.1", "right")) == 0.0
+    assert throttle.begin(Attempt("10.0.0.1", "another right one")) > 0
+    throttle.failed(Attempt("10.0.0.1", "right"))  # revoked meanwhile
+    assert throttle.begin(Attempt("10.0.0.1", "right")) > 0
 
 
 def test_memory_is_bounded(throttle: GuessThrottle, clock: Clock) -> None:
     for n in range(2 * MOST_ADDRESSES):
         clock.now += 1.01 * ALL_REFILL_S
         guess(throttle, f"2001:db8:{n:x}::1")
-        throttle.succeeded("10.0.0.1", str(n))
+        throttle.succeeded(Attempt("10.0.0.1", str(n)))
     assert len(throttle._addresses) == MOST_ADDRESSES
     assert len(throttle._known) == MOST_KNOWN
 
