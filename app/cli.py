@@ -20,7 +20,7 @@ from app.contract.errors import WrongDatabaseVersion
 from app.demo import DemoError, service, synthetic_ct
 from app.gateway_processes import gateway_command, run_gateways
 from app.job_arguments import add_job_arguments, job_request
-from app.jobs import logs
+from app.jobs import logs, tracing
 from app.jobs.database import require_version
 from app.jobs.private_files import PRIVATE_UMASK
 from app.jobs.settings import Settings, SettingsError
@@ -193,6 +193,7 @@ def _settings() -> Settings:
     os.umask(PRIVATE_UMASK)
     settings = Settings()
     logs.configure(settings)
+    tracing.require(settings)
     return settings
 
 

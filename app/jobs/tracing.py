@@ -25,20 +25,30 @@ _PROPAGATOR = TraceContextTextMapPropagator()
 _provider: TracerProvider | None = None
 
 
-def start(settings: Settings, service: str) -> None:
-    """Export the spans of this process over OTLP, if the settings say so. The ``OTEL_*`` variables say where to.
-
-    Call it after the last fork. Raise `SettingsError` if the extra ``otel`` is not installed.
-    """
+def require(settings: Settings) -> None:
+    """Raise `SettingsError` if the settings ask for traces and the extra ``otel`` is not installed."""
     if not settings.otel:
         return
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
-        from opentelemetry.sdk.resources import Resource
-        from opentelemetry.sdk.trace import TracerProvider
-        from opentelemetry.sdk.trace.export import BatchSpanProcessor
+        import opentelemetry.exporter.otlp.proto.http.trace_exporter
+        import opentelemetry.sdk.trace  # noqa: F401
     except ImportError as error:
         raise SettingsError('VERTEBRA_OTEL needs OpenTelemetry: pip install "vertebra-stress[otel]".') from error
+
+
+def start(settings: Settings, service: str) -> None:
+    """Export the spans of this process over OTLP, if the settings say so. The ``OTEL_*`` variables say where to.
+
+    Call it after the last fork. Raises as `require` does.
+    """
+    require(settings)
+    if not settings.otel:
+        return
+    from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+    from opentelemetry.sdk.resources import Resource
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import BatchSpanProcessor
+
     about = {"service.name": service, "service.version": version("vertebra-stress")}
     provider = TracerProvider(resource=Resource.create(about))
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))

@@ -14,6 +14,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from app.cli import main
 from app.jobs import logs, tracing
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
@@ -120,6 +121,16 @@ def test_off_by_default(broker: Broker, tmp_path: Path, exporter: InMemorySpanEx
     store.engine.dispose()
     assert row is not None
     assert row.traceparent is None
+
+
+@pytest.mark.parametrize("command", ["gateway", "worker", "serve"])
+def test_without_the_extra_no_process_starts(
+    command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("VERTEBRA_OTEL", "1")
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    assert main([command]) == 1
+    assert 'pip install "vertebra-stress[otel]"' in capsys.readouterr().err
 
 
 def test_log_lines_name_the_trace(exporter: InMemorySpanExporter) -> None:
