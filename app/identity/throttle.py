@@ -1,9 +1,9 @@
 """Limits how often wrong credentials may be tried: from one address, and from all together.
 
-Each limit is a bucket of tries that fills again at a steady rate. The limit of all is for what can be guessed, so that a
-guesser with many addresses does not lock out the keys of the database, which nobody can guess. A gateway process keeps
-its own buckets, so with several gateways a guesser has so many times the tries. The memory is bounded: the addresses
-that tried longest ago are forgotten, and the bucket of all remains.
+Each limit is a bucket of tries that fills again at a steady rate. The limit of all is for what can be guessed, so that
+a guesser with many addresses does not lock out the keys of the database, which nobody can guess. A gateway process
+keeps its own buckets, so with several gateways a guesser has so many times the tries. The memory is bounded: the
+addresses that tried longest ago are forgotten, and the bucket of all remains.
 """
 
 from __future__ import annotations

@@ -57,7 +57,12 @@ class Broker:
             stdout=subprocess.DEVNULL,
             preexec_fn=partial(die_with_parent, os.getpid()),
         )
-        wait_for(self._embedded.answers, "broker")
+        wait_for(self._answers, "broker")
+
+    def _answers(self) -> bool:
+        assert self._process is not None
+        assert self._process.poll() is None, "the broker has ended: another process may have taken its port"
+        return self._embedded.answers()
 
     def stop(self) -> None:
         if self._process is not None:
@@ -91,7 +96,8 @@ def running_app(app: FastAPI, limits: GatewaySettings | None = None) -> Iterator
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    wait_for(lambda: server.started, "gateway")
+    wait_for(lambda: server.started or not thread.is_alive(), "gateway")
+    assert server.started, "the gateway has ended; its log says why"
     port = server.servers[0].sockets[0].getsockname()[1]
     try:
         yield f"http://127.0.0.1:{port}"
