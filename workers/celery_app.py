@@ -96,7 +96,7 @@ def prepare_process(**_: Any) -> None:
     from workers import presence
     from workers.memory_limit import limit_memory
 
-    limit_memory(settings.worker_memory_bytes)
+    limit_memory(settings.worker_memory_bytes, settings.worker_concurrency)
     tracing.start(settings, "vertebra-worker")
     presence.start()
     try:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
 import resource
+from pathlib import Path
 
 from app.contract.errors import OutOfMemory
 
@@ -15,21 +17,49 @@ ALLOCATION_FAILED = re.compile(
 )
 """What ONNX Runtime and the start of a thread say where an allocation fails; NumPy, SciPy and numba raise
 `MemoryError`, and VTK ends the process (see `workers.mesh.mask_surface`)."""
+CONTAINER_LIMITS = tuple(map(Path, ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")))
+"""Files of control groups 2 and 1; the first says ``max`` where there is no limit."""
+RESERVED_BYTES = 1 << 30
+"""Left to what runs beside the pool processes: their parent, and with `serve` gateway and queue (0.5 GB)."""
+LEAST_BYTES = 2 << 30
+"""A pool process peaks at 1.6 GB before its first job: with less it could not even start."""
 BYTES_PER_GB = 1e9
 
 
-def limit_memory(limit_bytes: int) -> None:
+def limit_memory(limit_bytes: int, processes: int = 1) -> None:
     """Let every allocation fail from so many bytes of data on; 0 sets no limit.
 
     `RLIMIT_DATA` counts writable private memory: heap, arrays, stacks of threads. Unlike `RLIMIT_AS` it does not count
     libraries, mapped files and reserved addresses, of which this process has several GB that cost nothing.
+
+    Parameters
+    ----------
+    limit_bytes
+        Most data of this process, bytes. It takes less where the machine or the container has less for it.
+    processes
+        Pool processes that share the machine or the container.
     """
     if not limit_bytes:
         return
     _, hard = resource.getrlimit(resource.RLIMIT_DATA)
-    allowed = limit_bytes if hard == resource.RLIM_INFINITY else min(limit_bytes, hard)
+    allowed = min(limit_bytes, share_of(memory_here(), processes))
+    allowed = allowed if hard == resource.RLIM_INFINITY else min(allowed, hard)
     resource.setrlimit(resource.RLIMIT_DATA, (allowed, hard))
     log.info("memory of this process: at most %.1f GB", allowed / BYTES_PER_GB)
+
+
+def share_of(memory: int, processes: int) -> int:
+    """Return what one of several pool processes may take of a memory, bytes."""
+    return max((memory - RESERVED_BYTES) // processes, LEAST_BYTES)
+
+
+def memory_here() -> int:
+    """Return the memory of this machine, or of this container if that has less, bytes."""
+    found = [os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")]
+    for path in CONTAINER_LIMITS:
+        text = path.read_text().strip() if path.exists() else ""
+        found += [int(text)] if text.isdigit() else []
+    return min(found)
 
 
 def as_out_of_memory(error: BaseException) -> OutOfMemory | None:

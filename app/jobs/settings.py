@@ -87,7 +87,9 @@ class Settings(GatewaySettings, IdentitySettings):
     )
     worker_concurrency: int = Field(default=1, ge=1, description="Pool processes of a worker.")
     worker_memory_bytes: int = Field(
-        default=6 * 2**30, ge=0, description="Most data that a pool process may hold, bytes; 0 = no limit."
+        default=6 * 2**30,
+        ge=0,
+        description="Most data of a pool process, bytes (a small machine has less); 0 = none.",
     )
 
     @field_validator("webhook_allow")

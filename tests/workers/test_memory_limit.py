@@ -7,7 +7,8 @@ import sys
 import pytest
 
 from app.contract.errors import OutOfMemory
-from workers.memory_limit import as_out_of_memory
+from workers import memory_limit
+from workers.memory_limit import as_out_of_memory, memory_here, share_of
 
 SPARE = 64 << 20
 """What a child may allocate beside what it has."""
@@ -23,6 +24,17 @@ def test_errors_that_mean_no_memory():
         assert isinstance(as_out_of_memory(error), OutOfMemory)
     for error in (ValueError("shapes do not match"), KeyError("allocation")):
         assert as_out_of_memory(error) is None
+
+
+def test_a_small_machine_or_container_has_less(tmp_path, monkeypatch):
+    machine = memory_here()
+    group = tmp_path / "memory.max"
+    monkeypatch.setattr(memory_limit, "CONTAINER_LIMITS", (group, tmp_path / "none"))
+    for text, expected in (("max\n", machine), (f"{machine // 2}\n", machine // 2), (f"{machine * 2}\n", machine)):
+        group.write_text(text)
+        assert memory_here() == expected
+    assert share_of(9 << 30, 2) == 4 << 30
+    assert share_of(1 << 30, 1) == 2 << 30  # less than that, and no worker starts
 
 
 @pytest.mark.parametrize(
