@@ -16,11 +16,13 @@ from pathlib import Path
 from app import local_key
 from app.broker import EmbeddedBroker
 from app.gateway_processes import gateways, shared_metrics
+from app.jobs.blobs import BlobStore
 from app.jobs.database import upgrade_database
 from app.jobs.private_files import close_to_others, make_private_folder
 from app.jobs.row_maintenance import release_all
 from app.jobs.settings import QUEUE_NAME, Settings, SettingsError
 from app.jobs.store import open_store
+from app.jobs.sweeper import Sweeper
 from app.listeners import listen
 from app.start_up import StartError, progress
 from app.supervisor import ROOT, Child, Supervisor
@@ -123,9 +125,12 @@ def _environment(settings: Settings, port: int, embedded: EmbeddedBroker | None)
 
 
 def _release_unfinished(settings: Settings) -> None:
-    """Queue the jobs that the last run left unfinished; none of its workers can be alive."""
+    """Queue the jobs that the last run left unfinished, and remove its unfinished uploads: nothing of it is alive."""
     store = open_store(settings)
     released = release_all(store)
+    if settings.storage_url is None:
+        at_any_age = settings.model_copy(update={"orphan_after_s": 0.0})
+        Sweeper(at_any_age, store, BlobStore(settings.storage)).sweep_storage()
     store.engine.dispose()
     if released:
         log.info("%d unfinished jobs of the last run will start again", released)

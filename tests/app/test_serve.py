@@ -265,9 +265,13 @@ def test_serve_killed_mid_job_leaves_no_process_and_loses_no_job(tmp_path: Path)
         wait_for(lambda: httpx.get(service.url + path).json()["state"] == "running", "start")
         descendants = service.descendants()
         assert len(descendants) >= 4
-        service.process.kill()
-        wait_for(lambda: none_left(descendants), "end of every child")
+        with half_an_upload(service.url, ""):
+            wait_for(lambda: files_with(SECRET, tmp_path), "half an upload")
+            service.process.kill()
+            wait_for(lambda: none_left(descendants), "end of every child")
+    assert files_with(SECRET, tmp_path)
     with serving(tmp_path / "data") as service:
+        assert files_with(SECRET, tmp_path) == []
         job = wait_for(lambda: finished(service.url + path), "job")
         assert job["state"] == "succeeded"
         assert job["attempt"] == 2
