@@ -120,6 +120,7 @@ def test_services_agree_on_their_addresses(services):
         assert environment["VERTEBRA_STORAGE_URL"] == "file:///data/blobs"
         assert "blobs:/data/blobs" in services[name]["volumes"]
         assert services[name]["depends_on"]["redis"] == {"condition": "service_healthy"}
+    assert services["gateway"]["environment"]["FORWARDED_ALLOW_IPS"] == "127.0.0.1"
     assert services["gateway"]["environment"]["VERTEBRA_API_KEYS"] == ""
     assert "secrets:/data/secrets" in services["gateway"]["volumes"]
     assert services["postgres"]["environment"]["POSTGRES_USER"] == "vertebra"
