@@ -19,6 +19,8 @@ import numpy as np
 import scipy.linalg
 
 from models.compiled import compiled
+from models.kept_arrays import kept_array
+from models.kernel_cache import fingerprint
 from models.types import Reals, Singles
 
 LENGTH_MM = 32.0
@@ -113,6 +115,11 @@ class ShapeModel:
                 parts = [(covariance[rows], out[block][rows]) for rows in _slices(0, n, -(-n // cores))]
                 list(pool.map(lambda part: np.matmul(part[0], self.weights, out=part[1]), parts))
         return out
+
+    def kept_basis(self, points: Reals) -> Singles:
+        """Return `basis`, read-only, from disk where a process has computed it at these points before."""
+        code = fingerprint(_kernel.py_func)
+        return kept_array("basis", code, (self.landmarks, self.weights, points), lambda: self.basis(points))
 
 
 def _slices(start: int, stop: int, step: int) -> list[slice]:

@@ -58,7 +58,7 @@ class MeshMorpher:
 
     def __init__(self, template: Template, model: ShapeModel) -> None:
         self.template = template
-        self.basis = model.basis(template.nodes)
+        self.basis = model.kept_basis(template.nodes)
         n = template.n_surface
         self.surface_fitter = SurfaceFitter(Surface(template.nodes[:n], template.triangles), self.basis[:n])
         self.incidence = Incidence.of(template.tets, len(template.nodes))
