@@ -59,6 +59,12 @@ class WorkerState(BaseModel):
     starting: Starting | None = Field(description="Where its start is; null once it takes jobs.")
 
 
+class Workers(Component):
+    """The component `workers`, with what each has reported."""
+
+    states: list[WorkerState] = Field(exclude=True)
+
+
 class Ready(BaseModel):
     """The service can take and run jobs."""
 
@@ -87,11 +93,11 @@ async def ready(services: ServicesDep) -> Ready:
         _check(services, "broker", services.queue.ping),
     )
     components = {"database": database, "storage": storage, "broker": broker}
-    workers: list[WorkerState] = []
     if database.ok:
-        components["workers"] = await _check(services, "workers", lambda: _check_workers(services, workers))
+        components["workers"] = await _check(services, "workers", lambda: _check_workers(services))
     else:
         components["workers"] = Component(ok=False, detail="unknown, because the database does not answer")
+    workers = getattr(components["workers"], "states", [])
     missing = [name for name, component in components.items() if not component.ok]
     if missing:
         raise NotReady(
@@ -131,18 +137,19 @@ def _check_database(services: Services) -> Component:
     return Component(ok=True, detail="ok" if found == head() else newer)
 
 
-def _check_workers(services: Services, workers: list[WorkerState]) -> Component:
-    """Return whether a worker is ready and hears the queue; add the workers to the list."""
+def _check_workers(services: Services) -> Component:
+    """Return whether a worker is ready and hears the queue, with the workers. Requests at one time share the answer."""
     settings = services.settings
-    workers.extend(_workers(services))
+    workers = _workers(services)
     ready = {worker.name for worker in workers if not worker.starting}
     if not ready:
-        return Component(ok=False, detail=_describe_start(workers, settings.worker_seen_within_s))
+        return Workers(ok=False, detail=_describe_start(workers, settings.worker_seen_within_s), states=workers)
     deaf = list_deaf(services.store, settings.worker_seen_within_s, settings.unclaimed_after_s)
     if not deaf:
-        return Component(ok=True, detail="ok")
-    return Component(
+        return Workers(ok=True, detail="ok", states=workers)
+    return Workers(
         ok=bool(ready - set(deaf)),
+        states=workers,
         detail=f"jobs wait longer than {settings.unclaimed_after_s:g} s and are not taken by: {', '.join(deaf)}",
     )
 

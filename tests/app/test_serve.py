@@ -220,6 +220,9 @@ def test_a_start_shows_its_steps(tmp_path: Path) -> None:
         for number in range(3):
             body = wait_for(lambda n=number: starting(url, f"step {n}"), f"step {number}")
             assert body["type"] == "/problems/not_ready"
+            with ThreadPoolExecutor() as others:  # they share one look at the workers, and each tells all of it
+                answers = list(others.map(lambda _: httpx.get(f"{url}/health/ready").json(), range(8)))
+            assert all(answer["workers"] for answer in answers)
             assert body["components"]["workers"]["detail"].endswith(f"is starting: step {number}, {number} of 3")
             told = f"  workers: step {number} ({number} of 3)"
             wait_for(lambda line=told: line in (tmp_path / "serve.log").read_text().splitlines(), told)
