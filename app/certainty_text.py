@@ -15,7 +15,7 @@ def certainty(report: Mapping[str, Any]) -> Iterator[str]:
         if outline := segmentation.get("outline"):
             yield f"outline    {_outline(outline)}"
     if error := report.get("expected_error"):
-        yield f"error      {_expected_error(error)}"
+        yield f"error      {_expected_error(error, report.get('prediction'))}"
 
 
 def words(name: str) -> str:
@@ -55,7 +55,9 @@ def _outline(outline: Mapping[str, Any]) -> str:
     return "; ".join((["UNCERTAIN, check the mask"] if outline["uncertain"] else []) + measured)
 
 
-def _expected_error(error: Mapping[str, Any]) -> str:
-    causes = [("outline", error["outline_percent"]), ("surrogate", error["surrogate_percent"])]
+def _expected_error(error: Mapping[str, Any], prediction: Mapping[str, Any] | None) -> str:
+    bounded = prediction is not None and prediction.get("error_bound_percent") is not None
+    surrogate = "surrogate at most" if bounded else "surrogate"
+    causes = [("outline", error["outline_percent"]), (surrogate, error["surrogate_percent"])]
     known = [f"{cause} {percent:.2f} %" for cause, percent in causes if percent is not None]
     return f"expected {error['total_percent']:.2f} % of the peak" + (f": {', '.join(known)}" if known else "")

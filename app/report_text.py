@@ -74,8 +74,7 @@ def _quality(report: Mapping[str, Any]) -> Iterator[str]:
     """Yield what is known about the error of the stress."""
     if prediction := report["prediction"]:
         yield (
-            f"prediction {prediction['surrogate']} surrogate, expected error "
-            f"{prediction['expected_nmae_percent']:.2f} % of the peak; shape "
+            f"prediction {prediction['surrogate']} surrogate, {_error(prediction)}; shape "
             f"{prediction['shape_distance_mm']:.1f} mm from the template"
             + (", OUT OF DISTRIBUTION" if prediction["out_of_distribution"] else "")
             + (", solved instead" if report["fidelity"] == "fe" else "")
@@ -87,6 +86,16 @@ def _quality(report: Mapping[str, Any]) -> Iterator[str]:
         )
     if balance := report["equilibrium"]:
         yield f"balance    reaction against load: relative residual {balance['relative_residual']:.1e}"
+
+
+def _error(prediction: Mapping[str, Any]) -> str:
+    """Return the bound of the error and how it was reached, or the expected error."""
+    if (bound := prediction.get("error_bound_percent")) is None:
+        return f"expected error {prediction['expected_nmae_percent']:.2f} % of the peak"
+    return (
+        f"error at most {bound:.2f} % of the peak after {prediction['cycles']} cycles, which changed the prediction by "
+        f"{prediction['unrefined_change_percent']:.2f} %"
+    )
 
 
 def _software(report: Mapping[str, Any]) -> Iterator[str]:

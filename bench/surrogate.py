@@ -68,13 +68,13 @@ def main(target: Path) -> None:
     solve = median_seconds(lambda points: engine().solve(points, REFERENCE_LOAD_NEWTON), meshes, SOLVE_REPEATS)
     result: dict[str, Any] = {"resident_after_warm_up_mb": resident, "fe_seconds": solve}
     print(f"finite elements  {solve:7.3f} s (median of {SOLVE_REPEATS})")
-    for name in ("tangent", "paper"):
+    for name in ("refined", "tangent", "paper"):
         seconds = median_seconds(
             lambda points, n=name: engine().predict(points, REFERENCE_LOAD_NEWTON, n), meshes, REPEATS
         )
         nmae = mean_nmae(name, meshes)
         result[name] = {"seconds": seconds, "times_faster": solve / seconds, "nmae_percent": nmae}
-        print(f"{name:15}  {seconds:7.3f} s, {solve / seconds:5.1f} x faster; NMAE {nmae:.2f} % here")
+        print(f"{name:15}  {seconds:7.3f} s, {solve / seconds:5.1f} x faster; NMAE {nmae:.3f} % here")
     print(f"resident memory of a warm worker: {resident:.0f} MB; with all of this: ", end="")
     result["resident_mb"] = psutil.Process().memory_info().rss / 1e6
     print(f"{result['resident_mb']:.0f} MB")

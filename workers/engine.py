@@ -31,9 +31,10 @@ from workers.locate.segmenter import Segmenter
 from workers.locate.vertebra_finder import VertebraFinder
 from workers.mesh.subject_mesh import MeshMorpher
 from workers.outline.judgement import OutlineLaw
-from workers.surrogate.expected_error import Calibration, estimate_error
+from workers.surrogate.expected_error import Calibration, bounded_error, estimate_error
 from workers.surrogate.normalisation import normalising_pose
 from workers.surrogate.paper import PaperSurrogate
+from workers.surrogate.refined import RefinedSurrogate
 from workers.surrogate.tangent import TangentSurrogate
 
 log = logging.getLogger(__name__)
@@ -107,9 +108,16 @@ class Engine:
 
     @cached_property
     def tangent(self) -> TangentSurrogate:
-        """The tangent surrogate, the default: the more accurate of the two (docs/evaluation)."""
+        """The tangent surrogate: the more accurate of the two that predict alone (docs/evaluation)."""
         n = self.template.n_surface
         return TangentSurrogate(self.bundle.tangent, self.template, self.morpher.basis[:n])
+
+    @cached_property
+    def refined(self) -> RefinedSurrogate:
+        """The refined surrogate, the default."""
+        tangent = self.tangent
+        assert self.solver is not None, "a bundle with a tangent surrogate has a coarse mesh"
+        return RefinedSurrogate(tangent, self.solver, self.template)
 
     @cached_property
     def paper(self) -> PaperSurrogate:
@@ -123,10 +131,24 @@ class Engine:
         Raises
         ------
         SolveFailed
-            The coarse problem of the tangent surrogate did not converge.
+            The coarse problem of the tangent surrogate, or the refinement, did not converge.
         """
+        if surrogate == "refined":
+            return self.refined.predict(points, load_newton).field
         chosen: TangentSurrogate | PaperSurrogate = self.paper if surrogate == "paper" else self.tangent
         return chosen.predict(points, load_newton)
+
+    @solver_errors()
+    def predict_with_error(self, points: Floats, params: JobParams) -> tuple[StressField, Prediction]:
+        """Return the stress field that the job's surrogate predicts, and what the report says about its error.
+
+        Parameters and errors are those of `predict`.
+        """
+        if params.surrogate == "refined":
+            refinement = self.refined.predict(points, params.load_newton)
+            return refinement.field, bounded_error(points, self.template, self.coefficients(points), refinement)
+        predicted = self.predict(points, params.load_newton, params.surrogate)
+        return predicted, self.estimate_error(points, predicted, params)
 
     def coefficients(self, points: Floats) -> Singles:
         """Return the shape coefficients (m, 3) of a subject mesh (n, 3), mm."""
@@ -141,7 +163,7 @@ class Engine:
 
     @solver_errors()
     def estimate_error(self, points: Floats, predicted: StressField, params: JobParams) -> Prediction:
-        """Return what the report says about a prediction on a subject mesh (n, 3), mm, with its expected error."""
+        """Return what the report says about a prediction of `tangent` or `paper` on a subject mesh (n, 3), mm."""
         residual = self.residual(points, predicted, params.load_newton)
         calibration = Calibration(**self.bundle.manifest["calibration"][params.surrogate])
         coefficients = self.coefficients(points)

@@ -17,7 +17,7 @@ from workers.results.force_balance import force_balance
 from workers.results.stressed_mesh import NodalArray
 from workers.stage_clock import StageClock
 
-SURROGATE_FAILED = "The surrogate's own small problem did not converge: the stress was solved with finite elements."
+SURROGATE_FAILED = "The surrogate did not converge: the stress was solved with finite elements."
 SOLVED_INSTEAD = "The surrogate does not predict this shape well: the stress was solved with finite elements."
 
 
@@ -62,8 +62,7 @@ def compute_stress(points: Floats, params: JobParams, clock: StageClock) -> Stre
         return _solve(points, params, clock)
     try:
         with clock.stage("predict"):
-            predicted = engine().predict(points, params.load_newton, params.surrogate)
-            prediction = engine().estimate_error(points, predicted, params)
+            predicted, prediction = engine().predict_with_error(points, params)
     except SolveFailed:
         return replace(_solve(points, params, clock), warnings=(SURROGATE_FAILED,))
     unusual = prediction.out_of_distribution

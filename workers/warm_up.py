@@ -35,6 +35,7 @@ def warm_up(report: Report) -> LoadedBundle:
         "loading the networks": _load_networks,
         "preparing the tangent surrogate": lambda e: e.tangent,
         "preparing the paper's surrogate": lambda e: e.paper,
+        "preparing the refinement": lambda e: e.refined,
         "predicting the template's stress": _predict,
     }
     for done, (name, step) in enumerate(steps.items()):
@@ -49,7 +50,7 @@ def _load_networks(engine: Engine) -> None:
 
 
 def _predict(engine: Engine) -> None:
-    engine.predict(engine.template.nodes, REFERENCE_LOAD_NEWTON, "tangent")
+    engine.predict(engine.template.nodes, REFERENCE_LOAD_NEWTON, "refined")
 
 
 class _LateCompilations(event.Listener):

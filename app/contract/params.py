@@ -8,12 +8,12 @@ from pydantic import BaseModel, ConfigDict, Field
 
 Vertebra = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
 Fidelity = Literal["surrogate", "fe", "both"]
-Surrogate = Literal["tangent", "paper"]
+Surrogate = Literal["refined", "tangent", "paper"]
 OnOutOfDistribution = Literal["flag", "fe"]
 OnUncertainLevel = Literal["refuse", "flag"]
 OnUncertainOutline = Literal["flag", "refuse"]
 
-CONTRACT = 1
+CONTRACT = 2
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -62,14 +62,16 @@ class JobParams(BaseModel):
         "`von_mises_error` to the VTK files, and the agreement to the report.",
     )
     surrogate: Surrogate = Field(
-        default="tangent",
-        description="Surrogate that predicts the stress: `tangent` (far more accurate) or `paper` (PointNet, random "
-        "forests and decoders, as published).",
+        default="refined",
+        description="Surrogate that predicts the stress: `refined` (the tangent prediction, then a few cycles of the "
+        "solver, with a bound of the error), `tangent` (the prediction alone) or `paper` (PointNet, random forests and "
+        "decoders, as published).",
     )
     on_out_of_distribution: OnOutOfDistribution = Field(
         default="flag",
         description="What to do when the shape is out of distribution, i.e. the expected error is above the limit: "
-        "`flag` says so in the report, `fe` solves instead. Fidelity `both` solves anyway.",
+        "`flag` says so in the report, `fe` solves instead. Fidelity `both` solves anyway. The surrogate `refined` is "
+        "never out of distribution: its error has a bound.",
     )
     on_uncertain_level: OnUncertainLevel = Field(
         default="refuse",

@@ -105,15 +105,32 @@ class Prediction(Section):
     )
     equilibrium_residual: Positive | None = Field(
         description="Forces that the predicted stress leaves unbalanced, over the load, no unit. Null where the "
-        "surrogate predicts no stress tensor."
+        "surrogate predicts no stress tensor, and with `refined`."
     )
     expected_nmae_percent: Positive = Field(
         description="Expected mean absolute error of the von Mises stress, percent of the peak, against a "
         "finite-element solution on the same mesh. Computed from the shape deviation and, where there is one, the "
-        "equilibrium residual; calibrated on simulated shapes of people that the surrogate was not trained on."
+        "equilibrium residual; calibrated on simulated shapes of people that the surrogate was not trained on. With "
+        "`refined` it is `error_bound_percent`."
     )
     out_of_distribution: bool = Field(
-        description="The expected error is above the limit that the bundle sets: use fidelity `fe`."
+        description="The expected error is above the limit that the bundle sets: use fidelity `fe`. False with "
+        "`refined`."
+    )
+    error_bound_percent: Positive | None = Field(
+        default=None,
+        description="Bound of the mean absolute error of the von Mises stress, percent of the peak, against a "
+        "converged finite-element solution on the same mesh. The solver's own residual gives it. Null for other "
+        "surrogates than `refined`.",
+    )
+    cycles: int | None = Field(
+        default=None, ge=0, description="Cycles of the solver that refined the prediction; null for other surrogates."
+    )
+    unrefined_change_percent: Positive | None = Field(
+        default=None,
+        description="Mean absolute difference between the tangent surrogate's prediction, where the refinement "
+        "started, and the refined von Mises stress, percent of the peak: the error of the prediction alone, within the "
+        "bound. Null for other surrogates.",
     )
 
 

@@ -48,7 +48,8 @@ function describeOutline(seen, outline) {
 function describeError({expected_error: error, prediction}) {
   if (!error) return prediction ? `Expected error of the prediction: ${ofPeak(prediction.expected_nmae_percent)} of the peak on average. That of the outline is not known.` : "Expected error: not known.";
   const outline = error.outline_percent === null ? "The mask that was sent counts as exact." : `The outline alone causes ${ofPeak(error.outline_percent)}.`;
-  const surrogate = error.surrogate_percent === null ? "Finite elements add none." : `The surrogate alone causes ${ofPeak(error.surrogate_percent)}.`;
+  const bounded = prediction && typeof prediction.error_bound_percent === "number";
+  const surrogate = error.surrogate_percent === null ? "Finite elements add none." : bounded ? `The surrogate alone causes at most ${error.surrogate_percent.toFixed(2)}\u00a0%: the solver's residual shows it.` : `The surrogate alone causes ${ofPeak(error.surrogate_percent)}.`;
   return `Expected error of the stress: ${ofPeak(error.total_percent)} of the peak on average. ${outline} ${surrogate}`;
 }
 function describeStress({stress, vertebra, load_newton, fidelity}) {

@@ -62,6 +62,19 @@ def distribution(p99_mpa: float) -> Distribution:
     )
 
 
+REFINED = Prediction(
+    surrogate="refined",
+    shape_distance_mm=1.9,
+    shape_deviation=0.4,
+    equilibrium_residual=None,
+    expected_nmae_percent=0.081,
+    out_of_distribution=False,
+    error_bound_percent=0.081,
+    cycles=4,
+    unrefined_change_percent=0.52,
+)
+
+
 def report(**changes: Any) -> Report:
     """Return a report of a surrogate's prediction, with some of its members changed."""
     stress = StressSummary(

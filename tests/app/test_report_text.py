@@ -5,7 +5,7 @@ from typing import Any
 
 from app.contract.report import ExpectedError
 from app.report_text import summary
-from tests.app.reports import OUTLINE, SEGMENTATION, report
+from tests.app.reports import OUTLINE, REFINED, SEGMENTATION, report
 
 
 def lines(**changes: Any) -> list[str]:
@@ -39,6 +39,14 @@ def test_what_is_unsure_is_said() -> None:
     assert text[3].startswith("outline    UNCERTAIN, check the mask; edge at the superior endplate 91%")
     assert "18% as dense as metal or cement" in text[3]
     assert text[4] == "error      expected 4.20 % of the peak: outline 4.20 %"
+
+
+def test_a_bound_of_the_error_is_called_one() -> None:
+    error = ExpectedError(outline_percent=1.5, surrogate_percent=0.08, total_percent=1.5)
+    text = lines(prediction=REFINED, expected_error=error)
+    assert "error      expected 1.50 % of the peak: outline 1.50 %, surrogate at most 0.08 %" in text
+    said = "error at most 0.08 % of the peak after 4 cycles, which changed the prediction by 0.52 %"
+    assert f"prediction refined surrogate, {said}; shape 1.9 mm from the template" in text
 
 
 def test_a_seed_and_a_mask() -> None:

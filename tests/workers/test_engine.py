@@ -38,7 +38,7 @@ def test_where_the_two_level_solver_fails_full_multigrid_solves(engine, monkeypa
     np.testing.assert_allclose(full.field.von_mises, quick.field.von_mises, atol=1e-4)
 
 
-@pytest.mark.parametrize("surrogate", ["tangent", "paper"])
+@pytest.mark.parametrize("surrogate", ["refined", "tangent", "paper"])
 def test_a_surrogate_that_does_not_converge_is_a_failed_solve(engine, monkeypatch, surrogate):
     def fail(*_):
         raise NotConverged("no", expected="a", got="b")
@@ -56,7 +56,7 @@ def test_an_error_estimate_that_does_not_converge_is_a_failed_solve(engine, monk
     predicted = engine.predict(engine.template.nodes, REFERENCE_LOAD_NEWTON, "tangent")
     monkeypatch.setattr(engine.tangent, "coefficients", fail)
     with pytest.raises(SolveFailed):
-        engine.estimate_error(engine.template.nodes, predicted, JobParams())
+        engine.estimate_error(engine.template.nodes, predicted, JobParams(surrogate="tangent"))
 
 
 def test_the_setting_says_which_bundle_is_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,7 @@ def test_a_surrogate_that_fails_leaves_the_job_to_the_solver(engine, monkeypatch
     def fail(*_):
         raise NotConverged("no", expected="a", got="b")
 
-    monkeypatch.setattr(engine.tangent, "predict", fail)
+    monkeypatch.setattr(engine.refined, "predict", fail)
     clock = StageClock(lambda stage, percent: None)
     stress = compute_stress(engine.template.nodes, JobParams(), clock)
     assert stress.fidelity == "fe"

@@ -98,7 +98,7 @@ class CoarseProblem:
     def set_reference(self, points: Floats, loaded: Integers, force: Floats) -> None:
         """Solve one shape, the template, and keep its displacement and eigenvalues as the start of all others.
 
-        Parameters and errors are those of `stress`.
+        Parameters and errors are those of `solve`.
         """
         stiffness, positions, right, _ = self._assemble(points, loaded, force)
         displacement, _ = solve_displacement(stiffness, self.plan, positions, right, TOLERANCE)
@@ -107,7 +107,13 @@ class CoarseProblem:
         self.start = WarmStart(displacement, [EIGENVALUE_MARGIN * value for value in estimated])
 
     def stress(self, points: Floats, loaded: Integers, force: Floats, tolerance: float = COARSE_TOLERANCE) -> Floats:
-        """Return the nodal stress (k, 6), MPa, on the coarse mesh.
+        """Return the nodal stress (k, 6), MPa, on the coarse mesh; parameters and errors are those of `solve`."""
+        return self.solve(points, loaded, force, tolerance)[0]
+
+    def solve(
+        self, points: Floats, loaded: Integers, force: Floats, tolerance: float = COARSE_TOLERANCE
+    ) -> tuple[Floats, Floats]:
+        """Return the nodal stress (k, 6), MPa, and the displacement (k, 3), mm, on the coarse mesh.
 
         Parameters
         ----------
@@ -129,7 +135,7 @@ class CoarseProblem:
         except NotConverged:  # the shape is so far from the reference that its eigenvalues do not bound this one's
             displacement, _ = solve_displacement(stiffness, self.plan, positions, right, tolerance)
         stress = element_stress(displacement, gradient, self.mesh.tets, self.material)
-        return average_at_nodes(stress, np.ones(len(stress)), self.plan.pattern.incidence)
+        return average_at_nodes(stress, np.ones(len(stress)), self.plan.pattern.incidence), displacement
 
     def interpolate(self, values: Reals) -> Reals:
         """Return coarse nodal values (k, c) at the fine nodes (n, c)."""

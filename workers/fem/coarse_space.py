@@ -14,10 +14,13 @@ import scipy.sparse
 from models.coarse_mesh import CoarseMesh
 from models.template import Template
 from models.types import Floats, Singles
-from workers.fem.galerkin import find_slots, multiply_interpolation, project
+from workers.fem.galerkin import find_projected_slots, find_slots, multiply_interpolation, project
 from workers.fem.hierarchy import MAX_DIRECT_NODES, Hierarchy, Rows, pattern_of
 from workers.fem.slabs import SlabOrder
 from workers.fem.sparsity import SparsityPattern
+
+LONGEST_ROW = 255
+"""Most blocks in a row of A P and of P' A P: places in a row are stored in a byte. The template has 26 and 84."""
 
 
 class CoarseSpace:
@@ -62,7 +65,13 @@ class CoarseSpace:
         product = _sorted(has_entries @ graph @ entries)
         self.product = pattern_of(product)
         self.coarse = pattern_of(_sorted(entries.T @ product + scipy.sparse.eye_array(k)))
+        longest = max(int(np.diff(rows.indptr).max()) for rows in (self.product, self.coarse))
+        if longest > LONGEST_ROW:
+            raise ValueError(f"a row has {longest} blocks, expected at most {LONGEST_ROW}: the coarse mesh is too fine")
         self.slots = find_slots(pattern.indptr, pattern.indices, *self.rows, *self.product)
+        lengths = np.diff(self.product.indptr)[self.columns.indices]
+        self.starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
+        self.projected_slots = find_projected_slots(*self.product, *self.columns, *self.coarse, self.starts)
         edges = SparsityPattern.of(mesh.tets, k)
         empty = np.diff(transposed.indptr) == 0
         neighbours = Rows(edges.indptr, edges.indices)
@@ -75,8 +84,9 @@ class CoarseSpace:
         """
         rows = (self.pattern.indptr, self.pattern.indices)
         ap = multiply_interpolation(blocks, *rows, *self.rows, self.weights, self.product.indptr, self.slots)
-        out: Floats = project(ap, *self.product, *self.columns, self.column_weights, *self.coarse)
-        return out
+        columns = (*self.columns, self.column_weights, self.starts)
+        out = project(ap, self.product.indptr, *columns, self.projected_slots, self.coarse.indptr)
+        return np.asarray(out, np.float64)
 
     def positions(self, points: Floats) -> Floats:
         """Return the places (k, 3), mm, of the coarse nodes in a subject's mesh (n, 3), mm, template order."""

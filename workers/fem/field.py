@@ -20,7 +20,7 @@ class StressField:
     von_mises
         (n,) float64, MPa.
     displacement
-        (n, 3) float64, mm; None for a prediction.
+        (n, 3) float64, mm; None where a surrogate predicts the stress alone.
     """
 
     tensor: Floats | None

@@ -46,22 +46,41 @@ def multiply_interpolation(blocks, indptr, indices, p_ptr, p_ind, weights, ap_pt
     return out
 
 
-@compiled("(f4[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1], f4[::1], i4[::1], i4[::1])", fastmath=True)
-def project(ap, ap_ptr, ap_ind, pt_ptr, pt_ind, weights, c_ptr, c_ind):  # type: ignore[no-untyped-def]
-    """Return the blocks of P' (A P), float64; the rows of P' are sparse, and an empty one gets an identity."""
-    out = np.zeros((len(c_ind), 3, 3))
+@compiled("(i4[::1], i4[::1], i4[::1], i4[::1], i4[::1], i4[::1], i4[::1])")
+def find_projected_slots(ap_ptr, ap_ind, pt_ptr, pt_ind, c_ptr, c_ind, starts):  # type: ignore[no-untyped-def]
+    """Return the place in its row of P' A P, uint8, of each block of A P, once for each entry of P' in its row.
+
+    Those of entry k of P' begin at starts[k].
+    """
+    slots = np.zeros(starts[-1], np.uint8)
     for node in nb.prange(len(c_ptr) - 1):
         for k in range(pt_ptr[node], pt_ptr[node + 1]):
-            i, w = pt_ind[k], weights[k]
-            slot = c_ptr[node]
-            for s in range(ap_ptr[i], ap_ptr[i + 1]):
+            slot, first = c_ptr[node], ap_ptr[pt_ind[k]]
+            for s in range(first, ap_ptr[pt_ind[k] + 1]):
                 while c_ind[slot] < ap_ind[s]:
                     slot += 1
+                slots[starts[k] + s - first] = slot - c_ptr[node]
+    return slots
+
+
+@compiled(
+    "(f4[:,:,::1], i4[::1], i4[::1], i4[::1], f4[::1], i4[::1], u1[::1], i4[::1])",
+    fastmath=True,
+)
+def project(ap, ap_ptr, pt_ptr, pt_ind, weights, starts, slots, c_ptr):  # type: ignore[no-untyped-def]
+    """Return the blocks of P' (A P); `slots` are those of `find_projected_slots`, and an empty row gets an identity."""
+    out = np.zeros((c_ptr[-1], 3, 3), np.float32)
+    for node in nb.prange(len(c_ptr) - 1):
+        for k in range(pt_ptr[node], pt_ptr[node + 1]):
+            first, w = ap_ptr[pt_ind[k]], weights[k]
+            for s in range(first, ap_ptr[pt_ind[k] + 1]):
+                target, source = np.uint32(c_ptr[node] + slots[starts[k] + s - first]), np.uint32(s)
                 for r in range(3):
                     for c in range(3):
-                        out[slot, r, c] += w * ap[s, r, c]
+                        out[target, r, c] += w * ap[source, r, c]
         if pt_ptr[node] == pt_ptr[node + 1]:
-            out[c_ptr[node]] = np.eye(3)
+            for r in range(3):
+                out[c_ptr[node], r, r] = 1.0
     return out
 
 

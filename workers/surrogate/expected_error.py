@@ -1,7 +1,8 @@
-"""The error that a prediction is expected to have, from its equilibrium residual and the subject's shape."""
+"""The error that a prediction is expected to have: from its equilibrium residual and the shape, or from a bound."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,12 @@ from app.contract.report import Prediction
 from models.template import Template
 from models.types import Floats, Reals
 from workers.surrogate.normalisation import normalising_pose
+from workers.surrogate.refined import Refinement
 
 RESIDUAL_OF_NO_TENSOR = 1.0
 """Residual where no tensor was predicted: any power of it is 1, so the shape alone counts."""
+BOUND_STEPS = 1000
+"""A bound is rounded up, to a thousandth of a percent."""
 
 
 @dataclass(frozen=True)
@@ -94,4 +98,32 @@ def estimate_error(
         equilibrium_residual=None if residual is None else round(residual, 4),
         expected_nmae_percent=round(expected, 3),
         out_of_distribution=expected > calibration.limit,
+    )
+
+
+def bounded_error(points: Floats, template: Template, coefficients: Reals, refinement: Refinement) -> Prediction:
+    """Return what the report says about a refined prediction: the bound of its error in place of an expectation.
+
+    Parameters
+    ----------
+    points
+        (n, 3) float64, mm, the subject mesh.
+    template
+        The template.
+    coefficients
+        (m, 3) of the shape model.
+    refinement
+        The refined prediction.
+    """
+    bound = math.ceil(BOUND_STEPS * refinement.bound_percent) / BOUND_STEPS
+    return Prediction(
+        surrogate="refined",
+        shape_distance_mm=round(shape_distance(points, template), 3),
+        shape_deviation=round(shape_deviation(coefficients), 3),
+        equilibrium_residual=None,
+        expected_nmae_percent=bound,
+        out_of_distribution=False,
+        error_bound_percent=bound,
+        cycles=refinement.cycles,
+        unrefined_change_percent=round(refinement.change_percent, 3),
     )

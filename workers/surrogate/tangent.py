@@ -120,7 +120,15 @@ class TangentSurrogate:
 
         The mesh `points` (n, 3), mm, is in the template's frame and size. Raises `NotConverged` as `predict` does.
         """
-        change = self._coarse_stress(points) - self.template_coarse_stress
+        return self.tensor_and_coarse(points)[0]
+
+    def tensor_and_coarse(self, points: Floats) -> tuple[Floats, Floats]:
+        """Return the tensor as `tensor` does, and the displacement (k, 3), mm, of the coarse problem.
+
+        Parameters, unit and errors are those of `tensor`.
+        """
+        stress, displacement = self.coarse.solve(points, self.loaded, self._loads(points))
+        change = stress - self.template_coarse_stress
         directions = self.coefficients(points).ravel() @ self.model.reduction
         response = _multiply_response(self.model.response, directions * self.model.response_scale)
         n = self.template.n_surface
@@ -133,7 +141,7 @@ class TangentSurrogate:
             self.coarse.fine_weights,
             self.ratio,
         )
-        return tensor
+        return tensor, displacement
 
     def predict(self, points: Floats, load_newton: float) -> StressField:
         """Return the field of a subject mesh (n, 3), mm, world RAS+, under `load_newton`; no displacement.

@@ -27,7 +27,7 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
         "seed_ras_mm": None,
         "load_newton": 750.0,
         "fidelity": "surrogate",
-        "surrogate": "tangent",
+        "surrogate": "refined",
         "on_out_of_distribution": "flag",
         "on_uncertain_level": "refuse",
         "on_uncertain_outline": "flag",

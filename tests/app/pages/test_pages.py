@@ -21,7 +21,7 @@ from app.jobs.settings import Settings
 from app.jobs.store import open_store
 from tests.app.harness import PATIENCE_S, Broker, fail, finish, post, running_gateway, wait_for
 from tests.app.pages.browser import CHROMIUM, Browser, running_browser
-from tests.app.reports import OUTLINE, ROW, SEGMENTATION, report
+from tests.app.reports import OUTLINE, REFINED, ROW, SEGMENTATION, report
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; the pages are checked as text only")
 
@@ -310,6 +310,13 @@ def test_what_is_unsure_stands_out(site: httpx.Client, open_settings: Settings, 
     assert "Two views" not in shown
     assert "The outline alone causes 4.2 %. Finite elements add none." in shown
     assert browser.run("document.querySelectorAll('#report p.caution').length") == 2
+
+
+def test_a_bound_of_the_error_is_called_one(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:
+    error = ExpectedError(outline_percent=1.5, surrogate_percent=0.05, total_percent=1.5)
+    browser.open(finished(site, open_settings, prediction=REFINED, expected_error=error))
+    browser.wait("document.querySelector('#report table')")
+    assert "The surrogate alone causes at most 0.05 %: the solver's residual shows it." in browser.text("#report")
 
 
 def test_a_mask_and_a_seed_leave_the_level_to_the_client(

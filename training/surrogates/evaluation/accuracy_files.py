@@ -20,7 +20,7 @@ from training.surrogates.evaluation import paper_figures
 from training.surrogates.evaluation.accuracy_tables import Rows, medians, pick
 from training.surrogates.evaluation.accuracy_text import accuracy_text
 from training.surrogates.evaluation.mean_field import sum_fields
-from training.surrogates.evaluation.methods import HELD_OUT, MEAN, PAPER, SHIPPED, Methods
+from training.surrogates.evaluation.methods import HELD_OUT, MEAN, PAPER, REFINED, SHIPPED, Methods
 from training.surrogates.evaluation.paper_figures import Fields
 from training.surrogates.evaluation.scoring import score_all
 from training.surrogates.paper.dataset import stress_components
@@ -80,7 +80,8 @@ def evaluate(folder: Path, inputs: EvaluationInputs, out: Path) -> None:
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, bundle {bundle.version}"
     held_out = [", ".join(sorted(fold.held_out)) for fold in methods.folds if fold.held_out]
     (out / "README.md").write_text(accuracy_text(real, siblings, machine, held_out), "utf-8")
-    write_manifest(folder, metrics={method: medians(real, method) for method in (MEAN, PAPER, HELD_OUT, SHIPPED)})
+    listed = (MEAN, PAPER, HELD_OUT, SHIPPED, REFINED)
+    write_manifest(folder, metrics={method: medians(real, method) for method in listed})
 
 
 def _load_methods(bundle: Bundle, inputs: EvaluationInputs, trained: set[str]) -> Methods:

@@ -15,7 +15,7 @@ from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
 
 MEAN, PAPER, RAW = "mean field", "paper: forest", "paper: forest, unsmoothed"
-SHIPPED = "tangent (shipped)"
+SHIPPED, REFINED = "tangent (shipped)", "refined (shipped)"
 FIRST_ORDER, OFFSET = "first order at the template", "coarse problem and offset"
 EXACT, HELD_OUT = "tangent, not reduced", "tangent, not reduced, anchor without the person"
 """The anchor is the shape at which the tangent surrogate is differentiated: usually the template."""
@@ -76,7 +76,7 @@ class Methods:
         return predictions
 
     def _by_tangent(self, points: Floats, person: str) -> dict[str, Singles]:
-        """Return what the tangent surrogate predicts, as shipped and in parts."""
+        """Return what the tangent surrogate predicts, as shipped, refined and in parts."""
         exact = self.at_template.predict(points)
         predictions = {
             FIRST_ORDER: stress_components(exact.first_order),
@@ -85,8 +85,12 @@ class Methods:
         }
         if person:
             predictions[HELD_OUT] = stress_components(self._without(person).predict(points).corrected)
-        field = self.engine.tangent.predict(points, REFERENCE_LOAD_NEWTON)
-        predictions[SHIPPED] = np.column_stack([field.principal, field.von_mises]).astype(np.float32)
+        fields = {
+            SHIPPED: self.engine.predict(points, REFERENCE_LOAD_NEWTON, "tangent"),
+            REFINED: self.engine.predict(points, REFERENCE_LOAD_NEWTON, "refined"),
+        }
+        for name, field in fields.items():
+            predictions[name] = np.column_stack([field.principal, field.von_mises]).astype(np.float32)
         return predictions
 
     def _without(self, person: str) -> ExactTangent:
