@@ -29,6 +29,8 @@ SHORTEST_JOB_S = 3.0
 """A job without a mask takes longer than this on any machine, so one computes during the whole measurement."""
 
 WARM_UP_S = 1.0
+PACED_REQUESTS_A_SECOND = 500.0
+"""Rate of the second measurement. At full speed all clients always wait, so the latency says little."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,7 @@ class Load:
     """Figures of one measurement. Times are in milliseconds; the load average is that of its end."""
 
     clients: int
+    interval_ms: float
     seconds: float
     gateway_processes: int
     requests_a_second: float
@@ -49,30 +52,38 @@ class Load:
     load_average: float
 
 
-def measure(url: str, key: str | None, paths: list[str], seconds: float, gateways: list[psutil.Process]) -> Load:
+@dataclass(frozen=True)
+class Polling:
+    """A path for each client, how long they poll, and the time between two requests of a client, seconds."""
+
+    paths: list[str]
+    seconds: float
+    interval_s: float = 0.0
+
+
+def measure(url: str, key: str | None, polling: Polling, gateways: list[psutil.Process]) -> Load:
     """Poll each path with a client of its own.
 
     Parameters
     ----------
     url, key
         Address of the service and its key.
-    paths
-        One path for each client.
-    seconds
-        Length of the measurement; `WARM_UP_S` come before it.
+    polling
+        What the clients do; before that they do it for `WARM_UP_S`.
     gateways
         Processes whose CPU time counts as the gateway's.
     """
     address = (str(urlsplit(url).hostname), int(urlsplit(url).port or 80))
     headers = {"Authorization": f"Bearer {key}"} if key else {}
-    poll(address, paths, headers, WARM_UP_S)
+    poll(address, polling.paths, headers, WARM_UP_S)
     computing, before, own = is_computing(url, headers), _cpu_s(gateways), time.process_time()
-    polls = poll(address, paths, headers, seconds)
+    polls = poll(address, polling.paths, headers, polling.seconds, polling.interval_s)
     after, own = _cpu_s(gateways), time.process_time() - own
     answers = len(polls.latencies)
     return Load(
-        clients=len(paths),
-        seconds=seconds,
+        clients=len(polling.paths),
+        interval_ms=1e3 * polling.interval_s,
+        seconds=polling.seconds,
         gateway_processes=len(gateways),
         requests_a_second=round(polls.rate(), 1),
         p50_ms=round(1e3 * polls.percentile(50), 1),
@@ -100,17 +111,18 @@ def submit(url: str, key: str | None, ct: bytes, count: int) -> list[str]:
     return [str(answer.raise_for_status().headers["location"]) for answer in answers]
 
 
-def measure_service(processes: int, clients: int, seconds: float) -> Load:
-    """Start a service with so many gateway processes, keep a job computing, and measure."""
+def measure_service(processes: int, clients: int, seconds: float) -> list[Load]:
+    """Start a service with so many gateway processes, keep a job computing, and measure at full speed and paced."""
     os.environ["VERTEBRA_GATEWAY_PROCESSES"] = str(processes)
     with tempfile.TemporaryDirectory() as folder, service(NO_SERVICE, lambda text: None) as (url, key):
         ct = synthetic_ct(Path(folder)).read_bytes()
-        submit(url, key, ct, 2 + int((seconds + WARM_UP_S) / SHORTEST_JOB_S))
+        submit(url, key, ct, 2 + int(2 * (seconds + WARM_UP_S) / SHORTEST_JOB_S))
         paths = submit(url, key, b"a job that waits", clients)
         headers = {"Authorization": f"Bearer {key}"} if key else {}
         while not is_computing(url, headers):
             time.sleep(0.1)
-        return measure(url, key, paths, seconds, _gateways())
+        intervals = (0.0, clients / PACED_REQUESTS_A_SECOND)
+        return [measure(url, key, Polling(paths, seconds, interval), _gateways()) for interval in intervals]
 
 
 def _gateways() -> list[psutil.Process]:
@@ -124,8 +136,10 @@ def _cpu_s(processes: list[psutil.Process]) -> float:
 
 def describe(load: Load) -> str:
     """Return a measurement in words."""
+    pace = f" every {load.interval_ms:.0f} ms" if load.interval_ms else ""
     return (
-        f"{load.clients} clients, {load.gateway_processes} gateway process(es): {load.requests_a_second:.0f} requests/s"
+        f"{load.clients} clients{pace}, {load.gateway_processes} gateway process(es): {load.requests_a_second:.0f} "
+        f"requests/s"
         f", p50 {load.p50_ms:.0f} ms, p99 {load.p99_ms:.0f} ms, {load.gateway_cpu_ms_a_request:.2f} ms CPU a request "
         f"(clients {load.clients_cpu_ms_a_request:.2f}), {load.failures} failures, "
         f"load average {load.load_average}" + ("" if load.computing_at_end else "; NO JOB COMPUTED AT THE END")
@@ -142,9 +156,9 @@ def main() -> None:
     arguments = parser.parse_args()
     figures: list[dict[str, Any]] = []
     for processes in arguments.processes:
-        load = measure_service(processes, arguments.clients, arguments.seconds)
-        print(describe(load), flush=True)
-        figures.append(asdict(load))
+        for load in measure_service(processes, arguments.clients, arguments.seconds):
+            print(describe(load), flush=True)
+            figures.append(asdict(load))
     arguments.target.parent.mkdir(parents=True, exist_ok=True)
     arguments.target.write_text(json.dumps(figures, indent=2) + "\n")
 

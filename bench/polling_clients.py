@@ -6,6 +6,7 @@ below the server's.
 
 from __future__ import annotations
 
+import heapq
 import selectors
 import socket
 import time
@@ -47,19 +48,19 @@ class _Client:
         self._begin = time.perf_counter()
         self.socket.sendall(self._request)
 
-    def receive(self, polls: Polls) -> None:
-        """Read what has arrived. After a complete answer record it and send again."""
+    def receive(self, polls: Polls, interval_s: float) -> float | None:
+        """Read what has arrived. After a complete answer record it, and return when to send again."""
         data = self.socket.recv(READ_BYTES)
         if not data:
             raise ConnectionResetError("the server closed the connection")
         self._answer += data
         size = _complete_size(self._answer)
         if size is None or len(self._answer) < size:
-            return
+            return None
         polls.latencies.append(time.perf_counter() - self._begin)
         polls.failures += not self._answer.startswith(b"HTTP/1.1 200")
         self._answer.clear()
-        self.send()
+        return self._begin + interval_s
 
 
 def _complete_size(answer: bytearray) -> int | None:
@@ -71,7 +72,9 @@ def _complete_size(answer: bytearray) -> int | None:
     return end + 4 + int(head.split(b"content-length:", 1)[1].split(b"\r\n", 1)[0])
 
 
-def poll(address: tuple[str, int], paths: list[str], headers: dict[str, str], seconds: float) -> Polls:
+def poll(
+    address: tuple[str, int], paths: list[str], headers: dict[str, str], seconds: float, interval_s: float = 0.0
+) -> Polls:
     """Let clients get their paths again and again.
 
     Parameters
@@ -84,17 +87,26 @@ def poll(address: tuple[str, int], paths: list[str], headers: dict[str, str], se
         Headers of each request beside ``Host``.
     seconds
         How long they poll.
+    interval_s
+        Time between two requests of a client, seconds; it sends at once where the answer took longer.
     """
     polls = Polls(seconds)
     with selectors.DefaultSelector() as selector:
+        waiting: list[tuple[float, int, _Client]] = []  # when to send, and the client; they begin one after the other
         for path in paths:
             client = _Client(address, _request(address, path, headers))
             selector.register(client.socket, selectors.EVENT_READ, client)
-            client.send()
+            delay = interval_s * len(waiting) / len(paths)
+            heapq.heappush(waiting, (time.perf_counter() + delay, client.socket.fileno(), client))
         end = time.perf_counter() + seconds
-        while time.perf_counter() < end:
-            for key, _ in selector.select(timeout=max(end - time.perf_counter(), 0)):
-                key.data.receive(polls)
+        while (now := time.perf_counter()) < end:
+            while waiting and waiting[0][0] <= now:
+                heapq.heappop(waiting)[2].send()
+            wake = min(end, waiting[0][0]) if waiting else end
+            for key, _ in selector.select(timeout=max(wake - time.perf_counter(), 0)):
+                again_at = key.data.receive(polls, interval_s)
+                if again_at is not None:
+                    heapq.heappush(waiting, (again_at, key.fd, key.data))
         for key in list(selector.get_map().values()):
             key.data.socket.close()
     return polls
