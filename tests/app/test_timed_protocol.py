@@ -25,6 +25,7 @@ def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settin
     return Settings(
         data_dir=tmp_path_factory.mktemp("slow"),
         broker_url=broker.url,
+        allow_anonymous=True,
         head_timeout_s=1.0,
         body_timeout_s=1.0,
         answer_timeout_s=1.0,
