@@ -17,7 +17,7 @@ import numpy as np  # isort: skip
 
 from models.bundle import Bundle
 from training.artifacts.data_folder import data_folder
-from training.shapes.sources import SOURCES, Source, read_surface
+from training.shapes.sources import HELD_OUT_SOURCES, SOURCES, Source, read_surface
 from workers.geometry.closest_point import surface_distance
 from workers.geometry.surface import Surface
 from workers.geometry.tetrahedra import mean_ratio
@@ -63,7 +63,7 @@ def main(target: Path) -> None:
     morpher.morph(morpher.surface_fitter.surface, 0.0)  # compile
     rows = []
     print(f"{'vertebra':24}{'mean mm':>9}{'p95 mm':>9}{'inverted':>10}{'seconds':>9}{'similarity only, mean mm':>27}")
-    for source in SOURCES:
+    for source in (*SOURCES, *HELD_OUT_SOURCES):
         row = measure(source, data, morpher)
         rows.append(row)
         print(

@@ -7,10 +7,29 @@ from functools import cached_property
 
 import numpy as np
 
+from models.compiled import compiled
 from models.types import Floats, Integers, Ints
 
 LEAST_LENGTH = 1e-12
 """Floor of the lengths that normals are divided by: the normal of a vertex without area is zero, not NaN."""
+
+
+@compiled("(f8[:,::1], i4[:,::1])", parallel=False)
+def _vertex_normals(vertices, triangles):  # type: ignore[no-untyped-def]
+    """Unit normals (n, 3) of the vertices: sums of the area vectors around each."""
+    total = np.zeros(vertices.shape)
+    for t in range(triangles.shape[0]):
+        a, b, c = vertices[triangles[t, 0]], vertices[triangles[t, 1]], vertices[triangles[t, 2]]
+        u0, u1, u2 = b[0] - a[0], b[1] - a[1], b[2] - a[2]
+        v0, v1, v2 = c[0] - a[0], c[1] - a[1], c[2] - a[2]
+        for corner in triangles[t]:
+            total[corner, 0] += 0.5 * (u1 * v2 - u2 * v1)
+            total[corner, 1] += 0.5 * (u2 * v0 - u0 * v2)
+            total[corner, 2] += 0.5 * (u0 * v1 - u1 * v0)
+    for i in range(len(total)):
+        x, y, z = total[i]
+        total[i] /= max(np.sqrt(x * x + y * y + z * z), LEAST_LENGTH)
+    return total
 
 
 @dataclass(frozen=True)
@@ -43,13 +62,7 @@ class Surface:
     @cached_property
     def normals(self) -> Floats:
         """(n, 3) unit vertex normals: the area-weighted mean of the normals of the triangles around a vertex."""
-        total = np.empty_like(self.vertices)
-        corners = self.triangles.ravel()
-        for axis in range(3):
-            total[:, axis] = np.bincount(
-                corners, np.repeat(self.triangle_vectors[:, axis], 3), minlength=len(self.vertices)
-            )
-        return total / np.maximum(np.linalg.norm(total, axis=1, keepdims=True), LEAST_LENGTH)
+        return np.asarray(_vertex_normals(np.ascontiguousarray(self.vertices, np.float64), self.triangles))
 
     @cached_property
     def volume(self) -> float:

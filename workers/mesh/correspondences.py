@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import numpy as np
 from scipy.spatial import cKDTree
 
@@ -9,14 +11,28 @@ from models.types import Bools, Floats, Integers, Ints
 from workers.geometry.closest_point import ClosestPoint
 from workers.geometry.surface import LEAST_LENGTH, Surface
 
-N_SAMPLES = 3000
-"""Samples of the target's area, as many as the template's control points, so that both directions count alike."""
+N_SAMPLES = 8000
+"""Samples of the target's area. A surface whose triangles come in another order has other samples. With 3,000 its field
+then differed by 0.22 to 0.51 % of the peak, with 8,000 by 0.07 to 0.45 % (five vertebrae)."""
+SAMPLE_WEIGHT = 0.375
+"""Weight of a sample: all together count as much as the 3,000 control points, so that both directions count alike."""
+FINE_NOISE_MM = 0.9
+"""Up to this noise a sample looks for its partner among all vertices; the control points lie 1.7 mm apart."""
 CANDIDATES = 4
 """Triangles examined a point: the distance is exact on an even surface."""
 LEAST_COSINE = 0.2
 """Least cosine between the normals of a pair (78 degrees apart): beyond it the surfaces face different ways."""
 CAUCHY_PER_NOISE, LEAST_CAUCHY_MM = 9.0, 3.0
 """Distance at which a pair counts half, over the noise of the step, and its least value."""
+
+
+class FoundPairs(NamedTuple):
+    """Vertex ids (p,), target points (p, 3) mm, target normals (p, 3) and weights (p,) in [0, 1]."""
+
+    nodes: Integers
+    points: Floats
+    normals: Floats
+    weight: Floats
 
 
 class Correspondences:
@@ -40,26 +56,25 @@ class Correspondences:
         self.samples, triangle = target.sample(N_SAMPLES)
         self.sample_normals = self.normals[triangle]
 
-    def pair(self, vertices: Floats, noise_mm: float) -> tuple[Integers, Floats, Floats, Floats]:
+    def pair(self, vertices: Floats, noise_mm: float) -> FoundPairs:
         """Return the pairs of the surface at `vertices` (n, 3), mm.
 
         Each control point is paired with its closest point on the target, and each sample of the target with the
-        closest vertex.
+        closest vertex, while the noise is large the closest control point.
 
-        Returns
-        -------
-        Vertex ids (p,), target points (p, 3) mm, target normals (p, 3) and weights (p,) in [0, 1]. The weight is zero
-        where the surfaces face different ways and falls with the distance (Cauchy).
+        The weight is zero where the surfaces face different ways and falls with the distance (Cauchy).
         """
         own_normals = Surface(vertices, self.triangles).normals
         points, triangle, d1 = self.closest(vertices[self.control], candidates=CANDIDATES)
-        d2, nearest = cKDTree(vertices).query(self.samples, workers=-1)
-        nodes = np.concatenate([self.control, nearest])
+        reached = self.control if noise_mm > FINE_NOISE_MM else np.arange(len(vertices))
+        d2, nearest = cKDTree(vertices[reached]).query(self.samples, workers=-1)
+        nodes = np.concatenate([self.control, reached[nearest]])
         normals = np.concatenate([self.normals[triangle], self.sample_normals])
         distance = np.concatenate([d1, d2])
         width = max(CAUCHY_PER_NOISE * noise_mm, LEAST_CAUCHY_MM)
         weight = _agree(normals, own_normals[nodes]) / (1.0 + (distance / width) ** 2)
-        return nodes, np.concatenate([points, self.samples]), normals, weight
+        weight[len(self.control) :] *= SAMPLE_WEIGHT
+        return FoundPairs(nodes, np.concatenate([points, self.samples]), normals, weight)
 
     def closest_offsets(self, vertices: Floats) -> Floats:
         """Return (n, 3) mm from each vertex to its closest point on the target; zero where surfaces face apart."""

@@ -17,8 +17,10 @@ CAUCHY_MM = 5.0
 """Distance at which a pair counts half; what only one of the two surfaces has (a spur, a rib) hardly counts."""
 WORST_MM = 10.0
 """Distances count up to this where poses are compared, so that a few far points do not decide."""
-START_STEPS, FINAL_STEPS, N_FINALISTS = 8, 25, 2
+START_STEPS, FINAL_STEPS, N_FINALISTS = 8, 60, 2
 """Steps from each start pose; the best poses of these go on for `FINAL_STEPS` more."""
+START_STRIDE = 4
+"""Every fourth point is enough to tell the start poses apart."""
 TURNS = ((1, 1, 1), (-1, -1, 1), (1, -1, -1), (-1, 1, -1))
 """Diagonals of the half turns about no axis, z, x and y: scans may hold a vertebra backwards or upside down."""
 TILTS_DEG = (-25.0, 0.0, 25.0)
@@ -40,13 +42,14 @@ def align(surface: Surface, points: Floats, target: Surface) -> Similarity:
         Surface, mm, world RAS+.
     """
     samples, _ = target.sample(N_TARGET)
-    icp = _SimilarityICP(points, samples)
+    coarse = _SimilarityICP(points[::START_STRIDE], samples[::START_STRIDE])
     scale = float(np.sqrt(target.areas.sum() / surface.areas.sum()))
     starts = []
     for rotation in _start_rotations():
         pose = Similarity(scale, rotation, target.centroid - scale * rotation @ surface.centroid)
-        starts.append(icp.run(pose, START_STEPS))
+        starts.append(coarse.run(pose, START_STEPS))
     starts.sort(key=lambda start: start[0])
+    icp = _SimilarityICP(points, samples)
     ends = (icp.run(pose, FINAL_STEPS) for _, pose in starts[:N_FINALISTS])
     return min(ends, key=lambda end: end[0])[1]
 
@@ -80,8 +83,8 @@ class _SimilarityICP:
         """Return the mean distance before the last step, capped, in mm, and the pose after `steps` steps."""
         for _ in range(steps):
             moved = pose.apply(self.source)
-            d1, i = self.tree.query(moved, workers=-1)
-            d2, j = cKDTree(moved).query(self.reverse, workers=-1)
+            d1, i = self.tree.query(moved)
+            d2, j = cKDTree(moved).query(self.reverse)
             distance = np.concatenate([d1, d2])
             pose = Similarity.between(
                 np.concatenate([self.source, self.source[j]]),

@@ -18,6 +18,7 @@ from workers.geometry.farthest_points import farthest_points
 from workers.geometry.similarity import Similarity
 from workers.geometry.surface import Surface
 from workers.mesh.correspondences import Correspondences
+from workers.mesh.posterior_mean import Pairs, posterior_mean
 from workers.mesh.similarity_icp import align
 
 
@@ -30,21 +31,18 @@ class FitStep(NamedTuple):
 
 
 COARSE_TO_FINE = (
-    FitStep(40, 4.0, 4),
-    FitStep(40, 2.0, 3),
-    FitStep(100, 1.0, 5),
+    FitStep(40, 4.0, 6),
+    FitStep(40, 2.0, 4),
+    FitStep(100, 1.0, 4),
     FitStep(300, 0.5, 2),
-    FitStep(300, 0.3, 2),
+    FitStep(300, 0.3, 3),
 )
-"""Steps of the fit, mostly point-to-plane. The axes are coupled, so the cost grows with the cube of three times the
-number of modes."""
-FINAL_ITERATIONS, FINAL_NOISE_MM = 4, 0.25
+"""Steps of the fit, mostly point-to-plane."""
+FINAL_ITERATIONS, FINAL_NOISE_MM = 5, 0.25
 """Last iterations, point-to-point with every mode and every vertex. The axes decouple, so the further 300 modes cost
 almost nothing. They take the mean surface distance from 0.12 to 0.10 mm on 1 mm masks."""
 NOISE_PER_VOXEL = 0.2
 """Least noise, in voxels: with less, a fit follows the staircase of the mask instead of the bone."""
-POINT_TO_POINT = 0.05
-"""Weight of point-to-point beside point-to-plane; it keeps vertices from sliding along the surface."""
 N_CONTROL, N_ALIGNED = 3000, 1000
 """Vertices that look for a partner, evenly spread, and how many of these find the pose."""
 
@@ -107,29 +105,18 @@ class SurfaceFitter:
 
     def displace(self, coefficients: Floats) -> Floats:
         """Return the vertices (n, 3), mm, template frame, of the shape with these coefficients (m, 3)."""
-        return self.surface.vertices + self.basis @ coefficients.astype(np.float32)
+        return self._moved(coefficients)
+
+    def _moved(self, leading: Floats) -> Floats:
+        """Return the vertices (n, 3), mm, template frame, of the shape with the leading coefficients (k, 3) alone."""
+        return self.surface.vertices + self.basis[:, : len(leading)] @ leading.astype(np.float32)
 
     def _mean_by_planes(self, pairs: Correspondences, coefficients: Floats, n_modes: int, noise: float) -> Floats:
-        """Return the posterior mean (n_modes, 3) of the first coefficients, given pairs at the present shape.
-
-        The pairs count point-to-plane, and with weight `POINT_TO_POINT` point-to-point.
-        """
-        nodes, points, normals, weight = pairs.pair(self.displace(coefficients), noise)
-        phi = self.basis[nodes, :n_modes]
-        offset = points - self.surface.vertices[nodes]
-        root = (np.sqrt(weight) / noise).astype(np.float32)
-        rows = (phi[:, :, None] * (normals * root[:, None]).astype(np.float32)[:, None, :]).reshape(len(nodes), -1)
-        system = (rows.T @ rows).reshape(n_modes, 3, n_modes, 3)
-        right = (rows.T @ ((offset * normals).sum(axis=1) * root).astype(np.float32)).reshape(n_modes, 3)
-        isotropic = (POINT_TO_POINT * root**2)[:, None]
-        gram = (phi * isotropic).T @ phi
-        for axis in range(3):
-            system[:, axis, :, axis] += gram
-        right = right + phi.T @ (isotropic * offset)
-        matrix = system.reshape(3 * n_modes, 3 * n_modes).astype(np.float64)
-        matrix[np.diag_indices_from(matrix)] += 1.0
-        factor = scipy.linalg.cho_factor(matrix, overwrite_a=True, check_finite=False)
-        return scipy.linalg.cho_solve(factor, right.ravel().astype(np.float64), check_finite=False).reshape(-1, 3)
+        """Return the posterior mean (n_modes, 3) of the first coefficients, given pairs at the present shape."""
+        found = pairs.pair(self._moved(coefficients[:n_modes]), noise)
+        offset = found.points - self.surface.vertices[found.nodes]
+        phi = self.basis[found.nodes, :n_modes]
+        return posterior_mean(Pairs(phi, offset, found.normals, found.weight / noise**2), coefficients[:n_modes])
 
     def _mean_by_points(self, pairs: Correspondences, coefficients: Floats, noise: float) -> Floats:
         """Return the posterior mean (m, 3), given the closest point of every vertex, point-to-point.
