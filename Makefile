@@ -18,13 +18,16 @@ VERTEBRA ?=
 LOAD ?=
 OUT ?= demo-output
 
+# make faults [JOBS=…] [SEED=…]
+JOBS ?=
+
 # a process for each core, four at most (each holds the bundle: 1.5 GB); a file of tests, with its fixtures, stays in one
 TEST_PROCESSES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 
 # pinned by hand: onnxruntime-gpu cannot be installed beside the CPU build, and the other pins do not depend on torch
 PINNED_APART := onnxruntime-gpu==1.31.1 torch==2.13.0
 
-.PHONY: help demo serve test check fix bench load fuzz hostile training template constraints clean
+.PHONY: help demo serve test check fix bench load faults fuzz hostile training template constraints clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -71,6 +74,9 @@ bench: .venv/installed-dev ## measure speed and accuracy, also of other programs
 
 load: .venv/installed-dev ## poll a service while a job computes; writes bench-output/load.json
 	@$(BIN)/python -m bench.load
+
+faults: .venv/installed-dev ## run JOBS=200 jobs while parts of the service fail, SEED=…; writes bench-output/faults.json
+	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED),--seed $(SEED))
 
 fuzz: .venv/installed-dev ## give 100,000 damaged inputs to readers and gateway (20 minutes); writes bench-output/fuzz.json
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(ARGS)
