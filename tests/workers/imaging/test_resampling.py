@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import tracemalloc
 
 import numpy as np
 import pytest
@@ -11,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from tests.workers.mask.real_masks import reoriented
+from tests.workers.traced_memory import traced_memory
 from workers.imaging import resampling
 from workers.imaging.resampling import AIR_HU, COARSE_MM, CROP_STEP_MM, canonical, coarse, crop, sample
 from workers.imaging.volume import Volume
@@ -195,14 +195,10 @@ def test_interpolation_and_fill():
 def test_a_crop_does_not_copy_the_ct():
     ct = placed(np.zeros((512, 512, 400), np.int16), (0.8, 0.8, 0.8), (0.0, 0.0, 0.0))
     for voxels in (ct.voxels, ct.voxels.transpose(2, 0, 1)[::-1]):
-        tracemalloc.start()
-        try:
+        with traced_memory() as traced:
             window = crop(Volume(voxels, ct.affine), np.array([150.0, 150.0, 120.0]), (112, 112, 64))
-            peak = tracemalloc.get_traced_memory()[1]
-        finally:
-            tracemalloc.stop()
         assert (window.voxels == 0.0).all()
-        assert peak < 0.3 * ct.voxels.nbytes
+        assert traced.peak < 0.3 * ct.voxels.nbytes
 
 
 def test_a_crop_of_a_very_fine_ct_averages_first(monkeypatch):
@@ -212,33 +208,21 @@ def test_a_crop_of_a_very_fine_ct_averages_first(monkeypatch):
     plain = crop(ct, low, shape).voxels
     monkeypatch.setattr(resampling, "MOST_VOXELS", 50_000)
     np.testing.assert_allclose(crop(ct, low, shape).voxels, plain, atol=0.2)
-    tracemalloc.start()
-    try:
+    with traced_memory() as traced:
         crop(ct, low, shape)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 0.3 * ct.voxels.nbytes
+    assert traced.peak < 0.3 * ct.voxels.nbytes
 
 
 def test_the_coarse_ct_of_a_thin_slab_of_tiny_voxels_needs_a_plane_at_a_time():
     """All planes lie within one block."""
     ct = placed(np.zeros((800, 800, 35), np.int16), (0.1, 0.1, 0.1), (0.0, 0.0, 0.0))
-    tracemalloc.start()
-    try:
+    with traced_memory() as traced:
         coarse(ct)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 0.4 * ct.voxels.nbytes
+    assert traced.peak < 0.4 * ct.voxels.nbytes
 
 
 def test_the_coarse_ct_needs_a_slab_at_a_time():
     ct = placed(np.zeros((512, 400, 300), np.int16), (0.8, 0.8, 0.8), (0.0, 0.0, 0.0))
-    tracemalloc.start()
-    try:
+    with traced_memory() as traced:
         coarse(ct)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-    assert peak < 0.25 * ct.voxels.nbytes
+    assert traced.peak < 0.25 * ct.voxels.nbytes

@@ -1,6 +1,5 @@
 import gzip
 import itertools
-import tracemalloc
 
 import nibabel as nib
 import numpy as np
@@ -8,6 +7,7 @@ import pytest
 
 from app.contract import errors
 from tests.workers.imaging.nifti_files import AFFINE, SHAPE, hounsfield, image, write
+from tests.workers.traced_memory import traced_memory
 from workers.imaging import nifti_header
 from workers.imaging.grid import Grid
 from workers.imaging.volume import read_ct, read_ct_near, read_mask
@@ -61,14 +61,10 @@ def test_a_ct_that_leaves_int16_at_its_end_takes_no_more_memory_than_it_has(blob
     hu = hounsfield((120, 120, 120), np.int32)
     hu[-1, -1, -1] = 100_000
     path = write(blob, image(hu).to_bytes())
-    tracemalloc.start()
-    try:
+    with traced_memory() as traced:
         ct = read_ct(path)
-        peak = tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
     assert ct.voxels.max() == 100_000
-    assert peak < 1.4 * ct.voxels.nbytes  # widening what was read took 1.5 times as much
+    assert traced.peak < 1.4 * ct.voxels.nbytes  # widening what was read took 1.5 times as much
 
 
 @pytest.mark.parametrize("chunk", [1 << 20, 100])

@@ -1,12 +1,11 @@
 """The piece of a label that may be the vertebra is cut out in bounded memory, and is the vertebra."""
 
-import tracemalloc
-
 import numpy as np
 import pytest
 
 from app.contract import errors
 from tests.workers.mask.real_masks import TS, label_map, reoriented, whole_vertebrae
+from tests.workers.traced_memory import traced_memory
 from workers.imaging.volume import Volume
 from workers.mask import label_piece
 from workers.mask.cleaning import clean_mask
@@ -69,13 +68,10 @@ def test_what_lies_elsewhere_is_left_out():
 
 def test_a_label_that_is_too_large_is_refused_before_memory_grows():
     mask = cube(300)
-    tracemalloc.start()
-    with pytest.raises(errors.NotAVertebra) as caught:
+    with traced_memory() as traced, pytest.raises(errors.NotAVertebra) as caught:
         cut_out(mask, 1)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
     assert (caught.value.expected, caught.value.got) == ("at most 280 cm³", "27000 cm³")
-    assert peak < 4e6  # the mask has 27 MB
+    assert traced.peak < 4e6  # the mask has 27 MB
 
 
 def test_a_label_that_is_too_long_is_refused():
