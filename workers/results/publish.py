@@ -63,7 +63,7 @@ def publish(out_dir: Path, mesh: StressedMesh, report: Report, mask: PlacedMask,
     start = time.perf_counter()
     out_dir.mkdir(parents=True, exist_ok=True)
     caption = Caption(report.vertebra, report.load_newton, report.fidelity)
-    with ThreadPoolExecutor(WRITERS) as pool:  # compression and the kernels of the preview run side by side
+    with ThreadPoolExecutor(WRITERS) as pool:  # compression runs beside the drawing of the preview
         tasks = [
             pool.submit(write_preview, out_dir / "preview.png", mesh, caption),
             pool.submit(write_mask, out_dir / "mask.nii.gz", mask, affine),
