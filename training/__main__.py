@@ -75,10 +75,10 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 def score_held_out(arguments: argparse.Namespace) -> None:
     """Print how well the shipped surrogate does on two people of whom neither shape model nor surrogate was made."""
-    from training.shapes.sources import HELD_OUT_SOURCES
+    from training.shapes.sources import HELD_OUT_SOURCES, SOURCES
     from training.surrogates.evaluation.held_out_people import print_scores
 
-    print_scores(HELD_OUT_SOURCES, arguments.data)
+    print_scores((*HELD_OUT_SOURCES, *SOURCES) if arguments.all else HELD_OUT_SOURCES, arguments.data)
 
 
 def annotate(arguments: argparse.Namespace) -> None:
@@ -127,7 +127,8 @@ def _add_surrogates(add: Callable[..., argparse.ArgumentParser]) -> None:
     command = add("calibrate", calibrate)
     command.add_argument("--profile", default="shipped", help="whose networks")
     command.add_argument("--count", type=int, default=250, help="number of simulated shapes")
-    add("score-held-out", score_held_out)
+    command = add("score-held-out", score_held_out)
+    command.add_argument("--all", action="store_true", help="also the vertebrae that the surrogates were made of")
     command = add("evaluate", evaluate)
     command.add_argument("--profile", default="shipped", help="whose networks")
     command.add_argument("--report", type=Path, default=Path("docs/evaluation"), help="folder of tables and figures")
