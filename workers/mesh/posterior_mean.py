@@ -18,8 +18,8 @@ from models.types import Floats, Singles
 POINT_TO_POINT = 0.05
 """Weight of point-to-point beside point-to-plane; it keeps vertices from sliding along the surface."""
 TOLERANCE, MAX_ITERATIONS = 3e-3, 20
-"""Relative residual at which the coefficients count as found. With 1e-2 the same surface, turned by 5 degrees, gives a
-field that differs by up to 0.4 % of the peak; with 3e-3 by 0.03 %."""
+"""Relative residual at which the coefficients count as found. With 1e-2 the same surface, turned by 5 degrees, gave a
+field that differed by up to 0.4 % of the peak; with 3e-3 by 0.03 % (a trial)."""
 
 
 @dataclass(frozen=True)
