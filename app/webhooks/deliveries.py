@@ -6,15 +6,16 @@ turns due jobs into deliveries, and sends a delivery only while it holds its lea
 
 from __future__ import annotations
 
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from sqlalchemy import Engine, delete, func, or_, select, update
 from sqlalchemy.orm import Session, sessionmaker
 
+from app.jobs.clock import Now, database_clock
 from app.jobs.rows import OPEN_STATES, VISIBLE_STATES, DeliveryRow, JobRow, Json
 from app.webhooks.messages import job_ended
 
@@ -44,11 +45,19 @@ class Outcome:
 
 
 class DeliveryStore:
-    """Reads and writes deliveries."""
+    """Reads and writes deliveries.
 
-    def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
+    Parameters
+    ----------
+    engine
+        See `app.jobs.database.open_database`.
+    clock
+        Returns the present; the database's clock by default, because gateways compare each other's leases.
+    """
+
+    def __init__(self, engine: Engine, clock: Callable[[], Now] | None = None) -> None:
         self._sessions = sessionmaker(engine, expire_on_commit=False)
-        self._clock = clock
+        self._clock = clock or database_clock(engine)
 
     def queue_ended_jobs(self) -> int:
         """Turn each job that has ended and owes a message into a delivery, once; return their number."""
@@ -62,7 +71,7 @@ class DeliveryStore:
             return False
         if job.callback_url is None or job.state not in VISIBLE_STATES:  # whoever deletes a job knows that it is gone
             return False
-        now = self._clock()
+        now: Any = self._clock()
         row = DeliveryRow(
             id=f"msg_{uuid.uuid4().hex}",
             tenant=job.tenant,

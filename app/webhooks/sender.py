@@ -33,12 +33,22 @@ GONE = 410
 
 
 class WebhookSender:
-    """Queues a message for each job that has ended, and sends what is due."""
+    """Queues a message for each job that has ended, and sends what is due.
+
+    Parameters
+    ----------
+    settings
+        Networks that may be reached, and the time budget of an attempt.
+    engine
+        See `app.jobs.database.open_database`.
+    clock
+        Returns this machine's time, seconds since the epoch: that of a message's signature and of the log's attempts.
+    """
 
     def __init__(self, settings: Settings, engine: Engine, clock: Callable[[], float] = time.time) -> None:
         self._settings = settings
         self._clock = clock
-        self.deliveries = DeliveryStore(engine, clock)
+        self.deliveries = DeliveryStore(engine)
         self.endpoints = EndpointStore(engine, clock)
         self._stop = threading.Event()
         self._thread: threading.Thread | None = None

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -22,6 +23,7 @@ from app.webhooks import deliveries
 from app.webhooks.deliveries import LEASE_S, DeliveryStore
 from app.webhooks.sender import WebhookSender
 from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, fail, finish, new_row, running_gateway, wait_for
+from tests.app.postgres_server import ready_database
 from tests.app.webhooks.receiver import Message, Receiver, running_receiver
 
 REPORT = {"report.json": (b"{}", "application/json")}
@@ -303,4 +305,26 @@ def test_the_message_of_a_gateway_that_died_is_sent_by_another(own_settings: Set
     late = deliveries.Outcome(now, 1.0, 500, None)
     queue.record(dead, late, is_done=False, is_hopeless=False)  # the first gateway wakes up, and may write nothing
     assert queue.list_page("local", row.id, 5)[0].attempts == []
+    store.engine.dispose()
+
+
+def test_gateways_whose_clocks_differ_keep_to_each_others_leases(postgres_url: str, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, database_url=ready_database(postgres_url))
+    store = open_store(settings)
+    behind, ahead = (
+        WebhookSender(settings, store.engine, lambda wrong_s=wrong_s: time.time() + wrong_s).deliveries
+        for wrong_s in (-3600.0, 3600.0)
+    )
+    for job_id, first, second in (("0" * 32, ahead, behind), ("1" * 32, behind, ahead)):
+        row = new_row(job_id)
+        row.callback_url, row.callback_due = "https://hooks.example/", True
+        store.create(row)
+        finish(settings, job_id, {})
+        assert first.queue_ended_jobs() == 1
+        (leased,) = second.claim_due(5)
+        assert leased.job_id == job_id
+        assert first.claim_due(5) == []
+        outcome = deliveries.Outcome(time.time(), 1.0, 204, None)
+        assert second.record(leased, outcome, is_done=True, is_hopeless=False) == "delivered"
+        assert [entry.state for entry in first.list_page("local", job_id, 5)] == ["delivered"]
     store.engine.dispose()
