@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Engine, or_, select, update
 from sqlalchemy.exc import SQLAlchemyError
@@ -18,6 +19,7 @@ from sqlalchemy.orm import Session
 from app.identity.key_text import digest, key_id_of, new_key
 from app.identity.principal import CredentialRefusedError, Principal, scope_text
 from app.jobs.audit import Action, operator_entry
+from app.jobs.clock import database_clock
 from app.jobs.rows import ApiKeyRow, AuditRow
 
 USE_EVERY_S = 60.0
@@ -42,23 +44,27 @@ class KeyStore:
     engine
         See `app.jobs.database.open_database`.
     clock
-        Returns seconds since the epoch.
+        Returns seconds since the epoch. When a key ends is compared with it; entries have the database's time.
     """
 
     def __init__(self, engine: Engine, clock: Callable[[], float] = time.time) -> None:
         self._engine = engine
         self._clock = clock
+        self._audit_clock = database_clock(engine)
 
     def create(self, owner: KeyOwner) -> tuple[ApiKeyRow, str]:
         """Insert a new key; return its row and its text, which nobody can read again."""
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            return self._insert(session, owner)
+
+    def _insert(self, session: Session, owner: KeyOwner) -> tuple[ApiKeyRow, str]:
         key_id, text = new_key()
         row = ApiKeyRow(
             id=key_id, tenant=owner.tenant, name=owner.name, digest=digest(text), scopes=scope_text(owner.scopes),
             created_at=self._clock(), expires_at=owner.expires_at,
         )  # fmt: skip
-        with Session(self._engine, expire_on_commit=False) as session, session.begin():
-            session.add(row)
-            self._note(session, "create_key", row)
+        session.add(row)
+        self._note(session, "create_key", row)
         return row, text
 
     def list_keys(self, tenant: str | None = None) -> list[ApiKeyRow]:
@@ -80,15 +86,14 @@ class KeyStore:
         The new key lasts as long as the old one was meant to.
         """
         now = self._clock()
-        old = self._get(key_id)
-        if old is None or state_of(old, now) != "live":
-            return None
-        ends = None if old.expires_at is None else now + old.expires_at - old.created_at
-        made = self.create(KeyOwner(old.tenant, old.name, frozenset(old.scopes.split()), ends))
-        until = now + overlap_s
-        ends_now = until if old.expires_at is None else min(until, old.expires_at)
-        with Session(self._engine) as session, session.begin():
-            session.execute(update(ApiKeyRow).where(ApiKeyRow.id == key_id).values(expires_at=ends_now))
+        with Session(self._engine, expire_on_commit=False) as session, session.begin():
+            old = session.get(ApiKeyRow, key_id, with_for_update=True)
+            if old is None or state_of(old, now) != "live":
+                return None
+            ends = None if old.expires_at is None else now + old.expires_at - old.created_at
+            made = self._insert(session, KeyOwner(old.tenant, old.name, frozenset(old.scopes.split()), ends))
+            until = now + overlap_s
+            old.expires_at = until if old.expires_at is None else min(until, old.expires_at)
             self._note(session, "rotate_key", old)
         return made
 
@@ -151,7 +156,8 @@ class KeyStore:
 
     def _note(self, session: Session, action: Action, row: ApiKeyRow, entry: AuditRow | None = None) -> None:
         entry = entry or operator_entry(action, row.tenant, row.id)
-        entry.at = self._clock()
+        at: Any = self._audit_clock()
+        entry.at = at
         session.add(entry)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import sqlite3
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,10 +13,12 @@ import pytest
 from sqlalchemy import Engine
 
 from app import cli
+from app.identity import key_store
 from app.identity.key_store import KeyOwner, KeyStore
 from app.identity.key_text import digest, key_id_of, new_key
 from app.identity.principal import CLIENT_SCOPES, CredentialRefusedError, Principal
 from app.identity.principal_cache import CACHE_S, MOST_CACHED, PrincipalCache
+from app.jobs.audit import AuditFilter, AuditTrail, operator_entry
 from app.jobs.database import open_database, upgrade_database
 from app.jobs.settings import Settings
 from tests.app.harness import Broker, check_problem, post, running_gateway, wait_for
@@ -110,6 +113,34 @@ def test_rotation_overlaps_and_keeps_the_length_of_life(store: KeyStore, clock: 
     clock.now += 60
     with pytest.raises(CredentialRefusedError):  # an overlap never makes a key last longer
         store.find(brief)
+
+
+def test_a_rotation_that_fails_leaves_the_old_key_alone(
+    store: KeyStore, engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, _ = store.create(OWNER)
+
+    def fails(action: str, *about: str) -> object:
+        if action == "rotate_key":
+            raise OSError(28, "No space left on device")
+        return operator_entry("create_key", *about)
+
+    monkeypatch.setattr(key_store, "operator_entry", fails)
+    with pytest.raises(OSError, match="No space"):
+        store.rotate(row.id, overlap_s=DAY_S)
+    assert [(key.id, key.expires_at) for key in store.list_keys()] == [(row.id, None)]
+    assert [entry.action for entry in AuditTrail(engine).entries(AuditFilter())] == ["create_key"]
+
+
+def test_the_audit_trail_has_the_time_of_the_database(engine: Engine) -> None:
+    begin = time.time()
+    wrong = KeyStore(engine, lambda: begin - DAY_S)
+    row, _ = wrong.create(OWNER)
+    assert wrong.rotate(row.id, overlap_s=DAY_S)
+    assert wrong.revoke(row.id)
+    entries = list(AuditTrail(engine).entries(AuditFilter()))
+    assert [entry.action for entry in entries] == ["create_key", "create_key", "rotate_key", "revoke_key"]
+    assert all(begin - 1 <= entry.at <= time.time() + 1 for entry in entries)
 
 
 def test_the_last_use_is_written_once_a_minute(store: KeyStore, clock: Clock) -> None:
