@@ -16,9 +16,10 @@ from app.identity.key_store import KeyOwner, KeyStore
 from app.identity.key_text import key_id_of
 from app.identity.principal import SCOPES, CredentialRefusedError
 from app.identity.sign_in_link import LINK_LASTS_S, sign_in_code
-from app.identity.signing import Signer, write_private
+from app.identity.signing import Signer
 from app.jobs.database import open_database
 from app.jobs.identity_settings import is_this_machine
+from app.jobs.private_files import write_private
 from app.jobs.settings import LOCAL_TENANT, Settings
 
 KEY_NAME = "vertebra-stress serve"

@@ -20,6 +20,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from app.contract.errors import StorageUnavailable
+from app.jobs.private_files import make_private_folder, open_private, write_private
 
 log = logging.getLogger(__name__)
 
@@ -125,25 +126,13 @@ class Signer:
 
     @contextmanager
     def _lock(self) -> Iterator[None]:
-        self._path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        descriptor = os.open(self._path.with_suffix(".lock"), os.O_CREAT | os.O_RDWR, 0o600)
+        make_private_folder(self._path.parent)
+        descriptor = open_private(str(self._path.with_suffix(".lock")), os.O_CREAT | os.O_RDWR)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             yield
         finally:
             os.close(descriptor)
-
-
-def write_private(path: Path, text: str) -> None:
-    """Replace a file as a whole by one that only its owner can read (mode 600)."""
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    temporary = path.with_name(f"{path.name}.{secrets.token_hex(ID_BYTES)}.new")
-    descriptor = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "w", encoding="ascii") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
 
 
 def _signing(listed: list[SigningSecret], now: float) -> SigningSecret | None:

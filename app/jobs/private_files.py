@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import uuid
 from pathlib import Path
 
 FOLDER_MODE = 0o700
@@ -28,3 +29,17 @@ def close_to_others(path: Path) -> None:
 def open_private(path: str, flags: int) -> int:
     """Open a file as ``open(..., opener=open_private)``; a new one gets `FILE_MODE`."""
     return os.open(path, flags, FILE_MODE)
+
+
+def write_private(path: Path, text: str) -> None:
+    """Replace a small file as a whole by one with `FILE_MODE`; its folder is made if it is absent."""
+    make_private_folder(path.parent)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}.new")
+    try:
+        with open(temporary, "x", encoding="ascii", opener=open_private) as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from app.contract.errors import StorageUnavailable
-from app.identity.signing import LONGEST_LINK_S, SIGNS_FOR_S, Signer, write_private
+from app.identity.signing import LONGEST_LINK_S, SIGNS_FOR_S, Signer
 
 
 class Clock:
@@ -91,10 +91,3 @@ def test_a_file_that_cannot_be_written(tmp_path: Path, clock: Clock) -> None:
     with pytest.raises(StorageUnavailable, match="VERTEBRA_SIGNING_FILE"):
         blocked.sign("x")
     assert not blocked.verifies("00000000", "0" * 64, "x")
-
-
-def test_a_private_file_replaces_an_open_one(tmp_path: Path) -> None:
-    path = tmp_path / "key"
-    path.touch(mode=0o644)
-    write_private(path, "secret")
-    assert (path.read_text(), path.stat().st_mode & 0o777) == ("secret", 0o600)

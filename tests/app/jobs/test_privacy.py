@@ -13,6 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.jobs.blobs import BlobStore
 from app.jobs.database import open_database
+from app.jobs.private_files import write_private
 from app.jobs.rows import JobRow
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
@@ -57,6 +58,27 @@ def test_what_an_earlier_version_left_open_is_closed(tmp_path: Path) -> None:
     BlobStore(str(tmp_path / "blobs"))
     assert database.stat().st_mode & 0o777 == 0o600
     assert (tmp_path / "blobs" / "jobs").stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.usefixtures("open_umask")
+def test_a_secret_is_written_as_a_whole_and_for_its_owner_alone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "deep" / "secrets" / "key"
+    write_private(path, "first")
+    assert {folder.stat().st_mode & 0o777 for folder in (path.parent, path.parent.parent)} == {0o700}
+    path.chmod(0o644)
+    write_private(path, "second")
+    assert (path.read_text(), path.stat().st_mode & 0o777) == ("second", 0o600)
+
+    def full(_descriptor: int) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space"):
+        write_private(path, "third")
+    assert path.read_text() == "second"
+    assert list(path.parent.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
