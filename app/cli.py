@@ -27,7 +27,7 @@ from app.jobs.settings import Settings, SettingsError
 from app.key_commands import add_key_commands
 from app.report_text import summary
 from app.serve import serve
-from app.supervisor import ROOT, ChildKeepsDying
+from app.supervisor import ChildKeepsDying, python_path
 from app.worker_process import run_worker
 
 Run = Callable[[argparse.Namespace], int]
@@ -199,7 +199,7 @@ def _settings() -> Settings:
 
 def _replace_process(command: list[str]) -> int:
     """Replace this process with a server, so that signals reach the server itself."""
-    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    os.environ["PYTHONPATH"] = python_path()
     os.execv(command[0], command)
 
 

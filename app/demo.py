@@ -17,7 +17,7 @@ from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
 from app.jobs.settings import SECRETS_FOLDER
 from app.start_up import StartError, is_ready, progress
-from app.supervisor import ROOT
+from app.supervisor import ROOT, python_path
 
 STOP_WITHIN_S = 40.0
 LOG_TAIL = 3000
@@ -70,7 +70,7 @@ def _start(folder: Path, port: int, log: Path) -> subprocess.Popen[bytes]:
              "VERTEBRA_ALLOW_ANONYMOUS", "VERTEBRA_SIGNING_FILE")  # fmt: skip
     environment = {name: value for name, value in os.environ.items() if name not in unset}
     environment |= {"VERTEBRA_DATA_DIR": str(folder), "VERTEBRA_HOST": "127.0.0.1", "VERTEBRA_PORT": str(port)}
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment["PYTHONPATH"] = python_path()
     with log.open("wb") as out:
         return subprocess.Popen(
             [sys.executable, "-m", "app.cli", "serve"],

@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from app.jobs.settings import Settings
 from app.listeners import listen
-from app.supervisor import ROOT, Child, Supervisor
+from app.supervisor import Child, Supervisor, python_path
 
 METRICS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Variable of the folder in which processes add up their counters; see ``prometheus_client.multiprocess``."""
@@ -50,10 +50,9 @@ def shared_metrics(environment: Mapping[str, str], processes: int) -> Iterator[d
 def run_gateways(settings: Settings) -> None:
     """Run the settings' number of gateway processes until SIGTERM or SIGINT. Raises as `app.listeners.listen` does."""
     processes = settings.gateway_processes
-    python_path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     with (
         listen(settings.host, settings.port, processes) as listeners,
-        shared_metrics(os.environ | {"PYTHONPATH": python_path}, processes) as environment,
+        shared_metrics(os.environ | {"PYTHONPATH": python_path()}, processes) as environment,
     ):
         supervisor = Supervisor(gateways(listeners, environment))
         for signum in (signal.SIGTERM, signal.SIGINT):

@@ -25,7 +25,7 @@ from app.jobs.store import open_store
 from app.jobs.sweeper import Sweeper
 from app.listeners import listen
 from app.start_up import StartError, progress
-from app.supervisor import ROOT, Child, Supervisor
+from app.supervisor import Child, Supervisor, python_path
 
 log = logging.getLogger(__name__)
 
@@ -118,7 +118,7 @@ def _environment(settings: Settings, port: int, embedded: EmbeddedBroker | None)
     environment["VERTEBRA_DATA_DIR"] = str(settings.data_dir.resolve())
     environment["VERTEBRA_HOST"] = settings.host
     environment["VERTEBRA_PORT"] = str(port)
-    environment["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    environment["PYTHONPATH"] = python_path()
     if embedded is not None:
         environment["VERTEBRA_BROKER_URL"] = embedded.url
     return environment

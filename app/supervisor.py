@@ -113,6 +113,11 @@ class Child:
             return
 
 
+def python_path() -> str:
+    """Return the ``PYTHONPATH`` of child processes: that of this process, with the packages of `ROOT` before it."""
+    return os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+
+
 class ChildKeepsDying(Exception):
     """A child process died as often as the limit allows before the service was ready; the message says which."""
 

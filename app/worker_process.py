@@ -8,7 +8,7 @@ import threading
 
 from app.jobs.settings import Settings
 from app.serve import worker_command
-from app.supervisor import FIRST_PAUSE_S, ROOT, Child
+from app.supervisor import FIRST_PAUSE_S, Child, python_path
 
 POLL_S = 0.2
 """Pause between two looks at the process, seconds."""
@@ -20,8 +20,7 @@ def run_worker(settings: Settings) -> int:
     A worker ends by itself when it hears nothing (`workers.hearing`), so it is started again. One that ends within a
     minute cannot start at all: then this process ends too, so that whoever started it sees that.
     """
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    worker = Child("worker", worker_command(settings), os.environ | {"PYTHONPATH": path})
+    worker = Child("worker", worker_command(settings), os.environ | {"PYTHONPATH": python_path()})
     stop = threading.Event()
     for signum in (signal.SIGTERM, signal.SIGINT):
         signal.signal(signum, lambda *_: stop.set())
