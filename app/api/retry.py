@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import logging
 from typing import Any
 
-import anyio
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
@@ -19,9 +17,9 @@ from app.api.services import Services, ServicesDep
 from app.api.submission import (
     LOCATION_HEADER,
     IdempotencyKey,
+    NewJob,
+    accept,
     check_deadline,
-    check_same_request,
-    enqueue,
     new_job_row,
 )
 from app.api.uploads import MAX_TEXT_BYTES, Upload, check_mask_params, parse_params
@@ -35,14 +33,12 @@ from app.contract.errors import (
     TooManyQueuedJobs,
     TooManyStoredBytes,
 )
-from app.contract.params import CONTRACT, JobParams
-from app.jobs import logs
+from app.contract.params import CONTRACT, JobParams, read_params
 from app.jobs.blob_writer import BlobInfo
 from app.jobs.job_ids import new_job_id
 from app.jobs.rows import OPEN_STATES, JobRow
-from app.jobs.storage_keys import input_key, job_prefix
+from app.jobs.storage_keys import input_key
 
-log = logging.getLogger(__name__)
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
 RETRY_BODY: dict[str, Any] = {
@@ -95,25 +91,14 @@ async def retry_job(
     check_deadline(upload.params, services.settings)
     check_mask_params(upload)
     new_id = new_job_id()
-    is_new = False
-    try:
+
+    async def store() -> NewJob:
         await run_in_threadpool(_copy_input, services, earlier, new_id)
         new_row = new_job_row(new_id, tenant, idempotency_key, upload)
         new_row.retry_of = job_id
-        new_row.callback_url, new_row.callback_due = upload.callback_url, upload.callback_url is not None or None
-        entry = audit.entry_of(request, "retry", new_id, f"of {job_id}")
-        row = await run_in_threadpool(services.store.create, new_row, entry)
-        is_new = row.id == new_id
-    finally:
-        if not is_new:  # an error, or an earlier retry with this key
-            with anyio.CancelScope(shield=True):
-                await run_in_threadpool(services.blobs.delete_tree, job_prefix(new_id))
-    response.headers["Location"] = f"{JOBS_PATH}/{row.id}"
-    logs.job_id.set(row.id)
-    if is_new:
-        await run_in_threadpool(enqueue, services, row)
-    else:
-        check_same_request(row, upload)
+        return NewJob(new_row, upload, audit.entry_of(request, "retry", new_id, f"of {job_id}"))
+
+    row = await accept(services, response, new_id, store())
     return job_from_row(row, services.settings.max_attempts)
 
 
@@ -148,7 +133,7 @@ def _same_upload(earlier: JobRow, changes: dict[str, Any]) -> Upload:
     mask = None
     if earlier.mask_sha256 is not None and earlier.mask_size is not None:
         mask = BlobInfo(earlier.mask_size, earlier.mask_sha256)
-    params = parse_params(json.dumps(earlier.params | changes).encode())
+    params = parse_params(json.dumps(read_params(earlier.params, earlier.contract).stored() | changes).encode())
     return Upload(params, BlobInfo(earlier.ct_size, earlier.ct_sha256), mask, earlier.callback_url)
 
 

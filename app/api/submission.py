@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Awaitable
+from dataclasses import dataclass, replace
 from typing import Annotated, Any
 
 import anyio
@@ -34,7 +36,7 @@ from app.contract.errors import (
 from app.contract.params import CONTRACT, JobParams, read_params
 from app.jobs import logs, tracing
 from app.jobs.job_ids import new_job_id
-from app.jobs.rows import JobRow
+from app.jobs.rows import AuditRow, JobRow
 from app.jobs.settings import Settings
 from app.jobs.storage_keys import job_prefix
 
@@ -144,28 +146,19 @@ async def submit(
     answers again, so watch it and do not submit it again.
     """
     job_id = new_job_id()
-    logs.job_id.set(job_id)
-    is_new = False
-    try:
+
+    async def store() -> NewJob:
         await _check_limits(request, services, tenant, idempotency_key)
         upload = await receive(
             request, services.blobs, job_id, services.settings.max_upload_bytes, services.metrics.upload_bytes.inc
         )
         check_deadline(upload.params, services.settings)
         callback_url = await run_in_threadpool(callback_of, services, tenant, upload.callback_url)
+        upload = replace(upload, callback_url=callback_url)
         new_row = new_job_row(job_id, tenant, idempotency_key, upload)
-        new_row.callback_url, new_row.callback_due = callback_url, callback_url is not None or None
-        row = await run_in_threadpool(services.store.create, new_row, audit.entry_of(request, "submit", job_id))
-        is_new = row.id == job_id
-    finally:
-        if not is_new:  # an error, or an earlier job with this key: the files of this request belong to no job
-            with anyio.CancelScope(shield=True):
-                await run_in_threadpool(services.blobs.delete_tree, job_prefix(job_id))
-    response.headers["Location"] = f"{JOBS_PATH}/{row.id}"
-    if is_new:
-        await run_in_threadpool(enqueue, services, row)
-    else:
-        check_same_request(row, upload)
+        return NewJob(new_row, upload, audit.entry_of(request, "submit", job_id))
+
+    row = await accept(services, response, job_id, store())
     row = await wait_as_preferred(services, row, prefer, response)
     if APPLIED in response.headers and has_ended(row):
         response.status_code = 200
@@ -181,6 +174,55 @@ async def _check_limits(request: Request, services: Services, tenant: str, idemp
     except RequestError:
         await drain(request)
         raise
+
+
+@dataclass(frozen=True)
+class NewJob:
+    """A job whose files are stored: its row, what it was made of, and its entry of the audit trail."""
+
+    row: JobRow
+    upload: Upload
+    entry: AuditRow
+
+
+async def accept(services: Services, response: Response, job_id: str, stored: Awaitable[NewJob]) -> JobRow:
+    """Make and queue a job; return its row, or that of the earlier job with its idempotency key.
+
+    Parameters
+    ----------
+    services
+        Those of the gateway.
+    response
+        Gets the ``Location`` of the job.
+    job_id
+        The new job. Where it is not made, its files are removed.
+    stored
+        Stores the files of the new job.
+
+    Raises
+    ------
+    BrokerUnavailable
+        The job is stored, but the queue does not answer.
+    IdempotencyConflict
+        The earlier job has other files or parameters.
+    """
+    logs.job_id.set(job_id)
+    is_new = False
+    try:
+        new = await stored
+        row = await run_in_threadpool(services.store.create, new.row, new.entry)
+        is_new = row.id == job_id
+    finally:
+        if not is_new:  # an error, or an earlier job with this key: the files of this request belong to no job
+            with anyio.CancelScope(shield=True):
+                await run_in_threadpool(services.blobs.delete_tree, job_prefix(job_id))
+    response.headers["Location"] = f"{JOBS_PATH}/{row.id}"
+    logs.job_id.set(row.id)
+    if is_new:
+        await run_in_threadpool(_enqueue, services, row)
+    else:
+        _check_same_request(row, new.upload)
+    return row
 
 
 def new_job_row(job_id: str, tenant: str, idempotency_key: str | None, upload: Upload) -> JobRow:
@@ -202,6 +244,8 @@ def new_job_row(job_id: str, tenant: str, idempotency_key: str | None, upload: U
         mask_size=upload.mask.size if upload.mask else None,
         request_id=logs.request_id.get(),
         traceparent=tracing.traceparent(),
+        callback_url=upload.callback_url,
+        callback_due=True if upload.callback_url is not None else None,
     )
 
 
@@ -215,7 +259,7 @@ def check_deadline(params: JobParams, settings: Settings) -> None:
         )
 
 
-def enqueue(services: Services, row: JobRow) -> None:
+def _enqueue(services: Services, row: JobRow) -> None:
     """Send the message of a new job. Raise `BrokerUnavailable`, which names the job, if the queue does not answer."""
     try:
         services.queue.send(row.id)
@@ -230,7 +274,7 @@ def enqueue(services: Services, row: JobRow) -> None:
     log.info("job %s accepted", row.id)
 
 
-def check_same_request(row: JobRow, upload: Upload) -> None:
+def _check_same_request(row: JobRow, upload: Upload) -> None:
     """Raise `IdempotencyConflict` if the job of the idempotency key has other files or parameters."""
     mask = upload.mask.sha256 if upload.mask else None
     params = read_params(row.params, row.contract)
