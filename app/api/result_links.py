@@ -105,11 +105,14 @@ async def get_file_tenant(
     ------
     LinkRefused
         The link is changed, or has ended.
+    TooManyRequests
+        The tenant sends more requests than the settings allow; those with its links count too.
     """
     if signature is None:
         return await get_tenant(needed, await find_principal(request, services, bearer, header), services)
     link = ResultLink(job_id, name, expires, key)
     tenant = await run_in_threadpool(_open_link, services, link, (secret, signature), client_address(request))
+    services.tenant_rate.take(tenant)
     request.state.principal = Principal(tenant, frozenset({"read"}), f"link:{key}")
     return tenant
 

@@ -113,6 +113,20 @@ def test_requests_of_a_tenant_are_limited(broker: Broker, tmp_path: Path) -> Non
         assert client.get("/health/live").status_code == 200
 
 
+def test_requests_with_a_link_count_for_the_tenant_that_made_it(broker: Broker, tmp_path: Path) -> None:
+    settings = Settings(
+        data_dir=tmp_path, broker_url=broker.url, api_keys=KEYS, stale_after_s=3600, tenant_requests_per_s=2.0
+    )
+    with running_gateway(settings) as url, client_of(url, "key-a") as client, httpx.Client(base_url=url) as nobody:
+        job = post(client).json()["id"]
+        finish(settings, job, {"report.json": (b"{}", "application/json")})
+        link = client.post(f"/v1/jobs/{job}/results/report.json/link").json()["url"]
+        answers = [nobody.get(link) for _ in range(20)]
+        assert answers[0].status_code == 200
+        refused = next(answer for answer in answers if answer.status_code != 200)
+        check_problem(refused, 429, "too_many_requests")
+
+
 def test_a_bucket_fills_again() -> None:
     now = 0.0
     rate = TenantRate(10.0, lambda: now)
