@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Literal
 
 from pydantic import BaseModel, Field
 
 from app.api.problem_details import Problem
+from app.api.times import utc
 from app.contract.params import JobParams, read_params
 from app.jobs.rows import JobRow
 
@@ -95,9 +96,9 @@ def job_from_row(row: JobRow, max_attempts: int) -> Job:
             "percent": row.percent,
             "attempt": row.attempt,
             "max_attempts": max_attempts,
-            "created_at": _time(row.created_at),
-            "started_at": _time(row.started_at),
-            "finished_at": _time(row.finished_at),
+            "created_at": utc(row.created_at),
+            "started_at": utc(row.started_at),
+            "finished_at": utc(row.finished_at),
             "retry_of": row.retry_of,
             "params": read_params(row.params, row.contract),
             "input": JobInput(ct=InputFile(size=row.ct_size, sha256=row.ct_sha256), mask=mask),
@@ -111,7 +112,3 @@ def job_from_row(row: JobRow, max_attempts: int) -> Job:
             ),
         }
     )
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

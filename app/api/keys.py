@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Path, Request
@@ -13,6 +13,7 @@ from app.api.audit import entry_of
 from app.api.auth import AUTH_ERRORS, AdminTenant
 from app.api.problem_details import error_responses
 from app.api.services import ServicesDep
+from app.api.times import utc
 from app.contract.errors import InvalidParameters, KeyNotFound
 from app.identity.key_store import state_of
 from app.identity.principal import Scope
@@ -75,12 +76,8 @@ def _key(row: ApiKeyRow) -> ApiKey:
             "name": row.name,
             "scopes": row.scopes.split(),
             "state": state_of(row, time.time()),
-            "created_at": datetime.fromtimestamp(row.created_at, UTC),
-            "expires_at": _time(row.expires_at),
-            "last_used_at": _time(row.last_used_at),
+            "created_at": utc(row.created_at),
+            "expires_at": utc(row.expires_at),
+            "last_used_at": utc(row.last_used_at),
         }
     )
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

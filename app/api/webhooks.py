@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Path, Query, Request
@@ -13,6 +13,7 @@ from app.api import audit
 from app.api.auth import AUTH_ERRORS, ReadTenant, SubmitTenant
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
+from app.api.times import utc
 from app.contract.errors import DeliveryNotFound, InvalidParameters
 from app.jobs.rows import DeliveryRow
 from app.webhooks.targets import LONGEST_URL, TargetError, check_url
@@ -90,7 +91,7 @@ def get_webhook(services: ServicesDep, tenant: ReadTenant) -> Webhook:
     return Webhook(
         url=endpoint.url,
         has_secret=bool(endpoint.secrets),
-        previous_secret_until=_time(endpoint.previous_until),
+        previous_secret_until=utc(endpoint.previous_until),
     )
 
 
@@ -111,7 +112,7 @@ def make_secret(request: Request, services: ServicesDep, tenant: SubmitTenant) -
     secret = services.webhooks.endpoints.new_secret(tenant)
     log.info("tenant %s has a new webhook secret", tenant)
     until = services.webhooks.endpoints.get(tenant).previous_until
-    return WebhookSecret(secret=secret, previous_secret_until=_time(until))
+    return WebhookSecret(secret=secret, previous_secret_until=utc(until))
 
 
 @router.get("/deliveries", summary="List deliveries", responses=error_responses(*AUTH_ERRORS, InvalidParameters))
@@ -180,13 +181,9 @@ def _delivery(row: DeliveryRow) -> Delivery:
             "job_id": row.job_id,
             "url": row.url,
             "state": row.state,
-            "created_at": _time(row.created_at),
-            "next_attempt_at": _time(row.next_at) if row.state == "pending" else None,
+            "created_at": utc(row.created_at),
+            "next_attempt_at": utc(row.next_at) if row.state == "pending" else None,
             "attempts": row.attempts,
             "message": row.body,
         }
     )
-
-
-def _time(seconds: float | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)
