@@ -153,4 +153,5 @@ def test_the_scope_is_described(nobody: httpx.Client) -> None:
     paths = nobody.get("/openapi.json").json()["paths"]
     for (method, path), scope in SCOPE.items():
         needed = paths[path][method.lower()]["security"]
+        assert needed, (method, path)
         assert all(list(way.values()) == [[scope]] for way in needed), (method, path)
