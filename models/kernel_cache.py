@@ -85,31 +85,31 @@ def machine() -> str:
 def fingerprint(function: Callable[..., Any]) -> str:
     """Return a hash of all that the compiled code of a function depends on.
 
-    This is the text of its file, the constants of other modules that it names, and the files of the kernels that it
+    This is the text of its file, the constants of other modules that it names, and the same of the kernels that it
     calls.
     """
+    reached = _reach(function, [])
     digest = hashlib.sha256()
-    for path in sorted(_files(function, set())):
+    for path in sorted({each.__code__.co_filename for each in reached}):
         digest.update(Path(path).read_bytes())
-    for name in sorted(_names(function.__code__)):
-        value: Any = function.__globals__.get(name)
-        if isinstance(value, CONSTANTS):
-            digest.update(f"{name}={value!r};".encode())
-        elif hasattr(value, "tobytes"):  # an array or a number of NumPy
-            digest.update(name.encode() + value.tobytes())
+    for each in reached:
+        for name in sorted(_names(each.__code__)):
+            value: Any = each.__globals__.get(name)
+            if isinstance(value, CONSTANTS):
+                digest.update(f"{name}={value!r};".encode())
+            elif hasattr(value, "tobytes"):  # an array or a number of NumPy
+                digest.update(name.encode() + value.tobytes())
     return digest.hexdigest()
 
 
-def _files(function: Callable[..., Any], seen: set[str]) -> set[str]:
-    """Add to `seen` the file of a function and those of the kernels that it calls."""
-    path = function.__code__.co_filename
-    if path in seen:
-        return seen
-    seen.add(path)
-    for name in _names(function.__code__):
-        called = getattr(function.__globals__.get(name), "py_func", None)
-        if called is not None:
-            _files(called, seen)
+def _reach(function: Callable[..., Any], seen: list[Callable[..., Any]]) -> list[Callable[..., Any]]:
+    """Add to `seen` a function and the kernels that it calls."""
+    if function not in seen:
+        seen.append(function)
+        for name in sorted(_names(function.__code__)):
+            called = getattr(function.__globals__.get(name), "py_func", None)
+            if called is not None:
+                _reach(called, seen)
     return seen
 
 

@@ -6,7 +6,7 @@ import importlib.util
 import os
 from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -78,6 +78,27 @@ def test_a_kernel_that_calls_another_follows_its_file(tmp_path: Path, monkeypatc
     monkeypatch.setitem(caller.__globals__, "_helper", Called)
     assert fingerprint(caller) != before
     assert fingerprint(_descend.py_func) != fingerprint(_node_energy.py_func)  # each names other constants
+
+
+def test_a_kernel_follows_the_constants_and_the_calls_of_those_that_it_calls(tmp_path: Path) -> None:
+    source = SOURCE.replace("return inner", "return middle") + "def middle(x):\n    return inner(x)\n"
+
+    def kernels() -> Callable[..., Any]:
+        """Return `outer`, which calls the kernel `middle` of its own file, which calls the kernel `inner`."""
+        module = load(write(tmp_path, source), FLOOR=1e-9, SCALE=np.ones(2))
+        for name in ("inner", "middle"):
+            setattr(module, name, SimpleNamespace(py_func=getattr(module, name)))
+        function: Callable[..., Any] = module.outer
+        return function
+
+    before = fingerprint(kernels())
+    assert fingerprint(kernels()) == before
+    changed = kernels()
+    changed.__globals__["FLOOR"] = 1e-6  # `inner` alone names it
+    assert fingerprint(changed) != before
+    changed = kernels()
+    changed.__globals__["inner"] = SimpleNamespace(py_func=outer(write(tmp_path / "elsewhere", SOURCE)))
+    assert fingerprint(changed) != before
 
 
 def test_a_folder_that_others_may_write_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
