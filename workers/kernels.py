@@ -14,7 +14,6 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 
 from app.jobs.parent_death import die_with_parent
@@ -84,10 +83,9 @@ def _start_helpers(n_missing: int) -> list[subprocess.Popen[bytes]]:
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     return [
         subprocess.Popen(
-            [sys.executable, "-m", "workers.kernels"],
+            [sys.executable, "-m", "workers.kernels", str(os.getpid())],  # other threads run: no `preexec_fn`
             env=os.environ | {"PYTHONPATH": path},
             stdin=subprocess.DEVNULL,
-            preexec_fn=partial(die_with_parent, os.getpid()),
         )
         for _ in range(min(cores, MOST_PROCESSES, n_missing) - 1)
     ]
@@ -121,7 +119,9 @@ def _folder(kernel: Kernel) -> Path:
 
 
 def main() -> None:
-    """Compile the kernels that no other process has taken."""
+    """Compile the kernels that no other process has taken; end with the parent whose process id is the argument."""
+    for parent in sys.argv[1:]:
+        die_with_parent(int(parent))
     for kernel in _listed():
         compile_kernel(kernel, wait=False)
 

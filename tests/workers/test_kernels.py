@@ -85,6 +85,17 @@ def test_a_kernel_that_another_process_compiles_is_left_to_it() -> None:
     assert compile_kernel(kernel, wait=False)
 
 
+def test_a_helper_ends_if_its_parent_has_ended(tmp_path: Path) -> None:
+    nobody = os.getppid()  # not the parent of the process that starts here
+    done = subprocess.run(
+        [sys.executable, "-m", "workers.kernels", str(nobody)],
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT), "NUMBA_CACHE_DIR": str(tmp_path)},
+    )
+    assert done.returncode == 1
+    assert not list(tmp_path.rglob("*.nbi"))
+
+
 def test_a_cache_that_cannot_be_written_stops_nothing(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     class Dispatcher:
         """Compiles, but cannot keep the code: numba raises after the code is there."""
