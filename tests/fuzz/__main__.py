@@ -8,7 +8,6 @@ from __future__ import annotations
 import argparse
 import json
 import random
-import resource
 import sys
 import tempfile
 from collections.abc import Callable
@@ -31,10 +30,13 @@ SPARE_BYTES = 1 << 30
 FORM_HEADERS = {"content-type": f"multipart/form-data; boundary={BOUNDARY}"}
 
 
-def used_bytes() -> int:
-    """Return the writable private memory of this process."""
+def memory_kb(field: str) -> int:
+    """Return a figure of this process: ``VmData``, its writable private memory, or ``VmHWM``, its largest resident one.
+
+    Unlike ``ru_maxrss`` the latter starts anew with the program, whatever started it.
+    """
     lines = Path("/proc/self/status").read_text().splitlines()
-    return next(int(line.split()[1]) << 10 for line in lines if line.startswith("VmData"))
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{field}:"))
 
 
 def cases(readers: Readers, post: Callable[[bytes, dict[str, str]], str]) -> dict[str, Case]:
@@ -58,12 +60,12 @@ def run(chosen: list[tuple[str, int]], seed: int, tally: Tally) -> None:
             kinds = cases(Readers(Path(name)), gateway.post)
             for kind in kinds:
                 kinds[kind](random.Random(0))  # what is loaded once does not count as an input's memory
-            limit_memory(used_bytes() + SPARE_BYTES)
-            before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+            limit_memory((memory_kb("VmData") << 10) + SPARE_BYTES)
+            before = memory_kb("VmHWM")
             for kind, i in chosen:
                 source = random.Random(f"{seed}:{kind}:{i}")
                 tally.record(f"{kind}:{i}", lambda kind=kind, source=source: kinds[kind](source))
-            tally.growth_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024.0
+            tally.growth_mb = (memory_kb("VmHWM") - before) / 1024.0
 
 
 def main() -> None:
