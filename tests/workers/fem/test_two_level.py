@@ -169,17 +169,17 @@ def test_no_force_is_no_displacement():
 
 
 def test_the_bound_finds_out_that_an_eigenvalue_is_smaller():
-    """Two eigenvalues, one below the number that is assumed: after two steps the iteration knows it."""
-    small = LEAST_EIGENVALUE / 3.0
-    values, r = np.array([small, 1.0]), np.array([1.0, 1.0])
-    p, steps, ratios = r.copy(), [], []
+    """The least of three eigenvalues is below the number that is assumed, and the first step shows it."""
+    values, r = np.array([0.6 * LEAST_EIGENVALUE, 0.5, 1.0]), np.array([20.0, 1.0, 1.0])
+    p, left, steps, ratios = r.copy(), r / values, [], []
     for _ in range(2):
         steps.append((r @ r) / (p @ (values * p)))
+        left -= steps[-1] * p
         new = r - steps[-1] * values * p
         ratios.append((new @ new) / (r @ r))
         p, r = new + ratios[-1] * p, new
-    assert radau_factor(steps[:1], ratios[:1]) > 0.0
-    assert radau_factor(steps, ratios) * (r @ r) >= 0.0
+        assert steps[0] > 1.0 / LEAST_EIGENVALUE  # impossible if no eigenvalue were smaller
+        assert radau_factor(steps, ratios) * (r @ r) >= left @ (values * left)
     assert radau_factor([], []) == 1.0 / LEAST_EIGENVALUE
 
 
