@@ -23,10 +23,9 @@ def note_claim(store: JobStore, worker: str) -> None:
     _try(lambda: worker_figures.note_claim(store, worker))
 
 
-def note_memory(store: JobStore, worker: str) -> None:
-    """Report the largest resident memory of this process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT_BYTES
-    _try(lambda: worker_figures.note_memory(store, worker, peak))
+def peak_memory_bytes() -> int:
+    """Return the largest resident memory of this process so far; the list of workers has it."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * RSS_UNIT_BYTES
 
 
 def note_stages(store: JobStore, timings: Mapping[str, float]) -> None:

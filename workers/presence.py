@@ -92,13 +92,14 @@ def _keep_reporting(software: dict[str, str]) -> None:
     while True:
         _wake.clear()
         try:
-            report = worker_registry.WorkerReport(worker_name(), _bundle.version, software, _bundle.providers)
+            report = worker_registry.WorkerReport(
+                worker_name(), _bundle.version, software, _bundle.providers, measurements.peak_memory_bytes()
+            )
             worker_registry.register(job_store(), report, _starting)
             if hears_nothing(job_store(), settings, report.name):
                 restart_worker()
         except (SQLAlchemyError, MemoryError) as error:
             log.warning("cannot report to the list of workers: %s", type(error).__name__)
-        measurements.note_memory(job_store(), worker_name())
         remove_left_behind(longest)
         _wake.wait(pause)
         if _stop.is_set():

@@ -17,12 +17,6 @@ def note_claim(store: JobStore, worker: str) -> None:
         session.execute(update(WorkerRow).where(WorkerRow.name == worker).values(last_claim=store.clock()))
 
 
-def note_memory(store: JobStore, worker: str, peak_bytes: int) -> None:
-    """Record the largest resident memory of a worker's process."""
-    with store.sessions.begin() as session:
-        session.execute(update(WorkerRow).where(WorkerRow.name == worker).values(peak_memory_bytes=peak_bytes))
-
-
 def note_stages(store: JobStore, timings: Mapping[str, float]) -> None:
     """Add the stages of a job that succeeded, name to seconds, to the sums."""
     for stage, seconds in sorted(timings.items()):  # in one order, so that two workers never wait for each other

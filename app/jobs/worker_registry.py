@@ -22,12 +22,13 @@ class LoadedBundle:
 
 @dataclass(frozen=True)
 class WorkerReport:
-    """What a pool process reports about itself."""
+    """What a pool process reports about itself; `peak_memory_bytes` is its largest resident memory so far."""
 
     name: str
     bundle_version: str
     software: dict[str, str]
     providers: dict[str, str] = field(default_factory=dict)
+    peak_memory_bytes: int | None = None
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,7 @@ def register(store: JobStore, worker: WorkerReport, starting: StartStep | None =
         "last_seen": now,
         "bundle_version": worker.bundle_version,
         "providers": dict(worker.providers),
+        "peak_memory_bytes": worker.peak_memory_bytes,
     }
     values["starting"] = None if starting is None else asdict(starting)
     if starting is None:
@@ -56,6 +58,7 @@ def register(store: JobStore, worker: WorkerReport, starting: StartStep | None =
             return
         row = WorkerRow(name=worker.name, bundle_version=worker.bundle_version, contract=CONTRACT)
         row.software, row.providers, row.starting = dict(worker.software), values["providers"], values["starting"]
+        row.peak_memory_bytes = worker.peak_memory_bytes
         row.started_at, row.last_seen, row.ready_at = now, now, now if starting is None else None
         session.add(row)
 

@@ -30,9 +30,8 @@ def samples(client: httpx.Client, settings: Settings, store: JobStore) -> dict[s
     job = post(client).json()
     finish(settings, job["id"], {"report.json": (b"{}", "application/json")})
     post(client)
-    worker_registry.register(store, worker_registry.WorkerReport(WORKER, "1", {}))
+    worker_registry.register(store, worker_registry.WorkerReport(WORKER, "1", {}, peak_memory_bytes=3 << 30))
     worker_figures.note_claim(store, WORKER)
-    worker_figures.note_memory(store, WORKER, 3 << 30)
     worker_figures.note_stages(store, {"solve": 2.0, "morph": 1.0})
     worker_figures.note_stages(store, {"solve": 4.5})
     found: dict[str, list[dict[str, str]]] = {}

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -392,8 +393,8 @@ def test_worker_registry(store: JobStore, clock: Clock) -> None:
     report = worker_registry.WorkerReport("h:1", "1", {"numpy": "2"})
     worker_registry.register(store, report)
     clock.now += 10
-    worker_registry.register(store, report)
-    assert [row.name for row in worker_registry.list_alive(store, 5)] == ["h:1"]
+    worker_registry.register(store, replace(report, peak_memory_bytes=7))
+    assert [(row.name, row.peak_memory_bytes) for row in worker_registry.list_alive(store, 5)] == [("h:1", 7)]
     clock.now += 10
     assert worker_registry.list_alive(store, 5) == []
     worker_registry.forget_silent(store, 5)
