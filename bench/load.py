@@ -74,7 +74,7 @@ def measure(url: str, key: str | None, polling: Polling, gateways: list[psutil.P
         Processes whose CPU time counts as the gateway's.
     """
     address = (str(urlsplit(url).hostname), int(urlsplit(url).port or 80))
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
+    headers = _headers(key)
     poll(address, polling.paths, headers, WARM_UP_S)
     computing, before, own = is_computing(url, headers), _cpu_s(gateways), time.process_time()
     polls = poll(address, polling.paths, headers, polling.seconds, polling.interval_s)
@@ -105,8 +105,7 @@ def is_computing(url: str, headers: dict[str, str]) -> bool:
 
 def submit(url: str, key: str | None, ct: bytes, count: int) -> list[str]:
     """Submit a CT so many times; return the paths of the jobs."""
-    headers = {"Authorization": f"Bearer {key}"} if key else {}
-    with httpx.Client(base_url=url, headers=headers, timeout=60) as client:
+    with httpx.Client(base_url=url, headers=_headers(key), timeout=60) as client:
         answers = [client.post("/v1/jobs", files={"ct": ct}) for _ in range(count)]
     return [str(answer.raise_for_status().headers["location"]) for answer in answers]
 
@@ -118,11 +117,14 @@ def measure_service(processes: int, clients: int, seconds: float) -> list[Load]:
         ct = synthetic_ct(Path(folder)).read_bytes()
         submit(url, key, ct, 2 + int(2 * (seconds + WARM_UP_S) / SHORTEST_JOB_S))
         paths = submit(url, key, b"a job that waits", clients)
-        headers = {"Authorization": f"Bearer {key}"} if key else {}
-        while not is_computing(url, headers):
+        while not is_computing(url, _headers(key)):
             time.sleep(0.1)
         intervals = (0.0, clients / PACED_REQUESTS_A_SECOND)
         return [measure(url, key, Polling(paths, seconds, interval), _gateways()) for interval in intervals]
+
+
+def _headers(key: str | None) -> dict[str, str]:
+    return {"Authorization": f"Bearer {key}"} if key else {}
 
 
 def _gateways() -> list[psutil.Process]:
