@@ -31,7 +31,7 @@ def warm_up(report: Report) -> LoadedBundle:
     steps = {
         "reading the template": lambda e: e.template,
         "evaluating the shape model": lambda e: e.morpher,
-        "planning the solver": lambda e: e.solver or e.plan,
+        "planning the solver": lambda e: e.solver,
         "loading the networks": _load_networks,
         "preparing the tangent surrogate": lambda e: e.tangent,
         "preparing the paper's surrogate": lambda e: e.paper,

@@ -15,7 +15,7 @@ from models.coarse_mesh import CoarseMesh
 from models.template import Template
 from models.types import Floats, Singles
 from workers.fem.galerkin import find_projected_slots, find_slots, multiply_interpolation, project
-from workers.fem.hierarchy import MAX_DIRECT_NODES, Hierarchy, Rows, pattern_of
+from workers.fem.hierarchy import Hierarchy, Rows, pattern_of
 from workers.fem.slabs import SlabOrder
 from workers.fem.sparsity import SparsityPattern
 
@@ -75,7 +75,7 @@ class CoarseSpace:
         edges = SparsityPattern.of(mesh.tets, k)
         empty = np.diff(transposed.indptr) == 0
         neighbours = Rows(edges.indptr, edges.indices)
-        self.hierarchy = Hierarchy(*self.coarse, empty, MAX_DIRECT_NODES, neighbours)
+        self.hierarchy = Hierarchy(*self.coarse, empty, neighbours=neighbours)
 
     def galerkin_product(self, blocks: Singles) -> Floats:
         """Return the blocks (c, 3, 3) of P' A P, N/mm; a coarse node without fine ones in reach gets an identity.

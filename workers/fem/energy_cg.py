@@ -17,10 +17,11 @@ from models.types import Floats, Singles
 from workers.fem.errors import NotConverged
 
 LEAST_EIGENVALUE = 0.02
-"""Below the eigenvalues of M^-1 A with `workers.fem.two_level`: on 33 real vertebrae the least is 0.020 to 0.15. It is
-halved where the iteration itself shows that an eigenvalue is smaller."""
+"""Taken to be below the eigenvalues of M^-1 A with `workers.fem.two_level`: in a trial on 33 real vertebrae the least
+was 0.020 to 0.15. It is halved where the iteration itself shows that an eigenvalue is smaller; until then the bound of
+such a shape may be too small."""
 MAX_CYCLES = 60
-"""Real vertebrae take 7 to 23 from zero to an error of 5e-5."""
+"""In a trial real vertebrae took 7 to 23 from zero to an error of 5e-5."""
 
 
 @dataclass(frozen=True)

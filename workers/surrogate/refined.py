@@ -21,13 +21,14 @@ from workers.surrogate.normalisation import normalising_pose, stress_factor
 from workers.surrogate.tangent import TangentSurrogate
 
 WANTED_PERCENT = 0.05
-"""Bound of the mean error, percent of the peak, at which the cycles end. On 33 and 14 real vertebrae and 24 generated
-shapes the peak is then within 0.3 % and at the right node. At 0.1 it is at another node, as high, on two of them."""
+"""Bound of the mean error, percent of the peak, at which the cycles end. In trials on 33 and 14 real vertebrae and 24
+generated shapes the peak was then within 0.3 % and at the right node. At 0.1 it was at another node, as high, on two of
+them."""
 MEAN_OVER_ENERGY = 0.27
 """Mean error of von Mises stress over its root mean square, as a share of the bound of the relative error in the energy
-norm. On the same shapes, after any number of cycles, the bound that this gives is 1.7 to 4.9 times the true error. The
-energy's own bound is 1.7 to 4.6 times too large. Averages at nodes, and the mean of magnitudes, are smaller than the
-root mean square of all components."""
+norm. In trials on the same shapes, after any number of cycles, the bound that this gives was 1.7 to 4.9 times the true
+error. The energy's own bound was 1.7 to 4.6 times too large. Averages at nodes, and the mean of magnitudes, are smaller
+than the root mean square of all components."""
 LARGEST_TOLERANCE = 0.05
 """Largest relative error in the energy norm to stop at, where a field is so peaked that its mean error means little."""
 
