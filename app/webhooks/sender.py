@@ -25,7 +25,7 @@ log = logging.getLogger(__name__)
 
 ROUND_EVERY_S = 1.0
 CONCURRENT = 8
-"""Deliveries that one gateway sends at a time, so that one server that does not answer holds up no other."""
+"""Deliveries that one gateway sends at a time. The next ones wait until the slowest of these has ended."""
 
 FORGET_EVERY_S = 3600.0
 GONE = 410
