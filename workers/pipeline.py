@@ -5,8 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import numpy as np
-
 from app.contract.errors import MorphFailed
 from app.contract.params import JobParams, Vertebra
 from app.contract.report import Segmentation
@@ -150,8 +148,7 @@ def surface_of(vertebra: CleanMask, evidence: Evidence | None) -> Surface:
 
 def filled(vertebra: CleanMask, surface: Surface) -> CleanMask:
     """Return the vertebra with the voxels inside the surface that was moved to the edges: what the job publishes."""
-    voxels = voxels_inside(surface, vertebra.affine, vertebra.voxels.shape)
-    return replace(vertebra, voxels=voxels, volume_mm3=float(voxels.sum() * np.prod(vertebra.spacing)))
+    return replace(vertebra, voxels=voxels_inside(surface, vertebra.affine, vertebra.voxels.shape))
 
 
 def judge_segmentation(evidence: Evidence, vertebra: CleanMask, mesh: SubjectMesh, params: JobParams) -> Segmentation:

@@ -27,8 +27,6 @@ class CleanMask:
         (4, 4) float64 of the crop, voxel index to RAS+ mm, right-handed.
     label
         Value in the mask that was sent.
-    volume_mm3
-        Of `voxels`.
     removed_voxels, filled_voxels
         How many voxels cleaning removed (fragments, noise) and added (holes, pinholes).
     second_fragment
@@ -38,7 +36,6 @@ class CleanMask:
     voxels: Bools
     affine: Floats
     label: int
-    volume_mm3: float
     removed_voxels: int
     filled_voxels: int
     second_fragment: float
@@ -47,6 +44,11 @@ class CleanMask:
     def spacing(self) -> Floats:
         """(3,) float64 voxel sides in mm."""
         return np.asarray(np.linalg.norm(self.affine[:3, :3], axis=0), np.float64)
+
+    @property
+    def volume_mm3(self) -> float:
+        """Volume of the vertebra, mm³."""
+        return float(self.voxels.sum() * abs(np.linalg.det(self.affine[:3, :3])))
 
 
 def clean_mask(mask: Volume, label: int) -> CleanMask:
@@ -65,7 +67,6 @@ def clean_mask(mask: Volume, label: int) -> CleanMask:
         voxels=clean,
         affine=crop.affine,
         label=label,
-        volume_mm3=float(clean.sum() * abs(np.linalg.det(crop.affine[:3, :3]))),
         removed_voxels=int((crop.voxels & ~clean).sum()),
         filled_voxels=int((clean & ~crop.voxels).sum()),
         second_fragment=second,
