@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from models.types import Floats
+from models.types import Floats, Integers
 
 
 @dataclass(frozen=True)
@@ -32,3 +32,11 @@ class Grid:
         margin = mm * float(np.linalg.norm(np.linalg.inv(self.affine)[2, :3]))  # indices a mm, at most
         first = int(np.clip(np.floor(at.min() - margin), 0, self.shape[2] - 1))
         return slice(first, int(np.clip(np.ceil(at.max() + margin) + 1, first + 1, self.shape[2])))
+
+
+def merged_affine(affine: Floats, factor: Integers) -> Floats:
+    """Return the affine (4, 4) of blocks of `factor` (3,) voxels; `affine` is that of the voxels."""
+    merged = affine.copy()
+    merged[:3, :3] *= factor
+    merged[:3, 3] += affine[:3, :3] @ (0.5 * (factor - 1.0))
+    return merged

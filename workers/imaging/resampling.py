@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from models.types import Floats, Singles
+from workers.imaging.grid import merged_affine
 from workers.imaging.nifti_affine import world_reach
 from workers.imaging.volume import Volume
 
@@ -66,10 +67,7 @@ def _block_means(ct: Volume, factor: NDArray[np.intp]) -> Volume:
             total += _in_range(ct.voxels[:, :, plane])
         mean = (total / np.float32(factor[2]))[rows][:, columns]
         blocks[:, :, k] = mean.reshape(shape[0], factor[0], shape[1], factor[1]).mean(axis=(1, 3))
-    affine = ct.affine.copy()
-    affine[:3, :3] *= factor
-    affine[:3, 3] += ct.affine[:3, :3] @ (0.5 * (factor - 1.0))
-    return Volume(blocks, affine)
+    return Volume(blocks, merged_affine(ct.affine, factor))
 
 
 def _in_range(hu: NDArray[Any]) -> Singles:

@@ -17,6 +17,7 @@ from scipy import ndimage
 from app.contract.errors import NotAVertebra, VertebraeFused
 from models.types import Bools, Floats, Integers
 from workers.imaging.binary_mask import label_box, span
+from workers.imaging.grid import merged_affine
 from workers.imaging.resampling import canonical
 from workers.imaging.volume import Volume
 from workers.mask.plausibility import MAX_FRAGMENT
@@ -127,13 +128,10 @@ def _merged(part: Volume, label: int, region: Bools, cells: list[Integers]) -> V
     for k, cell in enumerate(cells[2]):
         inside = region[:, :, cell][cells[0]][:, cells[1]]
         counts[:, :, k // factor[2]] += _block_sums(inside & (part.voxels[:, :, k] == label), rows, columns)
-    affine = part.affine.copy()
-    affine[:3, :3] *= factor
-    affine[:3, 3] += part.affine[:3, :3] @ (0.5 * (factor - 1.0))
     merged = (2 * counts > factor.prod()).astype(np.uint8)
     if not merged.any():
         raise _not_one(label, "one solid piece", f"scattered voxels of {np.round(part.spacing, 2)} mm")
-    return Volume(merged, affine)
+    return Volume(merged, merged_affine(part.affine, factor))
 
 
 def _merge_factor(part: Volume) -> Integers:
