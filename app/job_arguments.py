@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from app.client import Request
-from app.contract.params import JobParams
+from app.contract.params import JobParams, ResultName
 from app.jobs.settings import SettingsError
 
 
@@ -37,6 +37,8 @@ def job_request(arguments: argparse.Namespace) -> Request:
         params["seed_ras_mm"] = arguments.seed
     if arguments.deadline is not None:
         params["deadline_s"] = arguments.deadline
+    if arguments.results is not None:
+        params["results"] = arguments.results
     return Request(arguments.ct, arguments.mask, params)
 
 
@@ -64,6 +66,13 @@ def _add_params(command: argparse.ArgumentParser) -> None:
         "--load", type=float, default=fields["load_newton"].default, help="load, N (default %(default)s)"
     )
     command.add_argument("--deadline", type=int, metavar="S", help="longest run, seconds (default: the server's limit)")
+    command.add_argument(
+        "--results",
+        nargs="*",
+        choices=get_args(ResultName),
+        metavar="FILE",
+        help=f"result files to make, of {', '.join(get_args(ResultName))} (default: all)",
+    )
     choices = {
         "fidelity": "how to compute the stress",
         "surrogate": "surrogate that predicts the stress",

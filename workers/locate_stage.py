@@ -24,8 +24,8 @@ def locate_vertebra(ct: Volume, params: JobParams, out_dir: Path) -> VertebraLoc
     ct, params
         The scan, and what the client asked for.
     out_dir
-        Existing folder. Left in it: ``spine.png``, the row, with the vertebra that was chosen; where none was,
-        ``candidate-1.png`` … for each of the error's ``alternatives`` too, in their order.
+        Existing folder. Left in it: ``spine.png``, the row, with the vertebra that was chosen, if the job wants it;
+        where none was, in any case, and ``candidate-1.png`` … for each of the error's ``alternatives``, in their order.
 
     Raises
     ------
@@ -41,5 +41,6 @@ def locate_vertebra(ct: Volume, params: JobParams, out_dir: Path) -> VertebraLoc
         write_spine_picture(out_dir / SPINE_PICTURE, ct, row, None)
         write_candidate_pictures(out_dir, ct, row, params.vertebra, candidates)
         raise
-    write_spine_picture(out_dir / SPINE_PICTURE, ct, location.row, location.centre)
+    if params.wants(SPINE_PICTURE):
+        write_spine_picture(out_dir / SPINE_PICTURE, ct, location.row, location.centre)
     return location

@@ -15,7 +15,6 @@ from workers.imaging.volume import Volume, read_ct, read_ct_near, read_mask
 from workers.locate.vertebra_finder import VertebraLocation
 from workers.locate_stage import locate_vertebra
 from workers.mask.cleaning import CleanMask
-from workers.mask.ct_grid import onto_ct_grid
 from workers.mask.plausibility import explain_misfit
 from workers.mask.segmentation_checks import accept_segmentation, unlike_a_vertebra
 from workers.mask_stage import NEAR_LABEL_MM, label_of, vertebra_of_label
@@ -27,7 +26,7 @@ from workers.outline.surface_mask import voxels_inside
 from workers.results.build_report import ReportSections, build_report
 from workers.results.mesh_summary import summarise_fit
 from workers.results.provenance import describe_inputs, describe_software
-from workers.results.publish import ResultFile, publish
+from workers.results.publish import Contents, ResultFile, publish
 from workers.results.report_warnings import report_warnings
 from workers.results.segmentation_section import segmentation_section
 from workers.results.segmentation_warnings import segmentation_warnings
@@ -103,7 +102,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
             warnings=[*warnings, *stress.warnings],
         )
         report = build_report(stressed, sections)
-        files = publish(out_dir, stressed, report, onto_ct_grid(vertebra, grid), grid.affine)
+        files = publish(out_dir, Contents(stressed, report, vertebra, grid), params.wants)
     return PipelineResult(files, clock.timings, bundle.version)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 Vertebra = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
 Fidelity = Literal["surrogate", "fe", "both"]
@@ -12,8 +12,11 @@ Surrogate = Literal["refined", "tangent", "paper"]
 OnOutOfDistribution = Literal["flag", "fe"]
 OnUncertainLevel = Literal["refuse", "flag"]
 OnUncertainOutline = Literal["flag", "refuse"]
+ResultName = Literal[
+    "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html", "spine.png"
+]
 
-CONTRACT = 2
+CONTRACT = 3
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -25,6 +28,16 @@ LONGEST_DEADLINE_S = 24 * 3600
 """A day: no job that makes sense takes longer."""
 
 Coordinate = Annotated[float, Field(ge=-LARGEST_COORDINATE_MM, le=LARGEST_COORDINATE_MM, allow_inf_nan=False)]
+
+
+def _each_once(names: list[Any]) -> list[Any]:
+    if len(set(names)) < len(names):
+        raise ValueError("Input should name each at most once")
+    return names
+
+
+EachOnce = AfterValidator(_each_once)
+"""Of a list without a name twice."""
 
 
 class JobParams(BaseModel):
@@ -91,6 +104,16 @@ class JobParams(BaseModel):
         description="Longest run of an attempt, in seconds; a job that runs longer fails with `deadline_exceeded`. The "
         "server's own limit, the default, bounds it.",
     )
+
+    results: Annotated[list[ResultName], EachOnce, Field(json_schema_extra={"uniqueItems": True})] | None = Field(
+        default=None,
+        description='Result files that the job makes, e.g. `["stress.vtu"]`; all by default. `report.json` is always '
+        "made. What is left out costs no time and no storage. A refused job has its pictures in any case.",
+    )
+
+    def wants(self, name: ResultName) -> bool:
+        """Whether the job makes this result file."""
+        return name == "report.json" or self.results is None or name in self.results
 
     def stored(self) -> dict[str, Any]:
         """Return the JSON for the job's row. It leaves out what is null, so older releases can read what they know."""

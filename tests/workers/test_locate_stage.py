@@ -27,6 +27,14 @@ def count(path: Path, colour: str) -> int:
     return int((np.abs(off).max(axis=2) < 12).sum())
 
 
+def test_no_picture_where_none_is_asked_for_but_of_a_refusal(ct, tmp_path):
+    locate_vertebra(ct, JobParams(vertebra="L2", results=["stress.vtu"]), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(VertebraNotFound):
+        locate_vertebra(ct, JobParams(seed_ras_mm=[70.0, 190.0, 320.0], results=[]), tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["spine.png"]
+
+
 @pytest.mark.parametrize("seed", [None, [-6.0, 133.0, 352.0]])
 def test_the_chosen_body_is_marked_among_the_others(ct, seed, tmp_path):
     location = locate_vertebra(ct, JobParams(vertebra="L2", seed_ras_mm=seed), tmp_path)

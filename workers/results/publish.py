@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from app.contract.params import ResultName
 from app.contract.report import Report
-from models.types import Floats
-from workers.mask.ct_grid import PlacedMask
+from workers.imaging.grid import Grid
+from workers.mask.cleaning import CleanMask
+from workers.mask.ct_grid import onto_ct_grid
 from workers.results.build_report import TIMING_DECIMALS
 from workers.results.captions import Caption
 from workers.results.mask_file import write_mask
@@ -19,11 +21,11 @@ from workers.results.stressed_mesh import StressedMesh
 from workers.results.viewer import write_viewer
 from workers.results.vtk_files import write_stress_vtu, write_surface_vtp
 
-SPINE_PICTURE = "spine.png"
+SPINE_PICTURE: ResultName = "spine.png"
 """Of a job without a mask; it is drawn once the vertebra is located, so that a job that fails later has it too."""
 WRITERS = 2
 """Files that are written side by side; the preview takes about as long as all others."""
-MEDIA_TYPES: Mapping[str, str] = {
+MEDIA_TYPES: Mapping[ResultName, str] = {
     "stress.vtu": "application/vnd.vtk.vtu",
     "surface.vtp": "application/vnd.vtk.vtp",
     "mask.nii.gz": "application/gzip",
@@ -44,37 +46,66 @@ class ResultFile:
     media_type: str
 
 
-def publish(out_dir: Path, mesh: StressedMesh, report: Report, mask: PlacedMask, affine: Floats) -> list[ResultFile]:
-    """Write six result files into a folder; return them and the picture of the spine where it is there.
+@dataclass(frozen=True)
+class Contents:
+    """What the result files of one vertebra show.
+
+    Attributes
+    ----------
+    mesh
+        The subject mesh and its stress.
+    report
+        The report so far.
+    vertebra
+        What `mask.nii.gz` shows.
+    grid
+        Of the CT, on which it shows it.
+    """
+
+    mesh: StressedMesh
+    report: Report
+    vertebra: CleanMask
+    grid: Grid
+
+    @property
+    def caption(self) -> Caption:
+        """The title of every file."""
+        return Caption(self.report.vertebra, self.report.load_newton, self.report.fidelity)
+
+
+def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], bool]) -> list[ResultFile]:
+    """Write the result files of a vertebra into a folder; return them and the picture of the spine where it is there.
 
     Parameters
     ----------
     out_dir
         Folder to write into; made if missing. The picture of the spine is there already where no mask was sent.
-    mesh
-        The subject mesh and its stress.
-    report
-        The report so far; its timings gain ``write``, the seconds that the other five files took.
-    mask
-        The vertebra on the CT's grid.
-    affine
-        (4, 4) float64, the CT's voxel-to-world affine, mm, RAS+.
+    contents
+        What they show. The report's timings gain ``write``, the seconds that the other files took.
+    wants
+        Whether the job makes a file of this name (`app.contract.params.JobParams.wants`).
     """
     start = time.perf_counter()
     out_dir.mkdir(parents=True, exist_ok=True)
-    caption = Caption(report.vertebra, report.load_newton, report.fidelity)
     with ThreadPoolExecutor(WRITERS) as pool:  # compression runs beside the drawing of the preview
-        tasks = [
-            pool.submit(write_preview, out_dir / "preview.png", mesh, caption),
-            pool.submit(write_mask, out_dir / "mask.nii.gz", mask, affine),
-            pool.submit(write_stress_vtu, out_dir / "stress.vtu", mesh, caption),
-            pool.submit(write_surface_vtp, out_dir / "surface.vtp", mesh, caption),
-            pool.submit(write_viewer, out_dir / "viewer.html", mesh, caption),
-        ]
+        tasks = [pool.submit(write, out_dir / name, contents) for name, write in WRITE.items() if wants(name)]
         for task in tasks:
             task.result()
+    report = contents.report
     timings = {**report.timings_s, "write": round(time.perf_counter() - start, TIMING_DECIMALS)}
     complete = report.model_copy(update={"timings_s": timings})
     (out_dir / "report.json").write_text(complete.model_dump_json(indent=2) + "\n", "utf-8")
     files = [ResultFile(name, out_dir / name, media_type) for name, media_type in MEDIA_TYPES.items()]
     return [file for file in files if file.path.exists()]
+
+
+WRITE: Mapping[ResultName, Callable[[Path, Contents], None]] = {
+    "preview.png": lambda path, contents: write_preview(path, contents.mesh, contents.caption),
+    "mask.nii.gz": lambda path, contents: write_mask(
+        path, onto_ct_grid(contents.vertebra, contents.grid), contents.grid.affine
+    ),
+    "stress.vtu": lambda path, contents: write_stress_vtu(path, contents.mesh, contents.caption),
+    "surface.vtp": lambda path, contents: write_surface_vtp(path, contents.mesh, contents.caption),
+    "viewer.html": lambda path, contents: write_viewer(path, contents.mesh, contents.caption),
+}
+"""How each file beside the report is written; the preview, which takes longest, begins first."""

@@ -32,6 +32,7 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
         "on_uncertain_level": "refuse",
         "on_uncertain_outline": "flag",
         "deadline_s": None,
+        "results": None,
     }
     assert job["input"]["ct"] == {"size": 4, "sha256": hashlib.sha256(b"a ct").hexdigest()}
     assert job["input"]["mask"]["size"] == 6
@@ -109,6 +110,15 @@ def test_unreadable_forms(client: httpx.Client, settings: Settings, content_type
 def test_faulty_parameters_are_all_named(client: httpx.Client) -> None:
     body = check_problem(post(client, params={"load_newton": 1e9, "vertebra": "C1"}), 422, "invalid_parameters")
     assert {fault["field"] for fault in body["errors"]} == {"load_newton", "vertebra"}
+
+
+def test_results_name_each_file_once(client: httpx.Client) -> None:
+    asked = ["stress.vtu", "preview.png"]
+    assert post(client, params={"results": asked}).json()["params"]["results"] == asked
+    assert post(client, params={"results": []}).json()["params"]["results"] == []
+    for faulty in (["stress.vtu", "stress.vtu"], ["stress.stl"], "stress.vtu"):
+        body = check_problem(post(client, params={"results": faulty}), 422, "invalid_parameters")
+        assert body["errors"][0]["field"].startswith("results")
 
 
 def test_a_client_that_vanishes_leaves_nothing(client: httpx.Client, gateway: str, settings: Settings) -> None:

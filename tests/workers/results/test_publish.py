@@ -10,11 +10,13 @@ from PIL import Image
 
 from app.contract.params import JobParams
 from app.contract.report import Inputs, Report
+from workers.imaging.grid import Grid
+from workers.mask.cleaning import CleanMask
 from workers.mask.ct_grid import PlacedMask
 from workers.results.build_report import ReportSections, build_report
 from workers.results.mask_file import write_mask
 from workers.results.provenance import describe_software
-from workers.results.publish import publish
+from workers.results.publish import Contents, publish
 
 MASK = np.zeros((20, 24, 16), np.int16)
 MASK[5:15, 4:20, 3:12] = 1
@@ -23,10 +25,16 @@ LEFT_HANDED = np.array([[-0.7, 0.0, 0.0, 90.0], [0.0, 0.6, -0.8, -40.0], [0.0, 0
 SHEARED = np.array([[1.0, 0.3, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 0.0], [0, 0, 0, 1.0]])
 
 
-def test_all_six_files_open(box, tmp_path):
+@pytest.fixture
+def contents(box) -> Contents:
     inputs = Inputs(ct_sha256="0" * 64, mask_sha256=None)
     sections = ReportSections(JobParams(), inputs, describe_software("l1-1"), "fe", timings_s={"read": 1.0})
-    files = publish(tmp_path / "out", box, build_report(box, sections), PLACED, LEFT_HANDED)
+    vertebra = CleanMask(MASK != 0, LEFT_HANDED, 1, 0, 0, 0.0)
+    return Contents(box, build_report(box, sections), vertebra, Grid(MASK.shape, LEFT_HANDED))
+
+
+def test_all_six_files_open(box, contents, tmp_path):
+    files = publish(tmp_path / "out", contents, JobParams().wants)
     by_name = {file.name: file for file in files}
     assert list(by_name) == [
         "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html",
@@ -35,13 +43,21 @@ def test_all_six_files_open(box, tmp_path):
     assert all(file.path.stat().st_size > 0 for file in files)
     assert pv.read(by_name["stress.vtu"].path).n_cells == len(box.template.tets)
     assert pv.read(by_name["surface.vtp"].path).n_cells == len(box.template.triangles)
-    assert nib.load(by_name["mask.nii.gz"].path).shape == MASK.shape
+    np.testing.assert_array_equal(np.asarray(nib.load(by_name["mask.nii.gz"].path).dataobj), MASK != 0)
     with Image.open(by_name["preview.png"].path) as image:
         image.verify()
     written = json.loads(by_name["report.json"].path.read_text())
     assert Report.model_validate(written).timings_s.keys() == {"read", "write"}
     assert by_name["preview.png"].media_type == "image/png"
     assert by_name["report.json"].media_type == "application/json"
+
+
+def test_only_what_is_asked_for_is_made_and_the_report(contents, tmp_path):
+    for wanted in ([], ["mask.nii.gz"], ["report.json", "surface.vtp", "viewer.html", "spine.png"]):
+        out = tmp_path / str(len(wanted))
+        files = publish(out, contents, JobParams(results=wanted).wants)
+        expected = {*wanted, "report.json"} - {"spine.png"}  # drawn where the vertebra is located
+        assert {file.name for file in files} == {path.name for path in out.iterdir()} == expected
 
 
 @pytest.mark.parametrize("affine", [LEFT_HANDED, np.diag([1.0, 1.0, 3.0, 1.0])])
