@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.certainty_text import certainty, words
+from app.contract.certainty import certainty, words
 
 COLUMNS = ("mean", "p5", "p50", "p95", "p99", "max")
 """Of the table of regions: fields of a distribution, without their unit."""
@@ -17,7 +17,7 @@ def summary(report: Mapping[str, Any]) -> str:
         [
             f"Vertebra {report['vertebra']}, {report['load_newton']:g} N axial compression, "
             f"fidelity {report['fidelity']}",
-            *certainty(report),
+            *_before_the_numbers(report),
             "",
             *_headline(report["stress"]),
             "",
@@ -30,6 +30,12 @@ def summary(report: Mapping[str, Any]) -> str:
             report["disclaimer"],
         ]
     )
+
+
+def _before_the_numbers(report: Mapping[str, Any]) -> Iterator[str]:
+    """Yield the warnings, then how sure the report is of level, outline and stress."""
+    yield from (f"WARNING    {warning}" for warning in report["warnings"])
+    yield from (f"{about:<10} {text}" for about, text in certainty(report))
 
 
 def _headline(stress: Mapping[str, Any]) -> Iterator[str]:

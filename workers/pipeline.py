@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -47,11 +48,14 @@ class PipelineResult:
         Wall-clock seconds a stage.
     bundle_version
         Version of the model bundle that was used.
+    warnings
+        Those of the report.
     """
 
     files: list[ResultFile]
     timings: dict[str, float]
     bundle_version: str
+    warnings: Sequence[str] = ()
 
 
 def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, progress: Progress) -> PipelineResult:
@@ -103,7 +107,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
         )
         report = build_report(stressed, sections)
         files = publish(out_dir, Contents(stressed, report, vertebra, grid), params.wants)
-    return PipelineResult(files, clock.timings, bundle.version)
+    return PipelineResult(files, clock.timings, bundle.version, report.warnings)
 
 
 def find_vertebra(

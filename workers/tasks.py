@@ -154,7 +154,12 @@ def _publish(claim: Claim, store: JobStore, result: PipelineResult) -> None:
     timings = {stage: round(seconds, 3) for stage, seconds in result.timings.items()}
     timings["publish"] = round(time.perf_counter() - begin, 3)
     published = store.succeed(
-        claim.job_id, claim.token, results=manifest, timings=timings, bundle_version=result.bundle_version
+        claim.job_id,
+        claim.token,
+        results=manifest,
+        timings=timings,
+        bundle_version=result.bundle_version,
+        warnings=result.warnings,
     )
     if not published:
         raise FencedOut

@@ -65,6 +65,10 @@ class Job(BaseModel):
     params: JobParams = Field(description="The parameters, including defaults.")
     input: JobInput = Field(description="Size and hash of the uploaded files.")
     timings: dict[str, float] = Field(description="Time of each stage, seconds (s); empty until the job has succeeded.")
+    warnings: list[str] | None = Field(
+        description="What a reader should know before using the numbers, the most important first: the `warnings` of "
+        "`report.json`. Null until the job has succeeded."
+    )
     bundle_version: str | None = Field(description="Version of the model bundle that computed the results.")
     error: Problem | None = Field(
         description="Why the job failed, as RFC 9457 problem details. Of a queued job: the passing fault, such as a "
@@ -103,6 +107,7 @@ def job_from_row(row: JobRow, max_attempts: int) -> Job:
             "params": read_params(row.params, row.contract),
             "input": JobInput(ct=InputFile(size=row.ct_size, sha256=row.ct_sha256), mask=mask),
             "timings": row.timings or {},
+            "warnings": row.warnings,
             "bundle_version": row.bundle_version,
             "error": row.error,
             "callback_url": row.callback_url,

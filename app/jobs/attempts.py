@@ -9,7 +9,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import ColumnElement, Engine, func, select, update
@@ -147,7 +147,14 @@ class AttemptStore:
         )
 
     def succeed(
-        self, job_id: str, token: int, *, results: list[Json], timings: dict[str, float], bundle_version: str
+        self,
+        job_id: str,
+        token: int,
+        *,
+        results: list[Json],
+        timings: dict[str, float],
+        bundle_version: str,
+        warnings: Sequence[str] = (),
     ) -> bool:
         """Publish the results of this attempt. Publish nothing and return false once it is fenced out."""
         return self._update(
@@ -158,6 +165,7 @@ class AttemptStore:
                 **published_values(results),
                 timings=timings,
                 bundle_version=bundle_version,
+                warnings=list(warnings),
                 error=None,
                 finished_at=self.clock(),
             )

@@ -32,6 +32,7 @@ class Base(DeclarativeBase):
         float: Double,
         Json: JSON(none_as_null=True),
         list[Json]: JSON(none_as_null=True),
+        list[str]: JSON(none_as_null=True),
     }
 
 
@@ -86,6 +87,8 @@ class JobRow(Base):
     results: Mapped[list[Json] | None]
     results_size: Mapped[int | None] = mapped_column(BigInteger)
     """Bytes of all results."""
+    warnings: Mapped[list[str] | None]
+    """What a reader should know before using the numbers, as the report has it; NULL until the job has succeeded."""
     created_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]

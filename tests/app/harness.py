@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
@@ -187,13 +187,20 @@ def stored_jobs(settings: Settings) -> list[str]:
     return BlobStore(settings.storage).folders("jobs")
 
 
-def finish(settings: Settings, job_id: str, files: dict[str, tuple[bytes, str]]) -> None:
-    """Finish a job as a worker does: claim it, publish the files, record the success."""
+def finish(settings: Settings, job_id: str, files: dict[str, tuple[bytes, str]], warnings: Sequence[str] = ()) -> None:
+    """Finish a job as a worker does: claim it, publish the files, record the success with the report's warnings."""
     store = open_store(settings)
     claim = store.claim(job_id, "test")
     assert claim is not None
     manifest = put_results(settings, job_id, claim.token, files)
-    assert store.succeed(job_id, claim.token, results=manifest, timings={"solve": 1.5}, bundle_version="test-1")
+    assert store.succeed(
+        job_id,
+        claim.token,
+        results=manifest,
+        timings={"solve": 1.5},
+        bundle_version="test-1",
+        warnings=warnings,
+    )
     store.engine.dispose()
 
 

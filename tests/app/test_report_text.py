@@ -58,4 +58,4 @@ def test_a_seed_and_a_mask() -> None:
         "",
     ]
     masked = lines(segmentation=None, expected_error=None, warnings=[])
-    assert masked[1] == ""
+    assert masked[1:3] == ["level      as the client says that sent the mask", ""]

@@ -37,6 +37,7 @@ class PipelineResult:
     files: list[ResultFile]
     timings: dict[str, float]
     bundle_version: str
+    warnings: tuple[str, ...] = ("The level is not verified.",)
 
 
 def run_pipeline(

@@ -80,6 +80,7 @@ def test_a_job_runs_and_publishes(client: httpx.Client, settings: Settings) -> N
     assert job["state"] == "succeeded", job
     assert (job["percent"], job["stage"], job["attempt"], job["bundle_version"]) == (100, None, 1, "test-1")
     assert job["timings"]["solve"] == 0.25
+    assert job["warnings"] == ["The level is not verified."]
     results = client.get(job["links"]["results"]).json()["results"]
     assert [result["name"] for result in results] == ["report.json", "viewer.html"]
     assert json.loads(client.get(results[0]["url"]).content)["load_newton"] == 500

@@ -1,9 +1,12 @@
-"""What every result file says about itself: title, frame, software and the research note."""
+"""What every result file says about itself: title, warnings, frame, software and the research note."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
+
+from app.contract.certainty import certainty
+from app.contract.report import Report
 
 SOFTWARE = "vertebra-stress"
 FRAME = "NIfTI RAS+ mm"
@@ -41,11 +44,23 @@ class Caption:
         Compressive load on the superior endplate, N.
     fidelity
         How the stress was computed, e.g. ``"fe"``.
+    warnings
+        Sentences that a reader needs before the numbers, the most important first.
+    certainty
+        How sure the report is of level, outline and stress, e.g. ``("level", "verified; by the ribs L1")``.
     """
 
     vertebra: str
     load_newton: float
     fidelity: str
+    warnings: tuple[str, ...] = ()
+    certainty: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def of(cls, report: Report) -> Caption:
+        """Return what the report says."""
+        lines = tuple(certainty(report.model_dump(mode="json")))
+        return cls(report.vertebra, report.load_newton, report.fidelity, tuple(report.warnings), lines)
 
     @property
     def title(self) -> str:

@@ -18,6 +18,7 @@ from workers.results.captions import Caption
 from workers.results.colour_bar import draw_colour_bar
 from workers.results.colour_scale import scale_end
 from workers.results.lettering import MARGIN, SMALL, draw_scale_bar, letter_panel, mark_peak, write_headline
+from workers.results.notice_band import notice_band
 from workers.results.panels import (
     PANEL_HEIGHT,
     PANEL_TOP,
@@ -33,7 +34,8 @@ from workers.results.shading import shade
 from workers.results.stressed_mesh import StressedMesh
 
 WIDTH, HEIGHT = PANEL_WIDTH * len(PANELS), 760
-"""Size of the finished picture, pixels, as all positions here. What follows lies in the 104 rows below the panels."""
+"""Size of the finished picture without the warnings, pixels, as all positions here. What follows lies in the 104 rows
+below the panels."""
 SCALE_BAR_AT = (56, HEIGHT - 56)
 COLOUR_BAR = Box(WIDTH * 0.29, HEIGHT - 66, WIDTH * 0.42, 20)
 """In the middle, clear of the scale bar at its left and the numbers at its right."""
@@ -45,7 +47,10 @@ PNG_LEVEL = 4
 
 
 def write_preview(path: Path, mesh: StressedMesh, caption: Caption) -> None:
-    """Draw three views of the surface coloured by von Mises stress, with one colour bar in MPa, as PNG."""
+    """Draw three views of the surface coloured by von Mises stress, with one colour bar in MPa, as PNG.
+
+    What a reader should know first, warnings above all, stands above the views.
+    """
     end = scale_end(mesh)
     pixels_per_mm = common_scale(mesh.surface.vertices)
     projections = [project(mesh, panel, pixels_per_mm) for panel in PANELS]
@@ -60,7 +65,23 @@ def write_preview(path: Path, mesh: StressedMesh, caption: Caption) -> None:
     draw_scale_bar(pen, SCALE_BAR_AT, pixels_per_mm / SCALE)
     draw_colour_bar(pen, end, COLOUR_BAR)
     _write_numbers(pen, mesh)
-    image.reduce(SCALE).save(path, format="PNG", compress_level=PNG_LEVEL)
+    _with_notice(image, caption).reduce(SCALE).save(path, format="PNG", compress_level=PNG_LEVEL)
+
+
+def _with_notice(image: Image.Image, caption: Caption) -> Image.Image:
+    """Return the picture with the warnings between the headline and the panels, and so much higher."""
+    band = notice_band(caption, WIDTH)
+    if band is None:
+        return image
+    whole = Image.new("RGB", (image.width, image.height + band.height), "white")
+    top = PANEL_TOP * SCALE
+    for part, row in (
+        (image.crop((0, 0, image.width, top)), 0),
+        (band, top),
+        (image.crop((0, top, *image.size)), top + band.height),
+    ):
+        whole.paste(part, (0, row))
+    return whole
 
 
 def _paint(picture: Bytes, projection: Projection, mesh: StressedMesh, end: float) -> bool:

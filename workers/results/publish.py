@@ -69,8 +69,8 @@ class Contents:
 
     @property
     def caption(self) -> Caption:
-        """The title of every file."""
-        return Caption(self.report.vertebra, self.report.load_newton, self.report.fidelity)
+        """What every file says about itself."""
+        return Caption.of(self.report)
 
 
 def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], bool]) -> list[ResultFile]:

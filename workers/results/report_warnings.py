@@ -26,7 +26,7 @@ UNUSUAL_SHAPE = 1.0
 
 
 def report_warnings(mesh: SubjectMesh, vertebra: CleanMask, level: Vertebra, ct: Volume | None = None) -> list[str]:
-    """Return the warnings on image, fit, shape and level.
+    """Return the warnings on level, image, fit and shape, the most important first.
 
     Parameters
     ----------
@@ -38,11 +38,11 @@ def report_warnings(mesh: SubjectMesh, vertebra: CleanMask, level: Vertebra, ct:
         The CT, where the mask is a segmentation of it; None where a mask was sent.
     """
     warnings = (
+        warn_of_other_level(vertebra.label, level),
         warn_of_loose_fit(mesh.distance_mm),
         warn_of_turned_vertebra(mesh.fit.pose.rotation),
         warn_of_coarse_voxels("mask", vertebra.spacing) if ct is None else warn_of_coarse_voxels("CT", ct.spacing),
         warn_of_unusual_shape(mesh.fit.coefficients),
-        warn_of_other_level(vertebra.label, level),
         warn_of_other_template(level),
     )
     return [warning for warning in warnings if warning]

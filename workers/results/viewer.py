@@ -39,6 +39,7 @@ def write_viewer(path: Path, mesh: StressedMesh, caption: Caption) -> None:
         "SCRIPT": script,
         "TITLE": html.escape(caption.title),
         "VERTEBRA": html.escape(caption.vertebra),
+        "NOTICE": _notice(caption),
         "NOTE": html.escape(RESEARCH_NOTE.upper()),
         "SOFTWARE": html.escape(software_and_version()),
         "PERCENTILE": f"{PERCENTILE:g}",
@@ -46,6 +47,13 @@ def write_viewer(path: Path, mesh: StressedMesh, caption: Caption) -> None:
     }.items():
         page = page.replace(f"@{key}@", value)
     path.write_text(page, "utf-8")
+
+
+def _notice(caption: Caption) -> str:
+    """Return the warnings as a list, then how sure the report is of level, outline and stress, as HTML."""
+    warnings = "".join(f"<li>{html.escape(text)}</li>" for text in caption.warnings)
+    sure = "".join(f"<dt>{about.capitalize()}</dt><dd>{html.escape(text)}</dd>" for about, text in caption.certainty)
+    return (f"<ul>{warnings}</ul>" if warnings else "") + (f"<dl>{sure}</dl>" if sure else "")
 
 
 def _resource(name: str) -> str:

@@ -1,7 +1,7 @@
 "use strict";
 
 // ---- sizes and speeds (CSS pixels, unless another unit is said) ----
-const HEADER_AND_FOOTER = 130;                                // height that the bone leaves free
+const FOOTER = 80;                                            // height that the bone leaves free
 const FIT = 2.15;                                             // the bone's diameter in radii, and 7 % of room
 const ZOOM_RANGE = [0.4, 20];
 const ZOOM_PER_WHEEL = 0.001;                                 // a notch of 100 changes the size by a tenth
@@ -27,6 +27,7 @@ const displacement = data.displacement ? new Float32Array(bytes(data.displacemen
 const quantities = data.quantities.map((q) => ({ ...q, values: new Float32Array(bytes(q.values)) }));
 const radius = Math.sqrt(restPoints.reduce((m, _, i) => i % 3 ? m :
   Math.max(m, restPoints[i] ** 2 + restPoints[i + 1] ** 2 + restPoints[i + 2] ** 2), 0));
+const width = () => $("scene").clientWidth, height = () => $("scene").clientHeight;
 const nodeOf = (array, node) => array.subarray(3 * node, 3 * node + 3);
 
 // ---- vectors and the camera: rows of `basis` are right, up, toward the viewer, in RAS+ ----
@@ -42,10 +43,10 @@ const VIEWS = { R: viewFrom([1, 0, 0]), L: viewFrom([-1, 0, 0]), A: viewFrom([0,
   S: viewFrom([0, 0, 1], [0, 1, 0]), I: viewFrom([0, 0, -1], [0, 1, 0]) };
 let basis = viewFrom([-0.75, -0.5, 0.5]), zoom = 1, pan = [0, 0], shown = quantities[0], limits = [0, 1];
 let points = restPoints.slice(), normals = restPoints.slice(), marked = null;
-const scale = () => zoom * Math.min(innerWidth, innerHeight - HEADER_AND_FOOTER) / (FIT * radius);  // pixels a mm
+const scale = () => zoom * Math.min(width(), height() - FOOTER) / (FIT * radius);  // pixels a mm
 function project(x) {
   const s = scale(), w = basis.map((row) => dot(row, x));
-  return [innerWidth / 2 + pan[0] + w[0] * s, innerHeight / 2 - pan[1] - w[1] * s, w[2]];
+  return [width() / 2 + pan[0] + w[0] * s, (height() - FOOTER) / 2 - pan[1] - w[1] * s, w[2]];
 }
 function turn(a, b, angle) {                                  // two rows of the basis in their plane
   const [c, s] = [Math.cos(angle), Math.sin(angle)], [u, v] = [basis[a], basis[b]];
@@ -117,13 +118,13 @@ function draw() {
   pending = false;
   const ratio = devicePixelRatio || 1;
   for (const id of ["scene", "letters"]) {
-    const [w, h] = [Math.round(innerWidth * ratio), Math.round(innerHeight * ratio)];
+    const [w, h] = [Math.round(width() * ratio), Math.round(height() * ratio)];
     if ($(id).width !== w || $(id).height !== h) { $(id).width = w; $(id).height = h; }
   }
   if (gl) drawSurface();
   const letters = $("letters").getContext("2d");
   letters.setTransform(ratio, 0, 0, ratio, 0, 0);
-  letters.clearRect(0, 0, innerWidth, innerHeight);
+  letters.clearRect(0, 0, width(), height());
   letters.textAlign = "center"; letters.textBaseline = "middle";
   drawRing(letters, shown.peak, shown.peakLabel);
   if (marked !== null && marked !== shown.peak) drawRing(letters, marked, shown.values[marked].toPrecision(3));
@@ -135,7 +136,7 @@ function drawSurface() {
   gl.viewport(0, 0, $("scene").width, $("scene").height);
   gl.clear(gl.COLOR_BUFFER_BIT | gl.DEPTH_BUFFER_BIT);
   set("m", "Matrix3fv", false, [0, 1, 2].flatMap((k) => basis.map((row) => row[k])));
-  set("f", "4f", 2 * s / innerWidth, 2 * s / innerHeight, 2 * pan[0] / innerWidth, 2 * pan[1] / innerHeight);
+  set("f", "4f", 2 * s / width(), 2 * s / height(), 2 * pan[0] / width(), (2 * pan[1] + FOOTER) / height());
   set("r", "2f", ...limits);
   gl.drawElements(gl.TRIANGLES, triangles.length, gl.UNSIGNED_INT, 0);
 }
@@ -152,7 +153,7 @@ function drawRing(c, node, name) {                            // dashed where th
   c.strokeText(name, x, y - RING_NAME_RISE); c.fillText(name, x, y - RING_NAME_RISE);
 }
 function drawCompass(c) {                                     // the axes with their orientation letters
-  const [x, y] = [innerWidth - COMPASS.fromRight, innerHeight - COMPASS.fromBottom];
+  const [x, y] = [width() - COMPASS.fromRight, height() - COMPASS.fromBottom];
   [["R", "L"], ["A", "P"], ["S", "I"]].forEach((names, k) => names.forEach((name, j) => {
     const v = basis.map((row) => (j ? -1 : 1) * row[k]);
     c.globalAlpha = COMPASS_FADE + (1 - COMPASS_FADE) * (v[2] + 1) / 2;
@@ -215,19 +216,19 @@ function probe(node) {
 }
 let drag = null;
 $("scene").onpointerdown = (e) => {
-  drag = { x: e.clientX, y: e.clientY, travel: 0 };
+  drag = { x: e.offsetX, y: e.offsetY, travel: 0 };
   $("scene").setPointerCapture(e.pointerId);
 };
 $("scene").onpointermove = (e) => {
   if (!drag) return;
-  const [dx, dy] = [e.clientX - drag.x, e.clientY - drag.y];
+  const [dx, dy] = [e.offsetX - drag.x, e.offsetY - drag.y];
   if (e.shiftKey) pan = [pan[0] + dx, pan[1] - dy];
   else { turn(0, 2, dx * TURN_PER_PIXEL); turn(1, 2, -dy * TURN_PER_PIXEL); }
-  drag = { x: e.clientX, y: e.clientY, travel: drag.travel + Math.hypot(dx, dy) };
+  drag = { x: e.offsetX, y: e.offsetY, travel: drag.travel + Math.hypot(dx, dy) };
   redraw();
 };
 $("scene").onpointerup = (e) => {
-  if (drag && drag.travel < CLICK_TRAVEL) { const node = pick(e.clientX, e.clientY); if (node !== null) probe(node); }
+  if (drag && drag.travel < CLICK_TRAVEL) { const node = pick(e.offsetX, e.offsetY); if (node !== null) probe(node); }
   drag = null;
 };
 $("scene").onwheel = (e) => {

@@ -288,6 +288,20 @@ def test_warnings_level_outline_and_error_come_before_the_numbers(
     browser.wait("document.getElementById('preview').naturalWidth === 168")
 
 
+def test_the_list_of_jobs_shows_warnings(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:
+    job = post(site, mask=None, params={"vertebra": "L3"}).json()
+    finish(open_settings, job["id"], {}, ["Label 30 is L2: check the level.", "The template is an L1."])
+    browser.open(f"{site.base_url}/")
+    row = f"[...document.querySelectorAll('#jobs tr')].find(r => r.querySelector('a[href$=\"{job['id']}\"]'))"
+    browser.wait(row)
+    assert browser.run(f"{row}.querySelector('.caution').innerText").split("\n") == [
+        "Label 30 is L2: check the level.",
+        "1 more",
+    ]
+    assert "L3" in browser.run(f"{row}.innerText")
+    assert browser.run(f"{row}.querySelector('details').textContent") == "1 moreThe template is an L1."
+
+
 def test_what_is_unsure_stands_out(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:
     outline = OUTLINE.model_copy(update={"uncertain": True, "dense_share": 0.18, "view_dice": None})
     unsure = {"level_verified": False, "level_by_ribs": None, "outline": outline}

@@ -13,7 +13,9 @@ from PIL import Image
 
 from workers.results.captions import Caption
 from workers.results.colour_bar import round_ticks
+from workers.results.notice_band import wrapped
 from workers.results.panels import PANELS, common_scale, project
+from workers.results.pen import Pen, TextStyle
 from workers.results.preview import _numbers, write_preview
 from workers.results.rasteriser import rasterise
 from workers.results.views import View, direction_letters
@@ -83,6 +85,16 @@ def test_patient_left_is_at_the_right_of_the_anterior_view(sideways, tmp_path):
     warmth = panel[rows, cols, 0] - panel[rows, cols, 2]
     assert warmth[cols > np.percentile(cols, 85)].mean() > 60
     assert warmth[cols < np.percentile(cols, 15)].mean() < -60
+
+
+def test_long_texts_are_wrapped():
+    pen, style = Pen(Image.new("RGB", (1, 1))), TextStyle(18)
+    text = "The voxels of the mask measure up to 3.0 mm: finer detail is interpolated."
+    lines = wrapped(pen, text, style, 300)
+    assert " ".join(lines) == text
+    assert len(lines) == 3
+    assert all(pen.width_of(line, style) <= 300 for line in lines)
+    assert wrapped(pen, text, style, 1) == text.split()
 
 
 def test_letters_follow_the_views():

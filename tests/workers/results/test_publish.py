@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import nibabel as nib
 import numpy as np
@@ -15,6 +16,8 @@ from workers.mask.cleaning import CleanMask
 from workers.mask.ct_grid import PlacedMask
 from workers.results.build_report import ReportSections, build_report
 from workers.results.mask_file import write_mask
+from workers.results.notice_band import LINE_HEIGHT, PADDING
+from workers.results.panels import PANEL_TOP
 from workers.results.provenance import describe_software
 from workers.results.publish import Contents, publish
 
@@ -58,6 +61,27 @@ def test_only_what_is_asked_for_is_made_and_the_report(contents, tmp_path):
         files = publish(out, contents, JobParams(results=wanted).wants)
         expected = {*wanted, "report.json"} - {"spine.png"}  # drawn where the vertebra is located
         assert {file.name for file in files} == {path.name for path in out.iterdir()} == expected
+
+
+def test_the_warnings_reach_picture_and_page(contents, tmp_path):
+    warning = "Label 30 is L2 in the TotalSegmentator convention, but the job says L1: check the level."
+    for name, warnings in {"quiet": [], "loud": [warning]}.items():
+        report = contents.report.model_copy(update={"warnings": warnings})
+        publish(
+            tmp_path / name, replace(contents, report=report), JobParams(results=["preview.png", "viewer.html"]).wants
+        )
+    page = (tmp_path / "loud" / "viewer.html").read_text()
+    sure = "<dt>Level</dt><dd>as the client says that sent the mask</dd>"
+    assert page.index(f"<li>{warning}</li>") < page.index(sure)
+    assert "<li>" not in (tmp_path / "quiet" / "viewer.html").read_text()
+    quiet, loud = (np.asarray(Image.open(tmp_path / name / "preview.png")) for name in ("quiet", "loud"))
+    line = loud.shape[0] - quiet.shape[0]
+    assert line == LINE_HEIGHT
+    below = PANEL_TOP + PADDING  # the warning stands between headline and views, and pushes the rest down
+    np.testing.assert_array_equal(loud[:below], quiet[:below])
+    np.testing.assert_array_equal(loud[below + line + 1 :], quiet[below + 1 :])  # the bar ends in the row between
+    band = loud[below : below + line].astype(int)
+    assert (band[..., 0] - band[..., 1] > 100).sum() > 100  # the red bar and the word
 
 
 @pytest.mark.parametrize("affine", [LEFT_HANDED, np.diag([1.0, 1.0, 3.0, 1.0])])

@@ -66,7 +66,7 @@ def test_all_warnings_of_a_job_in_order():
     mesh = SimpleNamespace(distance_mm=np.ones(2), fit=fit)
     vertebra = SimpleNamespace(label=29, spacing=np.full(3, 3.0))
     warnings = report_warnings(mesh, vertebra, "L2")
-    starts = ("The mesh lies", "The vertebra lies turned", "The mask's voxels", "The shape", "Label 29", "The template")
+    starts = ("Label 29", "The mesh lies", "The vertebra lies turned", "The mask's voxels", "The shape", "The template")
     assert all(warning.startswith(start) for warning, start in zip(warnings, starts, strict=True))
     fine_ct = SimpleNamespace(spacing=np.ones(3))  # of a segmentation the CT's voxels count, not the mask's
     assert not any("voxels" in warning for warning in report_warnings(mesh, vertebra, "L2", fine_ct))

@@ -1,4 +1,4 @@
-"""What a reader should know before the numbers of a ``report.json``: warnings, level, outline, expected error."""
+"""How sure a ``report.json`` is of level, outline and stress, in words: the same on every screen."""
 
 from __future__ import annotations
 
@@ -6,16 +6,16 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 
-def certainty(report: Mapping[str, Any]) -> Iterator[str]:
-    """Yield the warnings, and one line each on the level, the outline and the expected error."""
-    yield from (f"WARNING    {warning}" for warning in report["warnings"])
-    if segmentation := report["segmentation"]:
-        yield f"level      {_level(segmentation)}"
-        yield f"vertebra   {_place(segmentation)}"
+def certainty(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """Yield what a text is about (level, vertebra, outline or error), and the text, from a parsed ``report.json``."""
+    segmentation = report["segmentation"]
+    yield "level", _level(segmentation) if segmentation else "as the client says that sent the mask"
+    if segmentation:
+        yield "vertebra", _place(segmentation)
         if outline := segmentation.get("outline"):
-            yield f"outline    {_outline(outline)}"
+            yield "outline", _outline(outline)
     if error := report.get("expected_error"):
-        yield f"error      {_expected_error(error, report.get('prediction'))}"
+        yield "error", _expected_error(error, report.get("prediction"))
 
 
 def words(name: str) -> str:
