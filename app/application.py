@@ -28,6 +28,7 @@ from app.api import (
 from app.api.error_handlers import install_error_handlers
 from app.api.known_hosts import KnownHosts
 from app.api.middleware import MeasureRequests, SecurityHeaders
+from app.api.path_prefix import PathPrefix, check_prefix, describe_prefix
 from app.api.request_ids import RequestIds
 from app.api.services import Services
 from app.api.traces import TraceRequests
@@ -89,9 +90,13 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     app.add_middleware(MeasureRequests)
     if settings.otel:
         app.add_middleware(TraceRequests)
-    app.add_middleware(RequestIds)  # the outermost, so that what the others write has the id
+    app.add_middleware(RequestIds)  # outside of the others, so that what they write has the id
     for module in ROUTES:
         app.include_router(module.router)
+    if settings.path_prefix:
+        app.add_middleware(PathPrefix, prefix=settings.path_prefix)
+        check_prefix(settings.path_prefix)
+        describe_prefix(app, settings.path_prefix)
     return app
 
 

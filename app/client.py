@@ -133,7 +133,7 @@ class Client:
     def download(self, result: Json, folder: Path) -> Path:
         """Save one result file in a folder and return its path."""
         target = folder / Path(result["name"]).name
-        with self._http.stream("GET", result["url"]) as response, target.open("wb") as out:
+        with self._http.stream("GET", self.absolute(result["url"])) as response, target.open("wb") as out:
             if response.status_code != 200:
                 response.read()
                 raise ProblemError(_problem(response))
@@ -142,7 +142,7 @@ class Client:
         return target
 
     def absolute(self, path: str) -> str:
-        """Return the URL of a path on the service."""
+        """Return the URL of a path that the service told, which has the path prefix of a proxy already."""
         return str(self._http.base_url.join(path))
 
     def _upload(self, request: Request, key: str) -> httpx.Response:
@@ -164,7 +164,7 @@ class Client:
     def _get(self, path: str) -> Json:
         for tries_left in reversed(range(TRIES)):
             try:
-                response = self._http.get(path)
+                response = self._http.get(self.absolute(path))
             except httpx.TransportError:
                 if not tries_left:
                     raise

@@ -40,4 +40,4 @@ def cancel_job(job_id: JobId, request: Request, services: ServicesDep, tenant: S
         )
     if was_open:
         log.info("job %s cancelled", job_id)
-    return job_from_row(row, services.settings.max_attempts)
+    return job_from_row(row, services.settings)

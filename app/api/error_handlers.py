@@ -12,6 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.routing import compile_path
 
+from app.api.path_prefix import own_path, root_of
 from app.api.problem_details import MAX_ECHO, problem_response, validation_problem
 from app.contract.errors import (
     InternalError,
@@ -71,8 +72,8 @@ def install_error_handlers(app: FastAPI) -> None:
 def http_problem(request: Request, error: HTTPException) -> VertebraError:
     """Return the problem of an error that the framework raised."""
     if error.status_code == 404:
-        path = request.url.path[:MAX_ECHO]
-        return NotFound(f"The server has no resource at {path}. /openapi.json lists the routes.")
+        path, root = request.url.path[:MAX_ECHO], root_of(request.scope)
+        return NotFound(f"The server has no resource at {path}. {root}/openapi.json lists the routes.")
     if error.status_code == 405:
         allowed = ", ".join(sorted(_allowed_methods(request))) or (error.headers or {}).get("Allow")
         return MethodNotAllowed("The resource does not support this method.", expected=allowed, got=request.method)
@@ -84,5 +85,6 @@ def http_problem(request: Request, error: HTTPException) -> VertebraError:
 def _allowed_methods(request: Request) -> set[str]:
     """Return the methods of all routes at the request's path; the framework names those of the first route only."""
     paths: dict[str, dict[str, Any]] = request.app.openapi()["paths"]
-    matches = (operations for path, operations in paths.items() if compile_path(path)[0].match(request.url.path))
+    asked = own_path(request.scope)
+    matches = (operations for path, operations in paths.items() if compile_path(path)[0].match(asked))
     return {method.upper() for operations in matches for method in operations}

@@ -81,7 +81,7 @@ async def _events(services: Services, tenant: str, row: JobRow, seen: str | None
 
 
 def _event(services: Services, row: JobRow) -> str:
-    job = job_from_row(row, services.settings.max_attempts)
+    job = job_from_row(row, services.settings)
     return f"id: {version(row)}\nevent: job\ndata: {job.model_dump_json()}\n\n"
 
 

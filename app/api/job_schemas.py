@@ -11,6 +11,7 @@ from app.api.problem_details import Problem
 from app.api.times import utc
 from app.contract.params import JobParams, read_params
 from app.jobs.rows import JobRow
+from app.jobs.settings import Settings
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
 
@@ -86,9 +87,9 @@ class JobPage(BaseModel):
     next_cursor: str | None = Field(description="Value of `cursor` for the next page; null on the last page.")
 
 
-def job_from_row(row: JobRow, max_attempts: int) -> Job:
+def job_from_row(row: JobRow, settings: Settings) -> Job:
     """Return the JSON of a job from its row."""
-    path = f"{JOBS_PATH}/{row.id}"
+    path = settings.public_path(f"{JOBS_PATH}/{row.id}")
     mask = None
     if row.mask_sha256 is not None and row.mask_size is not None:
         mask = InputFile(size=row.mask_size, sha256=row.mask_sha256)
@@ -99,7 +100,7 @@ def job_from_row(row: JobRow, max_attempts: int) -> Job:
             "stage": row.stage,
             "percent": row.percent,
             "attempt": row.attempt,
-            "max_attempts": max_attempts,
+            "max_attempts": settings.max_attempts,
             "created_at": utc(row.created_at),
             "started_at": utc(row.started_at),
             "finished_at": utc(row.finished_at),
@@ -109,11 +110,13 @@ def job_from_row(row: JobRow, max_attempts: int) -> Job:
             "timings": row.timings or {},
             "warnings": row.warnings,
             "bundle_version": row.bundle_version,
-            "error": row.error,
+            "error": None if row.error is None else row.error | {"type": settings.public_path(row.error["type"])},
             "callback_url": row.callback_url,
             "request_id": row.request_id,
             "links": JobLinks(
-                self=path, results=None if row.results is None else f"{path}/results", page=f"/jobs/{row.id}"
+                self=path,
+                results=None if row.results is None else f"{path}/results",
+                page=settings.public_path(f"/jobs/{row.id}"),
             ),
         }
     )

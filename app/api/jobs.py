@@ -56,7 +56,7 @@ def list_jobs(
     """Return the client's own jobs, newest first."""
     rows = services.store.list_page(tenant, state=state, before=_decode_cursor(cursor), limit=limit + 1)
     has_more = len(rows) > limit
-    jobs = [job_from_row(row, services.settings.max_attempts) for row in rows[:limit]]
+    jobs = [job_from_row(row, services.settings) for row in rows[:limit]]
     return JobPage(jobs=jobs, next_cursor=_encode_cursor(rows[limit - 1]) if has_more else None)
 
 
@@ -78,7 +78,7 @@ async def get_job(job_id: AnyJobId, request: Request, response: Response, prefer
     if row is None:
         raise job_not_found()
     row = await wait_as_preferred(services, row, prefer, response)
-    return job_from_row(row, services.settings.max_attempts)
+    return job_from_row(row, services.settings)
 
 
 @router.delete(

@@ -14,6 +14,7 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from app.api.path_prefix import own_path
 from app.api.problem_details import problem_response
 from app.api.session_cookie import SAFE_METHODS
 from app.contract.errors import ForeignPage, UnknownHost, VertebraError
@@ -42,7 +43,7 @@ class KnownHosts:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
-        is_checked = scope["type"] == "http" and not scope["path"].startswith(PROBED)
+        is_checked = scope["type"] == "http" and not own_path(scope).startswith(PROBED)
         if is_checked and (self._is_open or self._hosts):
             error = self._check(scope["method"], Headers(scope=scope))
             if error is not None:

@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from app.api.path_prefix import root_of
 from app.contract.errors import (
     PROBLEM_BASE,
     InternalError,
@@ -77,6 +78,7 @@ def problem_response(request: Request, error: VertebraError) -> Response:
     if isinstance(error, RangeNotSatisfiable) and "size" in error.extra:
         headers["Content-Range"] = f"bytes */{error.extra['size']}"
     body = error.problem(instance=request.url.path)
+    body["type"] = root_of(request.scope) + body["type"]
     if known_id := logs.request_id.get():
         body["request_id"] = headers["X-Request-Id"] = known_id  # no middleware sees the answer to an unexpected error
     return ProblemResponse(body, error.status, headers=headers)

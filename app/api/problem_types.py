@@ -8,6 +8,7 @@ from fastapi import APIRouter, Path
 from pydantic import BaseModel, Field
 
 from app.api.problem_details import describe_error, error_responses
+from app.api.services import Services, ServicesDep
 from app.contract.errors import PROBLEM_BASE, InvalidParameters, NotFound, VertebraError, all_errors
 
 router = APIRouter(prefix=PROBLEM_BASE.rstrip("/"), tags=["problems"])
@@ -30,25 +31,26 @@ class ProblemTypes(BaseModel):
 
 
 @router.get("", summary="List problem types")
-def list_problem_types() -> ProblemTypes:
+def list_problem_types(services: ServicesDep) -> ProblemTypes:
     """Return every problem type that this server can report."""
-    return ProblemTypes(problems=[_describe(error) for error in all_errors()])
+    return ProblemTypes(problems=[_describe(error, services) for error in all_errors()])
 
 
 @router.get("/{slug}", summary="Describe a problem type", responses=error_responses(NotFound, InvalidParameters))
 def get_problem_type(
+    services: ServicesDep,
     slug: Annotated[str, Path(description="Last part of the type's URI.", examples=["bad_spacing"])],
 ) -> ProblemType:
     """Return what a problem type means."""
     for error in all_errors():
         if error.slug == slug:
-            return _describe(error)
+            return _describe(error, services)
     raise NotFound("There is no such problem type. /problems lists all of them.", got=slug[:60])
 
 
-def _describe(error: type[VertebraError]) -> ProblemType:
+def _describe(error: type[VertebraError], services: Services) -> ProblemType:
     return ProblemType(
-        type=PROBLEM_BASE + error.slug,
+        type=services.settings.public_path(PROBLEM_BASE + error.slug),
         slug=error.slug,
         title=error.title,
         status=error.status,

@@ -82,7 +82,8 @@ def make_link(
     audit.record(request, services, "make_link", job_id, name)
     expires = int(time.time()) + lasts_s
     link = ResultLink(job_id, name, expires, key_id_of_principal(principal))
-    url = f"{JOBS_PATH}/{job_id}/results/{quote(name)}?{urlencode(link.query(services.signer))}"
+    path = services.settings.public_path(f"{JOBS_PATH}/{job_id}/results/{quote(name)}")
+    url = f"{path}?{urlencode(link.query(services.signer))}"
     return SignedLink(url=url, expires_at=datetime.fromtimestamp(expires, UTC))
 
 

@@ -59,11 +59,9 @@ def list_results(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> Re
     any.
     """
     row = find_job(services, tenant, job_id)
+    folder = services.settings.public_path(f"{JOBS_PATH}/{row.id}/results")
     return ResultList(
-        job_id=row.id,
-        results=[
-            Result(**entry, url=f"{JOBS_PATH}/{row.id}/results/{entry['name']}") for entry in published_files(row)
-        ],
+        job_id=row.id, results=[Result(**entry, url=f"{folder}/{entry['name']}") for entry in published_files(row)]
     )
 
 

@@ -11,6 +11,7 @@ import hmac
 
 from fastapi import Request, Response
 
+from app.api.path_prefix import root_of
 from app.contract.errors import ForeignPage
 from app.identity.session_store import page_token
 
@@ -70,7 +71,9 @@ def foreign_page(got: str) -> ForeignPage:
 
 
 def _cookie_name(request: Request) -> str:
-    return SECURE_COOKIE if _is_secure(request) else COOKIE
+    """Return the name, with the path prefix: two services of one host do not take each other's cookie."""
+    prefix = root_of(request.scope).replace("/", "~")
+    return (SECURE_COOKIE if _is_secure(request) else COOKIE) + prefix
 
 
 def _is_secure(request: Request) -> bool:

@@ -162,7 +162,7 @@ async def submit(
     row = await wait_as_preferred(services, row, prefer, response)
     if APPLIED in response.headers and has_ended(row):
         response.status_code = 200
-    return job_from_row(row, services.settings.max_attempts)
+    return job_from_row(row, services.settings)
 
 
 async def _check_limits(request: Request, services: Services, tenant: str, idempotency_key: str | None) -> None:
@@ -216,7 +216,7 @@ async def accept(services: Services, response: Response, job_id: str, stored: Aw
         if not is_new:  # an error, or an earlier job with this key: the files of this request belong to no job
             with anyio.CancelScope(shield=True):
                 await run_in_threadpool(services.blobs.delete_tree, job_prefix(job_id))
-    response.headers["Location"] = f"{JOBS_PATH}/{row.id}"
+    response.headers["Location"] = services.settings.public_path(f"{JOBS_PATH}/{row.id}")
     logs.job_id.set(row.id)
     if is_new:
         await run_in_threadpool(_enqueue, services, row)
@@ -269,7 +269,7 @@ def _enqueue(services: Services, row: JobRow) -> None:
             "The queue does not answer, but the job is stored and will run when the queue answers again. Do not submit "
             "it again: watch the job at `location`.",
             job_id=row.id,
-            location=f"{JOBS_PATH}/{row.id}",
+            location=services.settings.public_path(f"{JOBS_PATH}/{row.id}"),
         ) from error
     log.info("job %s accepted", row.id)
 

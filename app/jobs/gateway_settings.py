@@ -30,6 +30,12 @@ class GatewaySettings(BaseSettings):
         description="Names by which clients know this server, `a.example,b.example`. Without names an open service "
         "answers to addresses and localhost, any other to every name.",
     )
+    path_prefix: str = Field(
+        default="",
+        pattern=r"^((/[A-Za-z0-9_-][A-Za-z0-9._-]*)+)?$",
+        max_length=100,
+        description="Path under which a proxy publishes the gateway, e.g. `/vertebra`; links and pages have it.",
+    )
     gateway_processes: int = Field(
         default=1, ge=1, le=64, description="Gateway processes behind the port, on this machine."
     )
@@ -43,6 +49,10 @@ class GatewaySettings(BaseSettings):
     tenant_stored_bytes: int | None = Field(
         default=None, ge=1, description="Bytes of one tenant's uploads and results in storage; unset = no limit."
     )
+
+    def public_path(self, path: str) -> str:
+        """Return the path by which clients reach a path of the gateway. Whatever tells a client a path asks this."""
+        return self.path_prefix + path
 
     @field_validator("allowed_hosts", mode="before")
     @classmethod

@@ -43,6 +43,6 @@ function seedToSend(candidate, job) {
     again.addEventListener("click", () => runAgain({seed_ras_mm: candidate.centre_ras_mm}));
     chosen.append(again, " Or ");
   }
-  chosen.append(make("a", "open the form with this seed", {href: "/?" + query}), " for another CT.");
+  chosen.append(make("a", "open the form with this seed", {href: root + "/?" + query}), " for another CT.");
   return chosen;
 }

@@ -7,18 +7,21 @@ from collections.abc import Mapping
 from functools import cache
 from pathlib import Path
 
+from fastapi import Request
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
+
+from app.api.path_prefix import root_of
 
 FOLDER = Path(__file__).parent
 NONCE_BYTES = 16
 
 
-def render(template: str, values: Mapping[str, object], status: int = 200) -> HTMLResponse:
-    """Return a page with these values and this HTTP status."""
+def render(request: Request, template: str, values: Mapping[str, object], status: int = 200) -> HTMLResponse:
+    """Return a page with these values and this HTTP status. Its links begin with ``root``, the path prefix."""
     nonce = secrets.token_urlsafe(NONCE_BYTES)
-    html = _templates().get_template(template).render(values, nonce=nonce, css=_css())
+    html = _templates().get_template(template).render(values, root=root_of(request.scope), nonce=nonce, css=_css())
     policy = (
         f"default-src 'none'; script-src 'nonce-{nonce}'; style-src 'nonce-{nonce}'; connect-src 'self'; "
         "img-src 'self' blob: data:; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"

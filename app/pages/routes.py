@@ -39,7 +39,7 @@ async def home(request: Request, reader: ReaderDep) -> Response:
         "uncertain_levels": {name: UNCERTAIN_LEVEL_WORDS[name] for name in schema["on_uncertain_level"]["enum"]},
         "load": schema["load_newton"]["default"],
     }
-    return render("home.html", _session_values(request, reader) | form)
+    return render(request, "home.html", _session_values(request, reader) | form)
 
 
 @router.get("/jobs/{job_id}")
@@ -47,7 +47,7 @@ async def job(job_id: str, request: Request, reader: ReaderDep) -> Response:
     """Return the page of one job. Its script reads the data from the API in the session of the person who looks."""
     if reader is None:
         return to_sign_in(request)
-    return render("job.html", _session_values(request, reader) | {"job_id": job_id[:LONGEST_ID]})
+    return render(request, "job.html", _session_values(request, reader) | {"job_id": job_id[:LONGEST_ID]})
 
 
 def _session_values(request: Request, reader: Principal) -> dict[str, object]:

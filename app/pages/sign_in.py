@@ -12,6 +12,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import audit
 from app.api.auth import PrincipalDep, client_address
+from app.api.path_prefix import root_of
 from app.api.services import Services, ServicesDep
 from app.api.session_cookie import is_own_origin, remove_session, session_text, set_session
 from app.contract.errors import IdentityUnavailable, TooManyGuesses, Unauthorized
@@ -36,15 +37,15 @@ async def sign_in_page(
     request: Request,
     services: ServicesDep,
     code: Annotated[str | None, Query(max_length=200)] = None,
-    next_path: Annotated[str, Query(alias="next", max_length=400)] = "/",
+    next_path: Annotated[str, Query(alias="next", max_length=400)] = "",
 ) -> Response:
     """Return the page that asks for a key; with the code of a printed link sign in at once."""
     if code is None:
-        return _form("", next_path)
+        return _form(request, "", next_path)
     principal = await run_in_threadpool(_of_code, services, code)
     if principal is None:
-        return _form(LINK_ENDED, next_path, 401)
-    return await _begin(request, services, principal, "/")
+        return _form(request, LINK_ENDED, next_path, 401)
+    return await _begin(request, services, principal, local_path(request, ""))
 
 
 @router.post(SIGN_IN)
@@ -52,21 +53,21 @@ async def sign_in(request: Request, services: ServicesDep) -> Response:
     """Check the key of the form, begin a session and go on to the page that was asked for."""
     key, next_path = await _read_form(request)
     if not is_own_origin(request):
-        return _form(NOT_FROM_HERE, next_path, 403)
+        return _form(request, NOT_FROM_HERE, next_path, 403)
     address = client_address(request)
     try:
         principal = await run_in_threadpool(services.authenticator.authenticate, key, address)
     except Unauthorized:
-        return _form(WRONG_KEY, next_path, 401)
+        return _form(request, WRONG_KEY, next_path, 401)
     except TooManyGuesses as error:
-        response = _form(f"{error.detail} Seconds to wait: {error.extra['retry_after']}.", next_path, 429)
+        response = _form(request, f"{error.detail} Seconds to wait: {error.extra['retry_after']}.", next_path, 429)
         response.headers["Retry-After"] = str(error.extra["retry_after"])
         return response
     except IdentityUnavailable as error:
-        return _form(error.detail, next_path, error.status)
+        return _form(request, error.detail, next_path, error.status)
     if "read" not in principal.scopes:
-        return _form(MAY_NOT_READ, next_path, 403)
-    return await _begin(request, services, principal, local_path(next_path))
+        return _form(request, MAY_NOT_READ, next_path, 403)
+    return await _begin(request, services, principal, local_path(request, next_path))
 
 
 @router.post("/sign-out")
@@ -86,16 +87,17 @@ def to_sign_in(request: Request) -> Response:
     A browser that follows a link of another site leaves the cookie out (SameSite=Strict), even where somebody is signed
     in. So the first answer to such a request is a page that asks for the same path again, now from this site.
     """
-    path = local_path(request.url.path)
+    path = local_path(request, request.url.path)
     if request.headers.get("sec-fetch-site") == "cross-site":
-        return _go_on(path)
-    return RedirectResponse(f"{SIGN_IN}?next={quote(path)}", 303)
+        return _go_on(request, path)
+    return RedirectResponse(f"{root_of(request.scope)}{SIGN_IN}?next={quote(path)}", 303)
 
 
-def local_path(text: str) -> str:
-    """Return a path of this server; the home page if the text may lead elsewhere."""
-    is_local = text.startswith("/") and not text.startswith("//") and text.isprintable() and "\\" not in text
-    return text if is_local else "/"
+def local_path(request: Request, text: str) -> str:
+    """Return a path of this service; the home page if the text may lead elsewhere."""
+    home = f"{root_of(request.scope)}/"
+    is_local = text.startswith(home) and not text.startswith("//") and text.isprintable() and "\\" not in text
+    return text if is_local else home
 
 
 async def _begin(request: Request, services: Services, principal: Principal, path: str) -> Response:
@@ -103,7 +105,7 @@ async def _begin(request: Request, services: Services, principal: Principal, pat
     await run_in_threadpool(audit.record, request, services, "sign_in")
     hours = services.settings.session_hours
     text = await run_in_threadpool(services.authenticator.sessions.begin, principal, hours * 3600)
-    response = _go_on(path) if request.method == "GET" else RedirectResponse(path, 303)
+    response = _go_on(request, path) if request.method == "GET" else RedirectResponse(path, 303)
     set_session(request, response, text, hours)
     return response
 
@@ -124,14 +126,14 @@ async def _read_form(request: Request) -> tuple[str, str]:
     async for chunk in request.stream():
         body += chunk
         if len(body) > LARGEST_FORM:
-            return "", "/"
+            return "", ""
     fields = parse_qs(body.decode("utf-8", "replace"), max_num_fields=8)
-    return fields.get("key", [""])[0].strip(), fields.get("next", ["/"])[0]
+    return fields.get("key", [""])[0].strip(), fields.get("next", [""])[0]
 
 
-def _form(message: str, next_path: str, status: int = 200) -> HTMLResponse:
-    return render("sign_in.html", {"message": message, "next_path": local_path(next_path)}, status)
+def _form(request: Request, message: str, next_path: str, status: int = 200) -> HTMLResponse:
+    return render(request, "sign_in.html", {"message": message, "next_path": local_path(request, next_path)}, status)
 
 
-def _go_on(path: str) -> HTMLResponse:
-    return render("go_on.html", {"path": path})
+def _go_on(request: Request, path: str) -> HTMLResponse:
+    return render(request, "go_on.html", {"path": path})

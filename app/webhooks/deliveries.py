@@ -59,13 +59,16 @@ class DeliveryStore:
         self._sessions = sessionmaker(engine, expire_on_commit=False)
         self._clock = clock or database_clock(engine)
 
-    def queue_ended_jobs(self) -> int:
-        """Turn each job that has ended and owes a message into a delivery, once; return their number."""
+    def queue_ended_jobs(self, public_path: Callable[[str], str]) -> int:
+        """Turn each job that has ended and owes a message into a delivery, once; return their number.
+
+        `app.jobs.gateway_settings.GatewaySettings.public_path` makes the links of the messages.
+        """
         query = select(JobRow).where(JobRow.callback_due.is_(True), JobRow.state.not_in(OPEN_STATES)).limit(BATCH)
         with self._sessions.begin() as session:
-            return sum(self._queue(session, job) for job in session.scalars(query).all())
+            return sum(self._queue(session, job, public_path) for job in session.scalars(query).all())
 
-    def _queue(self, session: Session, job: JobRow) -> bool:
+    def _queue(self, session: Session, job: JobRow, public_path: Callable[[str], str]) -> bool:
         own = update(JobRow).where(JobRow.id == job.id, JobRow.callback_due.is_(True)).values(callback_due=None)
         if session.execute(own.returning(JobRow.id)).first() is None:  # another gateway was faster
             return False
@@ -77,7 +80,7 @@ class DeliveryStore:
             tenant=job.tenant,
             job_id=job.id,
             url=job.callback_url,
-            body=job_ended(job),
+            body=job_ended(job, public_path),
             state="pending",
             attempts=[],
             next_at=now,

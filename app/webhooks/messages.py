@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 from app.jobs.rows import JobRow, Json
 
 
-def job_ended(job: JobRow) -> Json:
-    """Return the message about a job that has ended."""
-    path = f"/v1/jobs/{job.id}"
-    error = None if job.error is None else {name: job.error.get(name) for name in ("type", "title", "status")}
+def job_ended(job: JobRow, public_path: Callable[[str], str]) -> Json:
+    """Return the message about a job that has ended; ``public_path`` is `Settings.public_path`."""
+    path = public_path(f"/v1/jobs/{job.id}")
+    error = None
+    if job.error is not None:
+        error = {"type": public_path(job.error["type"])} | {name: job.error.get(name) for name in ("title", "status")}
     return {
         "type": f"job.{job.state}",
         "timestamp": _time(job.finished_at),
@@ -24,7 +27,7 @@ def job_ended(job: JobRow) -> Json:
             "links": {
                 "self": path,
                 "results": None if job.results is None else f"{path}/results",
-                "page": f"/jobs/{job.id}",
+                "page": public_path(f"/jobs/{job.id}"),
             },
         },
     }

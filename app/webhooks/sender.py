@@ -66,7 +66,7 @@ class WebhookSender:
 
     def check(self) -> None:
         """Do one round: queue, lease, send."""
-        self.deliveries.queue_ended_jobs()
+        self.deliveries.queue_ended_jobs(self._settings.public_path)
         due = self.deliveries.claim_due(CONCURRENT)
         if due:
             with ThreadPoolExecutor(len(due), thread_name_prefix="webhook") as pool:

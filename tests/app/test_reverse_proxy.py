@@ -1,4 +1,4 @@
-"""The files of docs/operations in real proxies, in front of a real gateway."""
+"""The files of docs/operations in real proxies, in front of a real gateway with a host of its own or under a path."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import shutil
 import ssl
 import subprocess
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
@@ -45,32 +46,63 @@ def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def nginx_command(folder: Path, ports: tuple[int, int], gateway: str, certificate: Path) -> list[str]:
-    servers = (GUIDE / "nginx.conf").read_text(encoding="utf-8")
-    for guide, here in (
-        ("127.0.0.1:8000", gateway),
-        ("listen 80;", f"listen 127.0.0.1:{ports[0]};"),
-        ("listen 443 ssl;", f"listen 127.0.0.1:{ports[1]} ssl;"),
-        ("/etc/ssl/vertebra", str(certificate)),
-    ):
-        assert guide in servers
-        servers = servers.replace(guide, here)
-    (folder / "nginx.conf").write_text(NGINX.format(folder=folder, servers=servers))
-    return [str(shutil.which("nginx")), "-p", str(folder), "-c", str(folder / "nginx.conf")]
+@dataclass(frozen=True)
+class Place:
+    """Where a proxy and its gateway are."""
+
+    folder: Path
+    ports: tuple[int, int]
+    gateway: str
+    prefix: str
+    certificate: Path
 
 
-def caddy_command(folder: Path, ports: tuple[int, int], gateway: str, certificate: Path) -> list[str]:
-    text = (GUIDE / "Caddyfile").read_text(encoding="utf-8")
-    tls = f"\ttls {certificate}/fullchain.pem {certificate}/privkey.pem\n"
-    text = text.replace("127.0.0.1:8000", gateway)
-    text = text.replace("vertebra.hospital.example {\n", f"https://127.0.0.1:{ports[1]} {{\n{tls}")
-    (folder / "Caddyfile").write_text(f"{{\n\thttp_port {ports[0]}\n\tadmin off\n}}\n{text}")
-    return [str(shutil.which("caddy")), "run", "--config", str(folder / "Caddyfile"), "--adapter", "caddyfile"]
+def nginx_command(at: Place) -> list[str]:
+    servers = changed(
+        (GUIDE / "nginx.conf").read_text(encoding="utf-8"),
+        ("127.0.0.1:8000", at.gateway),
+        ("listen 80;", f"listen 127.0.0.1:{at.ports[0]};"),
+        ("listen 443 ssl;", f"listen 127.0.0.1:{at.ports[1]} ssl;"),
+        ("/etc/ssl/vertebra", str(at.certificate)),
+        ("location / {", f"location {at.prefix}/ {{"),
+        ("location = /metrics", f"location = {at.prefix}/metrics"),
+    )
+    (at.folder / "nginx.conf").write_text(NGINX.format(folder=at.folder, servers=servers))
+    return [str(shutil.which("nginx")), "-p", str(at.folder), "-c", str(at.folder / "nginx.conf")]
+
+
+def caddy_command(at: Place) -> list[str]:
+    tls = f"\ttls {at.certificate}/fullchain.pem {at.certificate}/privkey.pem\n"
+    text = changed(
+        (GUIDE / "Caddyfile").read_text(encoding="utf-8"),
+        ("vertebra.hospital.example {\n", f"https://127.0.0.1:{at.ports[1]} {{\n{tls}"),
+        ("path /metrics", f"path {at.prefix}/metrics"),
+        ("reverse_proxy 127.0.0.1:8000", f"reverse_proxy {at.prefix}/* {at.gateway}"),
+    )
+    (at.folder / "Caddyfile").write_text(f"{{\n\thttp_port {at.ports[0]}\n\tadmin off\n}}\n{text}")
+    return [str(shutil.which("caddy")), "run", "--config", str(at.folder / "Caddyfile"), "--adapter", "caddyfile"]
+
+
+def changed(guide: str, *changes: tuple[str, str]) -> str:
+    for there, here in changes:
+        assert there in guide
+        guide = guide.replace(there, here)
+    return guide
+
+
+@pytest.fixture(scope="module", params=["", "/apps/vertebra"], ids=["host", "path"])
+def settings(request: pytest.FixtureRequest, settings: Settings) -> Settings:
+    """Return the settings of a gateway with a host of its own, and of one under a path."""
+    return settings.model_copy(update={"path_prefix": request.param})
 
 
 @pytest.fixture(scope="module", params=[nginx_command, caddy_command], ids=["nginx", "caddy"])
 def proxied(
-    request: pytest.FixtureRequest, gateway: str, certificate: Path, tmp_path_factory: pytest.TempPathFactory
+    request: pytest.FixtureRequest,
+    gateway: str,
+    settings: Settings,
+    certificate: Path,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[httpx.Client]:
     """Return a client with the key of tenant a, which reaches the gateway through the proxy."""
     name = request.param.__name__.removesuffix("_command")
@@ -78,7 +110,8 @@ def proxied(
         pytest.skip(f"no {name} on this machine")
     folder = tmp_path_factory.mktemp(name)
     ports = free_port("127.0.0.1"), free_port("127.0.0.1")
-    command = request.param(folder, ports, gateway.removeprefix("http://"), certificate)
+    prefix = settings.path_prefix
+    command = request.param(Place(folder, ports, gateway.removeprefix("http://"), prefix, certificate))
     with (folder / "log").open("wb") as log:
         process = subprocess.Popen(
             command,
@@ -88,7 +121,7 @@ def proxied(
         )
     trust = ssl.create_default_context(cafile=certificate / "fullchain.pem")
     with httpx.Client(
-        base_url=f"https://127.0.0.1:{ports[1]}", verify=trust, headers={"X-API-Key": "key-a"}, timeout=60
+        base_url=f"https://127.0.0.1:{ports[1]}{prefix}", verify=trust, headers={"X-API-Key": "key-a"}, timeout=60
     ) as client:
 
         def answers() -> bool:
@@ -112,11 +145,13 @@ def test_upload_and_download(proxied: httpx.Client, settings: Settings) -> None:
     assert response.status_code == 202
     job = response.json()
     assert job["input"]["ct"]["size"] == len(data)
-    assert response.headers["location"] == f"/v1/jobs/{job['id']}"
+    assert response.headers["location"] == settings.public_path(f"/v1/jobs/{job['id']}")
     assert job["request_id"] == response.headers["x-request-id"]
     finish(settings, job["id"], {"stress.vtu": (data, "application/octet-stream")})
     result = proxied.get(f"/v1/jobs/{job['id']}/results/stress.vtu", headers={"Range": "bytes=1000-1999"})
     assert (result.status_code, result.content) == (206, data[1000:2000])
+    url = proxied.post(f"/v1/jobs/{job['id']}/results/stress.vtu/link").json()["url"]
+    assert proxied.get(proxied.base_url.join(url), headers={"X-API-Key": ""}).content == data
     assert result.headers["strict-transport-security"] == "max-age=31536000"
 
 
@@ -129,10 +164,16 @@ def test_the_gateway_knows_address_and_scheme(proxied: httpx.Client, settings: S
     signed_in = proxied.post(
         "/sign-in",
         data={"key": "key-a", "next": "/"},
-        headers={"Origin": str(proxied.base_url), "X-Forwarded-Proto": "http"},
+        headers={"Origin": str(proxied.base_url.join("/"))[:-1], "X-Forwarded-Proto": "http"},
     )
     assert signed_in.status_code == 303
     assert re.match(r"__Host-\S+=\S+;.*\bSecure\b", signed_in.headers["set-cookie"])
+    assert signed_in.headers["location"] == settings.public_path("/")
+
+
+def test_other_paths_of_the_host_are_not_the_gateways(proxied: httpx.Client, settings: Settings) -> None:
+    answer = proxied.get(proxied.base_url.join("/health/live"))
+    assert ("x-request-id" in answer.headers) == (settings.path_prefix == "")
 
 
 def test_the_body_is_limited_and_metrics_are_not_shown(proxied: httpx.Client) -> None:

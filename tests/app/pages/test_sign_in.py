@@ -185,8 +185,13 @@ def test_a_link_from_another_site_is_opened_again_from_here(gateway: str) -> Non
 
 @pytest.mark.parametrize("text", ["//evil.example", "https://evil.example", "/\\evil", "javascript:x", "", "/\n/x"])
 def test_the_next_page_is_on_this_server(text: str) -> None:
-    assert local_path(text) == "/"
-    assert local_path("/jobs/abc?x=1") == "/jobs/abc?x=1"
+    here = request("https", {})
+    assert local_path(here, text) == "/"
+    assert local_path(here, "/jobs/abc?x=1") == "/jobs/abc?x=1"
+    here.scope["root_path"] = "/vertebra"
+    for elsewhere in (text, "/jobs/abc", "/vertebrae/"):
+        assert local_path(here, elsewhere) == "/vertebra/"
+    assert local_path(here, "/vertebra/jobs/abc?x=1") == "/vertebra/jobs/abc?x=1"
 
 
 def request(scheme: str, headers: dict[str, str], method: str = "POST") -> Request:
