@@ -5,11 +5,12 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image
 
-from workers.results.colour_scale import PERCENTILE, colour_table
+from models.types import Bytes
+from workers.results.colour_scale import PERCENTILE, ColourScale, colour_table
 from workers.results.pen import INK, MUTED, Box, Pen, TextStyle
 
 ARROW = 14
-"""Length of the arrow that says that stress goes on beyond the scale, pixels, as all sizes here."""
+"""Length of the arrow that says that values go on beyond the scale, pixels, as all sizes here."""
 TITLE = TextStyle(15, MUTED)
 TITLE_GAP, TICK_LENGTH, TICK_TEXT_GAP = 10, 6, 10
 MOST_TICKS = 6
@@ -20,19 +21,35 @@ ROUNDING = 1e-9
 """Keeps the last tick where the scale ends on it but for rounding."""
 
 
-def draw_colour_bar(pen: Pen, scale_end: float, box: Box) -> None:
-    """Draw the colour scale (0 to `scale_end` MPa) over a box, its title above and its ticks below."""
-    table = colour_table()
+def draw_colour_bar(pen: Pen, scale: ColourScale, title: str, box: Box) -> None:
+    """Draw a colour scale over a box, its title (with the unit) above and its ticks below."""
+    table = colour_table(scale.colour_map)
     right, bottom = box.left + box.width, box.top + box.height
     pen.paste(Image.fromarray(np.ascontiguousarray(np.broadcast_to(table, (1, *table.shape)))), box)
-    red, green, blue = (int(v) for v in table[-1])
-    pen.fill([(right, box.top), (right + ARROW, box.top + box.height / 2), (right, bottom)], (red, green, blue))
-    title = f"von Mises stress (MPa), scale ends at the {PERCENTILE:g}th percentile of the surface"
-    pen.write((box.left + box.width / 2, box.top - TITLE_GAP), title, TITLE, anchor="mb")
-    for tick in round_ticks(scale_end):
-        at = box.left + box.width * tick / scale_end
+    _draw_arrow(pen, right, ARROW, box, table[-1])
+    if scale.is_diverging:
+        _draw_arrow(pen, box.left, -ARROW, box, table[0])
+    whole = f"{title}, scale ends at the {PERCENTILE:g}th percentile of the surface"
+    pen.write((box.left + box.width / 2, box.top - TITLE_GAP), whole, TITLE, anchor="mb")
+    for tick in scale_ticks(scale):
+        at = box.left + box.width * (tick - scale.low) / (scale.high - scale.low)
         pen.line([(at, bottom), (at, bottom + TICK_LENGTH)], INK)
         pen.write((at, bottom + TICK_TEXT_GAP), f"{tick:.4g}", anchor="ma")
+
+
+def _draw_arrow(pen: Pen, at: float, length: float, box: Box, colour: Bytes) -> None:
+    """Draw the arrow that says that values go on beyond an end of the scale."""
+    red, green, blue = (int(v) for v in colour)
+    corners = [(at, box.top), (at + length, box.top + box.height / 2), (at, box.top + box.height)]
+    pen.fill(corners, (red, green, blue))
+
+
+def scale_ticks(scale: ColourScale) -> list[float]:
+    """Return round values within a scale; about zero, where it diverges, the same on both sides."""
+    if not scale.is_diverging:
+        return round_ticks(scale.high)
+    ticks = round_ticks(scale.high)[:: 1 if len(round_ticks(scale.high)) <= MOST_TICKS / 2 + 1 else 2]
+    return [-tick for tick in reversed(ticks[1:])] + ticks
 
 
 def round_ticks(end: float) -> list[float]:

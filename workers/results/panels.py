@@ -47,11 +47,15 @@ class Panel:
         return Box(self.left, PANEL_TOP, PANEL_WIDTH, PANEL_HEIGHT)
 
 
+LEFT_LATERAL = Panel("Left lateral", View.looking_from((-1, 0, 0)), PANEL_WIDTH)
 PANELS = (
     Panel("Anterior", View.looking_from((0, 1, 0)), 0),
-    Panel("Left lateral", View.looking_from((-1, 0, 0)), PANEL_WIDTH),
+    LEFT_LATERAL,
     Panel("Superior-posterior", View.looking_from((-0.30, -0.76, 0.58)), 2 * PANEL_WIDTH),
 )
+WIDTH, HEIGHT = PANEL_WIDTH * len(PANELS), 760
+"""Size of the finished picture without warnings and comparison, pixels. What follows the panels lies in its last 104
+rows."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The colours of the surface in ``preview.png``: von Mises stress, lit so that the form of the bone shows."""
+"""The colours of the surface in ``preview.png``: those of a scale, lit so that the form of the bone shows."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 
 from models.types import Bytes, Floats, Singles
-from workers.results.colour_scale import COLOURS, colour_table
+from workers.results.colour_scale import ColourScale
 from workers.results.panels import PANEL_HEIGHT, PANEL_WIDTH, Projection
 from workers.results.pen import SCALE
 from workers.results.rasteriser import Hits
@@ -26,7 +26,7 @@ LEAST_NORMAL = 1e-12
 """Keeps a normal that interpolates to nothing from dividing by zero."""
 
 
-def shade(hits: Hits, projection: Projection, von_mises: Floats, scale_end: float) -> Bytes:
+def shade(hits: Hits, projection: Projection, values: Floats, scale: ColourScale) -> Bytes:
     """Return the colours (p, 3) uint8 of the hit pixels.
 
     Parameters
@@ -35,19 +35,17 @@ def shade(hits: Hits, projection: Projection, von_mises: Floats, scale_end: floa
         The p pixels that show the surface.
     projection
         The surface on its panel.
-    von_mises
+    values
         (n,) of the surface nodes, MPa.
-    scale_end
-        Where the colour scale ends, MPa.
+    scale
+        Their colours.
     """
-    stress = hits.interpolate(projection.surface.triangles, von_mises)
+    seen = hits.interpolate(projection.surface.triangles, values)
     normals = _normals(hits, projection)
     lamp = np.clip(normals @ LAMP.astype(np.float32), 0, 1)
     light = (AMBIENT + DIFFUSE * lamp + FACING * np.clip(normals[:, 2], 0, 1)) * _shadow(hits, projection)
     highlight = GLOSS * np.clip(2 * lamp * normals[:, 2] - LAMP[2], 0, 1) ** GLOSS_EXPONENT
-    last = COLOURS - 1
-    index = np.clip(stress / scale_end * last + 0.5, 0, last).astype(np.int64)
-    base = colour_table()[index].astype(np.float32)
+    base = scale.colours(seen).astype(np.float32)
     return np.clip(base * light[:, None] + highlight[:, None], 0, 255).astype(np.uint8)
 
 

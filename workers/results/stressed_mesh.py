@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from models.template import REGIONS, Template
-from models.types import Floats
+from models.types import Floats, Ints
 from workers.fem.field import StressField
 from workers.geometry.surface import Surface
 from workers.geometry.tetrahedra import nodal_volumes
@@ -72,11 +72,16 @@ class StressedMesh:
         return int(np.argmax(self.field.von_mises))
 
     @cached_property
-    def steady_peak_node(self) -> int | None:
-        """The node of largest von Mises stress beyond `NEAR_ENDPLATE_MM`; None where every node is nearer."""
+    def steady_nodes(self) -> Ints:
+        """(k,) ids of the nodes beyond `NEAR_ENDPLATE_MM` of both endplates, where the stress is steady."""
         endplates = self.points[np.concatenate([self.template.loaded_nodes, self.template.fixed_nodes])]
         distance = cKDTree(endplates).query(self.points, distance_upper_bound=NEAR_ENDPLATE_MM)[0]
-        away = np.flatnonzero(distance > NEAR_ENDPLATE_MM)
+        return np.flatnonzero(distance > NEAR_ENDPLATE_MM).astype(np.int32)
+
+    @cached_property
+    def steady_peak_node(self) -> int | None:
+        """The node of largest von Mises stress beyond `NEAR_ENDPLATE_MM`; None where every node is nearer."""
+        away = self.steady_nodes
         return int(away[np.argmax(self.field.von_mises[away])]) if len(away) else None
 
     def region_of(self, node: int) -> str:

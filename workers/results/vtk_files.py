@@ -17,6 +17,7 @@ from vtkmodules.vtkIOXML import vtkXMLPolyDataWriter, vtkXMLUnstructuredGridWrit
 from models.template import REGIONS
 from models.types import Floats, Ints
 from workers.results.captions import FRAME, RESEARCH_NOTE, Caption, software_and_version
+from workers.results.colour_scale import colour_map
 from workers.results.nodal_arrays import nodal_arrays
 from workers.results.stressed_mesh import NodalArray, StressedMesh
 
@@ -90,6 +91,7 @@ def _field_data(arrays: Mapping[str, NodalArray], caption: Caption) -> dict[str,
     return {
         "units": ("; ".join(f"{name}={array.unit}" for name, array in arrays.items()),),
         "frame": (FRAME,),
+        "colour_maps": ("; ".join(f"{name}={colour_map(name)}" for name in arrays if colour_map(name)),),
         "region_names": REGIONS,
         "vertebra": (caption.vertebra,),
         "load": (f"{caption.load_newton:g} N",),

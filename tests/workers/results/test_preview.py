@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +13,15 @@ import pyvista as pv
 from PIL import Image
 
 from workers.results.captions import Caption
-from workers.results.colour_bar import round_ticks
+from workers.results.colour_bar import round_ticks, scale_ticks
+from workers.results.colour_scale import ColourScale
+from workers.results.headline_numbers import headline_numbers
 from workers.results.notice_band import wrapped
-from workers.results.panels import PANELS, common_scale, project
+from workers.results.panels import PANEL_TOP, PANELS, common_scale, project
 from workers.results.pen import Pen, TextStyle
-from workers.results.preview import _numbers, write_preview
+from workers.results.preview import write_preview
 from workers.results.rasteriser import rasterise
+from workers.results.stressed_mesh import NodalArray
 from workers.results.views import View, direction_letters
 
 CAPTION = Caption("L1", 500.0, "fe")
@@ -46,7 +50,7 @@ def test_png_has_its_size_and_is_not_blank(box, tmp_path):
 
 
 def test_the_headline_is_steady(box):
-    (value, steady, overall) = (text for text, _ in _numbers(box))
+    value, steady, overall = headline_numbers(box)
     x, y, z = box.template.nodes.T
     field = 1 + 0.1 * z + 0.01 * x + 0.001 * y
     away = (z > 3.0) & (z < 9.0)
@@ -85,6 +89,28 @@ def test_patient_left_is_at_the_right_of_the_anterior_view(sideways, tmp_path):
     warmth = panel[rows, cols, 0] - panel[rows, cols, 2]
     assert warmth[cols > np.percentile(cols, 85)].mean() > 60
     assert warmth[cols < np.percentile(cols, 15)].mean() < -60
+
+
+def test_prediction_solution_and_difference_stand_below(upright, tmp_path):
+    solved = 1.1 * upright.field.von_mises
+    both = replace(upright, extra={"von_mises_fe": NodalArray(solved, "MPa")})
+    alone, pixels = drawn(upright, tmp_path / "a.png"), drawn(both, tmp_path / "b.png")
+    np.testing.assert_array_equal(pixels[:760], alone)
+    assert pixels.shape == (760 + 760 - PANEL_TOP, 1680, 3)
+    row = pixels[760 + 64 : 760 + 524]
+    prediction, solution, difference = (row[:, 560 * k + 40 : 560 * (k + 1) - 40] for k in range(3))
+    assert (prediction != solution).any()  # the solution is a tenth larger, on the same scale
+    shown = difference[bone(difference)]
+    assert (shown[:, 0] > shown[:, 2] + 60).mean() > 0.9  # the prediction is too low, so orange
+
+
+@pytest.mark.parametrize("end", [0.3, 0.99, 12.0])
+def test_ticks_about_zero_are_the_same_on_both_sides(end):
+    ticks = scale_ticks(ColourScale(-end, end, "blue to red"))
+    assert ticks == [-tick for tick in reversed(ticks)]
+    assert 0 in ticks
+    assert 5 <= len(ticks) <= 9
+    assert ticks[-1] <= end * (1 + 1e-9)
 
 
 def test_long_texts_are_wrapped():

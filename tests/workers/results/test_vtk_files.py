@@ -53,6 +53,7 @@ def test_vtu_values_are_the_field_at_its_own_positions(box, grid):
 
 def test_vtu_says_units_frame_and_software(grid):
     assert text(grid, "frame") == ["NIfTI RAS+ mm"]
+    assert "von_mises=viridis; s1=orange to purple; s2=orange to purple" in text(grid, "colour_maps")[0]
     units = dict(item.split("=") for item in text(grid, "units")[0].split("; "))
     assert list(units) == NAMES
     assert units["von_mises"] == units["s1"] == "MPa"

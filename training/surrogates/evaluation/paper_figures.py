@@ -16,6 +16,7 @@ from training.surrogates.evaluation.accuracy_tables import Rows, pick
 from training.surrogates.evaluation.methods import FIRST_ORDER, MEAN, PAPER, RAW, SHIPPED
 from training.surrogates.evaluation.stress_pictures import save_gallery, stress_cell
 from training.surrogates.paper.dataset import COMPONENTS
+from workers.results.colour_scale import SEQUENTIAL
 
 MEASURES = (("mae", "MAE, MPa"), ("nmae", "NMAE, %"), ("r2", "R²"))
 METHODS = (MEAN, PAPER, FIRST_ORDER, SHIPPED)
@@ -81,7 +82,7 @@ def draw_smoothing(path: Path, shapes: Sequence[Fields]) -> None:
         )
         y, z = shape.points[slab, 1], shape.points[slab, 2]
         for ax, (title, values) in zip(line, fields, strict=True):
-            ax.scatter(y, z, 2, values[slab], vmin=0, vmax=shape.scale_end, cmap="turbo")
+            ax.scatter(y, z, 2, values[slab], vmin=0, vmax=shape.scale_end, cmap=SEQUENTIAL[0])
             ax.set(title=f"{shape.name}: {title}", xticks=[], yticks=[], aspect="equal")
     figure.savefig(path, dpi=100)
 

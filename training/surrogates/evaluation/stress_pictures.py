@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
 from models.template import Template
 from models.types import Bytes, Floats, Reals
 from workers.geometry.surface import Surface
-from workers.results.colour_scale import COLOURS, colour_table
+from workers.results.colour_scale import DIVERGING, SEQUENTIAL, ColourScale
 from workers.results.rasteriser import rasterise
 from workers.results.views import View
 
@@ -25,8 +24,6 @@ AMBIENT, FACING = 0.72, 0.28
 """Light from everywhere, and on what faces the viewer."""
 LEAST_NORMAL = 1e-6
 """Keeps a normal that interpolates to nothing from dividing by zero."""
-SIGNED_COLOUR_MAP = "RdBu_r"
-"""For a field that has a sign, such as an error: white is zero."""
 CELL_INCHES = (3.1, 2.7)
 
 
@@ -66,10 +63,8 @@ def stress_cell(title: str, points: Floats, template: Template, values: Reals, l
     normal = hits.interpolate(surface.triangles, VIEW.project(surface.normals))
     facing = np.clip(normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), LEAST_NORMAL), 0, 1)
     light = AMBIENT + FACING * facing
-    last = COLOURS - 1
-    index = np.clip((stress - low) / (high - low) * last, 0, last).astype(int)
-    table = colour_table() if low >= 0 else matplotlib.colormaps[SIGNED_COLOUR_MAP](np.arange(COLOURS))[:, :3] * 255
-    image[hits.rows, hits.cols] = table[index] * light[:, None]
+    colours = ColourScale(low, high, SEQUENTIAL[0] if low >= 0 else next(iter(DIVERGING)))
+    image[hits.rows, hits.cols] = colours.colours(stress) * light[:, None]
     return Cell(title, image, low, high)
 
 
