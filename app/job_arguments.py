@@ -23,7 +23,6 @@ def job_request(arguments: argparse.Namespace) -> Request:
         if path is not None and not path.is_file():
             raise SettingsError(f"There is no file {path}.")
     params: dict[str, Any] = {
-        "vertebra": arguments.vertebra,
         "load_newton": arguments.load,
         "fidelity": arguments.fidelity,
         "surrogate": arguments.surrogate,
@@ -31,6 +30,10 @@ def job_request(arguments: argparse.Namespace) -> Request:
         "on_uncertain_level": arguments.on_uncertain_level,
         "on_uncertain_outline": arguments.on_uncertain_outline,
     }
+    if arguments.vertebra is not None:
+        params["vertebra"] = arguments.vertebra
+    if arguments.convention != JobParams.model_fields["mask_convention"].default:
+        params["mask_convention"] = arguments.convention
     if arguments.label is not None:
         params["mask_label"] = arguments.label
     if arguments.seed is not None:
@@ -48,6 +51,13 @@ def _add_files(command: argparse.ArgumentParser, needs_ct: bool) -> None:
         "--mask", type=Path, help="vertebra mask, NIfTI; without a mask the service finds and segments the vertebra"
     )
     command.add_argument("--label", type=int, help="label of the vertebra in the mask")
+    convention = JobParams.model_fields["mask_convention"]
+    command.add_argument(
+        "--convention",
+        default=convention.default,
+        choices=get_args(convention.annotation),
+        help="which number stands for which level in the mask (default %(default)s: told by the mask itself)",
+    )
     command.add_argument(
         "--seed",
         type=float,
@@ -59,9 +69,7 @@ def _add_files(command: argparse.ArgumentParser, needs_ct: bool) -> None:
 
 def _add_params(command: argparse.ArgumentParser) -> None:
     fields = JobParams.model_fields
-    command.add_argument(
-        "--vertebra", default=fields["vertebra"].default, help="level, T11 to L5 (default %(default)s)"
-    )
+    command.add_argument("--vertebra", help="level, T11 to L5 (default L1; with a mask: what its label stands for)")
     command.add_argument(
         "--load", type=float, default=fields["load_newton"].default, help="load, N (default %(default)s)"
     )

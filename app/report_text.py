@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from app.contract.certainty import certainty, words
+from app.contract.certainty import certainty, vertebra_words, words
 
 COLUMNS = ("mean", "p5", "p50", "p95", "p99", "max")
 """Of the table of regions: fields of a distribution, without their unit."""
@@ -15,7 +15,7 @@ def summary(report: Mapping[str, Any]) -> str:
     """Render a parsed ``report.json`` in about 25 lines (stress in MPa, positions in RAS+ mm)."""
     return "\n".join(
         [
-            f"Vertebra {report['vertebra']}, {report['load_newton']:g} N axial compression, "
+            f"{vertebra_words(report['vertebra'])}, {report['load_newton']:g} N axial compression, "
             f"fidelity {report['fidelity']}",
             *_before_the_numbers(report),
             "",

@@ -35,11 +35,11 @@ def locate_vertebra(ct: Volume, params: JobParams, out_dir: Path) -> VertebraLoc
     finder = engine().finder
     row = finder.row(ct)
     try:
-        location = finder.locate(ct, row, params.vertebra, params.seed_ras_mm, params.on_uncertain_level)
+        location = finder.locate(ct, row, params.vertebra_sought, params.seed_ras_mm, params.on_uncertain_level)
     except (VertebraNotFound, VertebraTruncated) as error:
         candidates = [Alternative.model_validate(candidate) for candidate in error.extra.get("alternatives", [])]
         write_spine_picture(out_dir / SPINE_PICTURE, ct, row, None)
-        write_candidate_pictures(out_dir, ct, row, params.vertebra, candidates)
+        write_candidate_pictures(out_dir, ct, row, params.vertebra_sought, candidates)
         raise
     if params.wants(SPINE_PICTURE):
         write_spine_picture(out_dir / SPINE_PICTURE, ct, location.row, location.centre)

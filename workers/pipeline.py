@@ -7,7 +7,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from app.contract.errors import MorphFailed
-from app.contract.params import JobParams, Vertebra
+from app.contract.numbering import Numbering
+from app.contract.params import JobParams, ReportedLevel, Vertebra
 from app.contract.report import Segmentation
 from workers.engine import engine
 from workers.geometry.surface import Surface
@@ -26,6 +27,7 @@ from workers.outline.judgement import Evidence, judge_outline, refuse_uncertain
 from workers.outline.surface_mask import voxels_inside
 from workers.results.build_report import ReportSections, build_report
 from workers.results.mesh_summary import summarise_fit
+from workers.results.numbering_warnings import numbering_warnings
 from workers.results.provenance import describe_inputs, describe_software
 from workers.results.publish import Contents, ResultFile, publish
 from workers.results.report_warnings import report_warnings
@@ -58,6 +60,31 @@ class PipelineResult:
     warnings: Sequence[str] = ()
 
 
+@dataclass(frozen=True)
+class Found:
+    """The vertebra of a job, as its mask or the networks give it.
+
+    Attributes
+    ----------
+    vertebra
+        The clean mask.
+    level
+        Its level; "unknown" where neither the client nor the mask that was sent says it.
+    numbering
+        What its label stands for; None without a mask.
+    evidence
+        What the networks saw; None where a mask was sent.
+    grid
+        Of the CT.
+    """
+
+    vertebra: CleanMask
+    level: ReportedLevel
+    numbering: Numbering | None
+    evidence: Evidence | None
+    grid: Grid
+
+
 def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, progress: Progress) -> PipelineResult:
     """Compute the stress field of one vertebra and write every result file.
 
@@ -78,22 +105,25 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
         `InputError` for a CT or mask that cannot be used, `ProcessingError` where the computation fails.
     """
     clock, bundle = StageClock(progress), engine().bundle
-    vertebra, evidence, grid = find_vertebra(ct, mask, params, out_dir, clock)
+    found = find_vertebra(ct, mask, params, out_dir, clock)
+    vertebra, evidence = found.vertebra, found.evidence
     with clock.stage("surface"):
         surface = surface_of(vertebra, evidence)
         vertebra = filled(vertebra, surface) if evidence else vertebra
     with clock.stage("morph"):
-        mesh = morph(vertebra, surface, None if mask else params.vertebra)
+        mesh = morph(vertebra, surface, None if mask else params.vertebra_sought)
         segmentation = judge_segmentation(evidence, vertebra, mesh, params) if evidence else None
     stress = compute_stress(mesh.points, params, clock)
     with clock.stage("write"):
         stressed = StressedMesh(engine().template, mesh.points, stress.field, stress.extra)
         warnings = [
-            *(segmentation_warnings(segmentation, params.vertebra) if segmentation else []),
-            *report_warnings(mesh, vertebra, params.vertebra, evidence.ct if evidence else None),
+            *(segmentation_warnings(segmentation, params.vertebra_sought) if segmentation else []),
+            *numbering_warnings(found.numbering, found.level),
+            *report_warnings(mesh, vertebra, found.level, evidence.ct if evidence else None),
         ]
         sections = ReportSections(
             params,
+            found.level,
             inputs=describe_inputs(ct, mask, vertebra.label),
             software=describe_software(bundle.version, bundle.providers),
             fidelity=stress.fidelity,
@@ -101,31 +131,31 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
             agreement=stress.agreement,
             equilibrium=stress.equilibrium,
             segmentation=segmentation,
+            numbering=found.numbering,
             fit=summarise_fit(mesh.distance_mm),
             timings_s=clock.timings,
             warnings=[*warnings, *stress.warnings],
         )
         report = build_report(stressed, sections)
-        files = publish(out_dir, Contents(stressed, report, vertebra, grid), params.wants)
+        files = publish(out_dir, Contents(stressed, report, vertebra, found.grid), params.wants)
     return PipelineResult(files, clock.timings, bundle.version, report.warnings)
 
 
-def find_vertebra(
-    ct: Path, mask: Path | None, params: JobParams, out_dir: Path, clock: StageClock
-) -> tuple[CleanMask, Evidence | None, Grid]:
-    """Return the vertebra, what the networks saw if they found it, and the CT's grid.
+def find_vertebra(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, clock: StageClock) -> Found:
+    """Return the vertebra, and what told it.
 
     A mask is read before the CT, of which only the planes near the label are kept.
     """
     if mask is None:
         with clock.stage("read"):
             volume = read_ct(ct)
-        return *vertebra_of_ct(volume, params, out_dir, clock), volume.grid
+        vertebra, evidence = vertebra_of_ct(volume, params, out_dir, clock)
+        return Found(vertebra, params.vertebra_sought, None, evidence, volume.grid)
     with clock.stage("read"):
         label = label_of(read_mask(mask), params)
         near, grid = read_ct_near(ct, label.piece.grid, NEAR_LABEL_MM)
     with clock.stage("mask"):
-        return vertebra_of_label(label, near, grid), None, grid
+        return Found(vertebra_of_label(label, near, grid), label.level, label.numbering, None, grid)
 
 
 def vertebra_of_ct(ct: Volume, params: JobParams, out_dir: Path, clock: StageClock) -> tuple[CleanMask, Evidence]:

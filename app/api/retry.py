@@ -134,7 +134,9 @@ def _same_upload(earlier: JobRow, changes: dict[str, Any]) -> Upload:
     if earlier.mask_sha256 is not None and earlier.mask_size is not None:
         mask = BlobInfo(earlier.mask_size, earlier.mask_sha256)
     params = parse_params(json.dumps(read_params(earlier.params, earlier.contract).stored() | changes).encode())
-    return Upload(params, BlobInfo(earlier.ct_size, earlier.ct_sha256), mask, earlier.callback_url)
+    return Upload(
+        params.for_upload(mask is not None), BlobInfo(earlier.ct_size, earlier.ct_sha256), mask, earlier.callback_url
+    )
 
 
 def _copy_input(services: Services, earlier: JobRow, new_id: str) -> None:

@@ -122,7 +122,8 @@ class _FormReceiver:
         if "ct" not in self._files:
             parts = ", ".join(sorted(self._seen)) or "no part"
             raise MalformedRequest("The CT is missing.", expected="a file part `ct`", got=parts)
-        upload = Upload(self._params, self._files["ct"], self._files.get("mask"), self._callback_url)
+        mask = self._files.get("mask")
+        upload = Upload(self._params.for_upload(mask is not None), self._files["ct"], mask, self._callback_url)
         check_mask_params(upload)
         return upload
 
@@ -205,6 +206,12 @@ def check_mask_params(upload: Upload) -> None:
             "`mask_label` names a label of a mask, but the form has no mask.",
             expected="a file part `mask`, or no `mask_label`",
             got="`mask_label` alone",
+        )
+    if upload.mask is None and upload.params.mask_convention != "auto":
+        raise InvalidParameters(
+            "`mask_convention` says how a mask is numbered, but the form has no mask.",
+            expected="a file part `mask`, or no `mask_convention`",
+            got="`mask_convention` alone",
         )
 
 

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from app.contract.numbering import CONVENTION_NAMES
+
 
 def certainty(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield what a text is about (level, vertebra, outline or error), and the text, from a parsed ``report.json``."""
     segmentation = report["segmentation"]
-    yield "level", _level(segmentation) if segmentation else "as the client says that sent the mask"
+    yield "level", _level(segmentation) if segmentation else _level_of_mask(report)
     if segmentation:
         yield "vertebra", _place(segmentation)
         if outline := segmentation.get("outline"):
@@ -21,6 +23,24 @@ def certainty(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 def words(name: str) -> str:
     """Return a name of the contract as words."""
     return name.replace("_", " ")
+
+
+def vertebra_words(level: str) -> str:
+    """Return a level of the report as words: "Vertebra L1", or that it is unknown."""
+    return "Vertebra of unknown level" if level == "unknown" else f"Vertebra {level}"
+
+
+def _level_of_mask(report: Mapping[str, Any]) -> str:
+    """Return what says the level of a vertebra whose mask was sent."""
+    numbering, level = report.get("numbering"), report["vertebra"]
+    if numbering is None:
+        return "as the client says that sent the mask"
+    convention = CONVENTION_NAMES.get(numbering["convention"])
+    label = f"label {numbering['label']}" + (f" in {convention} numbering" if convention else "")
+    if level == "unknown":
+        return f"UNKNOWN: neither the client nor the mask says what {label} is"
+    told = numbering["level"] == level and numbering["chosen_by"] != "level"
+    return f"as the mask says: {label}" if told else f"as the client says; {label}"
 
 
 def _level(segmentation: Mapping[str, Any]) -> str:

@@ -41,6 +41,7 @@
     │   ├── GridMismatch               422 grid_mismatch
     │   ├── LabelAbsent                422 label_absent
     │   ├── LabelAmbiguous             422 label_ambiguous
+    │   ├── LevelNotSupported          422 level_not_supported
     │   ├── MaskRequired               422 mask_required
     │   ├── VertebraNotFound           422 vertebra_not_found
     │   ├── VertebraTruncated          422 vertebra_truncated
@@ -354,6 +355,12 @@ class LabelAmbiguous(InputError):
     """The mask has several labels and the request does not choose one; ``labels_present`` lists them."""
 
     slug, title = "label_ambiguous", "Which label of the mask is the vertebra?"
+
+
+class LevelNotSupported(InputError):
+    """The label of the mask stands for a level outside T11 to L5."""
+
+    slug, title = "level_not_supported", "The level is outside T11 to L5"
 
 
 class MaskRequired(InputError):

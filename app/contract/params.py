@@ -6,7 +6,13 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from app.contract.numbering import MaskConvention
+
 Vertebra = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
+ReportedLevel = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5", "unknown"]
+"""A level, or `unknown`: that of a mask of which nobody and nothing says it."""
+DEFAULT_VERTEBRA: Vertebra = "L1"
+"""What the service looks for in a CT without a mask."""
 Fidelity = Literal["surrogate", "fe", "both"]
 Surrogate = Literal["refined", "tangent", "paper"]
 OnOutOfDistribution = Literal["flag", "fe"]
@@ -16,7 +22,7 @@ ResultName = Literal[
     "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html", "spine.png"
 ]
 
-CONTRACT = 3
+CONTRACT = 4
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -45,16 +51,25 @@ class JobParams(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    vertebra: Vertebra = Field(
-        default="L1",
-        description="Level to analyse. One template, an L1, is fitted to every level from T11 to L5.",
+    vertebra: Vertebra | None = Field(
+        default=None,
+        description="Level to analyse; one template, an L1, is fitted to every level from T11 to L5. Without a mask "
+        "the service looks for this level, L1 by default. With a mask it is what the client says of the vertebra; left "
+        "out, the level is what the label stands for, or `unknown` where the mask does not tell.",
     )
     mask_label: int | None = Field(
         default=None,
         ge=1,
         le=65535,
-        description="Label value of the vertebra in `mask` (VerSe: T11..L5 = 18..24, L1 = 20; TotalSegmentator: "
-        "L5..L1 = 27..31, T12 = 32, T11 = 33). Not needed when the mask holds a single label.",
+        description="Label value of the vertebra in `mask`. Not needed when the mask holds a single label, or when "
+        "`vertebra` names the level and the labels follow a convention that the service knows.",
+    )
+    mask_convention: Literal["auto", MaskConvention] = Field(
+        default="auto",
+        description="Which number stands for which level in `mask`: `verse` (L1 = 20, L5 = 24), `totalsegmentator_v2` "
+        "(L1 = 31, L5 = 27), `totalsegmentator_v1` (L1 = 22, L5 = 18; MONAI's whole-body bundle too) or "
+        "`totalspineseg` (L1 = 41, L5 = 45). `auto` tells it by which way the labels run along the spine, how far they "
+        "lie apart and how large they are; the report says which was taken and why.",
     )
     seed_ras_mm: Annotated[list[Coordinate], Field(min_length=3, max_length=3)] | None = Field(
         default=None,
@@ -114,6 +129,17 @@ class JobParams(BaseModel):
     def wants(self, name: ResultName) -> bool:
         """Whether the job makes this result file."""
         return name == "report.json" or self.results is None or name in self.results
+
+    @property
+    def vertebra_sought(self) -> Vertebra:
+        """The level to look for in a CT without a mask."""
+        return self.vertebra or DEFAULT_VERTEBRA
+
+    def for_upload(self, has_mask: bool) -> JobParams:
+        """Return the parameters of a job with these files: without a mask the level is never left open."""
+        if has_mask or self.vertebra is not None:
+            return self
+        return self.model_copy(update={"vertebra": self.vertebra_sought})
 
     def stored(self) -> dict[str, Any]:
         """Return the JSON for the job's row. It leaves out what is null, so older releases can read what they know."""

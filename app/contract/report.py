@@ -6,11 +6,12 @@ from typing import Literal
 
 from pydantic import Field
 
-from app.contract.params import Surrogate, Vertebra
+from app.contract.numbering import Numbering
+from app.contract.params import ReportedLevel, Surrogate
 from app.contract.section import Number, Position, Positive, Section
 from app.contract.segmentation import Alternative, Outline, RowBody, Segmentation
 
-__all__ = ["Alternative", "Outline", "RowBody", "Segmentation"]
+__all__ = ["Alternative", "Numbering", "Outline", "RowBody", "Segmentation"]
 
 
 class Peak(Section):
@@ -184,7 +185,10 @@ class Report(Section):
     """``report.json``: one finished job in numbers."""
 
     schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
-    vertebra: Vertebra = Field(description="Level asked for.")
+    vertebra: ReportedLevel = Field(
+        description="Level of the vertebra: the one asked for, or what the label of the mask stands for. `unknown` "
+        "where a mask was sent and neither the client nor the mask says it."
+    )
     load_newton: float = Field(gt=0.0, allow_inf_nan=False, description="Compressive load on the superior endplate, N.")
     fidelity: Literal["surrogate", "fe"] = Field(
         description="What the stress in this report is: a surrogate's prediction or a finite-element solution."
@@ -202,6 +206,7 @@ class Report(Section):
     stress: StressSummary
     geometry: Geometry
     segmentation: Segmentation | None = Field(default=None, description="Null where a mask was sent.")
+    numbering: Numbering | None = Field(default=None, description="Null where no mask was sent.")
     fit: SurfaceFit | None = Field(description="Fit of the template to the mask; null where none was made.")
     mesh: MeshQuality
     equilibrium: Equilibrium | None = Field(description="Force balance of the solution; null for a prediction alone.")

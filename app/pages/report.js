@@ -5,7 +5,7 @@ const ofPeak = value => value.toFixed(1) + "\u00a0%";
 const paragraphs = (texts, kind) => texts.map(text => make("p", text, kind ? {class: kind} : {}));
 function describeReport(report) {
   const seen = report.segmentation, outline = seen && seen.outline, row = seen && seen.row || [];
-  const unverified = seen && seen.level_verified === false;
+  const unverified = seen ? seen.level_verified === false : report.vertebra === "unknown";
   const parts = [
     ...describeWarnings(report.warnings),
     make("h2", "How sure"), ...paragraphs([describeLevel(report)], unverified && "caution"),
@@ -21,8 +21,14 @@ function describeWarnings(warnings) {
   list.append(...warnings.map(text => make("li", text)));
   return [make("h2", "Warnings"), list];
 }
-function describeLevel({vertebra, segmentation: seen}) {
-  if (!seen) return `Level: ${vertebra}, as the client says. A mask was sent.`;
+const levelName = vertebra => vertebra === "unknown" ? "a vertebra of unknown level" : vertebra;
+function describeLevelOfMask(vertebra, numbering) {
+  if (!numbering) return `Level: ${vertebra}, as the client says. A mask was sent.`;
+  const who = vertebra === "unknown" ? "Level: unknown. Neither the client nor the mask says it." : `Level: ${vertebra}, as the ${numbering.level === vertebra && numbering.chosen_by !== "level" ? "mask" : "client"} says.`;
+  return `${who} The label is ${numbering.label}${numbering.level ? `, which is ${numbering.level} there` : ""}. ${numbering.reason}`;
+}
+function describeLevel({vertebra, segmentation: seen, numbering}) {
+  if (!seen) return describeLevelOfMask(vertebra, numbering);
   const counts = [["level_by_ribs", "down from the lowest rib"], ["level_by_sacrum", "up from the sacrum"]].filter(([name]) => seen[name]).map(([name, how]) => `counted ${how} it is ${seen[name]}`);
   const sure = seen.confidence === null ? "" : ` Confidence ${percent(seen.confidence)}.`;
   const counted = counts.length ? ` ${sentence(counts.join(", "))}` : "";
@@ -63,7 +69,7 @@ function describeStress({stress, vertebra, load_newton, fidelity}) {
     ["Peak overall", mpa(peak.value_mpa), where(peak)],
   ].filter(Boolean);
   return [
-    make("p", `Von Mises stress of ${vertebra} under ${load_newton} N axial compression, ${how}.`), table(["Von Mises stress", "Value", "Where"], rows),
+    make("p", `Von Mises stress of ${levelName(vertebra)} under ${load_newton} N axial compression, ${how}.`), table(["Von Mises stress", "Value", "Where"], rows),
     make("p", "The peak overall depends on the mesh: at the rim of the clamped endplate the exact stress is infinite. Use the steady numbers above it.", {class: "note"}),
   ];
 }

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import get_args
+
 from fastapi import APIRouter, Request, Response
 
 from app.api.auth import ReaderDep
 from app.api.session_cookie import TOKEN_HEADER, session_text
-from app.contract.params import JobParams, OnUncertainLevel
+from app.contract.numbering import CONVENTION_NAMES
+from app.contract.params import DEFAULT_VERTEBRA, JobParams, OnUncertainLevel, Vertebra
 from app.identity.principal import Principal
 from app.identity.session_store import page_token
 from app.pages import sign_in
@@ -33,8 +36,9 @@ async def home(request: Request, reader: ReaderDep) -> Response:
         return to_sign_in(request)
     schema = JobParams.model_json_schema()["properties"]
     form = {
-        "levels": schema["vertebra"]["enum"],
-        "default_level": schema["vertebra"]["default"],
+        "levels": get_args(Vertebra),
+        "default_level": DEFAULT_VERTEBRA,
+        "conventions": CONVENTION_NAMES,
         "fidelities": schema["fidelity"].get("enum") or [schema["fidelity"]["const"]],
         "uncertain_levels": {name: UNCERTAIN_LEVEL_WORDS[name] for name in schema["on_uncertain_level"]["enum"]},
         "load": schema["load_newton"]["default"],

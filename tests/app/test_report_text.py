@@ -59,3 +59,19 @@ def test_a_seed_and_a_mask() -> None:
     ]
     masked = lines(segmentation=None, expected_error=None, warnings=[])
     assert masked[1:3] == ["level      as the client says that sent the mask", ""]
+
+
+def numbering(**fields) -> dict:
+    told = {"label": 31, "convention": "totalsegmentator_v2", "chosen_by": "labels", "level": "L1", "possible": {}}
+    return told | {"contradicted": False, "reason": "Why."} | fields
+
+
+def test_what_says_the_level_of_a_mask() -> None:
+    masked = {"segmentation": None, "expected_error": None, "warnings": []}
+    told = lines(**masked, vertebra="L1", numbering=numbering())
+    assert told[1] == "level      as the mask says: label 31 in TotalSegmentator v2 numbering"
+    told = lines(**masked, vertebra="L1", numbering=numbering(convention=None, chosen_by=None, level=None))
+    assert told[1] == "level      as the client says; label 31"
+    told = lines(**masked, vertebra="unknown", numbering=numbering(convention=None, chosen_by=None, level=None))
+    assert told[0].startswith("Vertebra of unknown level, 500 N")
+    assert told[1] == "level      UNKNOWN: neither the client nor the mask says what label 31 is"

@@ -30,7 +30,7 @@ LABELS = {"L1": 31, "L2": 30, "L3": 29, "L4": 28, "L5": 27}
 
 def find(ct: Volume, params: JobParams = L1) -> tuple[CleanMask, Segmentation]:
     finder = engine().finder
-    location = finder.locate(ct, finder.row(ct), params.vertebra, params.seed_ras_mm)
+    location = finder.locate(ct, finder.row(ct), params.vertebra_sought, params.seed_ras_mm)
     probability = finder.segment(ct, location)
     vertebra = accept_segmentation(probability, location, ct)
     return vertebra, segmentation_section(location, probability, vertebra)

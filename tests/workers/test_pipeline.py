@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from app.contract import errors
 from app.contract.params import JobParams
+from tests.workers.mask.numbered_maps import renumbered
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.mask_stage import label_of, vertebra_of_label
 from workers.mesh.mask_surface import extract_surface
@@ -96,6 +97,8 @@ def test_numbers(reference, inputs):
     assert report["mesh"]["mean_ratio_min"] > 0.05
     labels = np.asarray(nib.load(inputs[1]).dataobj)
     assert report["geometry"]["volume_mm3"] == pytest.approx(27.0 * (labels == 31).sum(), rel=0.01)
+    assert report["vertebra"] == "L1"
+    assert report["numbering"]["convention"] == "totalsegmentator_v2"
     assert report["warnings"] == ["The mask's voxels measure up to 3.0 mm: detail finer than that is interpolated."]
 
 
@@ -180,6 +183,30 @@ def test_a_plain_job_predicts_and_does_not_solve(inputs, tmp_path):
     grid = pv.read(done.folder / "stress.vtu")
     assert np.abs(grid["displacement"]).max() > 0.005
     assert done.report["stress"]["peak_von_mises"]["value_mpa"] == pytest.approx(PEAK_MPA, rel=0.05)
+
+
+def test_a_binary_mask_is_of_no_level(inputs, tmp_path):
+    """Nobody says which vertebra it is: every file says so, and none says L1."""
+    labels = nib.load(inputs[1])
+    binary = (np.asarray(labels.dataobj) == 31).astype(np.uint8)
+    nib.save(nib.Nifti1Image(binary, labels.affine), tmp_path / "mask.nii.gz")
+    done = run(inputs[0], tmp_path / "mask.nii.gz", JobParams(surrogate="tangent"), tmp_path / "out")
+    assert done.report["vertebra"] == "unknown"
+    assert done.report["numbering"]["convention"] is None
+    assert any(warning.startswith("The level is unknown") for warning in done.report["warnings"])
+    grid = pv.read(done.folder / "stress.vtu")
+    assert list(grid.field_data["vertebra"]) == ["unknown"]
+    page = (done.folder / "viewer.html").read_text()
+    assert "Stress in a vertebra of unknown level" in page
+    assert "level unknown · 500 N" in page
+
+
+def test_label_20_of_totalsegmentator_v1_is_l3(inputs):
+    """Version 1 numbers L3 as 20, which is L1 in VerSe."""
+    mask = renumbered(read_mask(inputs[1]), "totalsegmentator_v2", "totalsegmentator_v1")
+    label = label_of(mask, JobParams(mask_label=20))
+    assert (label.level, label.numbering.convention) == ("L3", "totalsegmentator_v1")
+    assert label_of(mask, JobParams(vertebra="L1")).number == 22
 
 
 @pytest.fixture(scope="module")
@@ -389,7 +416,9 @@ def test_an_absent_label_lists_those_present(inputs, tmp_path):
     with pytest.raises(errors.LabelAbsent) as caught:
         run(*inputs, JobParams(mask_label=20), tmp_path / "out")
     assert caught.value.extra == {"labels_present": [26, 27, 28, 29, 30, 31, 32, 33]}
-    assert "31 (L1 in TotalSegmentator)" in caught.value.detail
+    assert "31 (L1)" in caught.value.detail
+    assert "in TotalSegmentator v2 numbering" in caught.value.detail
+    assert "VerSe" not in caught.value.detail  # what 20 is in another numbering leads nowhere here
 
 
 def test_a_stopped_job_leaves_nothing(inputs, tmp_path):

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+
 import numpy as np
 
 from app.contract.errors import LabelAbsent, LabelAmbiguous
+from app.contract.numbering import CONVENTION_NAMES, MaskConvention
+from app.contract.params import JobParams
 from workers.imaging.volume import Volume
-from workers.mask.conventions import CONVENTIONS, level_names
+from workers.mask.conventions import label_of_level, level_in
+from workers.mask.numbering import Reading, possible_conventions
 
 MOST_NAMED = 40
 """Labels that an error lists."""
@@ -22,61 +27,70 @@ def labels_present(mask: Volume) -> list[int]:
     return [int(n) for n in np.flatnonzero(present) if n > 0]
 
 
-def select_label(mask: Volume, label: int | None, vertebra: str) -> int:
-    """Return the label of the vertebra: the one asked for, or the only one in the mask.
-
-    VerSe and TotalSegmentator count in opposite directions and their ranges overlap, so the numbers alone do not say
-    which level a label is. This function does not guess.
+def select_label(present: Sequence[int], readings: Mapping[MaskConvention, Reading], params: JobParams) -> int:
+    """Return the label of the vertebra: the one asked for, the only one, or that of the level the client states.
 
     Parameters
     ----------
-    mask
-        The label map.
-    label
-        ``mask_label`` of the request.
-    vertebra
-        Level asked for, e.g. "L1". It is used only to word the error.
+    present
+        Labels of the map.
+    readings
+        How the map reads in each convention (`workers.mask.numbering.read_labels`).
+    params
+        What the client asked for. A stated level chooses a label only where the client states the convention, or where
+        the map leaves one alone.
 
     Raises
     ------
     LabelAbsent
-        The mask does not have `label`, or is empty.
+        The mask does not have the label, or is empty.
     LabelAmbiguous
-        `label` is None and the mask has several labels.
+        The request names no label and the mask has several.
     """
-    present = labels_present(mask)
-    if label is None and len(present) == 1:
+    convention, wanted = _convention(readings, params), params.mask_label
+    if wanted is None and len(present) == 1:
         return present[0]
-    if label in present:
-        return int(label)
-    more = ", …" if len(present) > MOST_NAMED else ""
-    got = ", ".join(_described(n) for n in present[:MOST_NAMED]) + more or "an empty mask"
-    if label is None and present:
+    if wanted is None and convention and params.vertebra:
+        wanted = label_of_level(convention, params.vertebra)
+    if wanted is not None and wanted in present:
+        return wanted
+    got = _listed(present, convention, possible_conventions(readings)) or "an empty mask"
+    if wanted is None and present:
         raise LabelAmbiguous(
-            f"Say with mask_label which label is the vertebra; {_hint(vertebra)}. Present: {got}.",
+            f"Say with mask_label which label is the vertebra. Present: {got}.",
             expected="mask_label, or a mask with a single label",
             got=f"{len(present)} labels",
-            labels_present=present,
+            labels_present=list(present),
         )
     raise LabelAbsent(
-        f"Choose a label that is present; {_hint(vertebra)}. Present: {got}.",
-        expected=f"label {label}" if label is not None else "a label",
+        f"Choose a label that is present. Present: {got}.",
+        expected=f"label {wanted}" if wanted is not None else "a label",
         got=got,
-        labels_present=present,
+        labels_present=list(present),
     )
 
 
-def _hint(vertebra: str) -> str:
-    """Return which numbers the level has in the known conventions."""
-    numbers = [
-        f"{n} in {convention} numbering"
-        for convention, levels in CONVENTIONS.items()
-        for n, level in levels.items()
-        if level == vertebra
-    ]
-    return f"{vertebra} is {' and '.join(numbers)}" if numbers else "see the list of labels present"
+def _convention(readings: Mapping[MaskConvention, Reading], params: JobParams) -> MaskConvention | None:
+    """Return the convention that the client states, or the one that the map leaves alone."""
+    if params.mask_convention != "auto":
+        return params.mask_convention
+    left = possible_conventions(readings)
+    return left[0] if len(left) == 1 else None
 
 
-def _described(label: int) -> str:
-    names = ", ".join(f"{level} in {convention}" for convention, level in level_names(label).items())
-    return f"{label} ({names})" if names else str(label)
+def _listed(present: Sequence[int], convention: MaskConvention | None, left: Sequence[MaskConvention]) -> str:
+    """Return the labels with their levels: in the one convention that counts, or in those that are possible."""
+    conventions = [convention] if convention else left
+    named = ", ".join(_described(label, conventions) for label in present[:MOST_NAMED])
+    more = ", …" if len(present) > MOST_NAMED else ""
+    where = f" in {CONVENTION_NAMES[convention]} numbering" if convention and present else ""
+    return named + more + where
+
+
+def _described(label: int, conventions: Sequence[MaskConvention]) -> str:
+    levels = {convention: level for convention in conventions if (level := level_in(convention, label))}
+    if not levels:
+        return str(label)
+    if len(conventions) == 1:
+        return f"{label} ({', '.join(levels.values())})"
+    return f"{label} ({', '.join(f'{level} in {CONVENTION_NAMES[name]}' for name, level in levels.items())})"

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from dataclasses import field as default
 from typing import Literal
 
-from app.contract.params import JobParams
+from app.contract.params import JobParams, ReportedLevel
 from app.contract.report import (
     Agreement,
     Equilibrium,
     Inputs,
+    Numbering,
     Prediction,
     Report,
     Segmentation,
@@ -34,8 +35,8 @@ class ReportSections:
 
     Attributes
     ----------
-    params
-        What the client asked for.
+    params, level
+        What the client asked for; the level of the vertebra.
     inputs, software
         Which files were read, and what computed.
     fidelity
@@ -46,6 +47,8 @@ class ReportSections:
         Force balance of the solution.
     segmentation
         How the vertebra was found; None where a mask was sent.
+    numbering
+        What the label of the mask stands for; None where none was sent.
     fit
         Distance between the mesh's surface and the mask's.
     timings_s
@@ -55,6 +58,7 @@ class ReportSections:
     """
 
     params: JobParams
+    level: ReportedLevel
     inputs: Inputs
     software: Software
     fidelity: Literal["surrogate", "fe"]
@@ -62,6 +66,7 @@ class ReportSections:
     agreement: Agreement | None = None
     equilibrium: Equilibrium | None = None
     segmentation: Segmentation | None = None
+    numbering: Numbering | None = None
     fit: SurfaceFit | None = None
     timings_s: Mapping[str, float] = default(default_factory=dict)
     warnings: Sequence[str] = ()
@@ -70,7 +75,7 @@ class ReportSections:
 def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
     """Measure the mesh and its stress, and put all sections together."""
     return Report(
-        vertebra=sections.params.vertebra,
+        vertebra=sections.level,
         load_newton=sections.params.load_newton,
         fidelity=sections.fidelity,
         prediction=sections.prediction,
@@ -79,6 +84,7 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
         ),
         agreement=sections.agreement,
         segmentation=sections.segmentation,
+        numbering=sections.numbering,
         frame=FRAME,
         stress=summarise_stress(mesh),
         geometry=summarise_geometry(mesh),

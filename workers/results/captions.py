@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
 from app.contract.certainty import certainty
+from app.contract.params import ReportedLevel
 from app.contract.report import Report
 
 SOFTWARE = "vertebra-stress"
@@ -15,6 +16,7 @@ DISCLAIMER = (
     "Research software. Not a medical device. Not for diagnosis or treatment. The stress is that of a homogeneous, "
     "linear elastic model under an idealised load, not a measurement of the patient."
 )
+UNKNOWN: ReportedLevel = "unknown"
 MODELS = {"fe": "finite elements", "surrogate": "surrogate prediction"}
 """How a title names each fidelity."""
 
@@ -39,7 +41,7 @@ class Caption:
     Attributes
     ----------
     vertebra
-        Level, e.g. ``"L1"``.
+        Level, e.g. ``"L1"``, or ``"unknown"``.
     load_newton
         Compressive load on the superior endplate, N.
     fidelity
@@ -63,7 +65,13 @@ class Caption:
         return cls(report.vertebra, report.load_newton, report.fidelity, tuple(report.warnings), lines)
 
     @property
+    def vertebra_words(self) -> str:
+        """The vertebra in a sentence, e.g. ``vertebra L1`` or ``a vertebra of unknown level``."""
+        return "a vertebra of unknown level" if self.vertebra == UNKNOWN else f"vertebra {self.vertebra}"
+
+    @property
     def title(self) -> str:
         """Level, load and model in one line, e.g. ``L1 · 500 N axial compression · finite elements``."""
         model = MODELS.get(self.fidelity, self.fidelity)
-        return f"{self.vertebra} · {self.load_newton:g} N axial compression · {model}"
+        level = "level unknown" if self.vertebra == UNKNOWN else self.vertebra
+        return f"{level} · {self.load_newton:g} N axial compression · {model}"

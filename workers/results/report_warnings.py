@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.contract.params import Vertebra
+from app.contract.params import ReportedLevel
 from models.types import Floats, Reals
 from workers.imaging.volume import Volume
 from workers.mask.cleaning import CleanMask
-from workers.mask.conventions import level_names
 from workers.mesh.subject_mesh import SubjectMesh
 
 LOOSE_FIT_MM = 0.6
@@ -25,20 +24,21 @@ UNUSUAL_SHAPE = 1.0
 """Root mean square of the leading coefficients: 0.14 to 0.91 on 33 whole vertebrae, 1.1 on an S1."""
 
 
-def report_warnings(mesh: SubjectMesh, vertebra: CleanMask, level: Vertebra, ct: Volume | None = None) -> list[str]:
-    """Return the warnings on level, image, fit and shape, the most important first.
+def report_warnings(
+    mesh: SubjectMesh, vertebra: CleanMask, level: ReportedLevel, ct: Volume | None = None
+) -> list[str]:
+    """Return the warnings on image, fit and shape, the most important first.
 
     Parameters
     ----------
     mesh, vertebra
         The subject mesh, and the mask it was fitted to.
     level
-        Level that the client asked for.
+        Of the vertebra.
     ct
         The CT, where the mask is a segmentation of it; None where a mask was sent.
     """
     warnings = (
-        warn_of_other_level(vertebra.label, level),
         warn_of_loose_fit(mesh.distance_mm),
         warn_of_turned_vertebra(mesh.fit.pose.rotation),
         warn_of_coarse_voxels("mask", vertebra.spacing) if ct is None else warn_of_coarse_voxels("CT", ct.spacing),
@@ -80,15 +80,6 @@ def warn_of_unusual_shape(coefficients: Reals) -> str | None:
     return f"The shape is unusual: {shape:.1f} standard deviations (whole vertebrae T11 to L5: 0.1 to 0.9)."
 
 
-def warn_of_other_level(label: int, level: Vertebra) -> str | None:
-    """Warn where the label of the mask stands for another level in every convention that knows it."""
-    names = level_names(label)
-    if not names or level in names.values():
-        return None
-    meanings = " and ".join(f"{name} in the {convention} convention" for convention, name in names.items())
-    return f"Label {label} is {meanings}, but the job says {level}: check the level."
-
-
-def warn_of_other_template(level: Vertebra) -> str | None:
+def warn_of_other_template(level: ReportedLevel) -> str | None:
     """Warn where a level other than the template's was fitted."""
-    return None if level == "L1" else f"The template is an L1; {level} was fitted with it."
+    return None if level in ("L1", "unknown") else f"The template is an L1; {level} was fitted with it."

@@ -38,7 +38,7 @@ def write_viewer(path: Path, mesh: StressedMesh, caption: Caption) -> None:
     for key, value in {
         "SCRIPT": script,
         "TITLE": html.escape(caption.title),
-        "VERTEBRA": html.escape(caption.vertebra),
+        "VERTEBRA": html.escape(caption.vertebra_words),
         "NOTICE": _notice(caption),
         "NOTE": html.escape(RESEARCH_NOTE.upper()),
         "SOFTWARE": html.escape(software_and_version()),

@@ -22,8 +22,9 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
     assert response.headers["location"] == f"/v1/jobs/{job['id']}" == job["links"]["self"]
     assert job["state"] == "queued"
     assert job["params"] == {
-        "vertebra": "L1",
+        "vertebra": None,  # what the label stands for
         "mask_label": 31,
+        "mask_convention": "auto",
         "seed_ras_mm": None,
         "load_newton": 750.0,
         "fidelity": "surrogate",
@@ -110,6 +111,15 @@ def test_unreadable_forms(client: httpx.Client, settings: Settings, content_type
 def test_faulty_parameters_are_all_named(client: httpx.Client) -> None:
     body = check_problem(post(client, params={"load_newton": 1e9, "vertebra": "C1"}), 422, "invalid_parameters")
     assert {fault["field"] for fault in body["errors"]} == {"load_newton", "vertebra"}
+
+
+def test_the_level_is_left_open_only_with_a_mask(client: httpx.Client) -> None:
+    assert post(client, mask=None).json()["params"]["vertebra"] == "L1"
+    assert post(client).json()["params"]["vertebra"] is None
+    assert post(client, params={"vertebra": "L2"}).json()["params"]["vertebra"] == "L2"
+    numbered = {"mask_convention": "totalspineseg"}
+    assert post(client, params=numbered).json()["params"]["mask_convention"] == "totalspineseg"
+    check_problem(post(client, mask=None, params=numbered), 422, "invalid_parameters")
 
 
 def test_results_name_each_file_once(client: httpx.Client) -> None:

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from app.contract.params import CONTRACT, JobParams, read_params
 
-FINGERPRINTS = {1: "a6eff6988c46398c", 2: "6342dff258d2b74b", 3: "871353e8f22dcbf1"}
+FINGERPRINTS = {1: "a6eff6988c46398c", 2: "6342dff258d2b74b", 3: "871353e8f22dcbf1", 4: "db812a24843fbffa"}
 """SHA-256 (the first digits) of the JSON schema of `JobParams`, without its texts, for each `CONTRACT`."""
 
 

@@ -3,12 +3,11 @@ import itertools
 import numpy as np
 import pytest
 
-from app.contract import errors
 from tests.workers.mask.real_masks import TPTBOX, TS, label_map, reoriented, whole_vertebrae
 from workers.imaging.volume import Volume, read_ct
 from workers.mask.cleaning import clean_mask
 from workers.mask.ct_grid import onto_ct_grid
-from workers.mask.label_choice import labels_present, select_label
+from workers.mask.label_choice import labels_present
 
 EYE = np.eye(4)
 
@@ -29,41 +28,6 @@ def shifted(by, scale=1.0):
     affine = np.diag([scale, scale, scale, 1.0])
     affine[:3, 3] = by
     return affine
-
-
-def several(*labels):
-    voxels = np.zeros((10, 10, 10), np.uint8)
-    for k, label in enumerate(labels):
-        voxels[2:5, 2:5, k] = label
-    return volume(voxels)
-
-
-def test_the_label_asked_for_or_the_only_one():
-    assert select_label(several(20, 21), 21, "L2") == 21
-    assert select_label(several(7), None, "L1") == 7
-
-
-def test_absent_label_lists_those_present():
-    with pytest.raises(errors.LabelAbsent) as caught:
-        select_label(several(20, 21, 31), 22, "L1")
-    assert caught.value.extra == {"labels_present": [20, 21, 31]}
-    assert "20 (L1 in VerSe)" in caught.value.detail
-    assert "31 (L1 in TotalSegmentator)" in caught.value.detail
-    assert "L1 is 20 in VerSe numbering and 31 in TotalSegmentator" in caught.value.detail
-
-
-def test_several_labels_are_not_guessed():
-    for labels in ((18, 19, 20, 21), (27, 28, 29, 30, 31), (20, 31)):
-        with pytest.raises(errors.LabelAmbiguous) as caught:
-            select_label(several(*labels), None, "L1")
-        assert caught.value.extra["labels_present"] == list(labels)
-
-
-@pytest.mark.parametrize("label", [None, 20])
-def test_empty_mask(label):
-    with pytest.raises(errors.LabelAbsent) as caught:
-        select_label(several(), label, "L1")
-    assert caught.value.extra == {"labels_present": []}
 
 
 def test_cleaning_removes_pieces_and_noise_and_fills_holes():

@@ -30,6 +30,7 @@ INPUTS = Inputs(ct_sha256="0" * 64, mask_sha256="f" * 64)
 def report(box) -> Report:
     sections = ReportSections(
         JobParams(load_newton=432.0),
+        "L1",
         INPUTS,
         describe_software("l1-1"),
         fidelity="fe",
@@ -147,7 +148,7 @@ def test_summary_reads_the_parsed_json(report):
 
 
 def test_summary_without_fit_balance_and_timings(box):
-    bare = build_report(box, ReportSections(JobParams(), INPUTS, describe_software("l1-1"), fidelity="fe"))
+    bare = build_report(box, ReportSections(JobParams(), "L1", INPUTS, describe_software("l1-1"), fidelity="fe"))
     text = summary(json.loads(bare.model_dump_json()))
     assert "fit  " not in text
     assert "balance" not in text

@@ -31,7 +31,7 @@ SHEARED = np.array([[1.0, 0.3, 0.0, 0.0], [0.0, 1.0, 0.0, 0.0], [0.0, 0.0, 2.0, 
 @pytest.fixture
 def contents(box) -> Contents:
     inputs = Inputs(ct_sha256="0" * 64, mask_sha256=None)
-    sections = ReportSections(JobParams(), inputs, describe_software("l1-1"), "fe", timings_s={"read": 1.0})
+    sections = ReportSections(JobParams(), "L1", inputs, describe_software("l1-1"), "fe", timings_s={"read": 1.0})
     vertebra = CleanMask(MASK != 0, LEFT_HANDED, 1, 0, 0, 0.0)
     return Contents(box, build_report(box, sections), vertebra, Grid(MASK.shape, LEFT_HANDED))
 

@@ -11,7 +11,6 @@ from workers.results.report_warnings import (
     report_warnings,
     warn_of_coarse_voxels,
     warn_of_loose_fit,
-    warn_of_other_level,
     warn_of_other_template,
     warn_of_turned_vertebra,
     warn_of_unusual_shape,
@@ -51,22 +50,13 @@ def test_a_warning_says_what_is_beyond_its_limit(quiet, warning, words):
     assert words in warning
 
 
-def test_a_label_of_another_level():
-    said = "Label 29 is L3 in the TotalSegmentator convention, but the job says L1: check the level."
-    assert warn_of_other_level(29, "L1") == said
-    assert warn_of_other_level(29, "L3") is None
-    assert warn_of_other_level(1, "L1") is None  # most binary masks use 1
-    both = "Label 24 is L5 in the VerSe convention, but the job says L1: check the level."
-    assert warn_of_other_level(24, "L1") == both
-
-
 def test_all_warnings_of_a_job_in_order():
     pose = SimpleNamespace(rotation=turned(90))
     fit = SimpleNamespace(pose=pose, coefficients=np.full((600, 3), 2.0))
     mesh = SimpleNamespace(distance_mm=np.ones(2), fit=fit)
     vertebra = SimpleNamespace(label=29, spacing=np.full(3, 3.0))
     warnings = report_warnings(mesh, vertebra, "L2")
-    starts = ("Label 29", "The mesh lies", "The vertebra lies turned", "The mask's voxels", "The shape", "The template")
+    starts = ("The mesh lies", "The vertebra lies turned", "The mask's voxels", "The shape", "The template")
     assert all(warning.startswith(start) for warning, start in zip(warnings, starts, strict=True))
     fine_ct = SimpleNamespace(spacing=np.ones(3))  # of a segmentation the CT's voxels count, not the mask's
     assert not any("voxels" in warning for warning in report_warnings(mesh, vertebra, "L2", fine_ct))

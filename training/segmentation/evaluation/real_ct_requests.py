@@ -70,10 +70,12 @@ def ask(ct: Volume, params: JobParams) -> Answer:
     """Run the stages of a job without a mask on a CT that is read: locate, segment, check, morph, predict."""
     start, clock, finder = time.perf_counter(), StageClock(lambda stage, percent: None), engine().finder
     try:
-        location = finder.locate(ct, finder.row(ct), params.vertebra, params.seed_ras_mm, params.on_uncertain_level)
+        location = finder.locate(
+            ct, finder.row(ct), params.vertebra_sought, params.seed_ras_mm, params.on_uncertain_level
+        )
         vertebra, evidence = segment_vertebra(ct, location)
         surface = surface_of(vertebra, evidence)
-        vertebra, mesh = filled(vertebra, surface), morph(vertebra, surface, params.vertebra)
+        vertebra, mesh = filled(vertebra, surface), morph(vertebra, surface, params.vertebra_sought)
         section = judge_segmentation(evidence, vertebra, mesh, params)
         stress = compute_stress(mesh.points, params, clock)
     except VertebraError as error:
