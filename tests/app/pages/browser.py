@@ -18,7 +18,10 @@ from app.jobs.parent_death import die_with_parent
 from tests.app.harness import PATIENCE_S, wait_for
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-FLAGS = ("--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--remote-debugging-pipe")
+FLAGS = ("--headless", "--no-sandbox", "--no-first-run", "--remote-debugging-pipe")
+WITHOUT_GRAPHICS = ("--disable-gpu",)
+SOFTWARE_GRAPHICS = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
+"""WebGL on a machine without a graphics card."""
 ANSWER_WITHIN_S = PATIENCE_S
 
 
@@ -62,6 +65,28 @@ class Browser:
         node = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
         self._call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
 
+    def resize(self, width: int, height: int = 800, scheme: str = "light") -> None:
+        """Give the page a size in CSS pixels and a colour scheme, ``light`` or ``dark``."""
+        size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+        self._call("Emulation.setDeviceMetricsOverride", **size)
+        scheme_feature = {"name": "prefers-color-scheme", "value": scheme}
+        self._call("Emulation.setEmulatedMedia", features=[scheme_feature])
+
+    def press(self, key: str) -> None:
+        """Press a key and let it go, as a person does."""
+        for kind in ("keyDown", "keyUp"):
+            self._call("Input.dispatchKeyEvent", type=kind, key=key, code=key, text=key if len(key) == 1 else "")
+
+    def click_at(self, x: float, y: float) -> None:
+        """Click a point of the page, CSS pixels."""
+        for kind in ("mousePressed", "mouseReleased"):
+            self._call("Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", clickCount=1)
+
+    def touch(self, kind: str, *fingers: tuple[float, float]) -> None:
+        """Send ``touchStart``, ``touchMove`` or ``touchEnd`` with the fingers that touch, CSS pixels."""
+        points = [{"x": x, "y": y, "id": number} for number, (x, y) in enumerate(fingers)]
+        self._call("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+
     def screenshot(self, path: Path, width: int = 1000) -> None:
         """Save a picture of the whole page."""
         size = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": False}
@@ -94,7 +119,7 @@ class Browser:
 
 
 @contextmanager
-def running_browser(profile: Path) -> Iterator[Browser]:
+def running_browser(profile: Path, graphics: tuple[str, ...] = WITHOUT_GRAPHICS) -> Iterator[Browser]:
     """Start Chromium, which reads commands from its file descriptor 3 and writes answers to 4."""
     assert CHROMIUM is not None
     command_end, commands = os.pipe()
@@ -109,7 +134,7 @@ def running_browser(profile: Path) -> Iterator[Browser]:
         os.dup2(high[1], 4)
 
     process = subprocess.Popen(
-        [CHROMIUM, *FLAGS, f"--user-data-dir={profile}"],
+        [CHROMIUM, *FLAGS, *graphics, f"--user-data-dir={profile}"],
         preexec_fn=place_pipes,
         close_fds=False,  # Python's own are not inherited anyway
         stdout=subprocess.DEVNULL,

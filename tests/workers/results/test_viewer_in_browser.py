@@ -1,0 +1,185 @@
+"""The viewer in a real browser, from a file: what it draws, and what pointer, keys and fingers do."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.app.pages.browser import CHROMIUM, SOFTWARE_GRAPHICS, running_browser
+from workers.results.captions import Caption
+from workers.results.stressed_mesh import NodalArray
+from workers.results.viewer import write_viewer
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; the page is checked as text only")
+
+PIXEL = """(async (x, y) => {
+  draw(); const p = new Uint8Array(4), r = devicePixelRatio;
+  gl.readPixels(x * r, (height() - y) * r, 1, 1, gl.RGBA, gl.UNSIGNED_BYTE, p); return [...p]; })"""
+"""Draws a frame and reads a pixel of it; transparent where there is no bone."""
+MIDDLE = "width() / 2, height() / 2"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    with running_browser(tmp_path_factory.mktemp("profile"), SOFTWARE_GRAPHICS) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(box, browser, tmp_path):
+    """The box, with a solution whose stress is a quarter larger, seen from the front."""
+    solved = {"von_mises_fe": box.field.von_mises * 1.25, "s3_fe": -box.field.von_mises * 1.25}
+    both = replace(box, extra={name: NodalArray(values, "MPa") for name, values in solved.items()})
+    caption = Caption("L1", 500.0, "surrogate", ("Label 30 is L2: check the level.",))
+    write_viewer(tmp_path / "viewer.html", both, caption)
+    browser.resize(1280)
+    browser.open((tmp_path / "viewer.html").as_uri())
+    browser.wait("document.body.dataset.ready")
+    assert browser.run("document.body.dataset.ready") == "yes"
+    browser.run("look('A')")
+    return browser
+
+
+def choose(page, name, value):
+    page.run(f"$('{name}').value = '{value}'; $('{name}').dispatchEvent(new Event('input')); "
+             f"$('{name}').dispatchEvent(new Event('change'))")  # fmt: skip
+
+
+def pixel(page, at=MIDDLE):
+    return page.run(f"{PIXEL}({at})")
+
+
+def on_page(page, x="width() / 2", y="height() / 2"):
+    """Return a point of the canvas as a point of the page."""
+    return page.run(f"(() => {{ const b = $('scene').getBoundingClientRect(); return [b.x + {x}, b.y + {y}]; }})()")
+
+
+def test_the_warning_comes_first_and_the_bone_is_coloured(page):
+    text = page.run("document.body.innerText")
+    assert text.index("Label 30 is L2") < text.index("Stress in vertebra L1") < text.index("99th percentile")
+    red, green, blue, alpha = pixel(page)
+    assert alpha == 255
+    assert green > red + 20  # the middle of viridis
+    assert pixel(page, "5, 5") == [0, 0, 0, 0]
+    choose(page, "quantity", 3)  # s3: all bone is compressed
+    assert page.text("#ends") == "compression\ntension" or "compression" in page.text("#ends")
+    red, green, blue, _ = pixel(page)
+    assert red > blue + 40
+    choose(page, "map", "blue to red")
+    red, green, blue, _ = pixel(page)
+    assert blue > red + 40
+    assert "0\n" in page.text("#ticks") or "0" in page.text("#ticks").split()
+
+
+def test_a_click_and_a_key_read_the_node_under_them(page, box):
+    page.click_at(*on_page(page))
+    lines = page.text("#probe").splitlines()
+    node = int(lines[-1].rsplit(" ", 1)[1])
+    x, y, z = box.points[node]
+    assert lines[-1].startswith(f"RAS {x:.1f}, {y:.1f}, {z:.1f} mm")
+    assert y == pytest.approx(box.points[:, 1].max())  # it is at the front
+    assert f"von Mises stress: {box.field.von_mises[node]:.3g}" in page.text("#probe")
+    page.run("readNode(0); $('scene').focus()")
+    page.press("Enter")
+    assert page.text("#probe").splitlines()[-1] == lines[-1]
+
+
+def test_prediction_solution_and_difference(page):
+    page.run("read(width() / 2, height() / 2)")
+    seen = page.text("#probe").splitlines()[1:3]
+    choose(page, "field", 1)
+    page.run("readNode(marked)")
+    solved = page.text("#probe").splitlines()[1:3]
+    assert (seen[0], solved[0]) == ("surrogate prediction", "finite elements")
+    predicted, solution = (float(line[1].split()[3]) for line in (seen, solved))
+    assert solution == pytest.approx(1.25 * predicted, rel=0.01)
+    choose(page, "field", 2)
+    assert page.text("#barTitle").startswith("prediction − solution: von Mises stress (MPa)")
+    red, _, blue, _ = pixel(page)
+    assert red > blue + 30  # the prediction is lower
+    assert "prediction lower" in page.text("#ends")
+
+
+def test_the_range_can_be_chosen(page):
+    choose(page, "high", "100")
+    assert page.run("shown.limits") == [0, 100]
+    dark = pixel(page)
+    choose(page, "high", "-1")
+    assert page.run("[shown.limits, $('high').getAttribute('aria-invalid')]") == [[0, 100], "true"]
+    page.click("#auto")
+    assert sum(pixel(page)) > sum(dark) + 60
+    choose(page, "quantity", 3)
+    choose(page, "low", "-4")
+    assert page.run("shown.limits") == [-4, 4]
+
+
+def test_a_cut_shows_the_bone_inside(page, box):
+    page.run("look('S')")
+    whole = pixel(page)
+    choose(page, "cut", 2)
+    assert page.run("$('deform').disabled")
+    assert pixel(page)[3] == 255
+    assert pixel(page) != whole
+    page.click_at(*on_page(page))
+    lines = page.text("#probe").splitlines()
+    assert lines[0] == "on the cut"
+    x, y, z = (float(v) for v in lines[-1].split(" mm")[0].removeprefix("RAS ").split(", "))
+    middle = (box.points.max(axis=0) + box.points.min(axis=0)) / 2
+    assert (x, y, z) == pytest.approx(tuple(middle), abs=0.1)
+    local = middle - box.points.min(axis=0)  # the field is known there
+    expected = 1 + 0.1 * local[2] + 0.01 * local[0] + 0.001 * local[1]
+    assert float(lines[2].split()[3]) == pytest.approx(expected, abs=0.2)
+    choose(page, "cutAt", -1)
+    assert pixel(page)[3] == 0  # everything is cut away
+    page.run("$('cutOther').checked = true; setCut()")
+    assert pixel(page) == whole
+
+
+def test_keys_turn_zoom_and_choose_a_view(page):
+    page.run("$('scene').focus()")
+    before = page.run("[...basis]")
+    page.press("ArrowLeft")
+    assert page.run("[...basis]") != before
+    page.press("ArrowRight")
+    assert page.run("basis[2]") == pytest.approx(before[2])
+    page.press("+")
+    assert page.run("zoom") == pytest.approx(1.15)
+    page.press("l")
+    assert page.run("basis[2]") == [-1, 0, 0]
+
+
+def test_fingers_turn_and_pinch(page):
+    (x, y), before = on_page(page), page.run("basis[2]")
+    page.touch("touchStart", (x, y))
+    page.touch("touchMove", (x + 60, y))
+    page.touch("touchEnd")
+    assert page.run("basis[2]") != before
+    page.touch("touchStart", (x - 40, y), (x + 40, y))
+    page.touch("touchMove", (x - 80, y), (x + 80, y))
+    page.touch("touchEnd")
+    assert page.run("zoom") == pytest.approx(2, rel=0.05)
+    assert page.text("#probe").startswith("Turn")  # no finger has read a value
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_screen_and_words_can_be_read(page, width, scheme):
+    page.resize(width, scheme=scheme)
+    assert page.run("document.documentElement.scrollWidth") <= width
+    assert page.run(CONTRASTS) == []
+
+
+CONTRASTS = """(() => {
+  const rgb = (c) => c.match(/[\\d.]+/g).slice(0, 3).map((v) => v / 255);
+  const light = (c) => rgb(c).map((v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4)
+    .reduce((sum, v, k) => sum + v * [0.2126, 0.7152, 0.0722][k], 0);
+  const contrast = (a, b) => { const [x, y] = [light(a), light(b)].sort(); return (y + 0.05) / (x + 0.05); };
+  const paper = getComputedStyle(document.body).backgroundColor;
+  const read = "p, li, dt, dd, h1, b, label, legend, select, button, input, #probe, span";
+  const words = [...document.querySelectorAll(read)].filter((e) => e.innerText)
+    .map((e) => [e.innerText, contrast(getComputedStyle(e).color, paper), 4.5]);
+  const edges = [...document.querySelectorAll("select, button, input[type=number]")]
+    .map((e) => [e.id, contrast(getComputedStyle(e).borderTopColor, paper), 3]);
+  return [...words, ...edges].filter(([, got, least]) => got < least); })()"""
+"""Words with a contrast below 4.5 and edges of controls below 3: WCAG 2.2, 1.4.3 and 1.4.11."""
