@@ -73,7 +73,7 @@ def test_the_warnings_reach_picture_and_page(contents, tmp_path):
     page = (tmp_path / "loud" / "viewer.html").read_text()
     sure = "<dt>Level</dt><dd>as the client says that sent the mask</dd>"
     assert page.index(f"<li>{warning}</li>") < page.index(sure)
-    assert "<li>" not in (tmp_path / "quiet" / "viewer.html").read_text()
+    assert "<ul><li>" not in (tmp_path / "quiet" / "viewer.html").read_text()
     quiet, loud = (np.asarray(Image.open(tmp_path / name / "preview.png")) for name in ("quiet", "loud"))
     line = loud.shape[0] - quiet.shape[0]
     assert line == LINE_HEIGHT
