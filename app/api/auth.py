@@ -109,7 +109,7 @@ async def get_tenant(needed: SecurityScopes, principal: PrincipalDep, services: 
     TooManyRequests
         The tenant sends more requests than the settings allow.
     """
-    services.tenant_rate.take(principal.tenant)
+    await services.tenant_rate.take(principal.tenant)
     missing = [scope for scope in needed.scopes if scope not in principal.scopes]
     if missing:
         raise Forbidden(

@@ -113,7 +113,7 @@ async def get_file_tenant(
         return await get_tenant(needed, await find_principal(request, services, bearer, header), services)
     link = ResultLink(job_id, name, expires, key)
     tenant = await run_in_threadpool(_open_link, services, link, (secret, signature), client_address(request))
-    services.tenant_rate.take(tenant)
+    await services.tenant_rate.take(tenant)
     request.state.principal = Principal(tenant, frozenset({"read"}), f"link:{key}")
     return tenant
 

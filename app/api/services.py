@@ -17,6 +17,7 @@ from app.identity.authenticator import Authenticator
 from app.identity.signing import Signer
 from app.jobs.audit import AuditTrail
 from app.jobs.blobs import BlobStore
+from app.jobs.buckets import SharedBuckets
 from app.jobs.queue import JobQueue
 from app.jobs.reconciler import Reconciler
 from app.jobs.settings import Settings
@@ -45,6 +46,7 @@ class Services:
     signer: Signer
     webhooks: WebhookSender
     audit: AuditTrail
+    buckets: SharedBuckets
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
@@ -54,6 +56,7 @@ class Services:
         queue = JobQueue(settings)
         registry = CollectorRegistry()
         row_reader = RowReader(store)
+        buckets = SharedBuckets(settings.broker)
         return cls(
             settings=settings,
             store=store,
@@ -62,15 +65,16 @@ class Services:
             row_reader=row_reader,
             job_watch=JobWatch(row_reader),
             probes=Probes(),
-            tenant_rate=TenantRate(settings.tenant_requests_per_s),
+            tenant_rate=TenantRate(settings.tenant_requests_per_s, buckets),
             reconciler=Reconciler(settings, store, queue),
             sweeper=Sweeper(settings, store, blobs),
             registry=registry,
             metrics=RequestMetrics(registry, store, settings),
-            authenticator=Authenticator(settings, store.engine),
+            authenticator=Authenticator(settings, store.engine, buckets),
             signer=Signer(settings.signing_secrets),
             webhooks=WebhookSender(settings, store.engine),
             audit=AuditTrail(store.engine),
+            buckets=buckets,
         )
 
     def start(self) -> None:
@@ -88,6 +92,7 @@ class Services:
         self.webhooks.stop()
         self.probes.close()
         self.queue.close()
+        self.buckets.close()
         self.store.engine.dispose()
 
 

@@ -16,6 +16,7 @@ from app.identity.principal_cache import PrincipalCache
 from app.identity.session_store import SessionStore
 from app.identity.throttle import Attempt, GuessThrottle
 from app.identity.tokens import TokenVerifier
+from app.jobs.buckets import Buckets
 from app.jobs.settings import LOCAL_TENANT, Settings
 
 LONGEST_CREDENTIAL = 8192
@@ -39,11 +40,13 @@ class Authenticator:
         ``api_keys``, ``allow_anonymous`` and ``oidc_*``.
     engine
         See `app.jobs.database.open_database`.
+    buckets
+        Where wrong credentials are counted.
     """
 
-    def __init__(self, settings: Settings, engine: Engine) -> None:
+    def __init__(self, settings: Settings, engine: Engine, buckets: Buckets) -> None:
         self.keys = KeyStore(engine)
-        self.throttle = GuessThrottle()
+        self.throttle = GuessThrottle(buckets)
         self.anonymous = ANONYMOUS if settings.is_open else None
         self._cache = PrincipalCache()
         self.sessions = SessionStore(engine)

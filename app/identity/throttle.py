@@ -1,19 +1,19 @@
 """Limits how often wrong credentials may be tried: from one address, and from all together.
 
 Each limit is a bucket of tries that fills again at a steady rate. The limit of all is for what can be guessed, so that
-a guesser with many addresses does not lock out the keys of the database, which nobody can guess. A gateway process
-keeps its own buckets, so with several gateways a guesser has so many times the tries. The memory is bounded: the
-addresses that tried longest ago are forgotten, and the bucket of all remains.
+a guesser with many addresses does not lock out the keys of the database, which nobody can guess. All gateways share the
+buckets (`app.jobs.buckets`), and each process remembers the credentials that were right there.
 """
 
 from __future__ import annotations
 
 import ipaddress
 import threading
-import time
 from collections import OrderedDict
-from collections.abc import Callable
+from concurrent.futures import Future
 from dataclasses import dataclass
+
+from app.jobs.buckets import Buckets, Limit
 
 TRIES_AN_ADDRESS, ADDRESS_REFILL_S = 10, 6.0
 """A client may fail ten times at once, and then once each 6 s: enough for a person with the wrong key."""
@@ -21,28 +21,13 @@ TRIES_AN_ADDRESS, ADDRESS_REFILL_S = 10, 6.0
 TRIES_IN_ALL, ALL_REFILL_S = 200, 0.3
 """Twenty addresses at their limit: below that, nobody but the guesser notices. For what can be guessed."""
 
-MOST_ADDRESSES = 4096
+ADDRESS_LIMIT, ALL_LIMIT = Limit(TRIES_AN_ADDRESS, ADDRESS_REFILL_S), Limit(TRIES_IN_ALL, ALL_REFILL_S)
+
 MOST_KNOWN = 4096
-"""Entries of the two tables; an entry takes about 300 bytes."""
+"""Credentials that are remembered; an entry takes about 300 bytes."""
 
 IPV6_CLIENT_BITS = 64
 """A network gives each customer at least so large a block, so all its addresses count as one client (RFC 6177)."""
-
-
-@dataclass
-class Bucket:
-    """Tries that are left, and when that was true."""
-
-    capacity: int
-    refill_s: float
-    left: float
-    at: float
-
-    def wait_s(self, now: float) -> float:
-        """Return the seconds until a try is allowed; 0 if one is allowed now."""
-        self.left = min(self.capacity, self.left + (now - self.at) / self.refill_s)
-        self.at = now
-        return max(0.0, (1.0 - self.left) * self.refill_s)
 
 
 @dataclass(frozen=True)
@@ -61,74 +46,78 @@ class Attempt:
         """What is remembered of a credential that was right."""
         return client_block(self.address), self.digest
 
+    @property
+    def limits(self) -> dict[str, Limit]:
+        """Buckets that a try of this credential is taken from."""
+        own = {f"guesses:{client_block(self.address)}": ADDRESS_LIMIT}
+        return own | {"guesses": ALL_LIMIT} if self.is_guessable else own
+
 
 class GuessThrottle:
     """Counts failed credentials. All methods may be called from any thread.
 
     Parameters
     ----------
-    clock
-        Returns seconds that only grow.
+    buckets
+        Those that all gateways share, or those of this process.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, buckets: Buckets) -> None:
+        self._buckets = buckets
         self._lock = threading.Lock()
-        self._all = Bucket(TRIES_IN_ALL, ALL_REFILL_S, TRIES_IN_ALL, clock())
-        self._addresses: OrderedDict[str, Bucket] = OrderedDict()
         self._known: OrderedDict[tuple[str, str], None] = OrderedDict()
+        self._trying: dict[tuple[str, str], tuple[Attempt, Future[float]]] = {}
 
     def begin(self, attempt: Attempt) -> float:
         """Take a try; return 0, or the seconds that the client must wait before its credential is looked at.
 
         A credential that was right before from the same address takes no try and never waits, so that a guesser behind
-        the same proxy does not lock others out.
+        the same proxy does not lock others out. Requests with the same credential at the same time are one try.
         """
         with self._lock:
             if attempt.known_as in self._known:
                 return 0.0
-            now = self._clock()
-            buckets = self._buckets(attempt, now)
-            wait = max(bucket.wait_s(now) for bucket in buckets)
-            if not wait:
-                for bucket in buckets:
-                    bucket.left -= 1
-            return wait
+            first, wait = self._trying.setdefault(attempt.known_as, (attempt, Future()))
+        if first is not attempt:
+            return wait.result()
+        wait.set_result(self._buckets.take(attempt.limits))
+        if wait.result():
+            self._end(attempt)
+        return wait.result()
 
     def succeeded(self, attempt: Attempt) -> None:
         """Give the try back and remember the credential, because it was right."""
         with self._lock:
-            if attempt.known_as not in self._known:
-                self._give_back(attempt)
             self._known[attempt.known_as] = None
             self._known.move_to_end(attempt.known_as)
             if len(self._known) > MOST_KNOWN:
                 self._known.popitem(last=False)
+        self._give_back(attempt)
 
     def ended(self, attempt: Attempt) -> None:
         """Give the try back without remembering the credential: it was no guess, but it is over."""
         with self._lock:
-            if attempt.known_as in self._known:
-                del self._known[attempt.known_as]
-            else:
-                self._give_back(attempt)
+            self._known.pop(attempt.known_as, None)
+        self._give_back(attempt)
 
     def failed(self, attempt: Attempt) -> None:
         """Forget a credential, because it is wrong; the try stays taken."""
         with self._lock:
             self._known.pop(attempt.known_as, None)
-
-    def _buckets(self, attempt: Attempt, now: float) -> list[Bucket]:
-        client = client_block(attempt.address)
-        own = self._addresses.setdefault(client, Bucket(TRIES_AN_ADDRESS, ADDRESS_REFILL_S, TRIES_AN_ADDRESS, now))
-        self._addresses.move_to_end(client)
-        if len(self._addresses) > MOST_ADDRESSES:
-            self._addresses.popitem(last=False)
-        return [self._all, own] if attempt.is_guessable else [own]
+        self._end(attempt)
 
     def _give_back(self, attempt: Attempt) -> None:
-        for bucket in self._buckets(attempt, self._clock()):
-            bucket.left = min(bucket.capacity, bucket.left + 1)
+        if self._end(attempt):
+            self._buckets.take(attempt.limits, -1)
+
+    def _end(self, attempt: Attempt) -> bool:
+        """Return whether this attempt has taken a try, and let the next one take its own."""
+        with self._lock:
+            first, _ = self._trying.get(attempt.known_as, (None, None))
+            if first is not attempt:
+                return False
+            del self._trying[attempt.known_as]
+            return True
 
 
 def client_block(address: str) -> str:

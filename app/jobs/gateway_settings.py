@@ -41,7 +41,7 @@ class GatewaySettings(BaseSettings):
     )
     max_connections: int = Field(default=1000, ge=1, description="Open connections of one gateway process.")
     tenant_requests_per_s: float | None = Field(
-        default=None, gt=0, description="Requests a second of one tenant to one gateway process; unset = no limit."
+        default=None, gt=0, description="Requests a second of one tenant to all gateways; unset = no limit."
     )
     tenant_queued_jobs: int | None = Field(
         default=None, ge=1, description="Jobs of one tenant that may wait at a time; unset = no limit."

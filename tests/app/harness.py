@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import redis
 import uvicorn
 from fastapi import FastAPI
 
@@ -23,6 +24,7 @@ from app.application import create_app
 from app.broker import EmbeddedBroker
 from app.gateway import server_config
 from app.jobs.blobs import BlobStore
+from app.jobs.buckets import KEY_PREFIX
 from app.jobs.gateway_settings import GatewaySettings
 from app.jobs.parent_death import die_with_parent
 from app.jobs.rows import JobRow
@@ -83,7 +85,10 @@ def running_broker(folder: Path) -> Iterator[Broker]:
 
 @contextmanager
 def running_gateway(settings: Settings) -> Iterator[str]:
-    """Run a gateway in a thread of this process and yield its URL."""
+    """Run a gateway in a thread of this process and yield its URL. What others counted in its queue is forgotten."""
+    with redis.Redis.from_url(settings.broker, socket_timeout=5) as client, suppress(redis.RedisError):
+        for key in client.scan_iter(f"{KEY_PREFIX}*"):
+            client.delete(key)
     with running_app(create_app(settings), settings) as url:
         yield url
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import sys
 import tempfile
 import threading
@@ -17,18 +18,20 @@ from pathlib import Path
 
 from tests.app.harness import wait_for
 from tests.faults.clients import Clients
-from tests.faults.faults import Faults
-from tests.faults.stack import Stack, running_stack
+from tests.faults.faults import Faults, faults_of_one_machine
+from tests.faults.machine_faults import faults_of_machines
+from tests.faults.machines import running_on_machines
+from tests.faults.one_machine import running_on_one_machine
+from tests.faults.stack import Stack
 from tests.faults.verdict import judge
 
 
-def run(stack: Stack, jobs: int, seed: int) -> dict[str, object]:
+def run(stack: Stack, faults: Faults, jobs: int, seed: int) -> dict[str, object]:
     """Run so many jobs through the faults, and return the figures."""
-    markers = stack.settings.data_dir / "markers"
+    markers = stack.logs / "markers"
     markers.mkdir()
     begin = time.monotonic()
-    faults = Faults(stack, random.Random(seed))
-    clients = Clients(stack.url, seed, jobs, markers)
+    clients = Clients(stack.urls, seed, jobs, markers)
     thread = threading.Thread(target=faults.run)
     thread.start()
     try:
@@ -43,16 +46,35 @@ def run(stack: Stack, jobs: int, seed: int) -> dict[str, object]:
             "faults": dict(faults.counts), "seconds": seconds}  # fmt: skip
 
 
+def run_one(folder: Path, args: argparse.Namespace) -> dict[str, object]:
+    """Run the jobs on one machine."""
+    source = random.Random(args.seed)
+    with running_on_one_machine(folder / "data") as machine:
+        return run(machine, Faults(faults_of_one_machine(machine, source), source), args.jobs, args.seed)
+
+
+def run_machines(folder: Path, args: argparse.Namespace) -> dict[str, object]:
+    """Run the jobs on two gateways and two workers."""
+    source = random.Random(args.seed)
+    with running_on_machines(folder / "data") as machines:
+        return run(machines, Faults(faults_of_machines(machines, source), source), args.jobs, args.seed)
+
+
 def main() -> None:
     """Print the figures and write them; exit with 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32), help="of the random numbers")
+    parser.add_argument("--machines", action="store_true", help="two gateways, two workers, PostgreSQL and S3")
     parser.add_argument("--json", type=Path, default=Path("bench-output/faults.json"), help="where the figures go")
     args = parser.parse_args()
     print(f"seed {args.seed}", flush=True)
-    with tempfile.TemporaryDirectory(prefix="vertebra-faults-") as name, running_stack(Path(name) / "data") as stack:
-        figures = run(stack, args.jobs, args.seed)
+    folder = Path(tempfile.mkdtemp(prefix="vertebra-faults-"))
+    figures = run_machines(folder, args) if args.machines else run_one(folder, args)
+    if figures["good"]:
+        shutil.rmtree(folder)
+    else:
+        print(f"the logs are in {folder / 'data'}")
     text = json.dumps(figures, indent=2)
     print(text)
     args.json.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,10 @@ from __future__ import annotations
 import random
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
+from itertools import cycle
 from pathlib import Path
 
 import httpx
@@ -38,9 +41,12 @@ class Accepted:
 
 @dataclass
 class Clients:
-    """Share the numbers of jobs among themselves. What job i is and what its client does depend on seed and i alone."""
+    """Share the numbers of jobs among themselves. What job i is and what its client does depend on seed and i alone.
 
-    url: str
+    Each request goes to the next gateway.
+    """
+
+    urls: list[str]
     seed: int
     jobs: int
     markers: Path
@@ -57,26 +63,27 @@ class Clients:
             thread.join()
 
     def _work(self) -> None:
-        with httpx.Client(base_url=self.url, timeout=60) as client:
+        with ExitStack() as stack:
+            clients = cycle([stack.enter_context(httpx.Client(base_url=url, timeout=60)) for url in self.urls])
             while (number := self._take()) is not None:
                 source = random.Random(f"{self.seed}:{number}")
-                job = self._submit(client, number, source)
+                job = self._submit(clients, number, source)
                 if job is not None:
                     self.accepted.append(job)
-                    _follow(client, job, source)
+                    _follow(clients, job, source)
 
     def _take(self) -> int | None:
         with self._lock:
             number, self._next = self._next, self._next + 1
         return number if number < self.jobs else None
 
-    def _submit(self, client: httpx.Client, number: int, source: random.Random) -> Accepted | None:
+    def _submit(self, clients: Iterator[httpx.Client], number: int, source: random.Random) -> Accepted | None:
         ct = self._ct(number, source).encode()
         end = time.monotonic() + BOUND_S
         while time.monotonic() < end:
             try:
                 answer = post(
-                    client,
+                    next(clients),
                     ct,
                     params={"load_newton": load_of(number)},
                     headers={"Idempotency-Key": f"{self.seed}-{number}"},
@@ -98,7 +105,7 @@ class Clients:
         return source.choices([work, *rare], [88, *rare.values()])[0]
 
 
-def _follow(client: httpx.Client, job: Accepted, source: random.Random) -> None:
+def _follow(clients: Iterator[httpx.Client], job: Accepted, source: random.Random) -> None:
     """Cancel or delete one job in ten after a moment, and wait for the end."""
     deed = source.choices(["", "cancel", "delete"], [90, 5, 5])[0]
     if deed:
@@ -107,14 +114,14 @@ def _follow(client: httpx.Client, job: Accepted, source: random.Random) -> None:
     while time.monotonic() < end:
         try:
             if deed == "delete":
-                if client.delete(f"/v1/jobs/{job.job_id}").status_code in (204, 404):
+                if next(clients).delete(f"/v1/jobs/{job.job_id}").status_code in (204, 404):
                     job.state = "deleted"
                     return
             elif deed == "cancel":
-                if client.post(f"/v1/jobs/{job.job_id}/cancel").status_code < 500:  # 409: it has ended
+                if next(clients).post(f"/v1/jobs/{job.job_id}/cancel").status_code < 500:  # 409: it has ended
                     deed = ""
             else:
-                answer = client.get(f"/v1/jobs/{job.job_id}")
+                answer = next(clients).get(f"/v1/jobs/{job.job_id}")
                 job.state = answer.json()["state"] if answer.is_success else job.state
                 if job.state in ENDED:
                     return

@@ -1,13 +1,12 @@
-"""A service of real processes: Valkey, a gateway and two workers, each started again when it dies; SQLite, a folder.
-
-Only the pipeline's numerics are replaced (`tests.workers.fake_worker`).
+"""A service of real processes, each started again when it dies. Only the pipeline's numerics are replaced
+(`tests.workers.fake_worker`).
 """
 
 from __future__ import annotations
 
 import sys
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,48 +14,71 @@ from pathlib import Path
 import httpx
 
 import app.supervisor
-from app.broker import EmbeddedBroker, free_port
-from app.jobs.settings import QUEUE_NAME, Settings
+from app.jobs.settings import QUEUE_NAME
 from app.supervisor import Child
-from tests.app.harness import PATIENCE_S, environment, wait_for
+from tests.app.harness import PATIENCE_S, wait_for
 
-WORKERS = 2
 WATCH_S = 0.1
 """Pause between two looks at the processes."""
 
 
 @dataclass(frozen=True)
 class Stack:
-    """The processes, and the folder that the storage's link names."""
+    """The processes of a service.
 
-    settings: Settings
+    Parameters
+    ----------
+    logs
+        Folder with a file for each process.
+    urls
+        Addresses of the gateways.
+    broker_url
+        Address of the queue, for who does harm to it.
+    """
+
+    logs: Path
+    urls: list[str]
+    broker_url: str
     broker: Child
-    gateway: Child
+    gateways: list[Child]
     workers: list[Child]
-    link: Path
-    folder: Path
-
-    @property
-    def url(self) -> str:
-        """Address of the gateway."""
-        return f"http://127.0.0.1:{self.settings.port}"
 
     def is_ready(self) -> bool:
-        """Return whether the gateway is ready."""
-        try:
-            return httpx.get(f"{self.url}/health/ready", timeout=60).status_code == 200
-        except httpx.TransportError:
-            return False
+        """Return whether every gateway is ready."""
+        return all(is_ready(url) for url in self.urls)
+
+
+def is_ready(url: str) -> bool:
+    """Return whether a gateway is ready."""
+    try:
+        return httpx.get(f"{url}/health/ready", timeout=60).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def logged(name: str, command: list[str], variables: Mapping[str, str], logs: Path) -> Child:
+    """Return a process whose output goes to a file of its name."""
+    shell = 'exec "${@:2}" >>"$1" 2>&1'
+    return Child(name, ["bash", "-c", shell, "-", str(logs / f"{name}.log"), *command], variables)
+
+
+def worker(name: str, variables: Mapping[str, str], logs: Path) -> Child:
+    """Return a worker."""
+    command = [sys.executable, "-m", "celery", "--quiet", "-A", "tests.workers.fake_worker", "worker"]
+    command += ["--queues", QUEUE_NAME, "--concurrency", "1", "--without-gossip", "--without-mingle"]
+    return logged(name, [*command, "--loglevel", "INFO", "--hostname", f"{name}@%h"], variables, logs)
+
+
+def gateway(name: str, variables: Mapping[str, str], logs: Path) -> Child:
+    """Return a gateway."""
+    return logged(name, [sys.executable, "-m", "app.gateway"], variables, logs)
 
 
 @contextmanager
-def running_stack(data: Path) -> Iterator[Stack]:
-    """Start the processes, yield when they are ready, and keep them running."""
+def kept_running(children: list[Child]) -> Iterator[None]:
+    """Start the processes, and start them again when they die, a second later every time."""
     healthy_after_s, app.supervisor.HEALTHY_AFTER_S = app.supervisor.HEALTHY_AFTER_S, 0.0
-    # so a process that a fault kills starts again after a second, every time
-    stack = _stack(data)
     done = threading.Event()
-    children = [stack.broker, stack.gateway, *stack.workers]
 
     def watch() -> None:
         while not done.wait(WATCH_S):
@@ -68,33 +90,16 @@ def running_stack(data: Path) -> Iterator[Stack]:
     thread = threading.Thread(target=watch)  # the processes are this thread's, and end with it
     thread.start()
     try:
-        wait_for(stack.is_ready, "the service", PATIENCE_S)
-        yield stack
+        yield
     finally:
         done.set()
         thread.join()
         app.supervisor.HEALTHY_AFTER_S = healthy_after_s
 
 
-def _stack(data: Path) -> Stack:
-    folder, link, scratch = data / "files", data / "storage", data / "scratch"
-    folder.mkdir(parents=True)
-    scratch.mkdir()
-    link.symlink_to(folder)
-    embedded = EmbeddedBroker.prepare(data / "broker")
-    settings = Settings(
-        data_dir=data, broker_url=embedded.url, storage_url=str(link), allow_anonymous=True, port=free_port("127.0.0.1")
-    )
-    variables = environment(settings) | {"TMPDIR": str(scratch), "OMP_NUM_THREADS": "1"}
-
-    def logged(name: str, command: list[str]) -> Child:
-        return Child(
-            name, ["bash", "-c", 'exec "${@:2}" >>"$1" 2>&1', "-", str(data / f"{name}.log"), *command], variables
-        )
-
-    celery = [sys.executable, "-m", "celery", "--quiet", "-A", "tests.workers.fake_worker", "worker"]
-    celery += ["--queues", QUEUE_NAME, "--concurrency", "1", "--without-gossip", "--without-mingle", "--loglevel"]
-    names = [f"worker-{number}" for number in range(1, WORKERS + 1)]
-    workers = [logged(name, [*celery, "INFO", "--hostname", f"{name}@%h"]) for name in names]
-    gateway = logged("gateway", [sys.executable, "-m", "app.gateway"])
-    return Stack(settings, logged("broker", embedded.command), gateway, workers, link, folder)
+@contextmanager
+def ready(stack: Stack, *others: Child) -> Iterator[None]:
+    """Keep a stack and other processes running, from when it is ready."""
+    with kept_running([*others, stack.broker, *stack.gateways, *stack.workers]):
+        wait_for(stack.is_ready, "the service", PATIENCE_S)
+        yield

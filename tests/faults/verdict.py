@@ -16,6 +16,7 @@ from tests.faults.stack import Stack
 
 PUBLISHED = re.compile(r"job (\w+): published, ")
 """What a worker logs after the UPDATE that publishes."""
+UNFORESEEN = "/problems/internal_error"
 FILES = 2
 """The pipeline of the tests writes so many."""
 
@@ -36,9 +37,9 @@ class Verdict:
 
     @property
     def is_good(self) -> bool:
-        """Whether nothing was lost, published twice or damaged, and the counts add up."""
+        """Whether nothing was lost, published twice or damaged, no error was unforeseen, and the counts add up."""
         whole = self.accepted == self.ended + self.deleted + self.lost
-        return whole and not (self.lost or self.twice or self.damaged)
+        return whole and not (self.lost or self.twice or self.damaged or UNFORESEEN in self.failures)
 
 
 def judge(stack: Stack, jobs: list[Accepted]) -> Verdict:
@@ -46,7 +47,7 @@ def judge(stack: Stack, jobs: list[Accepted]) -> Verdict:
     states: Counter[str] = Counter()
     failures: Counter[str] = Counter()
     damaged = attempts = 0
-    with httpx.Client(base_url=stack.url, timeout=60) as client:
+    with httpx.Client(base_url=stack.urls[0], timeout=60) as client:
         for job in jobs:
             answer = client.get(f"/v1/jobs/{job.job_id}")
             gone = answer.status_code == 404
@@ -82,7 +83,7 @@ def _damaged_files(client: httpx.Client, job: Accepted) -> int:
 
 def _published_twice(stack: Stack, jobs: list[Accepted]) -> int:
     """Count the jobs that two attempts published, by the workers' logs, and the ids that two keys got."""
-    logs = [stack.settings.data_dir / f"{worker.name}.log" for worker in stack.workers]
+    logs = [stack.logs / f"{worker.name}.log" for worker in stack.workers]
     published = Counter(PUBLISHED.findall("".join(log.read_text(errors="replace") for log in logs)))
     shared = len(jobs) - len({job.job_id for job in jobs})
     return shared + sum(count > 1 for count in published.values())

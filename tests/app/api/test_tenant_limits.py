@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -12,6 +13,8 @@ import pytest
 
 from app.api.tenant_rate import TenantRate
 from app.contract.errors import TooManyQueuedJobs, TooManyRequests
+from app.identity.throttle import TRIES_AN_ADDRESS
+from app.jobs.buckets import OwnBuckets
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
 from tests.app.harness import KEYS, Broker, check_problem, finish, new_row, post, running_gateway, stored_jobs
@@ -129,20 +132,33 @@ def test_requests_with_a_link_count_for_the_tenant_that_made_it(broker: Broker, 
 
 def test_a_bucket_fills_again() -> None:
     now = 0.0
-    rate = TenantRate(10.0, lambda: now)
+    rate = TenantRate(10.0, OwnBuckets(lambda: now))
 
-    def allowed() -> int:
+    async def allowed() -> int:
         for count in range(1000):
             try:
-                rate.take("a")
+                await rate.take("a")
             except TooManyRequests:
                 return count
         raise AssertionError("no limit")
 
-    assert allowed() == 20
+    assert asyncio.run(allowed()) == 20
     now = 0.5
-    assert allowed() == 5
+    assert asyncio.run(allowed()) == 5
     now = 3600.0
-    assert allowed() == 20
+    assert asyncio.run(allowed()) == 20
     for _ in range(1000):
-        TenantRate(None).take("a")
+        asyncio.run(TenantRate(None, OwnBuckets()).take("a"))
+
+
+def test_gateways_count_requests_and_guesses_together(broker: Broker, tmp_path: Path) -> None:
+    settings = Settings(data_dir=tmp_path, broker_url=broker.url, api_keys=KEYS, tenant_requests_per_s=0.01)
+    with running_gateway(settings) as one, running_gateway(settings) as two:
+        with client_of(one, "key-a") as client, client_of(two, "key-a") as other:
+            assert client.get("/v1/jobs").status_code == 200
+            check_problem(other.get("/v1/jobs"), 429, "too_many_requests")
+        urls = [one, two] * (TRIES_AN_ADDRESS // 2)
+        guesses = [httpx.get(f"{url}/v1/jobs", headers={"X-API-Key": f"guess {n}"}) for n, url in enumerate(urls)]
+        assert {answer.status_code for answer in guesses} == {401}
+        for url in (one, two):
+            check_problem(httpx.get(f"{url}/v1/jobs", headers={"X-API-Key": "guess"}), 429, "too_many_guesses")

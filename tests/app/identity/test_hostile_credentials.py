@@ -16,6 +16,7 @@ from app.identity.authenticator import LONGEST_CREDENTIAL, Authenticator
 from app.identity.key_text import digest
 from app.identity.sign_in_link import key_of_code
 from app.identity.signing import Signer
+from app.jobs.buckets import OwnBuckets
 from app.jobs.database import open_database, upgrade_database
 from app.jobs.settings import Settings
 from tests.app.identity.issuer import AUDIENCE, Issuer, running_issuer
@@ -57,7 +58,7 @@ def engine(empty_database: str) -> Iterator[Engine]:
 
 def test_no_text_is_a_credential(issuer: Issuer, engine: Engine) -> None:
     chosen = Settings(oidc_issuer=issuer.url, oidc_audience=AUDIENCE, api_keys={"k": "t"})
-    authenticator = Authenticator(chosen, engine)
+    authenticator = Authenticator(chosen, engine, OwnBuckets())
 
     @FUZZ
     @example("\ud800.\x00.\x00")

@@ -10,7 +10,6 @@ import pytest
 from app.identity.throttle import (
     ADDRESS_REFILL_S,
     ALL_REFILL_S,
-    MOST_ADDRESSES,
     MOST_KNOWN,
     TRIES_AN_ADDRESS,
     TRIES_IN_ALL,
@@ -18,6 +17,7 @@ from app.identity.throttle import (
     GuessThrottle,
     client_block,
 )
+from app.jobs.buckets import MOST_BUCKETS, OwnBuckets
 from app.jobs.settings import Settings
 from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, running_gateway
 
@@ -36,7 +36,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def throttle(clock: Clock) -> GuessThrottle:
-    return GuessThrottle(clock)
+    return GuessThrottle(OwnBuckets(clock))
 
 
 def guess(throttle: GuessThrottle, address: str, is_guessable: bool = True) -> float:
@@ -87,9 +87,22 @@ def test_tries_that_run_at_the_same_time_are_counted(throttle: GuessThrottle) ->
     assert waits.count(0.0) == TRIES_AN_ADDRESS
 
 
+def test_requests_with_one_credential_at_the_same_time_are_one_try(throttle: GuessThrottle) -> None:
+    several = [Attempt("10.0.0.1", "new") for _ in range(3 * TRIES_AN_ADDRESS)]
+    assert [throttle.begin(attempt) for attempt in several] == [0.0] * len(several)
+    for attempt in several:
+        throttle.failed(attempt)
+    assert [guess(throttle, "10.0.0.1") for _ in range(TRIES_AN_ADDRESS)] == [0.0] * (TRIES_AN_ADDRESS - 1) + [
+        pytest.approx(ADDRESS_REFILL_S)
+    ]
+    several = [Attempt("10.0.0.1", "too many") for _ in range(3)]
+    assert all(throttle.begin(attempt) for attempt in several)
+
+
 def test_a_client_that_was_right_is_not_locked_out_by_its_neighbour(throttle: GuessThrottle) -> None:
-    assert throttle.begin(Attempt("10.0.0.1", "right")) == 0.0
-    throttle.succeeded(Attempt("10.0.0.1", "right"))
+    right = Attempt("10.0.0.1", "right")
+    assert throttle.begin(right) == 0.0
+    throttle.succeeded(right)
     while not guess(throttle, "10.0.0.1"):
         pass
     assert throttle.begin(Attempt("10.0.0.1", "right")) == 0.0
@@ -98,13 +111,23 @@ def test_a_client_that_was_right_is_not_locked_out_by_its_neighbour(throttle: Gu
     assert throttle.begin(Attempt("10.0.0.1", "right")) > 0
 
 
-def test_memory_is_bounded(throttle: GuessThrottle, clock: Clock) -> None:
-    for n in range(2 * MOST_ADDRESSES):
+def test_memory_is_bounded(clock: Clock) -> None:
+    buckets = OwnBuckets(clock)
+    throttle = GuessThrottle(buckets)
+    for n in range(2 * MOST_BUCKETS):
         clock.now += 1.01 * ALL_REFILL_S
         guess(throttle, f"2001:db8:{n:x}::1")
         throttle.succeeded(Attempt("10.0.0.1", str(n)))
-    assert len(throttle._addresses) == MOST_ADDRESSES
+    assert len(buckets._known) == MOST_BUCKETS
     assert len(throttle._known) == MOST_KNOWN
+
+
+def test_a_guesser_does_not_make_the_count_of_all_forgotten(throttle: GuessThrottle) -> None:
+    for n in range(TRIES_IN_ALL):
+        guess(throttle, f"10.0.{n // 250}.{n % 250}")
+    for n in range(2 * MOST_BUCKETS):
+        guess(throttle, f"2001:db8:{n:x}::1", is_guessable=False)
+    assert guess(throttle, "192.0.2.1") > 0
 
 
 @pytest.mark.parametrize(

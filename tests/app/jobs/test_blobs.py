@@ -4,7 +4,7 @@ import hashlib
 import os
 import resource
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import fsspec
@@ -12,16 +12,27 @@ import pytest
 
 from app.contract.errors import StorageUnavailable
 from app.jobs.blobs import BlobStore
+from tests.app.s3_server import BUCKET, running_s3
 
 
-@pytest.fixture(params=["folder", "memory"])
-def blobs(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
-    """Return a store in a folder, or in fsspec's memory, which runs the same branch as S3."""
+@pytest.fixture(scope="module")
+def s3() -> Iterator[Mapping[str, str]]:
+    with running_s3() as variables:
+        yield variables
+
+
+@pytest.fixture(params=["folder", "memory", "s3"])
+def blobs(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[BlobStore]:
+    """Return a store in a folder, in fsspec's memory, or on an S3 server, each empty."""
     if request.param == "folder":
         yield BlobStore(str(tmp_path / "blobs"))
-        return
-    yield BlobStore("memory://bucket/prefix")
-    fsspec.filesystem("memory").store.clear()
+    elif request.param == "memory":
+        yield BlobStore("memory://bucket/prefix")
+        fsspec.filesystem("memory").store.clear()
+    else:
+        for name, value in request.getfixturevalue("s3").items():
+            monkeypatch.setenv(name, value)
+        yield BlobStore(f"s3://{BUCKET}/{tmp_path.name}")
 
 
 def put(blobs: BlobStore, key: str, data: bytes) -> None:
