@@ -53,11 +53,12 @@ class JobCancelledError(Exception):
 
 @dataclass(frozen=True)
 class Request:
-    """A job to submit: the files and the parameters."""
+    """A job to submit: the files, the parameters, and a name by which people tell it from others."""
 
     ct: Path
     mask: Path | None
     params: Json
+    name: str | None = None
 
 
 class Client:
@@ -156,7 +157,7 @@ class Client:
             }
             return self._http.post(
                 "/v1/jobs",
-                data={"params": json.dumps(request.params)},
+                data={"params": json.dumps(request.params)} | ({"name": request.name} if request.name else {}),
                 files=files,
                 headers={"Idempotency-Key": key},
             )

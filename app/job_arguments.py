@@ -42,7 +42,7 @@ def job_request(arguments: argparse.Namespace) -> Request:
         params["deadline_s"] = arguments.deadline
     if arguments.results is not None:
         params["results"] = arguments.results
-    return Request(arguments.ct, arguments.mask, params)
+    return Request(arguments.ct, arguments.mask, params, arguments.name)
 
 
 def _add_files(command: argparse.ArgumentParser, needs_ct: bool) -> None:
@@ -50,6 +50,7 @@ def _add_files(command: argparse.ArgumentParser, needs_ct: bool) -> None:
     command.add_argument(
         "--mask", type=Path, help="vertebra mask, NIfTI; without a mask the service finds and segments the vertebra"
     )
+    command.add_argument("--name", help="name of the job, by which people tell it from others; no data of the patient")
     command.add_argument("--label", type=int, help="label of the vertebra in the mask")
     convention = JobParams.model_fields["mask_convention"]
     command.add_argument(

@@ -48,6 +48,7 @@ class Job(BaseModel):
     """A job: one vertebra of one CT."""
 
     id: str = Field(description="Identifier, 32 hex digits.", examples=[EXAMPLE_ID])
+    name: str | None = Field(description="The name that the client gave it; null without one.", examples=["case 17"])
     state: JobState = Field(
         description="`queued` -> `running` -> `succeeded`, `failed` or `cancelled`. A failed job has an `error`, and "
         "may have pictures that explain it: then `links.results` is set."
@@ -96,6 +97,7 @@ def job_from_row(row: JobRow, settings: Settings) -> Job:
     return Job.model_validate(
         {
             "id": row.id,
+            "name": row.name,
             "state": row.state,
             "stage": row.stage,
             "percent": row.percent,

@@ -134,9 +134,8 @@ def _same_upload(earlier: JobRow, changes: dict[str, Any]) -> Upload:
     if earlier.mask_sha256 is not None and earlier.mask_size is not None:
         mask = BlobInfo(earlier.mask_size, earlier.mask_sha256)
     params = parse_params(json.dumps(read_params(earlier.params, earlier.contract).stored() | changes).encode())
-    return Upload(
-        params.for_upload(mask is not None), BlobInfo(earlier.ct_size, earlier.ct_sha256), mask, earlier.callback_url
-    )
+    ct = BlobInfo(earlier.ct_size, earlier.ct_sha256)
+    return Upload(params.for_upload(mask is not None), ct, mask, earlier.callback_url, earlier.name)
 
 
 def _copy_input(services: Services, earlier: JobRow, new_id: str) -> None:

@@ -36,7 +36,7 @@ from app.contract.errors import (
 from app.contract.params import CONTRACT, JobParams, read_params
 from app.jobs import logs, tracing
 from app.jobs.job_ids import new_job_id
-from app.jobs.rows import AuditRow, JobRow
+from app.jobs.rows import NAME_LENGTH, AuditRow, JobRow
 from app.jobs.settings import Settings
 from app.jobs.storage_keys import job_prefix
 
@@ -60,6 +60,11 @@ FORM_PARTS: dict[str, Any] = {
         "format": "uri",
         "description": "Where the service POSTs a signed message when the job has ended (Standard Webhooks); the "
         "tenant's webhook by default. It needs a secret: `POST /v1/webhook/secret`.",
+    },
+    "name": {
+        "type": "string",
+        "maxLength": NAME_LENGTH,
+        "description": "By which people tell the job from others, e.g. a number of the study. No data of the patient.",
     },
     "params": JobParams.model_json_schema() | {"description": "JSON text; every field is optional."},
 }
@@ -242,6 +247,7 @@ def new_job_row(job_id: str, tenant: str, idempotency_key: str | None, upload: U
         ct_size=upload.ct.size,
         mask_sha256=upload.mask.sha256 if upload.mask else None,
         mask_size=upload.mask.size if upload.mask else None,
+        name=upload.name,
         request_id=logs.request_id.get(),
         traceparent=tracing.traceparent(),
         callback_url=upload.callback_url,

@@ -19,10 +19,11 @@ from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest
 from app.contract.params import JobParams
 from app.jobs.blob_writer import BlobInfo, BlobWriter
 from app.jobs.blobs import BlobStore
+from app.jobs.rows import NAME_LENGTH
 from app.jobs.storage_keys import input_key
 
 FILE_PARTS = ("ct", "mask")
-PARAMS_PART, CALLBACK_PART = TEXT_PARTS = ("params", "callback_url")
+PARAMS_PART, CALLBACK_PART, NAME_PART = TEXT_PARTS = ("params", "callback_url", "name")
 MAX_TEXT_BYTES = 64 * 1024
 """Longest text part; a complete JSON of the parameters has less than 1 kB."""
 
@@ -45,6 +46,7 @@ class Upload:
     ct: BlobInfo
     mask: BlobInfo | None
     callback_url: str | None = None
+    name: str | None = None
 
 
 async def receive(
@@ -102,6 +104,7 @@ class _FormReceiver:
         self._files: dict[str, BlobInfo] = {}
         self._params = JobParams()
         self._callback_url: str | None = None
+        self._name: str | None = None
         self._closed = False
 
     async def handle(self, event: Event) -> None:
@@ -123,7 +126,8 @@ class _FormReceiver:
             parts = ", ".join(sorted(self._seen)) or "no part"
             raise MalformedRequest("The CT is missing.", expected="a file part `ct`", got=parts)
         mask = self._files.get("mask")
-        upload = Upload(self._params.for_upload(mask is not None), self._files["ct"], mask, self._callback_url)
+        params = self._params.for_upload(mask is not None)
+        upload = Upload(params, self._files["ct"], mask, self._callback_url, self._name)
         check_mask_params(upload)
         return upload
 
@@ -161,6 +165,8 @@ class _FormReceiver:
             self._buffer.clear()
             if self._part == PARAMS_PART:
                 self._params = parse_params(text)
+            elif self._part == NAME_PART:
+                self._name = job_name(text)
             else:
                 self._callback_url = text.decode("utf-8", "replace")
             return
@@ -182,6 +188,18 @@ def parse_params(text: bytes) -> JobParams:
         return JobParams.model_validate_json(text or b"{}")
     except ValidationError as error:
         raise validation_problem(error, "params") from error
+
+
+def job_name(text: bytes) -> str | None:
+    """Return the name that a client gives a job; None of blanks. Raise `InvalidParameters` if it is not acceptable."""
+    name = text.decode("utf-8", "replace").strip()
+    if len(name) > NAME_LENGTH or not (name or " ").isprintable():
+        raise InvalidParameters(
+            "`name` is not a short line of text.",
+            expected=f"at most {NAME_LENGTH} printable characters",
+            got=f"{len(name)} characters",
+        )
+    return name or None
 
 
 def upload_too_large(what: str, limit: int) -> UploadTooLarge:

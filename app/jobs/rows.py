@@ -25,6 +25,10 @@ TRACEPARENT_LENGTH = 55
 """Characters of a W3C ``traceparent`` of version 00."""
 
 
+NAME_LENGTH = 100
+"""Longest name that a client gives a job, characters."""
+
+
 class Base(DeclarativeBase):
     """Base class of the tables. Every time is in seconds since the Unix epoch (UTC)."""
 
@@ -92,6 +96,7 @@ class JobRow(Base):
     created_at: Mapped[float]
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
+    name: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
     request_id: Mapped[str | None] = mapped_column(String(REQUEST_ID_LENGTH))
     traceparent: Mapped[str | None] = mapped_column(String(TRACEPARENT_LENGTH))
     """The trace of the request that submitted the job, as W3C Trace Context writes it."""

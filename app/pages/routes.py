@@ -7,9 +7,10 @@ from typing import get_args
 from fastapi import APIRouter, Request, Response
 
 from app.api.auth import ReaderDep
+from app.api.job_schemas import JobState
 from app.api.session_cookie import TOKEN_HEADER, session_text
 from app.contract.numbering import CONVENTION_NAMES
-from app.contract.params import DEFAULT_VERTEBRA, JobParams, OnUncertainLevel, Vertebra
+from app.contract.params import DEFAULT_VERTEBRA, Fidelity, JobParams, OnUncertainLevel, Vertebra
 from app.identity.principal import Principal
 from app.identity.session_store import page_token
 from app.pages import sign_in
@@ -28,22 +29,22 @@ UNCERTAIN_LEVEL_WORDS: dict[OnUncertainLevel, str] = {
 }
 """What the form offers for `on_uncertain_level`."""
 
+FIDELITY_WORDS: dict[Fidelity, str] = {
+    "surrogate": "prediction, with its expected error",
+    "fe": "finite elements",
+    "both": "both, and how they differ",
+}
+"""What the form offers for `fidelity`."""
+
 
 @router.get("/")
 async def home(request: Request, reader: ReaderDep) -> Response:
     """Return the page with the upload form and the recent jobs."""
     if reader is None:
         return to_sign_in(request)
-    schema = JobParams.model_json_schema()["properties"]
-    form = {
-        "levels": get_args(Vertebra),
-        "default_level": DEFAULT_VERTEBRA,
-        "conventions": CONVENTION_NAMES,
-        "fidelities": schema["fidelity"].get("enum") or [schema["fidelity"]["const"]],
-        "uncertain_levels": {name: UNCERTAIN_LEVEL_WORDS[name] for name in schema["on_uncertain_level"]["enum"]},
-        "load": schema["load_newton"]["default"],
-    }
-    return render(request, "home.html", _session_values(request, reader) | form)
+    return render(
+        request, "home.html", _session_values(request, reader) | _form_values() | {"states": get_args(JobState)}
+    )
 
 
 @router.get("/jobs/{job_id}")
@@ -51,7 +52,20 @@ async def job(job_id: str, request: Request, reader: ReaderDep) -> Response:
     """Return the page of one job. Its script reads the data from the API in the session of the person who looks."""
     if reader is None:
         return to_sign_in(request)
-    return render(request, "job.html", _session_values(request, reader) | {"job_id": job_id[:LONGEST_ID]})
+    values = _session_values(request, reader) | _form_values() | {"job_id": job_id[:LONGEST_ID]}
+    return render(request, "job.html", values)
+
+
+def _form_values() -> dict[str, object]:
+    """Return what the fields of `params_fields.html` offer."""
+    return {
+        "levels": get_args(Vertebra),
+        "default_level": DEFAULT_VERTEBRA,
+        "conventions": CONVENTION_NAMES,
+        "fidelities": {name: FIDELITY_WORDS[name] for name in get_args(Fidelity)},
+        "uncertain_levels": {name: UNCERTAIN_LEVEL_WORDS[name] for name in get_args(OnUncertainLevel)},
+        "load": JobParams.model_fields["load_newton"].default,
+    }
 
 
 def _session_values(request: Request, reader: Principal) -> dict[str, object]:

@@ -29,6 +29,7 @@ LARGEST_FORM = 16 * 1024
 WRONG_KEY = "The service does not know this key, or it has ended. Look for a typing error, or ask for a new key."
 MAY_NOT_READ = "This key may not read jobs, and the pages show them. Sign in with a key that has the scope read."
 NOT_FROM_HERE = "The form did not come from this page. Enter the key here."
+SESSION_ENDED = "Your session has ended. Enter the key again; then you are back on the page where you were."
 LINK_ENDED = "This link has ended. Enter the key, or print a new link with: vertebra-stress keys local"
 
 
@@ -38,10 +39,14 @@ async def sign_in_page(
     services: ServicesDep,
     code: Annotated[str | None, Query(max_length=200)] = None,
     next_path: Annotated[str, Query(alias="next", max_length=400)] = "",
+    ended: Annotated[str | None, Query(max_length=8)] = None,
 ) -> Response:
-    """Return the page that asks for a key; with the code of a printed link sign in at once."""
+    """Return the page that asks for a key; with the code of a printed link sign in at once.
+
+    A page whose session has ended leads here with `ended`, so that the person knows why.
+    """
     if code is None:
-        return _form(request, "", next_path)
+        return _form(request, SESSION_ENDED if ended else "", next_path)
     principal = await run_in_threadpool(_of_code, services, code)
     if principal is None:
         return _form(request, LINK_ENDED, next_path, 401)

@@ -166,12 +166,18 @@ def environment(settings: Settings) -> dict[str, str]:
 
 
 def post(
-    client: httpx.Client, ct: bytes = b"ok", mask: bytes | None = b"mask", params: Any = None, **more: Any
+    client: httpx.Client,
+    ct: bytes = b"ok",
+    mask: bytes | None = b"mask",
+    params: Any = None,
+    name: str | None = None,
+    **more: Any,
 ) -> httpx.Response:
     files: dict[str, Any] = {"ct": ("ct.nii.gz", ct)}
     if mask is not None:
         files["mask"] = ("mask.nii.gz", mask)
     data = {} if params is None else {"params": params if isinstance(params, str) else json.dumps(params)}
+    data |= {} if name is None else {"name": name}
     return client.post("/v1/jobs", files=files, data=data, **more)
 
 

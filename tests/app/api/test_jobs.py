@@ -259,3 +259,14 @@ def test_a_job_of_a_newer_gateway_is_shown(client: httpx.Client, settings: Setti
     job = client.get(f"/v1/jobs/{row.id}").json()
     assert (job["state"], job["params"]["vertebra"], job["params"]["fidelity"]) == ("queued", "C2", "surrogate")
     assert row.id in [listed["id"] for listed in client.get("/v1/jobs").json()["jobs"]]
+
+
+def test_a_name_tells_jobs_apart(client: httpx.Client) -> None:
+    job = post(client, name="  Fall 17, Größe ").json()
+    assert job["name"] == "Fall 17, Größe"
+    assert client.get(job["links"]["self"]).json()["name"] == "Fall 17, Größe"
+    assert post(client, name=" ").json()["name"] is None
+    assert post(client).json()["name"] is None
+    for name in ("x" * 101, "a\nb", "a\x00b"):
+        body = check_problem(post(client, name=name), 422, "invalid_parameters")
+        assert body["expected"] == "at most 100 printable characters"

@@ -72,6 +72,14 @@ class Browser:
         scheme_feature = {"name": "prefers-color-scheme", "value": scheme}
         self._call("Emulation.setEmulatedMedia", features=[scheme_feature])
 
+    def media(self, medium: str) -> None:
+        """Show the page as on a medium, ``print`` or, with an empty text, the screen."""
+        self._call("Emulation.setEmulatedMedia", media=medium)
+
+    def forget_cookies(self) -> None:
+        """Throw all cookies away, as the end of a session does."""
+        self._call("Network.clearBrowserCookies")
+
     def press(self, key: str) -> None:
         """Press a key and let it go, as a person does."""
         for kind in ("keyDown", "keyUp"):

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from urllib.parse import urlsplit
 
 import httpx
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -20,8 +21,12 @@ from app.contract.report import ExpectedError
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
 from tests.app.harness import PATIENCE_S, Broker, fail, finish, post, running_gateway, wait_for
-from tests.app.pages.browser import CHROMIUM, Browser, running_browser
+from tests.app.pages.browser import CHROMIUM, SOFTWARE_GRAPHICS, Browser, running_browser
+from tests.app.pages.legibility import TOO_FAINT
 from tests.app.reports import OUTLINE, REFINED, ROW, SEGMENTATION, report
+from tests.workers.results.box import box_template, stress_of, stressed_box
+from workers.results.captions import Caption
+from workers.results.viewer import write_viewer
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; the pages are checked as text only")
 
@@ -56,7 +61,7 @@ def site(open_settings: Settings) -> Iterator[httpx.Client]:
 
 @pytest.fixture(scope="module")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with running_browser(tmp_path_factory.mktemp("profile")) as browser:
+    with running_browser(tmp_path_factory.mktemp("profile"), SOFTWARE_GRAPHICS) as browser:
         yield browser
 
 
@@ -216,16 +221,31 @@ def was_read(settings: Settings, job_id: str, name: str) -> bool:
         return bool(database.execute(query, (job_id, name)).fetchone()[0])
 
 
-def test_the_viewer_is_shown_in_a_session(client: httpx.Client, settings: Settings, browser: Browser) -> None:
+def test_the_viewer_is_drawn_in_a_session(
+    client: httpx.Client, settings: Settings, browser: Browser, tmp_path: Path
+) -> None:
+    """The frame has no origin of this server, but its request has the cookie; coloured bone is on the page."""
     job = post(client, mask=None).json()
     data = report().model_dump_json().encode()
-    page = b"<title>3-D</title><script>document.title += document.cookie + '!'</script>"
-    files = {"report.json": (data, "application/json"), "viewer.html": (page, "text/html; charset=utf-8")}
-    finish(settings, job["id"], files)
+    field = stress_of(box_template().nodes[:, 2] + 1.0)
+    write_viewer(tmp_path / "viewer.html", stressed_box(field), Caption("L1", 500.0, "fe"))
+    page = ((tmp_path / "viewer.html").read_bytes(), "text/html; charset=utf-8")
+    finish(settings, job["id"], {"report.json": (data, "application/json"), "viewer.html": page})
     visit(browser, f"{client.base_url}{job['links']['page']}")
     browser.wait("!document.getElementById('viewer').hidden")
     wait_for(lambda: was_read(settings, job["id"], "viewer.html"), "the frame's request, with the cookie")
-    assert browser.run("document.getElementById('viewer').contentDocument") is None  # it has no origin of this server
+    assert browser.run("document.getElementById('viewer').contentDocument") is None
+    wait_for(lambda: has_colours(browser, tmp_path), "the bone in the frame")
+    browser.open(browser.run("document.getElementById('viewer-alone').href"))
+    browser.wait("document.body.dataset.ready === 'yes'")
+
+
+def has_colours(browser: Browser, folder: Path) -> bool:
+    """Whether the whole page shows many pixels of the yellow end of viridis."""
+    browser.screenshot(folder / "page.png")
+    with Image.open(folder / "page.png") as image:
+        red, green, blue = (np.asarray(image.convert("RGB")).astype(int)[..., k] for k in range(3))
+    return int(((red > blue + 80) & (green > blue + 80)).sum()) > 2000
 
 
 def test_a_page_makes_a_link_for_a_program(client: httpx.Client, settings: Settings, browser: Browser) -> None:
@@ -288,18 +308,54 @@ def test_warnings_level_outline_and_error_come_before_the_numbers(
     browser.wait("document.getElementById('preview').naturalWidth === 168")
 
 
-def test_the_list_of_jobs_shows_warnings(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:
-    job = post(site, mask=None, params={"vertebra": "L3"}).json()
+def row_of(job: dict[str, Any]) -> str:
+    """Return the script that finds a job's row in the list."""
+    return f"[...document.querySelectorAll('#jobs tr')].find(r => r.querySelector('a[href$=\"{job['id']}\"]'))"
+
+
+def test_the_list_of_jobs_tells_one_from_the_other(
+    site: httpx.Client, open_settings: Settings, browser: Browser
+) -> None:
+    job = post(site, mask=None, params={"vertebra": "L3"}, name="case 17").json()
     finish(open_settings, job["id"], {}, ["Label 30 is L2: check the level.", "The template is an L1."])
+    failed = post(site, mask=None).json()
+    fail(open_settings, failed["id"], PROBLEM)
     browser.open(f"{site.base_url}/")
-    row = f"[...document.querySelectorAll('#jobs tr')].find(r => r.querySelector('a[href$=\"{job['id']}\"]'))"
-    browser.wait(row)
-    assert browser.run(f"{row}.querySelector('.caution').innerText").split("\n") == [
-        "Label 30 is L2: check the level.",
-        "1 more",
-    ]
-    assert "L3" in browser.run(f"{row}.innerText")
-    assert browser.run(f"{row}.querySelector('details').textContent") == "1 moreThe template is an L1."
+    browser.wait(row_of(job))
+    cells = browser.run(f"[...{row_of(job)}.cells].map(c => c.innerText)")
+    assert cells[:4] == ["case 17", "L3", "succeeded", "Label 30 is L2: check the level.\n1 more"]
+    assert browser.run(f"{row_of(job)}.querySelector('details').textContent") == "1 moreThe template is an L1."
+    assert browser.run(f"{row_of(failed)}.cells[2].innerText") == "failed: The vertebra was not found"
+    browser.run("$('filter').value = 'failed'; $('filter').dispatchEvent(new Event('change'))")
+    browser.wait(f"!{row_of(job)}")
+    assert browser.run(row_of(failed) + " !== undefined")
+    browser.open(f"{site.base_url}{job['links']['page']}")
+    browser.wait("document.getElementById('heading').textContent === 'case 17'")
+
+
+def test_a_failed_job_runs_again_with_other_parameters_and_no_upload(
+    site: httpx.Client, open_settings: Settings, browser: Browser
+) -> None:
+    before = {"vertebra": "L2", "mask_label": 30, "load_newton": 750}
+    job = post(site, mask=b"mask", params=before, name="case 18").json()
+    problem = {"type": "/problems/label_absent", "title": "T", "status": 422, "detail": "The mask has no label 30."}
+    fail(open_settings, job["id"], problem)
+    page = f"{site.base_url}{job['links']['page']}"
+    browser.open(page)
+    browser.wait("$('again').open")
+    field = "$('again-form').elements"
+    assert browser.run(f"['vertebra', 'mask_label', 'load_newton'].map(n => {field}[n].value)") == ["L2", "30", "750"]
+    assert browser.run(f"{field}.seed.closest('label').hidden")  # the job has a mask
+    browser.run(f"{field}.mask_label.value = ''; {field}.load_newton.value = '0'")
+    browser.click("#again-form button")
+    assert browser.run("location.href") == page  # a load of 0 N is refused by the form
+    browser.run(f"{field}.load_newton.value = '600'")
+    browser.click("#again-form button")
+    browser.wait(f"location.href !== '{page}' && document.readyState === 'complete'")
+    again = site.get("/v1" + browser.run("location.pathname")).json()
+    assert (again["retry_of"], again["name"], again["state"]) == (job["id"], "case 18", "queued")
+    params = {name: again["params"][name] for name in ("vertebra", "mask_label", "load_newton")}
+    assert params == {"vertebra": "L2", "mask_label": None, "load_newton": 600}
 
 
 def test_what_is_unsure_stands_out(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:
@@ -369,3 +425,51 @@ def test_the_form_sends_the_seed_and_what_to_do_with_an_uncertain_level(
     assert job["params"]["seed_ras_mm"] == [1.5, -20.0, 300.0]
     assert (job["params"]["vertebra"], job["params"]["load_newton"]) == ("T12", 800.0)
     assert job["params"]["on_uncertain_level"] == "flag"
+
+
+def test_a_page_whose_session_has_ended_says_so(client: httpx.Client, settings: Settings, browser: Browser) -> None:
+    page = refused(client, settings, PROBLEM, {})
+    visit(browser, page)
+    browser.wait("!document.getElementById('delete').hidden")
+    browser.forget_cookies()
+    browser.run("confirm = () => true")
+    browser.click("#delete")
+    browser.wait("location.pathname === '/sign-in' && document.readyState === 'complete'")
+    assert "Your session has ended." in browser.text("#message")
+    browser.run("document.querySelector('input[name=key]').value = 'key-a'")
+    browser.click("#sign-in-form button")
+    browser.wait(f"location.href === '{page}' && document.readyState === 'complete'")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_nothing_is_wider_than_the_screen_and_words_can_be_read(
+    site: httpx.Client, open_settings: Settings, browser: Browser, width: int, scheme: str
+) -> None:
+    pages = {
+        f"{site.base_url}/": "document.querySelector('#jobs tr')",
+        finished(site, open_settings): "document.querySelector('#report table')",
+        refused(
+            site, open_settings, PROBLEM, {"spine.png": picture(30, 60, 40)}
+        ): "document.querySelector('.candidates')",
+        f"{site.base_url}/sign-in": "true",
+    }
+    browser.resize(width, scheme=scheme)
+    for page, is_there in pages.items():
+        browser.open(page)
+        browser.wait(is_there)
+        assert browser.run("document.documentElement.scrollWidth") <= width, page
+        assert browser.run(TOO_FAINT) == [], page
+    browser.resize(1000)
+
+
+def test_a_print_has_warnings_numbers_and_picture(
+    site: httpx.Client, open_settings: Settings, browser: Browser
+) -> None:
+    browser.open(finished(site, open_settings))
+    browser.wait("document.getElementById('preview').naturalWidth === 168")
+    browser.media("print")
+    seen = "(s => getComputedStyle(document.querySelector(s)).display !== 'none')"
+    assert browser.run(f"['#report ul.caution', '#report table', '#preview'].every({seen})")
+    assert not browser.run(f"['button', '#viewer', '#published', 'form'].some({seen})")
+    browser.media("")

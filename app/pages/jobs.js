@@ -1,0 +1,42 @@
+// The list of jobs: what tells one from the other, warnings above all. It is read again every 5 s.
+const PAGE = 20, READ_AGAIN_MS = 5000;
+let pages = 1;
+const stateInWords = job => {
+  if (job.state === "running") return `running, ${job.stage || "starting"}, ${Math.round(job.percent)} %`;
+  return job.state === "failed" && job.error ? `failed: ${job.error.title}` : job.state;
+};
+function warningsCell([first, ...others]) {
+  const cell = make("td", first || "");
+  if (!first) return cell;
+  cell.className = "caution";
+  if (others.length) { const more = make("details"); more.append(make("summary", `${others.length} more`), ...others.map(text => make("p", text))); cell.append(more); }
+  return cell;
+}
+function jobRow(job) {
+  const row = make("tr"), name = make("td");
+  name.append(make("a", job.name || job.id.slice(0, 8), {href: job.links.page}));
+  if (job.retry_of) name.append(make("br"), make("span", "tried again", {class: "note"}));
+  row.append(name, make("td", levelInWords(job.params)), make("td", stateInWords(job)), warningsCell(job.warnings || []),
+    make("td", new Date(job.created_at).toLocaleString()));
+  return row;
+}
+const levelInWords = params => params.vertebra || "by the mask";
+async function listJobs() {
+  const jobs = [], state = $("filter").value;
+  let cursor = null;
+  for (let page = 0; page < pages && (page === 0 || cursor); page++) {
+    const query = new URLSearchParams({limit: PAGE, ...(state && {state}), ...(cursor && {cursor})});
+    const response = await api(root + "/v1/jobs?" + query);
+    if (!response.ok) return;
+    const found = await response.json();
+    jobs.push(...found.jobs); cursor = found.next_cursor;
+  }
+  const open = new Set([...document.querySelectorAll("#jobs details[open]")].map(e => e.closest("tr").querySelector("a").href));
+  $("jobs").replaceChildren(...jobs.map(jobRow));
+  for (const row of $("jobs").children) if (open.has(row.querySelector("a").href)) row.querySelector("details")?.setAttribute("open", "");
+  $("no-jobs").hidden = jobs.length > 0; $("older").hidden = !cursor;
+}
+const readList = () => listJobs().catch(() => {});
+$("filter").addEventListener("change", () => { pages = 1; readList(); });
+$("older").addEventListener("click", () => { pages++; readList(); });
+readList(); setInterval(readList, READ_AGAIN_MS);
