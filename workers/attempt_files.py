@@ -15,14 +15,20 @@ log = logging.getLogger(__name__)
 
 
 def fetch_input(claim: Claim, folder: Path) -> tuple[Path, Path | None]:
-    """Download the CT, and the mask where the client sent one, into a folder; return their paths."""
-    ct = folder / "ct"
-    blob_store().fetch(input_key(claim.job_id, "ct"), ct)
-    if not claim.has_mask:
-        return ct, None
-    mask = folder / "mask"
-    blob_store().fetch(input_key(claim.job_id, "mask"), mask)
-    return ct, mask
+    """Download the CT, and the mask where the client sent one, into a folder; return their paths.
+
+    Raise `StorageUnavailable` if the storage does not answer, or does not have them.
+    """
+    ct = _fetch(claim, "ct", folder)
+    return ct, _fetch(claim, "mask", folder) if claim.has_mask else None
+
+
+def _fetch(claim: Claim, name: str, folder: Path) -> Path:
+    try:
+        blob_store().fetch(input_key(claim.job_id, name), folder / name)
+    except FileNotFoundError as error:
+        raise StorageUnavailable(f"The file storage does not have the {name} of the job.") from error
+    return folder / name
 
 
 def upload(claim: Claim, path: Path, name: str, media_type: str) -> Json:

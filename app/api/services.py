@@ -50,8 +50,8 @@ class Services:
 
     @classmethod
     def open(cls, settings: Settings) -> Services:
-        """Connect to the database, the storage and the queue."""
-        store = open_store(settings)
+        """Connect to database, storage and queue. One that does not answer now is used when it does."""
+        store = open_store(settings, may_be_away=True)
         blobs = BlobStore(settings.storage)
         queue = JobQueue(settings)
         registry = CollectorRegistry()

@@ -212,13 +212,17 @@ async def accept(services: Services, response: Response, job_id: str, stored: Aw
         The earlier job has other files or parameters.
     """
     logs.job_id.set(job_id)
-    is_new = False
+    is_new, may_be_made = False, False
     try:
         new = await stored
+        may_be_made = True  # a database whose answer gets lost may have made the row
         row = await run_in_threadpool(services.store.create, new.row, new.entry)
-        is_new = row.id == job_id
+        is_new = may_be_made = row.id == job_id
+    except RequestError:
+        may_be_made = False
+        raise
     finally:
-        if not is_new:  # an error, or an earlier job with this key: the files of this request belong to no job
+        if not may_be_made:  # the files of this request belong to no job; where nobody knows, the sweeper looks later
             with anyio.CancelScope(shield=True):
                 await run_in_threadpool(services.blobs.delete_tree, job_prefix(job_id))
     response.headers["Location"] = services.settings.public_path(f"{JOBS_PATH}/{row.id}")

@@ -5,8 +5,10 @@ from __future__ import annotations
 import hmac
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import TooManyGuesses, Unauthorized
 from app.identity.key_store import KeyStore
@@ -56,7 +58,11 @@ class Authenticator:
 
     def warn_if_nobody_may_come(self) -> None:
         """Say in the log what to do where there is no credential at all."""
-        if self.anonymous is None and not self._of_settings and self._tokens is None and not self.keys.any_live():
+        if self.anonymous is not None or self._of_settings or self._tokens is not None:
+            return
+        with suppress(SQLAlchemyError):  # a database that does not answer has no say yet
+            if self.keys.any_live():
+                return
             log.warning("there is no API key yet, so every request is refused: see `vertebra-stress keys create`")
 
     def cached(self, text: str) -> Principal | None:

@@ -10,7 +10,7 @@ import hashlib
 import os
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -55,6 +55,20 @@ def storage_errors() -> Iterator[None]:
         raise _unavailable(type(error).__name__) from error
 
 
+@contextmanager
+def writing_errors() -> Iterator[None]:
+    """Turn errors of the store into `StorageUnavailable`, those of an absent file too.
+
+    A writer has nothing that may be absent: its folder or its multipart upload was removed, or the answer to a commit
+    got lost, and the S3 client asked again for an upload that was complete.
+    """
+    try:
+        with storage_errors():
+            yield
+    except FileNotFoundError as error:
+        raise _unavailable("what was written is gone") from error
+
+
 def _unavailable(reason: str) -> StorageUnavailable:
     return StorageUnavailable(f"The file storage failed: {reason}. Try again later.")
 
@@ -81,7 +95,7 @@ class BlobWriter:
         self._hash = hashlib.sha256()
         self._is_open = True
         self.size = 0
-        with storage_errors():
+        with writing_errors():
             if self._is_local:
                 make_private_folder(Path(self._path).parent)
                 self._temporary = f"{self._path}.{uuid.uuid4().hex}{PART_SUFFIX}"
@@ -91,14 +105,14 @@ class BlobWriter:
 
     def write(self, data: bytes) -> None:
         """Append bytes to the blob."""
-        with storage_errors():
+        with writing_errors():
             self._file.write(data)
         self._hash.update(data)
         self.size += len(data)
 
     def commit(self) -> BlobInfo:
         """Make the blob durable and visible under its key."""
-        with storage_errors():
+        with writing_errors():
             if self._is_local:
                 self._file.flush()
                 os.fsync(self._file.fileno())
@@ -116,7 +130,7 @@ class BlobWriter:
         if not self._is_open:
             return
         self._is_open = False
-        with storage_errors():
+        with storage_errors(), suppress(FileNotFoundError):  # a multipart upload that the store ended itself
             if self._is_local:
                 try:
                     self._file.close()  # writes what is left, so a full disk refuses again

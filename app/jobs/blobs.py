@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import shutil
 from collections.abc import Iterator
@@ -12,9 +13,12 @@ from typing import Any
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
 
+from app.contract.errors import StorageUnavailable
 from app.jobs.blob_writer import BlobInfo, BlobWriter, storage_errors
 from app.jobs.private_files import close_to_others, make_private_folder
 from app.jobs.storage_keys import JOBS_PREFIX
+
+log = logging.getLogger(__name__)
 
 CHUNK_BYTES = 1 << 20
 """Bytes read or copied at a time."""
@@ -35,10 +39,20 @@ class BlobStore:
         with storage_errors():
             self.fs, self.root = fsspec.core.url_to_fs(url, **options)
         self.local = isinstance(self.fs, LocalFileSystem)
-        if self.local:
-            with storage_errors():
-                make_private_folder(Path(self.root))
-                close_to_others(Path(self.root) / JOBS_PREFIX)
+        self._is_prepared = not self.local
+        try:
+            self._prepare()
+        except StorageUnavailable as error:
+            log.warning("%s", error.detail)  # it is used when it answers
+
+    def _prepare(self) -> None:
+        """Make the local folder, and take the rights of others away; once."""
+        if self._is_prepared:
+            return
+        with storage_errors():
+            make_private_folder(Path(self.root))
+            close_to_others(Path(self.root) / JOBS_PREFIX)
+        self._is_prepared = True
 
     def path(self, key: str) -> str:
         """Return the path of a key in the file system. Raise `ValueError` if it would leave the root."""
@@ -49,6 +63,7 @@ class BlobStore:
 
     def check(self) -> None:
         """Raise `StorageUnavailable` if the store does not answer."""
+        self._prepare()
         with storage_errors():
             try:
                 if self.local and not os.access(self.root, os.W_OK):
@@ -60,6 +75,7 @@ class BlobStore:
 
     def writer(self, key: str) -> BlobWriter:
         """Return a writer of a new blob."""
+        self._prepare()
         return BlobWriter(self.fs, self.path(key))
 
     def put_file(self, key: str, source: Path) -> BlobInfo:

@@ -25,7 +25,7 @@ POOL_TIMEOUT_S = 5
 """Longest waits for a new connection, and for one that other threads use."""
 
 
-def open_database(url: str) -> Engine:
+def open_database(url: str, *, may_be_away: bool = False) -> Engine:
     """Connect to the database, and see that its tables are those that this software needs.
 
     An SQLite file belongs to this machine, so its tables are made or upgraded here. A PostgreSQL server has other
@@ -35,6 +35,8 @@ def open_database(url: str) -> Engine:
     ----------
     url
         SQLAlchemy URL; ``postgresql://`` means psycopg 3.
+    may_be_away
+        Do not ask a PostgreSQL server that does not answer now. Readiness checks the tables again.
 
     Raises
     ------
@@ -46,11 +48,20 @@ def open_database(url: str) -> Engine:
         if engine.dialect.name == "sqlite":
             upgrade(engine)
         else:
-            check_version(engine)
+            _check_version(engine, may_be_away=may_be_away)
     except BaseException:
         engine.dispose()
         raise
     return engine
+
+
+def _check_version(engine: Engine, *, may_be_away: bool) -> None:
+    try:
+        check_version(engine)
+    except OperationalError as error:
+        if not may_be_away:
+            raise
+        log.warning("the database does not answer yet: %s", type(error).__name__)
 
 
 def upgrade_database(url: str) -> tuple[str | None, str]:

@@ -128,7 +128,7 @@ def _visible(tenant: str) -> tuple[ColumnElement[bool], ...]:
     return JobRow.tenant == tenant, JobRow.state.in_(VISIBLE_STATES)
 
 
-def open_store(settings: Settings, *, is_checked: bool = False) -> JobStore:
+def open_store(settings: Settings, *, is_checked: bool = False, may_be_away: bool = False) -> JobStore:
     """Connect to the job rows of these settings.
 
     Parameters
@@ -137,9 +137,11 @@ def open_store(settings: Settings, *, is_checked: bool = False) -> JobStore:
         Database and limits.
     is_checked
         The process that started this one has checked the version of the tables (see `open_database`).
+    may_be_away
+        See `open_database`.
     """
     return JobStore(
-        connect(settings.database) if is_checked else open_database(settings.database),
+        connect(settings.database) if is_checked else open_database(settings.database, may_be_away=may_be_away),
         max_attempts=settings.max_attempts,
         stale_after_s=settings.stale_after_s,
         deadline_s=settings.job_deadline_s,

@@ -121,5 +121,28 @@ def test_keys_stay_inside(blobs: BlobStore, key: str) -> None:
 
 def test_a_full_or_broken_disk_is_storage_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
+    blobs = BlobStore(str(tmp_path / "file" / "blobs"))
+    for use in (blobs.check, lambda: blobs.writer("jobs/a/input/ct")):
+        with pytest.raises(StorageUnavailable):
+            use()
+    (tmp_path / "file").unlink()
+    blobs.check()  # it is used as soon as it can be
+    put(blobs, "jobs/a/input/ct", b"voxels")
+
+
+def test_an_upload_that_the_store_has_ended_is_storage_unavailable(
+    s3: Mapping[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """So it is where the answer to a commit gets lost, and the S3 client asks again."""
+    for name, value in s3.items():
+        monkeypatch.setenv(name, value)
+    blobs = BlobStore(f"s3://{BUCKET}/ended")
+    writer = blobs.writer("jobs/a/input/ct")
+    writer.write(bytes(20 << 20))
+    (upload,) = blobs.fs.call_s3("list_multipart_uploads", Bucket=BUCKET)["Uploads"]
+    named = {"Bucket": BUCKET, "Key": upload["Key"], "UploadId": upload["UploadId"]}
+    blobs.fs.call_s3("abort_multipart_upload", **named)
     with pytest.raises(StorageUnavailable):
-        BlobStore(str(tmp_path / "file" / "blobs"))
+        writer.commit()
+    writer.abort()  # raises nothing, so the caller sees the error above
+    assert blobs.folders("jobs") == []
