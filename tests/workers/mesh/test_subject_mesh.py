@@ -15,6 +15,8 @@ from workers.geometry.surface import Surface
 from workers.geometry.tetrahedra import mean_ratio
 from workers.imaging.volume import read_mask
 from workers.mask.cleaning import clean_mask
+from workers.mesh.similarity_icp import align
+from workers.mesh.surface_fit import N_ALIGNED
 
 MEAN_MM, P95_MM = 0.2, 0.6
 LOOSER = {
@@ -74,6 +76,28 @@ def test_the_fit_turns_with_the_vertebra(morpher, fitted, turn_deg):
     assert error.mean() <= 0.3
     assert np.quantile(error, 0.99) <= 1.5
     assert turned.distance_mm.mean() == pytest.approx(reference.distance_mm.mean(), rel=0.01)
+
+
+@pytest.mark.parametrize("turn_deg", [(0, 0, 45), (0, 0, 90), (0, 60, 0), (0, 90, 0), (50, 50, 0)], ids=str)
+@pytest.mark.parametrize("name", ["verse005_L1", "verse004_L1"])
+def test_a_vertebra_that_lies_as_no_patient_does(template_surface, morpher, fitted, name, turn_deg):
+    """Only the pose is looked for: the fit that follows works in the template's frame."""
+    reference, target, _ = fitted(name)
+    turn = Rotation.from_rotvec(np.deg2rad(turn_deg)).as_matrix()
+    fitter = morpher.surface_fitter
+    pose = align(
+        template_surface, fitter.surface.vertices[fitter.control[:N_ALIGNED]], target.transform(turn, np.zeros(3))
+    )
+    off = turn @ reference.fit.pose.rotation @ pose.rotation.T
+    assert np.degrees(np.arccos(min((np.trace(off) - 1.0) / 2.0, 1.0))) < 3.0
+
+
+def test_an_ordinary_pose_costs_no_more_starts(template_surface, morpher, fitted, monkeypatch):
+    """For all ordinary vertebrae the wide search stays out of the way."""
+    _, target, _ = fitted("verse005_L1")
+    monkeypatch.setattr("workers.mesh.similarity_icp.wide_rotations", lambda: pytest.fail("a wide search"))
+    fitter = morpher.surface_fitter
+    align(template_surface, fitter.surface.vertices[fitter.control[:N_ALIGNED]], target)
 
 
 def test_the_order_of_the_triangles_changes_the_stress_little(engine, morpher, fitted):
