@@ -188,10 +188,14 @@ def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
     outline.add_argument("--count", type=int, default=80, help="CTs that are synthesised, beside the real ones")
     train.add_argument("--steps", type=int, help="of the base's training (default: the profile's)")
     train.add_argument("--networks", nargs="*", default=list(SEGMENTATION_NETWORKS), help="train only these")
-    train.add_argument("--only", nargs="*", help="train only these folds of the segmenter: base, a person's name, all")
+    only = "train only these folds: base, a person's name or all of the segmenter; half0, half1 or all of the locator"
+    train.add_argument("--only", nargs="*", help=only)
+    train.add_argument(
+        "--from-bundle", action="store_true", help="let the locator go on from the bundle's weights, not from its base"
+    )
     train.add_argument("--device", help="of the segmenter: cuda or cpu (default: cuda where there is one)")
     train.add_argument(
-        "--minutes", type=float, nargs=2, metavar=("BASE", "LATER"), help="longest time of the segmenter's trainings"
+        "--minutes", type=float, nargs=2, metavar=("BASE", "LATER"), help="longest time of a base and of a later fold"
     )
 
 

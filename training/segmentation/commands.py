@@ -12,7 +12,8 @@ from models.bundle import LANDMARKS, LOCATOR, ROW, SEGMENTER, Bundle
 
 if TYPE_CHECKING:
     from training.segmentation.data.real_cts import RealCt
-    from training.segmentation.data.scan_files import ScanFiles
+    from training.segmentation.data.scan_files import ScanFiles, TrunkFiles
+    from training.segmentation.fitting.fold_runs import TrainingRun
     from training.segmentation.fitting.folds import Fold
     from training.segmentation.networks.unets import Kind
     from training.segmentation.synthesis.row_window_files import RowFiles
@@ -20,18 +21,44 @@ if TYPE_CHECKING:
 
 def make_scans(arguments: argparse.Namespace) -> ScanFiles:
     """Generate the labelled CTs of locator and landmark network, and put the real ones on their grids."""
-    from training.segmentation.data.real_scans import write_real_scans
     from training.segmentation.data.scan_files import ScanFiles
     from training.segmentation.data.source_spines import read_spines
-    from training.segmentation.data.synthetic_scans import make_crops, make_lumbosacral_crops, make_trunks
+    from training.segmentation.data.synthetic_scans import make_crops, make_lumbosacral_crops
 
     folder: Path = arguments.work / "scans"
     spines = read_spines(arguments.data, arguments.work)
     crops = make_crops(spines, folder / "crops", arguments.crops, jobs=arguments.jobs)
-    trunks = make_trunks(spines, folder / "trunks", arguments.trunks, jobs=arguments.jobs)
     lumbosacral = make_lumbosacral_crops(spines, folder / "lumbosacral", arguments.landmarks, jobs=arguments.jobs)
-    real_crops, real_trunks = write_real_scans(_real_cts(arguments), folder / ("verse" if arguments.verse else "real"))
-    return ScanFiles(crops, real_crops, trunks, real_trunks, lumbosacral)
+    trunks = make_trunk_files(arguments)
+    return ScanFiles(crops, _real_scans(arguments)[0], trunks.drawn, trunks.real, lumbosacral)
+
+
+def make_trunk_files(arguments: argparse.Namespace) -> TrunkFiles:
+    """Make the trunks that the locator learns from, where they are missing."""
+    from training.segmentation.data.annotations import read_annotations
+    from training.segmentation.data.label_map_trunks import make_label_map_trunks
+    from training.segmentation.data.marked_trunks import make_marked_trunks
+    from training.segmentation.data.scan_files import TrunkFiles
+    from training.segmentation.data.source_spines import read_spines
+    from training.segmentation.data.synthetic_scans import make_trunks
+
+    folder: Path = arguments.work / "scans"
+
+    def draw(target: Path) -> list[Path]:
+        return make_trunks(read_spines(arguments.data, arguments.work), target, arguments.trunks, jobs=arguments.jobs)
+
+    drawn = _files(folder / "trunks", "*.npz", arguments.trunks, draw)[: arguments.trunks]
+    maps = make_label_map_trunks(arguments.data, folder / "label_map_trunks", jobs=arguments.jobs)
+    marks = () if arguments.verse else read_annotations()
+    marked = make_marked_trunks(marks, arguments.data, folder / "marked_trunks")
+    return TrunkFiles(drawn + maps, _real_scans(arguments)[1] + marked)
+
+
+def _real_scans(arguments: argparse.Namespace) -> tuple[list[Path], list[Path]]:
+    """Put real CTs with label maps on the grids of the networks; return the files of the crops and of the trunks."""
+    from training.segmentation.data.real_scans import write_real_scans
+
+    return write_real_scans(_real_cts(arguments), arguments.work / "scans" / ("verse" if arguments.verse else "real"))
 
 
 def annotate(arguments: argparse.Namespace) -> None:
@@ -167,7 +194,7 @@ def calibrate_outline(arguments: argparse.Namespace) -> None:
     errors = measure_outlines(engine(), segmenter, cases, arguments.work / "outlines.jsonl")
     law = asdict(fit_law(errors))
     print(law)
-    print(f"{len(errors)} outlines; within a factor of 2, each left out in turn: {within_factor_two(errors):.0%}")
+    print(f"{len(errors)} outlines; within a factor of 2, each person left out in turn: {within_factor_two(errors):.0%}")
     write_manifest(arguments.out, outline_calibration=law)
 
 
@@ -190,34 +217,69 @@ def train_segmentation(arguments: argparse.Namespace) -> None:
 def _train_others(arguments: argparse.Namespace, networks: list[str], details: dict[str, Any]) -> None:
     """Train and export locator, row network and landmark network."""
     from training.artifacts.bundle_writer import write_manifest
-    from training.segmentation.fitting.fold_training import train_landmarks, train_locator, train_row
+    from training.segmentation.data.scan_files import people_of_files
+    from training.segmentation.fitting.fold_training import train_landmarks, train_row
     from training.segmentation.fitting.folds import ALL
-    from training.segmentation.fitting.onnx_export import export_landmarks, export_locator, export_row
-    from training.segmentation.synthesis.row_window_files import people_of_files
+    from training.segmentation.fitting.onnx_export import export_landmarks, export_row
 
-    how = (_trainings(arguments), arguments.profile, arguments.steps)
+    work, run = _trainings(arguments), _training_run(arguments)
     for network in networks:
         if network == "locator":
-            export_locator(train_locator(ALL, make_scans(arguments), *how), arguments.out / LOCATOR)
+            _train_locator(arguments, details)
         elif network == "row":
             files = make_row_files(arguments)
-            export_row(train_row(ALL, files, *how), arguments.out / ROW)
+            export_row(train_row(ALL, files, work, run), arguments.out / ROW)
             details["people"] = dict(details.get("people", {})) | {"row": people_of_files(files.real)}
         else:
-            export_landmarks(train_landmarks(ALL, make_scans(arguments), *how), arguments.out / LANDMARKS)
+            export_landmarks(train_landmarks(ALL, make_scans(arguments), work, run), arguments.out / LANDMARKS)
         write_manifest(arguments.out, segmentation=details)
+
+
+def _train_locator(arguments: argparse.Namespace, details: dict[str, Any]) -> None:
+    """Train the wanted folds of the locator and export the one that all people trained."""
+    from dataclasses import replace
+
+    from training.segmentation.data.scan_files import people_of_files
+    from training.segmentation.fitting.bundle_start import start_from_locator
+    from training.segmentation.fitting.fold_training import train_locator
+    from training.segmentation.fitting.folds import ALL
+    from training.segmentation.fitting.onnx_export import export_locator
+
+    files, work, run = make_trunk_files(arguments), _trainings(arguments), _training_run(arguments)
+    if arguments.from_bundle:
+        run = replace(run, start=start_from_locator(arguments.out / LOCATOR, work, run.profile))
+    for fold in _locator_folds(arguments):
+        model = train_locator(fold, files, work, run)
+        if fold == ALL:
+            export_locator(model, arguments.out / LOCATOR)
+            details["people"] = dict(details.get("people", {})) | {"locator": people_of_files(files.real)}
+
+
+def _locator_folds(arguments: argparse.Namespace) -> list[Fold]:
+    """Return the folds of the locator that are wanted: the one to be shipped, unless others are named."""
+    from training.segmentation.data.annotations import read_annotations
+    from training.segmentation.fitting.folds import ALL, halves
+
+    people = tuple(annotation.person for annotation in read_annotations())
+    return [fold for fold in halves(people) if fold.name in (arguments.only or (ALL.name,))]
+
+
+def _training_run(arguments: argparse.Namespace) -> TrainingRun:
+    from training.segmentation.fitting.fold_runs import TrainingRun
+
+    minutes = tuple(arguments.minutes) if arguments.minutes else None
+    return TrainingRun(arguments.profile, arguments.steps, minutes)
 
 
 def _train_segmenters(arguments: argparse.Namespace, kinds: list[Kind], details: dict[str, object]) -> None:
     """Train the folds of the segmenters; export BiFusion-UNet where ONNX is installed."""
     from training.segmentation.fitting.folds import ALL
     from training.segmentation.fitting.segmenter_data import SegmenterData
-    from training.segmentation.fitting.segmenter_training import SegmenterRun, train_segmenter
+    from training.segmentation.fitting.segmenter_training import train_segmenter
     from training.segmentation.fitting.training_loop import default_device
 
     data = SegmenterData(*make_anatomy(arguments), arguments.device or default_device())
-    minutes = tuple(arguments.minutes) if arguments.minutes else None
-    run = SegmenterRun(arguments.profile, arguments.steps, minutes)
+    run = _training_run(arguments)
     for kind in kinds:
         for fold in _folds(arguments):
             model = train_segmenter(kind, fold, data, _trainings(arguments), run)

@@ -23,7 +23,7 @@ COMMAND = (
 def few_sources(monkeypatch, morpher) -> None:
     """One real vertebra, one scan of each kind, coarse and few slices: the whole chain without its minutes."""
     pytest.importorskip("torch", reason="torch is not installed (make training)")
-    from training.segmentation.data import label_map_crops, source_spines, synthetic_scans
+    from training.segmentation.data import label_map_crops, label_map_trunks, source_spines, synthetic_scans
     from training.segmentation.fitting import fit_landmarks, fit_locator, fit_row, fit_segmenter
     from training.segmentation.synthesis import scanner
     from training.shapes import registration
@@ -34,7 +34,9 @@ def few_sources(monkeypatch, morpher) -> None:
     monkeypatch.setattr(source_spines, "read_spines", partial(source_spines.read_spines, sources=sources))
     for module in (source_spines, registration):
         monkeypatch.setattr(module, "MeshMorpher", lambda *_: morpher)
-    monkeypatch.setattr(label_map_crops, "LABEL_MAPS", label_map_crops.LABEL_MAPS[:1])
+    for module in (label_map_crops, label_map_trunks):
+        monkeypatch.setattr(module, "LABEL_MAPS", label_map_crops.LABEL_MAPS[1:])
+    monkeypatch.setattr(label_map_trunks, "LABEL_MAP_TRUNKS", 1)
     monkeypatch.setattr(label_map_crops, "LABEL_MAP_LEVELS", ("L4",))
     monkeypatch.setattr(synthetic_scans, "IMAGES", 1)
     for module, name in (

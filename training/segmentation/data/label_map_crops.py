@@ -67,17 +67,17 @@ def label_map_crop(label_map: LabelMap, level: str) -> AnatomyCrop:
     voxels = np.moveaxis(world @ inverse[:3, :3].T + inverse[:3, 3], -1, 0)
     labels = ndimage.map_coordinates(label_map.labels.voxels, voxels, order=0, cval=0)
     bone = _sample_bones(label_map, np.unique(labels), voxels)
-    tissue = _draw_soft_tissue(random, labels)
+    tissue = draw_soft_tissue(random, labels, ANATOMY_MM)
     shown = set(np.unique(bone).tolist())
     for pair in zip(THORACOLUMBAR_LEVELS, (*THORACOLUMBAR_LEVELS[1:], "S1"), strict=True):
         if set(pair) <= label_map.centres.keys() and shown.issuperset(_ends_of(pair)):
-            between = _find_disc(label_map, pair, world, bone)
+            between = find_disc(label_map.centres, pair, world, bone)
             tissue[between & (tissue != Tissue.CANAL)] = Tissue.DISC
     last = np.array(label_map.labels.voxels.shape).reshape(3, 1, 1, 1) - 0.5
     outside = ((voxels < -0.5) | (voxels > last)).any(axis=0)
     tissue[outside], bone[outside] = Tissue.AIR, 0
     behind = world[..., 1] < centre[1] - BEHIND_MM
-    code = encode_anatomy(bone, tissue, _find_contacts(bone), behind)
+    code = encode_anatomy(bone, tissue, find_contacts(bone), behind)
     return AnatomyCrop(code, level, (label_map.person,), label_map.up(level))
 
 
@@ -94,10 +94,10 @@ def _sample_bones(label_map: LabelMap, numbers: Bytes, voxels: Floats) -> Bytes:
     return bone
 
 
-def _draw_soft_tissue(random: np.random.Generator, labels: Bytes) -> Bytes:
-    """Return `Tissue` (i, j, k): organs as labelled, fat between and around them, skin."""
+def draw_soft_tissue(random: np.random.Generator, labels: Bytes, spacing: float) -> Bytes:
+    """Return `Tissue` (i, j, k) on a grid of `spacing` mm: organs as labelled, fat between and around them, skin."""
     tissue = np.full(labels.shape, Tissue.AIR, np.uint8)
-    away = ndimage.distance_transform_edt(~_hull_by_slice(labels > 0)) * ANATOMY_MM
+    away = ndimage.distance_transform_edt(~_hull_by_slice(labels > 0)) * spacing
     fat = random.uniform(*FAT_MM)
     tissue[away < fat + SKIN_MM] = Tissue.SKIN
     tissue[away < fat] = Tissue.FAT
@@ -126,9 +126,9 @@ def _inside_hull(points: Integers, queries: Integers) -> Bools:
         return np.zeros(len(queries), bool)
 
 
-def _find_disc(label_map: LabelMap, pair: tuple[str, str], world: Floats, bone: Bytes) -> Bools:
+def find_disc(centres: dict[str, Floats], pair: tuple[str, str], world: Floats, bone: Bytes) -> Bools:
     """Return which voxels (i, j, k) lie between the bodies of two levels: the hull of both, without their bone."""
-    upper, lower = (label_map.centres[level] for level in pair)
+    upper, lower = (centres[level] for level in pair)
     span = float(np.linalg.norm(upper - lower))
     axis = (upper - lower) / span
     forward = np.array([0.0, 1.0, 0.0]) - axis[1] * axis
@@ -152,7 +152,7 @@ def _ends_of(pair: tuple[str, str]) -> tuple[int, int]:
     return label_of(pair[0]), SACRUM if pair[1] == "S1" else label_of(pair[1])
 
 
-def _find_contacts(bone: Bytes) -> Bools:
+def find_contacts(bone: Bytes) -> Bools:
     """Return which voxels (i, j, k) of a bone have a voxel of another one above them along an axis."""
     touching = np.zeros(bone.shape, bool)
     for axis in range(3):

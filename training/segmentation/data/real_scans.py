@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from tqdm import tqdm
 
-from models.types import Singles
+from models.types import Bytes, Singles
 from synthetic_ct.bone_labels import SACRUM, THORACOLUMBAR_LEVELS, UNKNOWN
 from training.segmentation.data.real_cts import RealCt, body_centres
 from training.segmentation.data.scan_files import (
@@ -52,7 +52,7 @@ def real_crops(source: RealCt) -> list[CropScan]:
         filled = sample(Volume(inside.astype(np.float32), mask.affine), low, CROP_STEP_MM, (i, j, k), 0.0)
         crops.append(
             CropScan(
-                _as_hu(crop(ct, low, (i, j, k)).voxels),
+                as_hu(crop(ct, low, (i, j, k)).voxels),
                 np.rint(255.0 * filled.voxels).astype(np.uint8),
                 (-CROP_SCAN_LOW / CROP_STEP_MM).astype(np.float32),
                 level,
@@ -70,8 +70,7 @@ def real_trunk(source: RealCt) -> TrunkScan:
     image = coarse(ct)
     i, j, k = image.voxels.shape
     origin, step = image.affine[:3, 3], image.spacing
-    bright = ndimage.binary_dilation(image.voxels > BONE_HU, iterations=BONE_MARGIN)
-    bone = np.where(bright, UNKNOWN, 0).astype(np.uint8)
+    bone = unlabelled_bone(image.voxels)
     largest = np.full((i, j, k), LEAST_SHARE, np.float32)
     for level, values in source.labels.items():
         inside = Volume(np.isin(mask.voxels, values).astype(np.float32), mask.affine)
@@ -81,7 +80,7 @@ def real_trunk(source: RealCt) -> TrunkScan:
     vertebrae = {level: values for level, values in source.labels.items() if level in THORACOLUMBAR_LEVELS}
     centres = body_centres(mask, vertebrae)
     return TrunkScan(
-        _as_hu(image.voxels),
+        as_hu(image.voxels),
         bone,
         np.array([(centre - origin) / step for centre in centres.values()], np.float32),
         np.array([THORACOLUMBAR_LEVELS.index(level) + 1 for level in centres], np.uint8),
@@ -89,7 +88,14 @@ def real_trunk(source: RealCt) -> TrunkScan:
     )
 
 
-def _as_hu(voxels: Singles) -> NDArray[np.int16]:
+def unlabelled_bone(hu: Singles) -> Bytes:
+    """Return `UNKNOWN` (i, j, k) where a coarse CT is as bright as bone, and 0 elsewhere."""
+    bright = ndimage.binary_dilation(hu > BONE_HU, iterations=BONE_MARGIN)
+    return np.where(bright, UNKNOWN, 0).astype(np.uint8)
+
+
+def as_hu(voxels: Singles) -> NDArray[np.int16]:
+    """Return HU as trunks and crops store them."""
     return np.clip(np.rint(voxels), AIR_HU, HIGHEST_HU).astype(np.int16)
 
 

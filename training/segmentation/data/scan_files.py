@@ -100,6 +100,14 @@ class CropScan:
 
 
 @dataclass(frozen=True)
+class TrunkFiles:
+    """Files of `TrunkScan`: of CTs that were synthesised (`drawn`), and of `real` ones."""
+
+    drawn: list[Path]
+    real: list[Path]
+
+
+@dataclass(frozen=True)
 class ScanFiles:
     """All files that the networks are trained on.
 
@@ -155,3 +163,12 @@ def files_without(paths: list[Path], people: tuple[str, ...]) -> list[Path]:
             if not set(map(str, stored["people"])) & set(people):
                 chosen.append(path)
     return chosen
+
+
+def people_of_files(paths: list[Path]) -> list[str]:
+    """Return the people whom files of trunks, crops or windows show, sorted."""
+    people: set[str] = set()
+    for path in paths:
+        with np.load(path) as stored:
+            people.update(map(str, stored["people"]))
+    return sorted(people)

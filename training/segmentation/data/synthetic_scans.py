@@ -112,13 +112,11 @@ def _draw_trunk(spines: list[Spine], paths: list[Path], seed: Seed) -> None:
     middle, half = person.torso.centre, person.torso.half + AROUND_TORSO_MM
     grid = Grid.around(np.append(middle - half, low[2]), np.append(middle + half, high[2]), TRUNK_MM)
     anatomy = draw_anatomy(random, person, grid)
-    step = COARSE_MM / TRUNK_MM
-    shape = tuple(int((n - 1) // step) + 1 for n in grid.shape)
-    bone = ndimage.affine_transform(anatomy.bone, np.full(3, step), output_shape=shape, order=0)
+    bone = coarse_labels(anatomy.bone)
     levels = np.array([label_of(v.level) for v in person.spine.vertebrae], np.uint8)
     for path in paths:
         TrunkScan(
-            _scan_trunk(random, anatomy, bone),
+            scan_trunk(random, anatomy, bone),
             bone,
             ((centres - grid.origin) / COARSE_MM).astype(np.float32),
             levels,
@@ -126,7 +124,14 @@ def _draw_trunk(spines: list[Spine], paths: list[Path], seed: Seed) -> None:
         ).save(path)
 
 
-def _scan_trunk(random: np.random.Generator, anatomy: Anatomy, bone: Bytes) -> NDArray[np.int16]:
+def coarse_labels(bone: Bytes) -> Bytes:
+    """Return labels (i, j, k) of `TRUNK_MM` on the grid of the locator."""
+    step = COARSE_MM / TRUNK_MM
+    shape = tuple(int((n - 1) // step) + 1 for n in bone.shape)
+    return np.asarray(ndimage.affine_transform(bone, np.full(3, step), output_shape=shape, order=0), np.uint8)
+
+
+def scan_trunk(random: np.random.Generator, anatomy: Anatomy, bone: Bytes) -> NDArray[np.int16]:
     """Return the HU (int16) of a trunk on the grid of its labels `bone`."""
     hu = assign_hu(random, anatomy)
     add_metal(random, hu, anatomy)

@@ -6,7 +6,7 @@ import os
 import platform
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from training.segmentation.data.annotations import read_annotations
 from training.segmentation.data.provenance import SCANNED_PEOPLE
@@ -14,10 +14,15 @@ from training.segmentation.evaluation.contact_sheet import write_sheet
 from training.segmentation.evaluation.real_ct_outcomes import evaluate_ct, tiles_of
 from training.segmentation.evaluation.real_ct_page import SHEET, render_page, write_table
 from training.segmentation.evaluation.remembered_row import RememberedRow
+from training.segmentation.fitting.folds import BASE, Fold, halves
 from workers.engine import engine
+
+if TYPE_CHECKING:
+    from training.segmentation.evaluation.trained_folds import TrainedFolds
 
 NETWORKS = ("locator", "row", "landmarks", "segmenter")
 """The networks that find and segment a vertebra."""
+HALVES = "Each CT was asked with that half of the locator's training that has not learned from its person's marks."
 
 
 @dataclass(frozen=True)
@@ -31,7 +36,8 @@ class Request:
     flag, seeds
         As in `evaluate_ct`.
     bases
-        Networks in whose place the base of their training is used, which has seen no real CT.
+        Networks in whose place the base of their training is used, which has seen no real CT. Of the locator it is the
+        half that was trained without the person of the CT.
     """
 
     names: tuple[str, ...] | None = None
@@ -57,16 +63,21 @@ def evaluate_real_cts(data: Path, work: Path, out: Path, request: Request, profi
     has changed. The bases are read from the trainings there; `profile` has their widths.
     """
     bundle = engine().bundle
-    if request.bases:
-        use_bases(request.bases, work, profile)
-    engine().finder = RememberedRow(engine().finder)
+    trained = use_bases(request.bases, work, profile) if request.bases else None
+    finder = engine().finder = RememberedRow(engine().finder)
     folder = work / "real-cts" / "-".join((bundle.version, *request.bases))
     annotations = tuple(a for a in read_annotations() if not request.names or a.name in request.names)
-    records = [evaluate_ct(data, annotation, folder, request.flag, request.seeds) for annotation in annotations]
+    records = []
+    for annotation in annotations:
+        if trained and "locator" in request.bases:
+            finder.locator = trained.locator(half_without(annotation.person))
+        records.append(evaluate_ct(data, annotation, folder, request.flag, request.seeds))
     out.mkdir(parents=True, exist_ok=True)
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}"
     seen = people_seen(bundle.manifest, request.bases)
     made_by = f"`{request.command}` writes this page with `real-cts.csv` (bundle {bundle.version}, {machine})."
+    if "locator" in request.bases:
+        made_by += f" {HALVES}"
     page = render_page(annotations, records, seen, made_by)
     (out / "real-cts.md").write_text(page, encoding="utf-8")
     write_table(out / "real-cts.csv", records)
@@ -75,8 +86,8 @@ def evaluate_real_cts(data: Path, work: Path, out: Path, request: Request, profi
         write_sheet(out / SHEET, tiles)
 
 
-def use_bases(networks: tuple[str, ...], work: Path, profile: str) -> None:
-    """Let this process answer with the bases of some of the networks.
+def use_bases(networks: tuple[str, ...], work: Path, profile: str) -> TrainedFolds:
+    """Let this process answer with the bases of some of the networks; return all that is trained in `work`.
 
     Raises
     ------
@@ -84,26 +95,32 @@ def use_bases(networks: tuple[str, ...], work: Path, profile: str) -> None:
         A base's training is not finished.
     """
     from training.segmentation.evaluation.trained_folds import TrainedFolds
-    from training.segmentation.fitting.folds import BASE
 
     trained, finder = TrainedFolds(work / "segmentation", profile), engine().finder
-    if "locator" in networks:
-        finder.locator = trained.locator(BASE)
     if "row" in networks:
         finder.row_network = trained.row(BASE)
     if "landmarks" in networks:
         finder.landmarks = trained.landmarks(BASE)
     if "segmenter" in networks:
         finder.segmenter = trained.segmenter("bifusion", BASE)
+    return trained
+
+
+def half_without(person: str) -> Fold:
+    """Return the half of the locator's training that has not seen a person."""
+    people = tuple(annotation.person for annotation in read_annotations())
+    return next(fold for fold in halves(people) if person in fold.without)
 
 
 def people_seen(manifest: dict[str, Any], bases: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
     """Return the people whose CTs each network was trained with, by the manifest's ``segmentation.people``.
 
     Without that entry the row network was trained with everybody who is annotated, the others with all
-    `SCANNED_PEOPLE`. Bases have seen nobody.
+    `SCANNED_PEOPLE`. Bases have seen nobody. The locator's halves go on
+    from one that has seen `SCANNED_PEOPLE`.
     """
     annotated = tuple(dict.fromkeys(annotation.person for annotation in read_annotations()))
     people = {network: SCANNED_PEOPLE for network in NETWORKS} | {"row": annotated}
     people |= {name: tuple(who) for name, who in manifest.get("segmentation", {}).get("people", {}).items()}
-    return {network: () if network in bases else people[network] for network in NETWORKS}
+    unseen = {network: () for network in bases} | ({"locator": SCANNED_PEOPLE} if "locator" in bases else {})
+    return {network: unseen.get(network, people[network]) for network in NETWORKS}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from torch import nn
@@ -22,14 +22,35 @@ FitFold = Callable[[Fold, Path, TrainingSettings], nn.Module]
 """Trains one fold in a folder."""
 
 
+@dataclass(frozen=True)
+class TrainingRun:
+    """How a network's folds are trained.
+
+    Attributes
+    ----------
+    profile
+        ``paper``, ``shipped`` or ``tiny``: widths and steps.
+    steps
+        Of the base, in place of the profile's.
+    minutes
+        Longest times of the base and of a later fold; no limit if None.
+    start
+        `TRAINED` of weights that later folds go on from in place of the base's.
+    """
+
+    profile: str = "shipped"
+    steps: int | None = None
+    minutes: tuple[float, float] | None = None
+    start: Path | None = None
+
+    def base(self, steps: dict[str, int], rate: float, device: str = "cpu") -> TrainingSettings:
+        """Return the settings of the base: `steps` by profile, and the highest learning rate."""
+        limit = self.minutes[0] if self.minutes else None
+        return TrainingSettings(self.steps or steps[self.profile], rate, device=device, minutes=limit)
+
+
 def train_fold(
-    network: str,
-    fold: Fold,
-    fit_fold: FitFold,
-    work: Path,
-    scans: int,
-    base: TrainingSettings,
-    later_minutes: float | None = None,
+    network: str, fold: Fold, fit_fold: FitFold, work: Path, scans: int, base: TrainingSettings, run: TrainingRun
 ) -> nn.Module:
     """Train the base where it is not finished; then train a later fold from there on, for fewer steps.
 
@@ -45,8 +66,8 @@ def train_fold(
         How many synthetic scans there are: trainings of other numbers are not mixed.
     base
         Settings of the base.
-    later_minutes
-        Longest time of a later fold, if it has one.
+    run
+        Where later folds begin, and their longest time.
 
     Raises
     ------
@@ -57,11 +78,11 @@ def train_fold(
     record_settings(folder, generator=GENERATOR_VERSION, scans=scans, steps=base.steps)
     if fold == BASE:
         return fit_fold(fold, folder, base)
-    start = work / f"{network}-{BASE.name}" / TRAINED
+    start = run.start or work / f"{network}-{BASE.name}" / TRAINED
     if not is_finished(start):
-        train_fold(network, BASE, fit_fold, work, scans, base)
-    steps = max(int(LATER_STEPS * base.steps), 1)
-    settings = replace(base, steps=steps, rate=LATER_RATE, start=start, minutes=later_minutes)
+        train_fold(network, BASE, fit_fold, work, scans, base, run)
+    steps, minutes = max(int(LATER_STEPS * base.steps), 1), run.minutes[1] if run.minutes else None
+    settings = replace(base, steps=steps, rate=LATER_RATE, start=start, minutes=minutes)
     return fit_fold(fold, folder, settings)
 
 

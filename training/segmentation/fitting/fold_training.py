@@ -9,12 +9,12 @@ from torch import nn
 from training.segmentation.data.landmark_batches import LandmarkBatches
 from training.segmentation.data.provenance import SCANNED_PEOPLE
 from training.segmentation.data.row_batches import ROW_BATCH, RowBatches
-from training.segmentation.data.scan_files import ScanFiles, files_without
+from training.segmentation.data.scan_files import ScanFiles, TrunkFiles, files_without
 from training.segmentation.data.trunk_batches import TrunkBatches
 from training.segmentation.fitting.fit_landmarks import LANDMARK_RATE, LANDMARK_STEPS, fit_landmarks
 from training.segmentation.fitting.fit_locator import LOCATOR_RATE, LOCATOR_STEPS, fit_locator
 from training.segmentation.fitting.fit_row import ROW_RATE, ROW_STEPS, fit_row
-from training.segmentation.fitting.fold_runs import real_share, train_fold
+from training.segmentation.fitting.fold_runs import TrainingRun, real_share, train_fold
 from training.segmentation.fitting.folds import BASE, Fold
 from training.segmentation.fitting.training_loop import TrainingSettings
 from training.segmentation.synthesis.row_window_files import RowFiles
@@ -25,9 +25,7 @@ ABDOMEN_PERSON = SCANNED_PEOPLE[:1]
 """Whose real CT is an abdomen: the only one that shows enough of the spine for a trunk."""
 
 
-def train_locator(
-    fold: Fold, files: ScanFiles, work: Path, profile: str = "shipped", steps: int | None = None
-) -> nn.Module:
+def train_locator(fold: Fold, files: TrunkFiles, work: Path, run: TrainingRun) -> nn.Module:
     """Train one fold of the locator in `work`; the base, which leaves out `ABDOMEN_PERSON` alone, is trained first.
 
     Parameters
@@ -38,10 +36,8 @@ def train_locator(
         Scans to train on and to validate with.
     work
         Folder of all trainings.
-    profile
-        ``paper``, ``shipped`` or ``tiny``: widths and steps.
-    steps
-        Of the base, in place of the profile's.
+    run
+        Widths, length and start.
 
     Raises
     ------
@@ -50,32 +46,30 @@ def train_locator(
     """
 
     def fit_fold(fold: Fold, folder: Path, settings: TrainingSettings) -> nn.Module:
-        training, held_out = _split(files.trunks, ABDOMEN_PERSON if fold == BASE else fold.without, ABDOMEN_PERSON)
-        real = files_without(files.real_trunks, fold.without) if fold.real else []
+        training, held_out = _split(files.drawn, ABDOMEN_PERSON if fold == BASE else fold.without, ABDOMEN_PERSON)
+        real = files_without(files.real, fold.without) if fold.real else []
         batches = TrunkBatches(training, real, real_share(len(real)))
-        return fit_locator(profile, batches, TrunkBatches(held_out, seed=VALIDATION_SEED), folder, settings)
+        return fit_locator(run.profile, batches, TrunkBatches(held_out, seed=VALIDATION_SEED), folder, settings)
 
-    base = TrainingSettings(steps or LOCATOR_STEPS[profile], LOCATOR_RATE)
-    return train_fold(f"locator-{profile}", fold, fit_fold, work, len(files.trunks), base)
+    base = run.base(LOCATOR_STEPS, LOCATOR_RATE)
+    return train_fold(f"locator-{run.profile}", fold, fit_fold, work, len(files.drawn), base, run)
 
 
-def train_row(fold: Fold, files: RowFiles, work: Path, profile: str = "shipped", steps: int | None = None) -> nn.Module:
+def train_row(fold: Fold, files: RowFiles, work: Path, run: TrainingRun) -> nn.Module:
     """Train one fold of the row network, as `train_locator`. The base has seen no real CT."""
 
     def fit_fold(fold: Fold, folder: Path, settings: TrainingSettings) -> nn.Module:
         training, held_out = _split(files.drawn, fold.without, SCANNED_PEOPLE)
         real = files_without(files.real, fold.without) if fold.real else []
-        batches = RowBatches(training, ROW_BATCH[profile], real, real_share(len(real)))
-        validation = RowBatches(held_out, ROW_BATCH[profile], seed=VALIDATION_SEED)
-        return fit_row(profile, batches, validation, folder, settings)
+        batches = RowBatches(training, ROW_BATCH[run.profile], real, real_share(len(real)))
+        validation = RowBatches(held_out, ROW_BATCH[run.profile], seed=VALIDATION_SEED)
+        return fit_row(run.profile, batches, validation, folder, settings)
 
-    base = TrainingSettings(steps or ROW_STEPS[profile], ROW_RATE)
-    return train_fold(f"row-{profile}", fold, fit_fold, work, len(files.drawn), base)
+    base = run.base(ROW_STEPS, ROW_RATE)
+    return train_fold(f"row-{run.profile}", fold, fit_fold, work, len(files.drawn), base, run)
 
 
-def train_landmarks(
-    fold: Fold, files: ScanFiles, work: Path, profile: str = "shipped", steps: int | None = None
-) -> nn.Module:
+def train_landmarks(fold: Fold, files: ScanFiles, work: Path, run: TrainingRun) -> nn.Module:
     """Train one fold of the landmark network, as `train_locator`."""
 
     def fit_fold(fold: Fold, folder: Path, settings: TrainingSettings) -> nn.Module:
@@ -84,11 +78,11 @@ def train_landmarks(
         real = files_without(files.real_crops, fold.without) if fold.real else []
         batches = LandmarkBatches(training, lumbosacral, real, real_share(len(real)))
         validation = LandmarkBatches(held_out, held_out_lumbosacral, seed=VALIDATION_SEED)
-        return fit_landmarks(profile, batches, validation, folder, settings)
+        return fit_landmarks(run.profile, batches, validation, folder, settings)
 
-    base = TrainingSettings(steps or LANDMARK_STEPS[profile], LANDMARK_RATE)
+    base = run.base(LANDMARK_STEPS, LANDMARK_RATE)
     scans = len(files.crops) + len(files.lumbosacral)
-    return train_fold(f"landmarks-{profile}", fold, fit_fold, work, scans, base)
+    return train_fold(f"landmarks-{run.profile}", fold, fit_fold, work, scans, base, run)
 
 
 def _split(paths: list[Path], without: tuple[str, ...], held_out: tuple[str, ...]) -> tuple[list[Path], list[Path]]:

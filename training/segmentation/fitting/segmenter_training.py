@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from torch import nn
@@ -15,7 +14,7 @@ from training.segmentation.fitting.fit_segmenter import (
     build_segmenter,
     fit_segmenter,
 )
-from training.segmentation.fitting.fold_runs import REAL_SHARE, train_fold
+from training.segmentation.fitting.fold_runs import REAL_SHARE, TrainingRun, train_fold
 from training.segmentation.fitting.folds import Fold
 from training.segmentation.fitting.segmenter_data import SegmenterData
 from training.segmentation.fitting.training_loop import TRAINED, TrainingSettings, is_finished, load_trained
@@ -26,26 +25,7 @@ VALIDATION_SEED = 9
 """Validation batches are drawn with it, training batches with 0."""
 
 
-@dataclass(frozen=True)
-class SegmenterRun:
-    """How long a segmenter is trained.
-
-    Attributes
-    ----------
-    profile
-        ``paper``, ``shipped`` or ``tiny``: widths and steps.
-    steps
-        Of the base, in place of the profile's.
-    minutes
-        Longest times of the base and of a later fold; no limit if None.
-    """
-
-    profile: str = "shipped"
-    steps: int | None = None
-    minutes: tuple[float, float] | None = None
-
-
-def train_segmenter(kind: Kind, fold: Fold, data: SegmenterData, work: Path, run: SegmenterRun) -> nn.Module:
+def train_segmenter(kind: Kind, fold: Fold, data: SegmenterData, work: Path, run: TrainingRun) -> nn.Module:
     """Train one fold of a segmenter in `work`; the base is trained first where it is not finished.
 
     Parameters
@@ -77,7 +57,5 @@ def train_segmenter(kind: Kind, fold: Fold, data: SegmenterData, work: Path, run
         validation = BoundaryBatches(data.crops_with(held_out) or crops, size, seed=VALIDATION_SEED)
         return fit_segmenter(kind, run.profile, batches, (validation, data.cts_of(held_out)), folder, settings)
 
-    base_minutes, later_minutes = run.minutes or (None, None)
-    steps = run.steps or SEGMENTER_STEPS[run.profile]
-    base = TrainingSettings(steps, SEGMENTER_RATE, device=data.device, minutes=base_minutes)
-    return train_fold(f"{kind}-{run.profile}", fold, fit_fold, work, len(data.crop_files), base, later_minutes)
+    base = run.base(SEGMENTER_STEPS, SEGMENTER_RATE, data.device)
+    return train_fold(f"{kind}-{run.profile}", fold, fit_fold, work, len(data.crop_files), base, run)

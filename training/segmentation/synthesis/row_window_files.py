@@ -14,7 +14,6 @@ from training.segmentation.data.anatomy_crops import read_anatomy_crop
 from training.segmentation.data.annotations import Annotation
 from training.segmentation.data.provenance import GENERATOR_VERSION
 from training.segmentation.data.real_row_windows import real_row_windows
-from training.segmentation.data.row_batches import read_row_windows
 from training.segmentation.data.scan_files import SACRAL_BODIES
 from workers.imaging.volume import read_ct
 
@@ -81,8 +80,3 @@ def make_real_row_windows(annotations: tuple[Annotation, ...], data: Path, folde
             real_row_windows(random, ct, centres, (annotation.person,), REAL_WINDOWS).save(path)
         paths.append(path)
     return paths
-
-
-def people_of_files(paths: list[Path]) -> list[str]:
-    """Return the people whose CTs files of windows show, sorted."""
-    return sorted({person for path in paths for person in read_row_windows(path).people})

@@ -13,7 +13,7 @@ from PIL import Image
 from app.contract.params import JobParams
 from training.segmentation.data.annotations import Annotation, Body, read_annotations
 from training.segmentation.evaluation.contact_sheet import OUTLINE_COLOUR, PIXELS, STEP_MM, draw_tile, write_sheet
-from training.segmentation.evaluation.real_ct_files import NETWORKS, people_seen
+from training.segmentation.evaluation.real_ct_files import NETWORKS, half_without, people_seen
 from training.segmentation.evaluation.real_ct_outcomes import (
     LEVELS_ASKED,
     AnnotatedCt,
@@ -198,6 +198,12 @@ def test_people_that_the_networks_have_seen():
     assert "tptbox" in seen["landmarks"]
     assert "acrin_petct_49f" not in seen["landmarks"]
     assert {"acrin_petct_49f", "tptbox"} <= set(seen["row"])
+    assert set(people_seen({}, bases=("locator",))["locator"]) == {"totalsegmentator", "verse004", "tptbox"}
+
+
+def test_each_person_is_asked_with_the_half_that_has_not_seen_him():
+    for annotation in read_annotations():
+        assert annotation.person in half_without(annotation.person).without
 
 
 def test_tiles_show_the_outline_and_make_one_sheet(tmp_path):

@@ -20,12 +20,14 @@ from torch import nn  # noqa: E402
 from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
 
 from training.artifacts.onnx_writer import HALF_FROM  # noqa: E402
+from training.segmentation.fitting.bundle_start import start_from_locator  # noqa: E402
 from training.segmentation.fitting.onnx_export import (  # noqa: E402
     export_landmarks,
     export_locator,
     export_row,
     export_segmenter,
 )
+from training.segmentation.fitting.training_loop import load_trained  # noqa: E402
 from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet  # noqa: E402
 from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet  # noqa: E402
 from training.segmentation.networks.row_net import ROW_WIDTHS, RowNet  # noqa: E402
@@ -133,6 +135,21 @@ def test_the_locators_graph_is_the_network(locator, shape):
         expected = TorchSession(network).run(["classes", "mark"], {"volume": volume})
         np.testing.assert_allclose(classes, expected[0], atol=tolerance, rtol=0)
         np.testing.assert_allclose(mark, expected[1], atol=tolerance, rtol=0)
+
+
+def test_a_training_goes_on_from_the_locators_graph(locator, tmp_path):
+    start = start_from_locator(locator.path, tmp_path, "tiny")
+    found = load_trained(LocatorNet(LOCATOR_WIDTHS["tiny"]), start).state_dict()
+    for name, weight in rounded(locator.network).state_dict().items():
+        torch.testing.assert_close(found[name], weight, atol=0.0, rtol=0.0)
+    written = start.stat().st_mtime_ns
+    assert start_from_locator(tmp_path / "changed.onnx", tmp_path, "tiny") == start
+    assert start.stat().st_mtime_ns == written
+
+
+def test_a_graph_of_other_widths_is_refused(locator, tmp_path):
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        start_from_locator(locator.path, tmp_path, "shipped")
 
 
 @pytest.mark.parametrize(("batch", "blocks"), [(1, 3), (2, 3), (1, 17), (2, 17)])
