@@ -10,6 +10,7 @@ import tempfile
 from collections.abc import Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import httpx
 from pydantic import ValidationError
@@ -25,6 +26,7 @@ from app.jobs.database import require_version
 from app.jobs.private_files import PRIVATE_UMASK
 from app.jobs.settings import Settings, SettingsError
 from app.key_commands import add_key_commands
+from app.levels_text import levels_text
 from app.report_text import summary
 from app.serve import serve
 from app.supervisor import ChildKeepsDying, python_path
@@ -172,19 +174,21 @@ def _download_all(client: Client, path: str, folder: Path, heading: str) -> None
     folder.mkdir(parents=True, exist_ok=True)
     results = client.results(path)
     saved = {result["name"]: client.download(result, folder) for result in results}
-    if "report.json" in saved:
-        print("\nreport")
-        print(_report(saved["report.json"]))
+    for name, text in (("report.json", summary), ("summary.json", levels_text)):
+        if name in saved:
+            print(f"\n{name.removesuffix('.json')}")
+            print(_readable(saved[name], text))
     print(f"\n{heading}")
     for result in results:
         print(f"  {client.absolute(result['url'])}  ({result['size'] / 1e6:.2f} MB)")
     print(f"\nsaved in {folder.resolve()}")
 
 
-def _report(path: Path) -> str:
+def _readable(path: Path, text: Callable[[Any], str]) -> str:
+    """Return a report or a summary as text for a person."""
     report = json.loads(path.read_text(encoding="utf-8"))
     try:
-        return summary(report)
+        return text(report)
     except (KeyError, TypeError):  # the service has another version than this client
         return json.dumps(report, indent=2)
 

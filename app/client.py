@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any, Self
 
 import httpx
@@ -132,8 +132,9 @@ class Client:
         return results
 
     def download(self, result: Json, folder: Path) -> Path:
-        """Save one result file in a folder and return its path."""
-        target = folder / Path(result["name"]).name
+        """Save one result file in a folder, that of a level in a folder of its own there, and return its path."""
+        target = folder / inner_path(result["name"])
+        target.parent.mkdir(parents=True, exist_ok=True)
         with self._http.stream("GET", self.absolute(result["url"])) as response, target.open("wb") as out:
             if response.status_code != 200:
                 response.read()
@@ -193,11 +194,17 @@ class _Tracked(io.FileIO):
         return data
 
 
+def inner_path(name: str) -> Path:
+    """Return a path within a folder for the name of a result, at most one folder deep, whatever the server says."""
+    return Path(*[part for part in PurePosixPath(name).parts if part not in ("/", "..")][-2:])
+
+
 def _describe(job: Json) -> str:
     if job["state"] != "running":
         return str(job["state"])
     again = f" (attempt {job['attempt']})" if job["attempt"] > 1 else ""
-    return f"{job['stage'] or 'starting'}{again}"
+    level = f"{job['level']}: " if job.get("level") else ""
+    return f"{level}{job['stage'] or 'starting'}{again}"
 
 
 def _problem(response: httpx.Response) -> Json:

@@ -31,7 +31,7 @@ def job_request(arguments: argparse.Namespace) -> Request:
         "on_uncertain_outline": arguments.on_uncertain_outline,
     }
     if arguments.vertebra is not None:
-        params["vertebra"] = arguments.vertebra
+        params["vertebra"] = arguments.vertebra if len(arguments.vertebra) > 1 else arguments.vertebra[0]
     if arguments.convention != JobParams.model_fields["mask_convention"].default:
         params["mask_convention"] = arguments.convention
     if arguments.label is not None:
@@ -70,7 +70,12 @@ def _add_files(command: argparse.ArgumentParser, needs_ct: bool) -> None:
 
 def _add_params(command: argparse.ArgumentParser) -> None:
     fields = JobParams.model_fields
-    command.add_argument("--vertebra", help="level, T11 to L5 (default L1; with a mask: what its label stands for)")
+    command.add_argument(
+        "--vertebra",
+        nargs="+",
+        metavar="LEVEL",
+        help="level, T11 to L5 (default L1; with a mask: what its label stands for); several, or `all`, for one job",
+    )
     command.add_argument(
         "--load", type=float, default=fields["load_newton"].default, help="load, N (default %(default)s)"
     )

@@ -11,10 +11,10 @@ from workers.imaging.volume import Volume
 from workers.mask.bone_contrast import AROUND_MM, check_on_bone
 from workers.mask.cleaning import CleanMask, clean_mask
 from workers.mask.field_of_view import check_field_of_view
-from workers.mask.label_choice import labels_present, select_label
+from workers.mask.label_choice import labels_present, select_label, select_numbered
 from workers.mask.label_piece import cut_out
 from workers.mask.label_places import label_places
-from workers.mask.level_of_label import level_of, number_label
+from workers.mask.level_of_label import Readings, level_of, number_label
 from workers.mask.numbering import read_labels
 from workers.mask.plausibility import check_vertebra
 
@@ -47,8 +47,37 @@ class Label:
     level: ReportedLevel
 
 
+@dataclass(frozen=True)
+class LabelMap:
+    """The mask that was sent, and what its labels tell.
+
+    Attributes
+    ----------
+    mask
+        All its voxels.
+    present
+        Its labels.
+    readings
+        How they read in each convention.
+    """
+
+    mask: Volume
+    present: list[int]
+    readings: Readings
+
+
+def read_label_map(mask: Volume) -> LabelMap:
+    """Return a mask with what its labels tell."""
+    return LabelMap(mask, labels_present(mask), read_labels(label_places(mask)))
+
+
 def label_of(mask: Volume, params: JobParams) -> Label:
-    """Return the label that the job asks for, cut out of the label map. It keeps nothing of the map itself.
+    """Return the label that a job of one level asks for, cut out of the label map: see `take_label`."""
+    return take_label(read_label_map(mask), params)
+
+
+def take_label(labels: LabelMap, params: JobParams) -> Label:
+    """Return the label that a job of one level asks for, cut out of the label map. It keeps nothing of the map itself.
 
     Raises
     ------
@@ -56,11 +85,24 @@ def label_of(mask: Volume, params: JobParams) -> Label:
         As `workers.mask.label_choice.select_label`, `workers.mask.level_of_label.level_of` and
         `workers.mask.label_piece.cut_out`.
     """
-    readings = read_labels(label_places(mask))
-    number = select_label(labels_present(mask), readings, params)
-    numbering = number_label(number, readings, params)
+    number = select_label(labels.present, labels.readings, params)
+    numbering = number_label(number, labels.readings, params)
     level = level_of(numbering, params)
-    return Label(number, cut_out(mask, number), mask.grid, numbering, level)
+    return Label(number, cut_out(labels.mask, number), labels.mask.grid, numbering, level)
+
+
+def take_numbered_label(labels: LabelMap, params: JobParams) -> Label:
+    """Return the label of one level of a job with several: the one that has its number in the map's convention.
+
+    Raises
+    ------
+    LabelAmbiguous
+        Neither the map nor the client tells the convention.
+    LabelAbsent
+        The level has no number in the convention, or the map not this label.
+    """
+    numbered = select_numbered(labels.present, labels.readings, params)
+    return take_label(labels, params.model_copy(update={"mask_label": numbered}))
 
 
 def vertebra_of_label(label: Label, ct: Volume, grid: Grid) -> CleanMask:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 
 from app.contract.errors import MorphFailed
@@ -12,14 +13,12 @@ from app.contract.params import JobParams, ReportedLevel, Vertebra
 from app.contract.report import Segmentation
 from workers.engine import engine
 from workers.geometry.surface import Surface
-from workers.imaging.grid import Grid
-from workers.imaging.volume import Volume, read_ct, read_ct_near, read_mask
+from workers.imaging.volume import Volume
 from workers.locate.vertebra_finder import VertebraLocation
-from workers.locate_stage import locate_vertebra
 from workers.mask.cleaning import CleanMask
 from workers.mask.plausibility import explain_misfit
 from workers.mask.segmentation_checks import accept_segmentation, unlike_a_vertebra
-from workers.mask_stage import NEAR_LABEL_MM, label_of, vertebra_of_label
+from workers.mask_stage import Label, vertebra_of_label
 from workers.mesh.mask_surface import extract_surface
 from workers.mesh.subject_mesh import SubjectMesh
 from workers.outline.edge_fit import fit_to_edges
@@ -28,13 +27,15 @@ from workers.outline.surface_mask import voxels_inside
 from workers.results.build_report import ReportSections, build_report
 from workers.results.mesh_summary import summarise_fit
 from workers.results.numbering_warnings import numbering_warnings
-from workers.results.provenance import describe_inputs, describe_software
+from workers.results.provenance import describe_software
 from workers.results.publish import Contents, ResultFile, publish
 from workers.results.report_warnings import report_warnings
 from workers.results.segmentation_section import segmentation_section
 from workers.results.segmentation_warnings import segmentation_warnings
 from workers.results.stressed_mesh import StressedMesh
-from workers.stage_clock import Progress, StageClock
+from workers.scan import Scan, read_scan
+from workers.several_levels import LevelResult, compute_levels
+from workers.stage_clock import Progress, StageClock, shared_clock
 from workers.stress_stage import compute_stress
 
 
@@ -51,7 +52,7 @@ class PipelineResult:
     bundle_version
         Version of the model bundle that was used.
     warnings
-        Those of the report.
+        Those of the report, or of the reports of all levels.
     """
 
     files: list[ResultFile]
@@ -62,31 +63,20 @@ class PipelineResult:
 
 @dataclass(frozen=True)
 class Found:
-    """The vertebra of a job, as its mask or the networks give it.
+    """One vertebra of a job, as its mask or the networks give it.
 
-    Attributes
-    ----------
-    vertebra
-        The clean mask.
-    level
-        Its level; "unknown" where neither the client nor the mask that was sent says it.
-    numbering
-        What its label stands for; None without a mask.
-    evidence
-        What the networks saw; None where a mask was sent.
-    grid
-        Of the CT.
+    Its level is "unknown" where neither the client nor the mask that was sent says it. `numbering` is what its label
+    stands for, None without a mask. `evidence` is what the networks saw, None with one.
     """
 
     vertebra: CleanMask
     level: ReportedLevel
     numbering: Numbering | None
     evidence: Evidence | None
-    grid: Grid
 
 
 def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, progress: Progress) -> PipelineResult:
-    """Compute the stress field of one vertebra and write every result file.
+    """Compute the stress field of each vertebra that a job asks for and write every result file.
 
     Parameters
     ----------
@@ -104,14 +94,26 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     VertebraError
         `InputError` for a CT or mask that cannot be used, `ProcessingError` where the computation fails.
     """
-    clock, bundle = StageClock(progress), engine().bundle
-    found = find_vertebra(ct, mask, params, out_dir, clock)
+    clock = shared_clock(progress, len(params.by_level()), "segment" if mask is None else "mask")
+    scan = read_scan(ct, mask, params, out_dir, clock)
+    compute = partial(compute_level, scan)
+    if params.has_folders:
+        files, warnings = compute_levels(compute, scan, params, out_dir, clock)
+    else:
+        result = compute(params, out_dir, clock)
+        files, warnings = result.files, result.report.warnings
+    return PipelineResult(files, clock.timings, engine().bundle.version, warnings)
+
+
+def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageClock) -> LevelResult:
+    """Compute the stress field of one vertebra and write its result files into a folder, which is made if missing."""
+    found = find_vertebra(scan, params, clock)
     vertebra, evidence = found.vertebra, found.evidence
     with clock.stage("surface"):
         surface = surface_of(vertebra, evidence)
         vertebra = filled(vertebra, surface) if evidence else vertebra
     with clock.stage("morph"):
-        mesh = morph(vertebra, surface, None if mask else params.vertebra_sought)
+        mesh = morph(vertebra, surface, params.vertebra_sought if evidence else None)
         segmentation = judge_segmentation(evidence, vertebra, mesh, params) if evidence else None
     stress = compute_stress(mesh.points, params, clock)
     with clock.stage("write"):
@@ -119,13 +121,13 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
         warnings = [
             *(segmentation_warnings(segmentation, params.vertebra_sought) if segmentation else []),
             *numbering_warnings(found.numbering, found.level),
-            *report_warnings(mesh, vertebra, found.level, evidence.ct if evidence else None),
+            *report_warnings(mesh, vertebra, found.level, scan.ct if evidence else None),
         ]
         sections = ReportSections(
             params,
             found.level,
-            inputs=describe_inputs(ct, mask, vertebra.label),
-            software=describe_software(bundle.version, bundle.providers),
+            inputs=scan.inputs_of(found.numbering),
+            software=describe_software(engine().bundle.version, engine().bundle.providers),
             fidelity=stress.fidelity,
             prediction=stress.prediction,
             agreement=stress.agreement,
@@ -137,33 +139,18 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
             warnings=[*warnings, *stress.warnings],
         )
         report = build_report(stressed, sections)
-        files = publish(out_dir, Contents(stressed, report, vertebra, found.grid), params.wants)
-    return PipelineResult(files, clock.timings, bundle.version, report.warnings)
+        return LevelResult(report, publish(out_dir, Contents(stressed, report, vertebra, scan.grid), params.wants))
 
 
-def find_vertebra(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, clock: StageClock) -> Found:
-    """Return the vertebra, and what told it.
-
-    A mask is read before the CT, of which only the planes near the label are kept.
-    """
-    if mask is None:
-        with clock.stage("read"):
-            volume = read_ct(ct)
-        vertebra, evidence = vertebra_of_ct(volume, params, out_dir, clock)
-        return Found(vertebra, params.vertebra_sought, None, evidence, volume.grid)
-    with clock.stage("read"):
-        label = label_of(read_mask(mask), params)
-        near, grid = read_ct_near(ct, label.piece.grid, NEAR_LABEL_MM)
-    with clock.stage("mask"):
-        return Found(vertebra_of_label(label, near, grid), label.level, label.numbering, None, grid)
-
-
-def vertebra_of_ct(ct: Volume, params: JobParams, out_dir: Path, clock: StageClock) -> tuple[CleanMask, Evidence]:
-    """Return the vertebra that the networks find, and what they saw; leave pictures of the row in the folder."""
-    with clock.stage("localise"):
-        location = locate_vertebra(ct, params, out_dir)
+def find_vertebra(scan: Scan, params: JobParams, clock: StageClock) -> Found:
+    """Return the vertebra of a level as its label has it, or as the segmenter does, and what told it."""
+    where = scan.where(params.vertebra_sought)
+    if isinstance(where, Label):
+        with clock.stage("mask"):
+            return Found(vertebra_of_label(where, scan.ct, scan.grid), where.level, where.numbering, None)
     with clock.stage("segment"):
-        return segment_vertebra(ct, location)
+        vertebra, evidence = segment_vertebra(scan.ct, where)
+    return Found(vertebra, params.vertebra_sought, None, evidence)
 
 
 def segment_vertebra(ct: Volume, location: VertebraLocation) -> tuple[CleanMask, Evidence]:

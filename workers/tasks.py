@@ -15,7 +15,7 @@ from opentelemetry.trace import SpanKind
 from sqlalchemy.exc import SQLAlchemyError
 
 from app.contract.errors import InternalError, StorageUnavailable, VertebraError
-from app.contract.params import JobParams
+from app.contract.params import JobParams, Vertebra
 from app.jobs import logs, tracing
 from app.jobs.attempts import Claim
 from app.jobs.settings import TASK_NAME, Settings
@@ -25,6 +25,7 @@ from workers.attempt_ends import conclude, fail, retry_later
 from workers.attempt_files import discard, fetch_input, upload
 from workers.attempt_watch import AttemptWatch, FencedOut, Interrupted
 from workers.celery_app import app
+from workers.level_folder import in_order
 from workers.memory_limit import as_out_of_memory
 from workers.presence import job_store, worker_name
 from workers.scratch import scratch_folder
@@ -114,10 +115,10 @@ def _attempt(claim: Claim, folder: Path, watch: AttemptWatch) -> None:
     try:
         result = pipeline.run_pipeline(ct, mask, JobParams.model_validate(claim.params), out, progress)
     except VertebraError as error:
-        pictures = sorted(out.glob(PICTURES), key=lambda path: (len(path.name), path.name))  # …-2 before …-10
+        pictures = in_order(path.relative_to(out) for path in out.rglob(PICTURES))
         if not pictures:
             raise
-        _publish_failure(claim, store, error, pictures)
+        _publish_failure(claim, store, error, out, pictures)
         return
     progress("publish", 99.0)
     _publish(claim, store, result)
@@ -133,17 +134,17 @@ class _Progress:
         self._claim = claim
         self._store = store
         self._watch = watch
-        self._stage = ""
+        self._stage: tuple[str, Vertebra | None] = ("", None)
         self._written = 0.0
 
-    def __call__(self, stage: str, percent: float) -> None:
-        """Record the current stage and the progress of the whole job in percent."""
+    def __call__(self, stage: str, percent: float, level: Vertebra | None = None, /) -> None:
+        """Record the current stage, the progress of the whole job in percent, and the level, of a job with several."""
         self._watch.check()
         now = time.monotonic()
-        if stage == self._stage and now - self._written < PROGRESS_EVERY_S:
+        if (stage, level) == self._stage and now - self._written < PROGRESS_EVERY_S:
             return
-        self._stage, self._written = stage, now
-        if not self._store.progress(self._claim.job_id, self._claim.token, stage, percent):
+        self._stage, self._written = (stage, level), now
+        if not self._store.progress(self._claim.job_id, self._claim.token, stage, percent, level):
             raise FencedOut
 
 
@@ -167,10 +168,10 @@ def _publish(claim: Claim, store: JobStore, result: PipelineResult) -> None:
     log.info("job %s: published, %s", claim.job_id, timings)
 
 
-def _publish_failure(claim: Claim, store: JobStore, error: VertebraError, pictures: list[Path]) -> None:
-    """Upload the pictures, then record the problem and make them visible by one UPDATE that checks the token."""
-    manifest = [upload(claim, path, path.name, "image/png") for path in pictures]
-    problem = error.problem() | {"pictures": [path.name for path in pictures]}
+def _publish_failure(claim: Claim, store: JobStore, error: VertebraError, out: Path, pictures: list[Path]) -> None:
+    """Upload the pictures in `out`, then record the problem and show them by one UPDATE that checks the token."""
+    manifest = [upload(claim, out / path, path.as_posix(), "image/png") for path in pictures]
+    problem = error.problem() | {"pictures": [path.as_posix() for path in pictures]}
     if not store.fail(claim.job_id, claim.token, problem, manifest):
         raise FencedOut
     log.info("job %s fails: %s, with %d pictures", claim.job_id, error.slug, len(pictures))

@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field
 from app.api.problem_details import Problem
 from app.api.times import utc
 from app.contract.params import JobParams, read_params
-from app.jobs.rows import JobRow
+from app.jobs.rows import JobRow, Json
 from app.jobs.settings import Settings
 
 JobState = Literal["queued", "running", "succeeded", "failed", "cancelled"]
@@ -45,7 +45,7 @@ class JobLinks(BaseModel):
 
 
 class Job(BaseModel):
-    """A job: one vertebra of one CT."""
+    """A job: one vertebra of one CT, or several."""
 
     id: str = Field(description="Identifier, 32 hex digits.", examples=[EXAMPLE_ID])
     name: str | None = Field(description="The name that the client gave it; null without one.", examples=["case 17"])
@@ -54,6 +54,11 @@ class Job(BaseModel):
         "may have pictures that explain it: then `links.results` is set."
     )
     stage: str | None = Field(description="Current stage of a running job, e.g. `morph`.", examples=["solve"])
+    level: str | None = Field(
+        description="The level that a running job with several works on; null in stages that they share, and for a job "
+        "of one.",
+        examples=["L2"],
+    )
     percent: float = Field(ge=0, le=100, description="Progress of the whole job, percent (%).")
     attempt: int = Field(
         description="Number of attempts so far. The job of a dead worker gets a new attempt. One that a planned stop "
@@ -100,6 +105,7 @@ def job_from_row(row: JobRow, settings: Settings) -> Job:
             "name": row.name,
             "state": row.state,
             "stage": row.stage,
+            "level": row.level,
             "percent": row.percent,
             "attempt": row.attempt,
             "max_attempts": settings.max_attempts,
@@ -112,7 +118,7 @@ def job_from_row(row: JobRow, settings: Settings) -> Job:
             "timings": row.timings or {},
             "warnings": row.warnings,
             "bundle_version": row.bundle_version,
-            "error": None if row.error is None else row.error | {"type": settings.public_path(row.error["type"])},
+            "error": None if row.error is None else _public(row.error, settings),
             "callback_url": row.callback_url,
             "request_id": row.request_id,
             "links": JobLinks(
@@ -122,3 +128,11 @@ def job_from_row(row: JobRow, settings: Settings) -> Job:
             ),
         }
     )
+
+
+def _public(problem: Json, settings: Settings) -> Json:
+    """Return a problem as clients see it, with the path prefix in its type and in those of the levels it lists."""
+    shown = problem | {"type": settings.public_path(problem["type"])}
+    if "levels" in problem:
+        shown["levels"] = [level | {"problem": _public(level["problem"], settings)} for level in problem["levels"]]
+    return shown

@@ -98,5 +98,5 @@ def has_ended(row: JobRow) -> bool:
 
 def version(row: JobRow) -> str:
     """Return what tells a client whether it has seen this state of a job."""
-    parts = (row.state, row.token, row.attempt, row.stage, round(row.percent, 1), row.finished_at)
+    parts = (row.state, row.token, row.attempt, row.stage, row.level, round(row.percent, 1), row.finished_at)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:VERSION_DIGITS]

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated
 from urllib.parse import quote, urlencode
 
-from fastapi import APIRouter, Path, Query, Request, Security
+from fastapi import APIRouter, Query, Request, Security
 from fastapi.security import HTTPAuthorizationCredentials, SecurityScopes
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -27,6 +27,7 @@ from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH
 from app.api.jobs import AnyJobId, JobId, find_job, job_not_found
 from app.api.problem_details import error_responses
 from app.api.published_files import find_file
+from app.api.result_names import ResultName
 from app.api.services import Services, ServicesDep
 from app.contract.errors import InvalidParameters, JobNotFinished, JobNotFound, LinkRefused, ResultNotFound
 from app.identity.authenticator import too_many_guesses
@@ -41,8 +42,6 @@ router = APIRouter(prefix=JOBS_PATH, tags=["results"])
 SHORTEST_LINK_S = 60
 USUAL_LINK_S = 3600
 
-ResultName = Annotated[str, Path(description="File name of the result.", examples=["stress.vtu"])]
-
 
 class SignedLink(BaseModel):
     """A link that opens one result file without a credential."""
@@ -55,7 +54,7 @@ class SignedLink(BaseModel):
 
 
 @router.post(
-    "/{job_id}/results/{name}/link",
+    "/{job_id}/results/{name:result}/link",
     status_code=201,
     summary="Make a link to a result",
     responses={

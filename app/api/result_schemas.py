@@ -10,7 +10,10 @@ from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH
 class Result(BaseModel):
     """One result file."""
 
-    name: str = Field(description="File name.", examples=["stress.vtu"])
+    name: str = Field(
+        description="File name; of a job with several levels after the folder of its level, such as `L2/stress.vtu`.",
+        examples=["stress.vtu"],
+    )
     media_type: str = Field(description="Media type.", examples=["application/vnd.vtk.vtu+xml"])
     size: int = Field(description="Size in bytes.", examples=[15_500_000])
     sha256: str = Field(description="SHA-256 of the bytes, hex; also the ETag.")

@@ -15,7 +15,8 @@ from app.api.job_schemas import JOBS_PATH
 from app.api.jobs import JobId, find_job
 from app.api.problem_details import error_responses
 from app.api.published_files import find_file, published_files
-from app.api.result_links import FileTenant, ResultName
+from app.api.result_links import FileTenant
+from app.api.result_names import ResultName, download_name
 from app.api.result_schemas import Result, ResultList
 from app.api.services import Services, ServicesDep
 from app.contract.errors import (
@@ -41,6 +42,7 @@ HTML_POLICY = (
 )
 """A result page may run its own scripts, but it does not get this server's origin or the network."""
 
+FILE_PATH = "/{job_id}/results/{name:result}"
 LIST_ERRORS = (*AUTH_ERRORS, JobNotFound, JobNotFinished, InvalidParameters)
 BINARY = {"type": "string", "format": "binary"}
 FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
@@ -65,8 +67,12 @@ def list_results(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> Re
     )
 
 
-@router.head("/{job_id}/results/{name}", summary="Look at a result", response_class=Response, responses=FILE_RESPONSES)
-@router.get("/{job_id}/results/{name}", summary="Download a result", response_class=Response, responses=FILE_RESPONSES)
+@router.head(
+    "/{job_id}/results/{name:result}", summary="Look at a result", response_class=Response, responses=FILE_RESPONSES
+)
+@router.get(
+    "/{job_id}/results/{name:result}", summary="Download a result", response_class=Response, responses=FILE_RESPONSES
+)
 def get_result(
     job_id: JobId,
     name: ResultName,
@@ -120,7 +126,7 @@ def _headers(entry: Json) -> dict[str, str]:
         "ETag": f'"{entry["sha256"]}"',
         "Accept-Ranges": "bytes",
         "Cache-Control": "private, no-cache",
-        "Content-Disposition": f'{disposition}; filename="{entry["name"]}"',
+        "Content-Disposition": f'{disposition}; filename="{download_name(entry["name"])}"',
     }
     if media_type == "text/html":
         headers["Content-Security-Policy"] = HTML_POLICY

@@ -47,7 +47,8 @@
     │   ├── VertebraTruncated          422 vertebra_truncated
     │   ├── OutlineUncertain           422 outline_uncertain
     │   ├── VertebraeFused             422 vertebrae_fused
-    │   └── NotAVertebra               422 not_a_vertebra
+    │   ├── NotAVertebra               422 not_a_vertebra
+    │   └── EveryLevelRefused          422 every_level_refused
     ├── ProcessingError                the computation failed (the job fails)
     │   ├── MorphFailed                500 morph_failed
     │   ├── MeshQualityError           500 mesh_quality
@@ -401,6 +402,12 @@ class NotAVertebra(InputError):
     """The label's shape or volume is not that of a vertebra."""
 
     slug, title = "not_a_vertebra", "The label does not look like one vertebra"
+
+
+class EveryLevelRefused(InputError):
+    """The job asks for several levels, and none has an answer; ``levels`` lists each with its ``problem``."""
+
+    slug, title = "every_level_refused", "No level has an answer"
 
 
 class ProcessingError(VertebraError):

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic_core import PydanticCustomError
 
+from app.contract.levels import LEVELS, UNIQUE, AskedLevels, EachOnce, Vertebra
 from app.contract.numbering import MaskConvention
 
-Vertebra = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
+__all__ = ["LEVELS", "Vertebra"]
+
 ReportedLevel = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5", "unknown"]
 """A level, or `unknown`: that of a mask of which nobody and nothing says it."""
 DEFAULT_VERTEBRA: Vertebra = "L1"
@@ -22,7 +25,7 @@ ResultName = Literal[
     "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html", "spine.png"
 ]
 
-CONTRACT = 4
+CONTRACT = 5
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -36,26 +39,18 @@ LONGEST_DEADLINE_S = 24 * 3600
 Coordinate = Annotated[float, Field(ge=-LARGEST_COORDINATE_MM, le=LARGEST_COORDINATE_MM, allow_inf_nan=False)]
 
 
-def _each_once(names: list[Any]) -> list[Any]:
-    if len(set(names)) < len(names):
-        raise ValueError("Input should name each at most once")
-    return names
-
-
-EachOnce = AfterValidator(_each_once)
-"""Of a list without a name twice."""
-
-
 class JobParams(BaseModel):
     """Parameters of a job. The client sends them as the JSON form field ``params``."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
 
-    vertebra: Vertebra | None = Field(
+    vertebra: AskedLevels = Field(
         default=None,
         description="Level to analyse; one template, an L1, is fitted to every level from T11 to L5. Without a mask "
         "the service looks for this level, L1 by default. With a mask it is what the client says of the vertebra; left "
-        "out, the level is what the label stands for, or `unknown` where the mask does not tell.",
+        "out, the level is what the label stands for, or `unknown` where the mask does not tell. With a list of levels "
+        "or with `all` one job analyses each: `summary.json` lists them, and each has its results in a folder of its "
+        "own, e.g. `L2/stress.vtu`. A level that is refused does not fail the others.",
     )
     mask_label: int | None = Field(
         default=None,
@@ -120,7 +115,7 @@ class JobParams(BaseModel):
         "server's own limit, the default, bounds it.",
     )
 
-    results: Annotated[list[ResultName], EachOnce, Field(json_schema_extra={"uniqueItems": True})] | None = Field(
+    results: Annotated[list[ResultName], EachOnce, Field(json_schema_extra=UNIQUE)] | None = Field(
         default=None,
         description='Result files that the job makes, e.g. `["stress.vtu"]`; all by default. `report.json` is always '
         "made. What is left out costs no time and no storage. A refused job has its pictures in any case.",
@@ -130,10 +125,38 @@ class JobParams(BaseModel):
         """Whether the job makes this result file."""
         return name == "report.json" or self.results is None or name in self.results
 
+    @model_validator(mode="after")
+    def _check_one_level(self) -> Self:
+        if self.has_folders and (self.seed_ras_mm is not None or self.mask_label is not None):
+            raise PydanticCustomError(
+                "one_level", "`seed_ras_mm` and `mask_label` name one vertebra, so `vertebra` should be one level"
+            )
+        return self
+
+    @property
+    def has_folders(self) -> bool:
+        """Whether the job asks for several levels, each with a folder of results: `all` or a list, also one of one."""
+        return self.vertebra is not None and self.vertebra not in LEVELS
+
+    @property
+    def vertebra_stated(self) -> Vertebra | None:
+        """The one level that the client states; None where it states none, or several."""
+        return next((level for level in LEVELS if level == self.vertebra), None)
+
     @property
     def vertebra_sought(self) -> Vertebra:
-        """The level to look for in a CT without a mask."""
-        return self.vertebra or DEFAULT_VERTEBRA
+        """The level to look for in a CT without a mask, of a job of one level."""
+        return self.vertebra_stated or DEFAULT_VERTEBRA
+
+    def by_level(self) -> dict[Vertebra, JobParams]:
+        """Return the parameters of a job of each level that this one asks for, from top to bottom.
+
+        A job that states no level has one entry, its own parameters, under the level that is looked for.
+        """
+        if not self.has_folders:
+            return {self.vertebra_sought: self}
+        asked = [level for level in LEVELS if self.vertebra == "all" or level in (self.vertebra or ())]
+        return {level: self.model_copy(update={"vertebra": level}) for level in asked}
 
     def for_upload(self, has_mask: bool) -> JobParams:
         """Return the parameters of a job with these files: without a mask the level is never left open."""

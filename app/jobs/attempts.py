@@ -138,13 +138,13 @@ class AttemptStore:
         with self.sessions() as session:
             return session.scalar(select(JobRow.token).where(JobRow.id == job_id)) == token
 
-    def progress(self, job_id: str, token: int, stage: str, percent: float) -> bool:
-        """Record stage and progress (percent of the whole job). Return false once the attempt is fenced out."""
-        return self._update(
-            self._held(job_id, token).values(
-                stage=stage[:STAGE_LENGTH], percent=min(max(percent, 0.0), 100.0), heartbeat=self.clock()
-            )
-        )
+    def progress(self, job_id: str, token: int, stage: str, percent: float, level: str | None = None) -> bool:
+        """Record stage, progress (percent of the whole job) and, of a job with several, the level.
+
+        Return false once the attempt is fenced out.
+        """
+        values = {"stage": stage[:STAGE_LENGTH], "percent": min(max(percent, 0.0), 100.0), "level": level}
+        return self._update(self._held(job_id, token).values(**values, heartbeat=self.clock()))
 
     def succeed(
         self,
@@ -161,6 +161,7 @@ class AttemptStore:
             self._held(job_id, token).values(
                 state="succeeded",
                 stage=None,
+                level=None,
                 percent=100.0,
                 **published_values(results),
                 timings=timings,

@@ -18,6 +18,9 @@ Json = dict[str, Any]
 STAGE_LENGTH = 64
 """Longest name of a stage that the row holds, characters."""
 
+LEVEL_LENGTH = 8
+"""Longest name of a level, characters."""
+
 REQUEST_ID_LENGTH = 64
 """Longest id of a request that the row holds, characters."""
 
@@ -69,6 +72,8 @@ class JobRow(Base):
     idempotency_key: Mapped[str | None] = mapped_column(String(255))
     state: Mapped[str] = mapped_column(String(16), default="queued")
     stage: Mapped[str | None] = mapped_column(String(STAGE_LENGTH))
+    level: Mapped[str | None] = mapped_column(String(LEVEL_LENGTH))
+    """The level that a job with several works on."""
     percent: Mapped[float] = mapped_column(default=0.0)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     token: Mapped[int] = mapped_column(Integer, default=0)

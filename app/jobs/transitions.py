@@ -33,6 +33,7 @@ def running_values(worker: str, now: Now, longest_run_s: ColumnElement[float]) -
         "token": JobRow.token + 1,
         "worker": worker,
         "stage": None,
+        "level": None,
         "percent": 0.0,
         "heartbeat": now,
         "deadline": now + longest_run_s + DEADLINE_GRACE_S,
@@ -46,6 +47,7 @@ def requeue_values(since: Now) -> dict[str, Any]:
     return {
         "state": "queued",
         "stage": None,
+        "level": None,
         "percent": 0.0,
         "token": JobRow.token + 1,
         "deadline": None,

@@ -2,7 +2,7 @@
 const PAGE = 20, READ_AGAIN_MS = 5000;
 let pages = 1;
 const stateInWords = job => {
-  if (job.state === "running") return `running, ${job.stage || "starting"}, ${Math.round(job.percent)} %`;
+  if (job.state === "running") return `running, ${job.level ? job.level + " " : ""}${job.stage || "starting"}, ${Math.round(job.percent)} %`;
   return job.state === "failed" && job.error ? `failed: ${job.error.title}` : job.state;
 };
 function warningsCell([first, ...others]) {
@@ -20,7 +20,7 @@ function jobRow(job) {
     make("td", new Date(job.created_at).toLocaleString()));
   return row;
 }
-const levelInWords = params => params.vertebra || "by the mask";
+const levelInWords = params => params.vertebra === "all" ? "all levels" : [params.vertebra || "by the mask"].flat().join(", ");
 async function listJobs() {
   const jobs = [], state = $("filter").value;
   let cursor = null;

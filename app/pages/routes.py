@@ -10,7 +10,7 @@ from app.api.auth import ReaderDep
 from app.api.job_schemas import JobState
 from app.api.session_cookie import TOKEN_HEADER, session_text
 from app.contract.numbering import CONVENTION_NAMES
-from app.contract.params import DEFAULT_VERTEBRA, Fidelity, JobParams, OnUncertainLevel, Vertebra
+from app.contract.params import DEFAULT_VERTEBRA, LEVELS, Fidelity, JobParams, OnUncertainLevel
 from app.identity.principal import Principal
 from app.identity.session_store import page_token
 from app.pages import sign_in
@@ -59,7 +59,7 @@ async def job(job_id: str, request: Request, reader: ReaderDep) -> Response:
 def _form_values() -> dict[str, object]:
     """Return what the fields of `params_fields.html` offer."""
     return {
-        "levels": get_args(Vertebra),
+        "levels": {level: level for level in LEVELS} | {"all": "all levels of the scan"},
         "default_level": DEFAULT_VERTEBRA,
         "conventions": CONVENTION_NAMES,
         "fidelities": {name: FIDELITY_WORDS[name] for name in get_args(Fidelity)},

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from app.cli import main
+from app.client import inner_path
 from app.jobs.settings import Settings
 from app.problem_text import problem_text
 from tests.app.harness import FAST, Broker, running_gateway, running_worker, wait_for
@@ -22,11 +23,11 @@ def url(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[st
         yield url
 
 
-def submit(url: str, folder: Path, word: str) -> int:
+def submit(url: str, folder: Path, word: str, *more: str) -> int:
     for name in ("ct", "mask"):
         (folder / name).write_text(word)
     files = ["--ct", str(folder / "ct"), "--mask", str(folder / "mask"), "--out", str(folder / "out")]
-    return main(["submit", "--url", url, *files])
+    return main(["submit", "--url", url, *files, *more])
 
 
 def test_the_pictures_of_a_refusal_are_saved(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -45,6 +46,33 @@ def test_a_failure_without_pictures_saves_nothing(url: str, tmp_path: Path, caps
     assert submit(url, tmp_path, "bad") == 1
     assert "bad_spacing" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
+
+
+def test_the_results_of_each_level_are_saved_in_its_folder(url: str, tmp_path: Path) -> None:
+    assert submit(url, tmp_path, "levels", "--vertebra", "T12", "L1", "L2") == 0
+    out = tmp_path / "out"
+    saved = sorted(str(path.relative_to(out)) for path in out.rglob("*") if path.is_file())
+    assert saved == ["L1/report.json", "L2/report.json", "T12/candidate-1.png", "summary.json"]
+
+
+def test_a_job_whose_levels_are_all_refused_names_each(
+    url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "ct").write_text("levels")
+    files = ["--ct", str(tmp_path / "ct"), "--mask", str(tmp_path / "ct"), "--out", str(tmp_path / "out")]
+    assert main(["submit", "--url", url, *files, "--vertebra", "all", "--results"]) == 0  # seven levels
+    assert "L5/report.json" in capsys.readouterr().out
+
+
+def test_the_name_of_a_result_cannot_leave_the_folder() -> None:
+    for name, expected in {
+        "stress.vtu": "stress.vtu",
+        "L1/stress.vtu": "L1/stress.vtu",
+        "../../etc/passwd": "etc/passwd",
+        "/etc/passwd": "etc/passwd",
+        "a/b/c": "b/c",
+    }.items():
+        assert str(inner_path(name)) == expected
 
 
 def test_other_members_of_a_problem_are_named() -> None:

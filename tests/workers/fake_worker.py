@@ -20,7 +20,7 @@ from types import ModuleType
 
 from PIL import Image
 
-from app.contract.errors import BadSpacing, VertebraNotFound
+from app.contract.errors import BadSpacing, EveryLevelRefused, VertebraNotFound
 from app.contract.params import JobParams
 from app.jobs.worker_registry import LoadedBundle
 
@@ -69,6 +69,8 @@ def run_pipeline(
         bytearray(int(options[0]))
     elif word == "bug":
         raise RuntimeError("PATIENT NAME")
+    elif word == "levels":
+        return _levels(params, out_dir, progress)
     report = out_dir / "report.json"
     report.write_text(json.dumps({"load_newton": params.load_newton, "pid": os.getpid()}))
     page = out_dir / "viewer.html"
@@ -106,6 +108,28 @@ def _refuse(out_dir: Path, seconds: float) -> None:
         alternatives=[{"centre_ras_mm": [1.0, -20.0, 300.5], "probability": 0.97}],
         row=[{"level": "L1", "centre_ras_mm": [1, -20, 300.5], "confidence": 0.97, "ribs": None, "sacrum": "above"}],
         pictures=["never-written.png"],
+    )
+
+
+def _levels(params: JobParams, out_dir: Path, progress: Callable[..., None]) -> PipelineResult:
+    """Answer every level but the first, which leaves a picture; refuse all where only one is asked for."""
+    first, *others = params.by_level()
+    (out_dir / first).mkdir()
+    Image.new("L", (40, 60), 128).save(out_dir / first / "candidate-1.png")
+    error = VertebraNotFound("Not there.", got="other levels")
+    if not others:
+        levels = [{"vertebra": first, "problem": error.problem()}]
+        raise EveryLevelRefused("None has an answer.", got=f"{first}: vertebra_not_found", levels=levels)
+    files = [ResultFile(f"{first}/candidate-1.png", out_dir / first / "candidate-1.png", "image/png")]
+    for number, level in enumerate(others):
+        progress("morph", 50.0 + number, level)
+        time.sleep(0.5)
+        (out_dir / level).mkdir()
+        (out_dir / level / "report.json").write_text(json.dumps({"vertebra": level}))
+        files.append(ResultFile(f"{level}/report.json", out_dir / level / "report.json", "application/json"))
+    (out_dir / "summary.json").write_text(json.dumps({"levels": [first, *others]}))
+    return PipelineResult(
+        [ResultFile("summary.json", out_dir / "summary.json", "application/json"), *files], {"morph": 0.5}, "test-1"
     )
 
 

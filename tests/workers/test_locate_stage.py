@@ -11,7 +11,7 @@ from PIL import Image, ImageColor
 from app.contract.errors import VertebraNotFound
 from app.contract.params import JobParams
 from workers.imaging.volume import Volume, read_ct
-from workers.locate_stage import locate_vertebra
+from workers.locate_stage import locate_vertebrae
 from workers.results.sagittal_panel import BODY_COLOUR, CHOSEN_COLOUR
 
 
@@ -28,16 +28,16 @@ def count(path: Path, colour: str) -> int:
 
 
 def test_no_picture_where_none_is_asked_for_but_of_a_refusal(ct, tmp_path):
-    locate_vertebra(ct, JobParams(vertebra="L2", results=["stress.vtu"]), tmp_path)
+    locate_vertebrae(ct, JobParams(vertebra="L2", results=["stress.vtu"]), tmp_path)
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(VertebraNotFound):
-        locate_vertebra(ct, JobParams(seed_ras_mm=[70.0, 190.0, 320.0], results=[]), tmp_path)
+        locate_vertebrae(ct, JobParams(seed_ras_mm=[70.0, 190.0, 320.0], results=[]), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["spine.png"]
 
 
 @pytest.mark.parametrize("seed", [None, [-6.0, 133.0, 352.0]])
 def test_the_chosen_body_is_marked_among_the_others(ct, seed, tmp_path):
-    location = locate_vertebra(ct, JobParams(vertebra="L2", seed_ras_mm=seed), tmp_path)
+    location = locate_vertebrae(ct, JobParams(vertebra="L2", seed_ras_mm=seed), tmp_path)["L2"]
     assert location.row.levels == ("T12", "L1", "L2", "L3", "L4", "L5")
     assert [path.name for path in tmp_path.iterdir()] == ["spine.png"]
     assert count(tmp_path / "spine.png", CHOSEN_COLOUR) > 100
@@ -46,7 +46,7 @@ def test_the_chosen_body_is_marked_among_the_others(ct, seed, tmp_path):
 
 def test_a_seed_that_no_vertebra_holds_leaves_the_row(ct, tmp_path):
     with pytest.raises(VertebraNotFound):
-        locate_vertebra(ct, JobParams(seed_ras_mm=[70.0, 190.0, 320.0]), tmp_path)
+        locate_vertebrae(ct, JobParams(seed_ras_mm=[70.0, 190.0, 320.0]), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["spine.png"]
     assert count(tmp_path / "spine.png", CHOSEN_COLOUR) == 0
     assert count(tmp_path / "spine.png", BODY_COLOUR) > 6 * 20
@@ -55,7 +55,7 @@ def test_a_seed_that_no_vertebra_holds_leaves_the_row(ct, tmp_path):
 def test_a_scan_without_a_vertebra_is_shown(tmp_path):
     water = Volume(np.zeros((40, 40, 40), np.int16), np.diag([4.0, 4.0, 4.0, 1.0]))
     with pytest.raises(VertebraNotFound, match="No vertebra was recognised"):
-        locate_vertebra(water, JobParams(), tmp_path)
+        locate_vertebrae(water, JobParams(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["spine.png"]
 
 
@@ -63,7 +63,7 @@ def test_each_candidate_of_a_refusal_has_its_picture(data_dir, tmp_path):
     """An upper abdomen in which neither ribs nor sacrum settle the level."""
     abdomen = read_ct(data_dir / "ct_unlabelled/cptac_pda_68f/ct.nii.gz")
     with pytest.raises(VertebraNotFound) as caught:
-        locate_vertebra(abdomen, JobParams(), tmp_path)
+        locate_vertebrae(abdomen, JobParams(), tmp_path)
     number = len(caught.value.extra["alternatives"])
     assert number >= 2
     names = ["spine.png", *(f"candidate-{n}.png" for n in range(1, number + 1))]

@@ -91,6 +91,7 @@ def test_numbers(reference, inputs):
     away = report["stress"]["peak_away_from_endplates"]
     assert away["value_mpa"] == pytest.approx(PEAK_AWAY_MPA, rel=0.05)
     assert report["stress"]["overall"]["p50_mpa"] == pytest.approx(MEDIAN_MPA, rel=0.02)
+    assert report["inputs"]["mask_label"] == 31
     assert report["fit"]["mean_mm"] <= 0.1
     assert report["fit"]["p95_mm"] <= 0.3
     assert report["mesh"]["non_positive_tets"] == 0

@@ -118,6 +118,32 @@ def test_a_refusal_publishes_its_pictures(client: httpx.Client, settings: Settin
 
 
 @pytest.mark.usefixtures("worker")
+def test_several_levels_are_published_at_once(client: httpx.Client, settings: Settings) -> None:
+    path = post(client, b"levels", params={"vertebra": ["T12", "L1", "L2"]}).headers["location"]
+    seen = wait_for(lambda: (job := client.get(path).json())["level"] and job, "a level")
+    assert (seen["stage"], seen["state"]) == ("morph", "running")
+    assert client.get(f"{path}/results").status_code == 409
+    job = ended(client, path)
+    assert (job["state"], job["level"], job["stage"]) == ("succeeded", None, None)
+    results = client.get(job["links"]["results"]).json()["results"]
+    names = ["summary.json", "T12/candidate-1.png", "L1/report.json", "L2/report.json"]
+    assert [result["name"] for result in results] == names
+    assert client.get(results[-1]["url"]).json() == {"vertebra": "L2"}
+    assert client.delete(path).status_code == 204
+    assert result_folders(settings, path) == []
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_job_whose_levels_are_all_refused_lists_them(client: httpx.Client) -> None:
+    job = ended(client, post(client, b"levels", params={"vertebra": ["L4"]}).headers["location"])
+    assert (job["state"], job["error"]["type"]) == ("failed", "/problems/every_level_refused")
+    assert job["error"]["levels"][0]["vertebra"] == "L4"
+    assert job["error"]["pictures"] == ["L4/candidate-1.png"]
+    (result,) = client.get(job["links"]["results"]).json()["results"]
+    assert client.get(result["url"]).content.startswith(b"\x89PNG")
+
+
+@pytest.mark.usefixtures("worker")
 def test_a_refusal_of_a_deleted_job_leaves_nothing(client: httpx.Client, settings: Settings) -> None:
     path = submit(client, "refuse 2")
     running(client, path)

@@ -94,21 +94,25 @@ def read_ct(path: Path, limits: Limits | None = None) -> Volume:
     return _read_planes(path, limits or Limits(), lambda grid: slice(0, grid.shape[2]))[0]
 
 
-def read_ct_near(path: Path, region: Grid, margin_mm: float) -> tuple[Volume, Grid]:
-    """Read a CT as `read_ct` does and check all of it, but keep only the planes that come near a region.
+def read_ct_near(path: Path, regions: Sequence[Grid], margin_mm: float) -> tuple[Volume, Grid]:
+    """Read a CT as `read_ct` does and check all of it, but keep only the planes that come near regions.
 
     Parameters
     ----------
     path
         The file.
-    region, margin_mm
-        Planes of the file are kept within so many mm of this grid.
+    regions, margin_mm
+        Planes of the file are kept that come within so many mm of one of these grids, and those between them.
 
     Returns
     -------
     The kept part, and the grid of the whole CT.
     """
-    return _read_planes(path, Limits(), lambda grid: grid.planes_near(region, margin_mm))
+    return _read_planes(path, Limits(), lambda grid: _hull([grid.planes_near(near, margin_mm) for near in regions]))
+
+
+def _hull(ranges: Sequence[slice]) -> slice:
+    return slice(min(each.start for each in ranges), max(each.stop for each in ranges))
 
 
 def _read_planes(path: Path, limits: Limits, choose: Callable[[Grid], slice]) -> tuple[Volume, Grid]:

@@ -50,8 +50,8 @@ def select_label(present: Sequence[int], readings: Mapping[MaskConvention, Readi
     convention, wanted = _convention(readings, params), params.mask_label
     if wanted is None and len(present) == 1:
         return present[0]
-    if wanted is None and convention and params.vertebra:
-        wanted = label_of_level(convention, params.vertebra)
+    if wanted is None and convention and params.vertebra_stated:
+        wanted = label_of_level(convention, params.vertebra_stated)
     if wanted is not None and wanted in present:
         return wanted
     got = _listed(present, convention, possible_conventions(readings)) or "an empty mask"
@@ -68,6 +68,39 @@ def select_label(present: Sequence[int], readings: Mapping[MaskConvention, Readi
         got=got,
         labels_present=list(present),
     )
+
+
+def select_numbered(present: Sequence[int], readings: Mapping[MaskConvention, Reading], params: JobParams) -> int:
+    """Return the label that has the number of the stated level, where the job asks for several levels.
+
+    Parameters are those of `select_label`. A map of one label is not taken for each of the levels.
+
+    Raises
+    ------
+    LabelAmbiguous
+        Neither the map nor the client tells the convention.
+    LabelAbsent
+        The map does not have the label.
+    """
+    convention, level = _convention(readings, params), params.vertebra_sought
+    if convention is None:
+        left = possible_conventions(readings)
+        raise LabelAmbiguous(
+            "Say with mask_convention how the labels are numbered, or ask for one level with mask_label. Present: "
+            f"{_listed(present, None, left) or 'an empty mask'}.",
+            expected="labels that tell their convention, or mask_convention",
+            got=" or ".join(CONVENTION_NAMES[name] for name in left) or "none that is known",
+            labels_present=list(present),
+        )
+    label = label_of_level(convention, level)
+    if label is None or label not in present:
+        raise LabelAbsent(
+            f"The mask has no {level}. Present: {_listed(present, convention, [])}.",
+            expected=f"{level}, label {label}",
+            got=_listed(present, convention, []) or "an empty mask",
+            labels_present=list(present),
+        )
+    return label
 
 
 def _convention(readings: Mapping[MaskConvention, Reading], params: JobParams) -> MaskConvention | None:

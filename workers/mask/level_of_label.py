@@ -42,7 +42,7 @@ def number_label(label: int, readings: Readings, params: JobParams) -> Numbering
             contradicted=False,
             reason=_why(readings[left[0]], readings),
         )
-    return _by_level(label, readings, left, params.vertebra)
+    return _by_level(label, readings, left, params.vertebra_stated)
 
 
 def level_of(numbering: Numbering, params: JobParams) -> ReportedLevel:
@@ -53,8 +53,8 @@ def level_of(numbering: Numbering, params: JobParams) -> ReportedLevel:
     LevelNotSupported
         The client states no level, and the label stands for one outside T11 to L5.
     """
-    if params.vertebra is not None:
-        return params.vertebra
+    if params.vertebra_stated is not None:
+        return params.vertebra_stated
     if numbering.level is None or numbering.convention is None:
         return "unknown"
     for level in get_args(Vertebra):

@@ -10,13 +10,9 @@ from app.contract.report import Inputs, Software
 from workers.results.captions import SOFTWARE, software_version
 
 
-def describe_inputs(ct: Path, mask: Path | None, label: int) -> Inputs:
-    """Name the files of a job by their SHA-256; `label` is the vertebra's in the mask, where one was sent."""
-    return Inputs(
-        ct_sha256=_sha256(ct),
-        mask_sha256=_sha256(mask) if mask else None,
-        mask_label=label if mask else None,
-    )
+def describe_inputs(ct: Path, mask: Path | None) -> Inputs:
+    """Name the files of a job by their SHA-256."""
+    return Inputs(ct_sha256=_sha256(ct), mask_sha256=_sha256(mask) if mask else None)
 
 
 def describe_software(bundle_version: str, providers: dict[str, str] | None = None) -> Software:

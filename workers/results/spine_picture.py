@@ -41,7 +41,7 @@ TEXT_ROWS = (8, 32)
 SAID, NOTE = TextStyle(18, INK, bold=True), TextStyle(14, MUTED)
 
 
-def write_spine_picture(path: Path, ct: Volume, row: NamedRow, chosen: Floats | None) -> None:
+def write_spine_picture(path: Path, ct: Volume, row: NamedRow, chosen: Sequence[Floats]) -> None:
     """Draw the CT along the row of bodies, each with its level and how probable that is.
 
     Parameters
@@ -53,7 +53,7 @@ def write_spine_picture(path: Path, ct: Volume, row: NamedRow, chosen: Floats | 
     row
         The bodies; where there is none, the middle of the scan is shown.
     chosen
-        (3,) mm RAS of the vertebra that was chosen; None where none was.
+        (3,) mm RAS of each vertebra that was chosen.
     """
     count = len(row.bodies)
     found = {0: "no vertebra recognised", 1: "one vertebral body"}.get(count, f"{count} vertebral bodies")
@@ -83,7 +83,7 @@ def write_candidate_pictures(
         panel = SagittalPanel(window, CANDIDATE_PIXELS_PER_MM)
         seed = ", ".join(f"{v:.0f}" for v in centre)
         text = (f"{vertebra}? {candidate.probability:.0%}", f"seed {seed}")
-        _write(folder / f"candidate-{number}.png", panel, (ct, row), centre, text)
+        _write(folder / f"candidate-{number}.png", panel, (ct, row), [centre], text)
 
 
 def panel_of_row(ct: Volume, row: NamedRow) -> SagittalPanel:
@@ -99,7 +99,7 @@ def panel_of_row(ct: Volume, row: NamedRow) -> SagittalPanel:
 
 
 def _write(
-    path: Path, panel: SagittalPanel, scene: tuple[Volume, NamedRow], chosen: Floats | None, text: tuple[str, str]
+    path: Path, panel: SagittalPanel, scene: tuple[Volume, NamedRow], chosen: Sequence[Floats], text: tuple[str, str]
 ) -> None:
     """Draw and write one picture of a CT with its row; `text` stands in the strip below."""
     ct, row = scene
@@ -113,12 +113,12 @@ def _write(
     save(image, path)
 
 
-def _marks(row: NamedRow, chosen: Floats | None) -> list[BodyMark]:
+def _marks(row: NamedRow, chosen: Sequence[Floats]) -> list[BodyMark]:
     """Return a mark for each body of a row; its name is its level and how probable that is."""
     marks = []
     for i, centre in enumerate(row.centres):
         level, probability = row.level_of(i)
         doubt = "" if probability >= LEAST_SURE else "?"
         name = f"{level}{doubt} {probability:.0%}" if level else "?"
-        marks.append(BodyMark(centre, name, chosen is not None and bool(np.linalg.norm(centre - chosen) < SAME_MM)))
+        marks.append(BodyMark(centre, name, any(np.linalg.norm(centre - each) < SAME_MM for each in chosen)))
     return marks

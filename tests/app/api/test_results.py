@@ -45,6 +45,30 @@ def test_download(client: httpx.Client, job: str) -> None:
     assert response.headers["x-content-type-options"] == "nosniff"
 
 
+def test_results_of_several_levels_have_the_folder_of_their_level(client: httpx.Client, settings: Settings) -> None:
+    path = post(client, params={"vertebra": ["L1", "L2"]}).headers["location"]
+    text = "application/json"
+    files = {"summary.json": (b"{}", text), "L1/report.json": (b"1", text), "L2/report.json": (b"22", text)}
+    finish(settings, path.rsplit("/", 1)[1], files)
+    listed = client.get(f"{path}/results").json()["results"]
+    assert [result["url"] for result in listed] == [f"{path}/results/{name}" for name in files]
+    for result in listed:
+        assert client.get(result["url"]).content == files[result["name"]][0]
+    whole = client.get(f"{path}/results/L2%2Freport.json")
+    assert (whole.content, whole.headers["content-disposition"]) == (b"22", 'inline; filename="L2-report.json"')
+    for absent in ("report.json", "L3/report.json", "L1"):
+        check_problem(client.get(f"{path}/results/{absent}"), 404, "result_not_found")
+    for no_name in ("L1/L2/report.json", "..%2Finput%2Fct", "L1%2F..%2Fsummary.json", "x/y"):
+        check_problem(client.get(f"{path}/results/{no_name}"), 404, "not_found")
+    link = client.post(f"{path}/results/L2/report.json/link").json()["url"]
+    assert link.startswith(f"{path}/results/L2/report.json?")
+    assert httpx.get(client.base_url.join(link)).content == b"22"
+    other = link.replace("/L2/", "/L1/")
+    check_problem(httpx.get(client.base_url.join(other)), 403, "link_refused")
+    assert client.delete(path).status_code == 204
+    check_problem(client.get(f"{path}/results/L2/report.json"), 404, "job_not_found")
+
+
 def test_a_result_page_is_sandboxed(client: httpx.Client, job: str) -> None:
     headers = client.get(f"{job}/results/viewer.html").headers
     assert headers["content-disposition"].startswith("inline")

@@ -11,7 +11,13 @@ from pydantic import ValidationError
 
 from app.contract.params import CONTRACT, JobParams, read_params
 
-FINGERPRINTS = {1: "a6eff6988c46398c", 2: "6342dff258d2b74b", 3: "871353e8f22dcbf1", 4: "db812a24843fbffa"}
+FINGERPRINTS = {
+    1: "a6eff6988c46398c",
+    2: "6342dff258d2b74b",
+    3: "871353e8f22dcbf1",
+    4: "db812a24843fbffa",
+    5: "d0c94cd61bb4661c",
+}
 """SHA-256 (the first digits) of the JSON schema of `JobParams`, without its texts, for each `CONTRACT`."""
 
 
@@ -44,3 +50,31 @@ def test_of_a_row_of_a_newer_release_the_known_parameters_are_shown() -> None:
         read_params(stored, CONTRACT)
     shown = read_params(stored, CONTRACT + 1)
     assert (shown.vertebra, shown.load_newton, shown.fidelity) == ("C2", 10.0, "surrogate")
+
+
+def test_levels_come_from_top_to_bottom_whatever_their_order() -> None:
+    several = JobParams.model_validate_json('{"vertebra": ["L3", "T12", "L1"], "load_newton": 750}')
+    assert several.has_folders
+    assert several.by_level() == {level: JobParams(vertebra=level, load_newton=750.0) for level in ("T12", "L1", "L3")}
+    assert list(several.by_level()) == ["T12", "L1", "L3"]
+    assert list(JobParams(vertebra="all").by_level()) == ["T11", "T12", "L1", "L2", "L3", "L4", "L5"]
+    for one in (JobParams(), JobParams(vertebra="L1")):
+        assert (one.by_level(), one.has_folders) == ({"L1": one}, False)
+    assert JobParams(vertebra=["L2"]).has_folders  # a list of one has a folder too
+    assert read_params(json.loads(json.dumps(several.stored())), CONTRACT) == several
+
+
+@pytest.mark.parametrize("vertebra", [[], ["L1", "L1"], ["L1", "C2"], ["all"], "every", 1, ["L1"] * 8])
+def test_other_levels_are_refused_in_one_sentence(vertebra: Any) -> None:
+    with pytest.raises(ValidationError) as caught:
+        JobParams(vertebra=vertebra)
+    assert [fault["loc"] for fault in caught.value.errors()] == [("vertebra",)]
+    assert "T11 to L5, `all`, or a list" in str(caught.value)
+
+
+@pytest.mark.parametrize("one", [{"seed_ras_mm": [1.0, 2.0, 3.0]}, {"mask_label": 31}])
+@pytest.mark.parametrize("vertebra", ["all", ["L1", "L2"]])
+def test_a_seed_or_a_label_is_of_one_vertebra(vertebra: Any, one: dict[str, Any]) -> None:
+    assert JobParams(**one).has_folders is False
+    with pytest.raises(ValidationError, match="name one vertebra"):
+        JobParams(vertebra=vertebra, **one)

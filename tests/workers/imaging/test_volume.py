@@ -75,7 +75,7 @@ def test_only_the_planes_near_a_region_are_kept(blob, monkeypatch, chunk, beyond
     hu[0, 0, 0] = 100_000 if beyond else 1000
     whole = read_ct(write(blob, image(hu).to_bytes()))
     region = whole.part([slice(4, 8), slice(4, 8), slice(10, 14)])
-    near, grid = read_ct_near(blob, region.grid, 3.0)
+    near, grid = read_ct_near(blob, [region.grid], 3.0)
     assert grid.shape == SHAPE
     np.testing.assert_array_equal(grid.affine, whole.affine)
     expected = whole.part([slice(0, None), slice(0, None), slice(8, 16)])  # 3 mm are 1.5 planes of 2 mm
@@ -88,7 +88,7 @@ def test_a_region_elsewhere_keeps_one_plane(blob):
     whole = read_ct(write(blob, image().to_bytes()))
     for up, plane in ((900.0, SHAPE[2] - 1), (-900.0, 0)):
         region = Grid((4, 4, 4), whole.affine + up * np.eye(4)[:, 2:3] @ np.eye(4)[3:4])
-        near, _ = read_ct_near(blob, region, 3.0)
+        near, _ = read_ct_near(blob, [region], 3.0)
         np.testing.assert_array_equal(near.voxels, whole.voxels[:, :, plane : plane + 1])
 
 
@@ -97,10 +97,10 @@ def test_all_of_the_ct_is_checked_though_a_part_is_kept(blob):
     hu[0, 0, -1] = np.nan
     write(blob, image(hu).to_bytes())
     with pytest.raises(errors.BadVoxels):
-        read_ct_near(blob, Grid((4, 4, 4), AFFINE), 0.0)
+        read_ct_near(blob, [Grid((4, 4, 4), AFFINE)], 0.0)
     write(blob, image(hounsfield().clip(0)).to_bytes())
     with pytest.raises(errors.NotHounsfield):
-        read_ct_near(blob, Grid((4, 4, 4), AFFINE), 0.0)
+        read_ct_near(blob, [Grid((4, 4, 4), AFFINE)], 0.0)
 
 
 @pytest.mark.parametrize("with_qform", [True, False])

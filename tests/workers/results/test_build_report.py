@@ -104,10 +104,10 @@ def test_inputs_are_named_by_their_sha256(tmp_path):
     ct, mask = tmp_path / "ct", tmp_path / "mask"
     ct.write_bytes(b"")
     mask.write_bytes(b"abc")
-    both, alone = describe_inputs(ct, mask, 31), describe_inputs(ct, None, 1)
+    both, alone = describe_inputs(ct, mask), describe_inputs(ct, None)
     assert both.ct_sha256 == alone.ct_sha256 == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
     assert both.mask_sha256 == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert (both.mask_label, alone.mask_sha256, alone.mask_label) == (31, None, None)
+    assert alone.mask_sha256 is None
 
 
 def test_force_balance():

@@ -37,7 +37,7 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(image.convert("RGB")).astype(int)
 
 
-def spine_picture(folder: Path, ct: Volume, row: NamedRow, chosen: np.ndarray | None = None) -> np.ndarray:
+def spine_picture(folder: Path, ct: Volume, row: NamedRow, *chosen: np.ndarray) -> np.ndarray:
     write_spine_picture(folder / "spine.png", ct, row, chosen)
     assert (folder / "spine.png").stat().st_size < 250_000
     return pixels(folder / "spine.png")
@@ -94,6 +94,14 @@ def test_the_orientation_of_the_scan_changes_nothing(ct, degrees, tmp_path):
     here = spine_picture(tmp_path, ct, row, CENTRES[2])
     assert there.shape == here.shape
     assert np.abs(there - here).mean() < 2.0
+
+
+def test_several_chosen_bodies_are_ringed(ct, tmp_path):
+    row = named_row()
+    picture = spine_picture(tmp_path, ct, row, CENTRES[1], CENTRES[3])
+    for k, centre in enumerate(CENTRES):
+        y, x = place(ct, row, centre)
+        assert has(CHOSEN_COLOUR if k in (1, 3) else BODY_COLOUR, picture[y - 1 : y + 2, x - 1 : x + 2])
 
 
 def test_a_row_of_one_body_and_an_empty_one(ct, tmp_path):

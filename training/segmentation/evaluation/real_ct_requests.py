@@ -68,7 +68,7 @@ class Answer:
 
 def ask(ct: Volume, params: JobParams) -> Answer:
     """Run the stages of a job without a mask on a CT that is read: locate, segment, check, morph, predict."""
-    start, clock, finder = time.perf_counter(), StageClock(lambda stage, percent: None), engine().finder
+    start, clock, finder = time.perf_counter(), StageClock(lambda *_: None), engine().finder
     try:
         location = finder.locate(
             ct, finder.row(ct), params.vertebra_sought, params.seed_ras_mm, params.on_uncertain_level

@@ -1,0 +1,61 @@
+"""The schema of ``summary.json``: the levels of a job that asks for several, each with what matters most."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from app.contract.params import Vertebra
+from app.contract.report import ExpectedError, Inputs, Peak, Software
+from app.contract.section import Positive, Section, Share
+
+
+class Headline(Section):
+    """The most important numbers of a level's report."""
+
+    fidelity: Literal["surrogate", "fe"] = Field(description="Whether the stress is predicted or solved.")
+    p99_mpa: Positive = Field(description="Volume-weighted 99th percentile of von Mises stress, MPa.")
+    body_p99_mpa: Positive | None = Field(description="The same of the vertebral body, MPa.")
+    peak_away_from_endplates: Peak | None = Field(
+        description="Largest von Mises stress more than 3 mm from the endplates; null where every node is nearer."
+    )
+    peak_von_mises: Peak = Field(description="Largest von Mises stress; it depends on the mesh at the clamped rim.")
+    volume_mm3: Positive = Field(description="Volume of the finite-element mesh, mm³.")
+    expected_error: ExpectedError | None = Field(
+        description="Expected error of the stress; null where it is not known."
+    )
+    confidence: Share | None = Field(description="Probability that this is the level; null where a mask was sent.")
+    level_verified: bool | None = Field(
+        description="Whether ribs or sacrum settle the level; null where a mask was sent."
+    )
+
+
+class LevelSummary(Section):
+    """One level that the job asks for."""
+
+    vertebra: Vertebra = Field(description="The level.")
+    state: Literal["done", "refused"] = Field(
+        description="`done`: its results lie in the folder of its name. `refused`: `problem` says why."
+    )
+    problem: dict[str, Any] | None = Field(
+        description="Why the level has no stress, as RFC 9457 problem details; null where it is done. `pictures` names "
+        "the results that show it, where there are some."
+    )
+    headline: Headline | None = Field(description="Its most important numbers; null where it is refused.")
+    warnings: list[str] = Field(description="What a reader should know before using the numbers.")
+
+
+class Summary(Section):
+    """``summary.json``: the levels of one finished job. Each that is done has a ``report.json`` in its folder."""
+
+    schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
+    levels: list[LevelSummary] = Field(description="Every level that the job asked for, from top to bottom.")
+    load_newton: Positive = Field(description="Compressive load on the superior endplate of each, N.")
+    frame: str = Field(description="World frame and unit of all positions.")
+    timings_s: dict[str, Positive] = Field(
+        description="Wall-clock time of each stage, s: reading and locating once, the others for all levels together."
+    )
+    inputs: Inputs
+    software: Software
+    disclaimer: str = Field(description="Limits of use.")

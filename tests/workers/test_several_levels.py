@@ -1,0 +1,163 @@
+"""Several levels of a real CT in one job: each as in a job of its own, and a refusal beside them."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel as nib
+import numpy as np
+import pytest
+
+from app.contract.errors import EveryLevelRefused, LabelAbsent
+from app.contract.params import JobParams
+from app.contract.report import Report
+from app.contract.summary import Summary
+from app.levels_text import levels_text
+from workers.imaging.volume import Volume, read_mask
+from workers.mask_stage import read_label_map, take_numbered_label
+from workers.pipeline import PipelineResult, run_pipeline
+
+RESULTS = ["mask.nii.gz", "spine.png"]
+SHARED, OF_LEVEL = ["read", "localise"], ["segment", "surface", "morph", "predict", "write"]
+
+
+@dataclass(frozen=True)
+class Run:
+    result: PipelineResult
+    folder: Path
+    told: list[tuple[Any, ...]]
+
+    def json(self, name: str) -> Any:
+        return json.loads((self.folder / name).read_text())
+
+
+def run(files: tuple[Path, Path | None], folder: Path, **params: Any) -> Run:
+    folder.mkdir(exist_ok=True)
+    told: list[tuple[Any, ...]] = []
+    result = run_pipeline(*files, JobParams(**params), folder, lambda *what: told.append(what))
+    return Run(result, folder, told)
+
+
+@pytest.fixture(scope="module")
+def ct(data_dir) -> Path:
+    return data_dir / "ct/totalsegmentator_example/ct.nii.gz"
+
+
+@pytest.fixture(scope="module")
+def several(ct, tmp_path_factory) -> Run:
+    """T12 is cut at the top of the scan."""
+    asked = ["L2", "T12", "L1"]
+    return run((ct, None), tmp_path_factory.mktemp("several"), vertebra=asked, results=RESULTS)
+
+
+def test_each_level_has_its_results_in_a_folder_of_its_own(several):
+    of_level = [f"{level}/{name}" for level in ("L1", "L2") for name in ("mask.nii.gz", "report.json")]
+    assert [file.name for file in several.result.files] == ["summary.json", "spine.png", *of_level]
+    for file in several.result.files:
+        assert file.path == several.folder / file.name
+        assert file.path.stat().st_size > 1000
+    assert list(several.result.timings) == [*SHARED, *OF_LEVEL]
+
+
+def test_the_scan_is_read_and_its_row_is_found_once(several):
+    stages = [(what[0], *what[2:]) for what in several.told]
+    assert stages == [
+        *((name,) for name in SHARED),
+        ("segment", "T12"),
+        *((name, level) for level in ("L1", "L2") for name in OF_LEVEL),
+    ]
+    percents = [what[1] for what in several.told]
+    assert percents == sorted(percents)
+    assert percents[-1] < 100.0
+
+
+def test_the_summary_has_each_level_and_its_report_s_numbers(several):
+    summary = Summary.model_validate(several.json("summary.json"))
+    assert [(level.vertebra, level.state) for level in summary.levels] == [
+        ("T12", "refused"), ("L1", "done"), ("L2", "done"),
+    ]  # fmt: skip
+    assert summary.levels[0].problem["type"] == "/problems/vertebra_truncated"
+    assert summary.levels[0].headline is None
+    for level in summary.levels[1:]:
+        report = Report.model_validate(several.json(f"{level.vertebra}/report.json"))
+        assert report.vertebra == level.vertebra
+        assert list(report.timings_s) == OF_LEVEL
+        assert report.inputs == summary.inputs
+        assert level.headline.p99_mpa == report.stress.overall.p99_mpa
+        assert level.headline.peak_von_mises == report.stress.peak_von_mises
+        assert level.headline.expected_error == report.expected_error
+        assert level.headline.level_verified is True
+        assert level.warnings == report.warnings
+    assert several.result.warnings[0] == "T12 has no stress: The vertebra is cut by the field of view."
+    assert any(text.startswith("L1, L2: The CT's voxels measure") for text in several.result.warnings)
+    assert any(text.startswith("L2: The template is an L1") for text in several.result.warnings)
+
+
+def test_a_person_reads_one_line_a_level(several):
+    lines = levels_text(several.json("summary.json")).splitlines()
+    of_level = {line.split()[0]: line for line in lines if line[:1] in ("T", "L")}
+    assert "refused: The vertebra is cut by the field of view (vertebra_truncated)" in of_level["T12"]
+    l1 = several.json("L1/report.json")["stress"]["overall"]["p99_mpa"]
+    assert of_level["L1"].split()[1] == f"{l1:.3f}"
+
+
+def test_a_level_of_several_is_as_in_a_job_of_its_own(several, ct, tmp_path):
+    alone = run((ct, None), tmp_path, vertebra="L2", results=RESULTS)
+    assert [file.name for file in alone.result.files] == ["mask.nii.gz", "report.json", "spine.png"]
+    report, other = alone.json("report.json"), several.json("L2/report.json")
+    for section in ("stress", "geometry", "fit", "mesh", "segmentation", "prediction", "inputs", "warnings"):
+        assert other[section] == report[section], section
+    assert (tmp_path / "mask.nii.gz").read_bytes() == (several.folder / "L2/mask.nii.gz").read_bytes()
+
+
+def test_where_all_levels_are_refused_the_job_fails_with_the_reason_of_each(ct, tmp_path):
+    with pytest.raises(EveryLevelRefused) as caught:
+        run((ct, None), tmp_path, vertebra=["T12", "T11"])
+    levels = caught.value.problem()["levels"]
+    assert [(level["vertebra"], level["problem"]["type"].split("/")[-1]) for level in levels] == [
+        ("T11", "vertebra_truncated"), ("T12", "vertebra_truncated"),
+    ]  # fmt: skip
+    assert [path.name for path in tmp_path.iterdir()] == ["spine.png"]
+
+
+def test_the_labels_of_a_map_are_several_levels(ct, tmp_path):
+    """The map says that it is numbered as TotalSegmentator's; its T12 is cut."""
+    mask = ct.with_name("vertebrae.nii.gz")
+    done = run((ct, mask), tmp_path, vertebra=["T12", "L1", "L3"], results=[], surrogate="tangent")
+    assert [file.name for file in done.result.files] == ["summary.json", "L1/report.json", "L3/report.json"]
+    stages = [(what[0], *what[2:]) for what in done.told]
+    of_level = ("mask", "surface", "morph", "predict", "write")
+    assert stages == [("read",), ("mask", "T12"), *((name, level) for level in ("L1", "L3") for name in of_level)]
+    levels = Summary.model_validate(done.json("summary.json")).levels
+    assert [(level.vertebra, level.state) for level in levels] == [("T12", "refused"), ("L1", "done"), ("L3", "done")]
+    assert levels[0].problem["type"] == "/problems/vertebra_truncated"
+    for level, label in (("L1", 31), ("L3", 29)):
+        report = Report.model_validate(done.json(f"{level}/report.json"))
+        assert (report.vertebra, report.inputs.mask_label, report.numbering.level) == (level, label, level)
+        assert report.inputs.mask_sha256 is not None
+
+
+def test_a_level_that_the_map_does_not_have_is_refused_by_name(ct):
+    mask = read_mask(ct.with_name("vertebrae.nii.gz"))
+    without = Volume(np.where(mask.voxels == 30, 0, mask.voxels), mask.affine)
+    labels = read_label_map(without)
+    assert take_numbered_label(labels, JobParams(vertebra="L3")).number == 29
+    with pytest.raises(LabelAbsent, match="The mask has no L2") as caught:
+        take_numbered_label(labels, JobParams(vertebra="L2"))
+    assert caught.value.extra["labels_present"] == [26, 27, 28, 29, 31, 32, 33]
+
+
+def test_a_mask_of_one_label_is_not_taken_for_several_levels(ct, tmp_path):
+    image = nib.load(ct.with_name("vertebrae.nii.gz"))
+    one = (np.asarray(image.dataobj) == 31).astype(np.uint8)
+    nib.save(nib.Nifti1Image(one, image.affine), tmp_path / "one.nii.gz")
+    with pytest.raises(EveryLevelRefused) as caught:
+        run((ct, tmp_path / "one.nii.gz"), tmp_path / "out", vertebra=["L1", "L2"])
+    problems = [level["problem"] for level in caught.value.problem()["levels"]]
+    assert [problem["type"] for problem in problems] == ["/problems/label_ambiguous"] * 2
+    assert "mask_convention" in problems[0]["detail"]
+    with pytest.raises(EveryLevelRefused, match="No level"):
+        run((ct, tmp_path / "one.nii.gz"), tmp_path / "out", vertebra=["L1", "L2"], mask_convention="verse")

@@ -1,0 +1,89 @@
+"""What a job reads and finds once for all its levels: the CT, and where each level is in it or in the mask."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+from app.contract.errors import VertebraError
+from app.contract.numbering import Numbering
+from app.contract.params import JobParams, Vertebra
+from app.contract.report import Inputs
+from workers.each_level import of_each_level
+from workers.imaging.grid import Grid
+from workers.imaging.volume import Volume, read_ct, read_ct_near, read_mask
+from workers.locate.vertebra_finder import VertebraLocation
+from workers.locate_stage import locate_vertebrae
+from workers.mask_stage import NEAR_LABEL_MM, Label, read_label_map, take_label, take_numbered_label
+from workers.results.provenance import describe_inputs
+from workers.stage_clock import StageClock
+
+Where = VertebraLocation | Label
+
+
+@dataclass(frozen=True)
+class Scan:
+    """What the levels of a job share.
+
+    Attributes
+    ----------
+    ct
+        HU; of a job with a mask only the planes near its labels.
+    grid
+        Of the whole CT.
+    found
+        Of each level that the job asks for: where the networks located it, or its label; or the error that refuses it.
+    files
+        The CT and, where one was sent, the mask, as uploaded.
+    """
+
+    ct: Volume
+    grid: Grid
+    found: dict[Vertebra, Where | VertebraError]
+    files: tuple[Path, Path | None]
+
+    def where(self, level: Vertebra) -> Where:
+        """Return where a level is. Raise the error that refuses it."""
+        found = self.found[level]
+        if isinstance(found, VertebraError):
+            raise found
+        return found
+
+    def inputs_of(self, numbering: Numbering | None) -> Inputs:
+        """The files by their SHA-256, with the label of a vertebra where a mask was sent."""
+        return self.inputs.model_copy(update={"mask_label": numbering.label if numbering else None})
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """The files by their SHA-256."""
+        return describe_inputs(*self.files)
+
+
+def read_scan(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, clock: StageClock) -> Scan:
+    """Read the files of a job and find each of its levels.
+
+    A mask is read before the CT, of which only the planes near the labels are kept.
+
+    Raises
+    ------
+    InputError
+        A file cannot be used, or every level is refused.
+    """
+    if mask is None:
+        with clock.stage("read"):
+            volume = read_ct(ct)
+        with clock.stage("localise"):
+            return Scan(volume, volume.grid, {**locate_vertebrae(volume, params, out_dir)}, (ct, None))
+    with clock.stage("read"):
+        labels = labels_of(mask, params)
+        grids = [label.piece.grid for label in labels.values() if isinstance(label, Label)]
+        near, grid = read_ct_near(ct, grids, NEAR_LABEL_MM)
+        return Scan(near, grid, {**labels}, (ct, mask))
+
+
+def labels_of(path: Path, params: JobParams) -> dict[Vertebra, Label | VertebraError]:
+    """Return the label of each level, cut out of the label map, which is not kept."""
+    labels = read_label_map(read_mask(path))
+    take = take_numbered_label if params.has_folders else take_label
+    return of_each_level(params, lambda of_level: take(labels, of_level))

@@ -1,0 +1,90 @@
+"""Several levels of one scan in one job: one after the other, so that the memory is that of one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from app.contract.errors import VertebraError
+from app.contract.params import JobParams, Vertebra
+from app.contract.report import Report
+from app.contract.summary import LevelSummary
+from workers.each_level import of_each_level
+from workers.engine import engine
+from workers.level_folder import in_order, level_folder
+from workers.results.provenance import describe_software
+from workers.results.publish import MEDIA_TYPES, SPINE_PICTURE, ResultFile
+from workers.results.summary import (
+    build_summary,
+    summarise_done,
+    summarise_refused,
+    summary_warnings,
+    write_summary,
+)
+from workers.scan import Scan
+from workers.stage_clock import SharedClock, StageClock
+
+
+@dataclass(frozen=True)
+class LevelResult:
+    """What the computation of one level leaves: its report, and its result files in their order."""
+
+    report: Report
+    files: list[ResultFile]
+
+
+def compute_levels(
+    compute: Callable[[JobParams, Path, StageClock], LevelResult],
+    scan: Scan,
+    params: JobParams,
+    out_dir: Path,
+    clock: SharedClock,
+) -> tuple[list[ResultFile], list[str]]:
+    """Compute each level into a folder of its own, and write the summary; return the files and warnings of all.
+
+    Parameters
+    ----------
+    compute
+        Computes one level, of which it gets the parameters, into a folder.
+    scan, params
+        What the levels share, and what the client asked for.
+    out_dir
+        Existing folder. The folder of a level that is refused may hold pictures already.
+    clock
+        Of the job.
+
+    Raises
+    ------
+    EveryLevelRefused
+        No level has an answer.
+    """
+    numbers = {level: number for number, level in enumerate(params.by_level())}
+
+    def work(of_level: JobParams) -> LevelResult:
+        level = of_level.vertebra_sought
+        with clock.of_level(level, numbers[level]) as own:
+            return compute(of_level, level_folder(out_dir, level, params), own)
+
+    outcomes = of_each_level(params, work)
+    files = {level: _files_of(out_dir, level, outcome) for level, outcome in outcomes.items()}
+    software = describe_software(engine().bundle.version, engine().bundle.providers)
+    levels = [_summarise(level, outcome, files[level]) for level, outcome in outcomes.items()]
+    summary = build_summary(levels, params.load_newton, clock.timings, (scan.inputs, software))
+    spine = ResultFile(SPINE_PICTURE, out_dir / SPINE_PICTURE, MEDIA_TYPES[SPINE_PICTURE])
+    shared = [write_summary(out_dir, summary), *([spine] if spine.path.exists() else [])]
+    return [*shared, *(file for of_level in files.values() for file in of_level)], summary_warnings(levels)
+
+
+def _files_of(out_dir: Path, level: Vertebra, outcome: LevelResult | VertebraError) -> list[ResultFile]:
+    """Return the files of a level, named by its folder: its results, or the pictures of why it is refused."""
+    if isinstance(outcome, LevelResult):
+        return [replace(file, name=f"{level}/{file.name}") for file in outcome.files]
+    pictures = in_order((out_dir / level).glob("*.png"))
+    return [ResultFile(f"{level}/{path.name}", path, "image/png") for path in pictures]
+
+
+def _summarise(level: Vertebra, outcome: LevelResult | VertebraError, files: list[ResultFile]) -> LevelSummary:
+    if isinstance(outcome, LevelResult):
+        return summarise_done(outcome.report)
+    return summarise_refused(level, outcome, [file.name for file in files])
