@@ -1,7 +1,7 @@
 // A finished job in words: warnings, level, outline and expected error first, then the numbers.
 const words = name => name.replaceAll("_", " ");
 const mpa = value => value.toPrecision(3) + "\u00a0MPa";
-const ofPeak = value => value.toFixed(1) + "\u00a0%";
+const ofPeak = value => value.toFixed(value < 0.1 ? 2 : 1) + "\u00a0%";  // never 0.0 % of what is not zero
 const paragraphs = (texts, kind) => texts.map(text => make("p", text, kind ? {class: kind} : {}));
 function describeReport(report) {
   const seen = report.segmentation, outline = seen && seen.outline, row = seen && seen.row || [];
@@ -58,7 +58,9 @@ function describeError({expected_error: error, prediction}) {
   const surrogate = error.surrogate_percent === null ? "Finite elements add none." : bounded ? `The surrogate alone causes at most ${error.surrogate_percent.toFixed(2)}\u00a0%: the solver's residual shows it.` : `The surrogate alone causes ${ofPeak(error.surrogate_percent)}.`;
   return `Expected error of the stress: ${ofPeak(error.total_percent)} of the peak on average. ${outline} ${surrogate}`;
 }
-function describeStress({stress, vertebra, load_newton, fidelity}) {
+const describeAgreement = ({nmae_percent: error, r2, peak_error_percent: peak}) =>
+  `Compared with the finite-element solution of the same mesh, the prediction has a mean error of ${error.toFixed(2)}\u00a0% of the peak (R² ${r2.toFixed(4)}); its peak is ${Math.abs(peak).toFixed(1)}\u00a0% too ${peak < 0 ? "low" : "high"}.`;
+function describeStress({stress, vertebra, load_newton, fidelity, agreement}) {
   const {peak_von_mises: peak, peak_away_from_endplates: away, overall, regions} = stress;
   const how = fidelity === "fe" ? "solved with finite elements" : "predicted by a surrogate";
   const where = ({region, position_ras_mm}) => `${words(region)}, at (${place(position_ras_mm)})`;
@@ -70,6 +72,8 @@ function describeStress({stress, vertebra, load_newton, fidelity}) {
   ].filter(Boolean);
   return [
     make("p", `Von Mises stress of ${levelName(vertebra)} under ${load_newton} N axial compression, ${how}.`), table(["Von Mises stress", "Value", "Where"], rows),
+    ...(agreement ? [make("p", describeAgreement(agreement))] : []),
     make("p", "The peak overall depends on the mesh: at the rim of the clamped endplate the exact stress is infinite. Use the steady numbers above it.", {class: "note"}),
+    make("p", "The bone counts as equally stiff everywhere and in everybody: two vertebrae of one shape get the same stress, whatever their density.", {class: "note"}),
   ];
 }

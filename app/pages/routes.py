@@ -64,7 +64,7 @@ def _form_values() -> dict[str, object]:
         "conventions": CONVENTION_NAMES,
         "fidelities": {name: FIDELITY_WORDS[name] for name in get_args(Fidelity)},
         "uncertain_levels": {name: UNCERTAIN_LEVEL_WORDS[name] for name in get_args(OnUncertainLevel)},
-        "load": JobParams.model_fields["load_newton"].default,
+        "load": f"{JobParams.model_fields['load_newton'].default:g}",
     }
 
 
