@@ -127,6 +127,7 @@ def client_address(request: Request) -> str:
 
 ReadTenant = Annotated[str, Security(get_tenant, scopes=["read"])]
 SubmitTenant = Annotated[str, Security(get_tenant, scopes=["submit"])]
+WebhooksTenant = Annotated[str, Security(get_tenant, scopes=["webhooks"])]
 AdminTenant = Annotated[str, Security(get_tenant, scopes=["admin"])]
 
 READ_SECURITY = {"security": [{scheme.scheme_name: ["read"]} for scheme in (bearer_scheme, header_scheme)]}

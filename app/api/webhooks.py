@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path, Query, Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from app.api import audit
-from app.api.auth import AUTH_ERRORS, ReadTenant, SubmitTenant
+from app.api.auth import AUTH_ERRORS, ReadTenant, WebhooksTenant
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.api.times import utc
@@ -96,7 +96,7 @@ def get_webhook(services: ServicesDep, tenant: ReadTenant) -> Webhook:
 
 
 @router.put("", summary="Set the webhook", responses=error_responses(*AUTH_ERRORS, InvalidParameters))
-def set_webhook(body: WebhookUrl, request: Request, services: ServicesDep, tenant: SubmitTenant) -> Webhook:
+def set_webhook(body: WebhookUrl, request: Request, services: ServicesDep, tenant: WebhooksTenant) -> Webhook:
     """Set where the service tells that jobs have ended. It applies to jobs that are submitted from now on."""
     host = None if body.url is None else _check(services, tenant, body.url, "url")
     audit.record(request, services, "set_webhook", detail=host)  # without the path, which may hold a secret
@@ -106,7 +106,7 @@ def set_webhook(body: WebhookUrl, request: Request, services: ServicesDep, tenan
 
 
 @router.post("/secret", summary="Make a new secret", responses=error_responses(*AUTH_ERRORS))
-def make_secret(request: Request, services: ServicesDep, tenant: SubmitTenant) -> WebhookSecret:
+def make_secret(request: Request, services: ServicesDep, tenant: WebhooksTenant) -> WebhookSecret:
     """Make the secret that signs messages, or replace it. The previous one signs too for 24 hours."""
     audit.record(request, services, "make_secret")
     secret = services.webhooks.endpoints.new_secret(tenant)
@@ -133,7 +133,7 @@ def list_deliveries(
     summary="Deliver again",
     responses=error_responses(*AUTH_ERRORS, DeliveryNotFound, InvalidParameters),
 )
-def retry_delivery(delivery_id: DeliveryId, services: ServicesDep, tenant: SubmitTenant) -> Delivery:
+def retry_delivery(delivery_id: DeliveryId, services: ServicesDep, tenant: WebhooksTenant) -> Delivery:
     """Send a message again now, with the same `webhook-id`, whether or not it was delivered."""
     row = services.webhooks.deliveries.send_again(tenant, delivery_id)
     if row is None:

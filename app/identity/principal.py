@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-Scope = Literal["submit", "read", "admin"]
+Scope = Literal["submit", "read", "webhooks", "admin"]
 SCOPES: tuple[Scope, ...] = get_args(Scope)
-"""`submit`: make, change and delete jobs, and set webhooks. `read`: see jobs, results and bundles. `admin`: see and
-revoke keys.
+"""`submit`: make, change and delete jobs. `read`: see jobs, results and bundles. `webhooks`: say where the service
+tells that the tenant's jobs have ended, and with which secret. `admin`: see and revoke keys.
 
 No scope holds another one: a key that only submits cannot read a report, and one that only revokes keys sees no CT.
 """

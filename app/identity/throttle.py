@@ -21,8 +21,6 @@ TRIES_AN_ADDRESS, ADDRESS_REFILL_S = 10, 6.0
 TRIES_IN_ALL, ALL_REFILL_S = 200, 0.3
 """Twenty addresses at their limit: below that, nobody but the guesser notices. For what can be guessed."""
 
-ADDRESS_LIMIT, ALL_LIMIT = Limit(TRIES_AN_ADDRESS, ADDRESS_REFILL_S), Limit(TRIES_IN_ALL, ALL_REFILL_S)
-
 MOST_KNOWN = 4096
 """Credentials that are remembered; an entry takes about 300 bytes."""
 
@@ -49,8 +47,8 @@ class Attempt:
     @property
     def limits(self) -> dict[str, Limit]:
         """Buckets that a try of this credential is taken from."""
-        own = {f"guesses:{client_block(self.address)}": ADDRESS_LIMIT}
-        return own | {"guesses": ALL_LIMIT} if self.is_guessable else own
+        own = {f"guesses:{client_block(self.address)}": Limit(TRIES_AN_ADDRESS, ADDRESS_REFILL_S)}
+        return own | {"guesses": Limit(TRIES_IN_ALL, ALL_REFILL_S)} if self.is_guessable else own
 
 
 class GuessThrottle:

@@ -7,7 +7,8 @@ turns due jobs into deliveries, and sends a delivery only while it holds its lea
 from __future__ import annotations
 
 import uuid
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -23,6 +24,9 @@ STATES = ("pending", "delivered", "failed")
 
 BATCH = 100
 """Most rows that one round turns into deliveries."""
+
+SHARE = 4
+"""Most deliveries of one tenant that a gateway sends at a time: half of what it sends in all."""
 
 LEASE_S = 120.0
 """A gateway that dies while it sends gives the delivery up after this time. It is longer than any attempt."""
@@ -64,7 +68,8 @@ class DeliveryStore:
 
         `app.jobs.gateway_settings.GatewaySettings.public_path` makes the links of the messages.
         """
-        query = select(JobRow).where(JobRow.callback_due.is_(True), JobRow.state.not_in(OPEN_STATES)).limit(BATCH)
+        is_due = JobRow.callback_due.is_(True) & JobRow.state.not_in(OPEN_STATES)
+        query = select(JobRow).where(is_due).order_by(JobRow.finished_at, JobRow.id).limit(BATCH)
         with self._sessions.begin() as session:
             return sum(self._queue(session, job, public_path) for job in session.scalars(query).all())
 
@@ -89,21 +94,41 @@ class DeliveryStore:
         session.add(row)
         return True
 
-    def claim_due(self, limit: int) -> list[DeliveryRow]:
-        """Lease deliveries whose time has come; no other gateway sends them meanwhile."""
+    def claim_due(self, limit: int, busy: Mapping[str, int] | None = None) -> list[DeliveryRow]:
+        """Lease deliveries whose time has come, the oldest first; no other gateway sends them meanwhile.
+
+        A tenant gets at most `SHARE` at a time, with the number that this gateway sends already (``busy``). So a
+        receiver that does not answer holds up its own tenant alone.
+        """
+        sending = Counter(busy or {})
+        claimed: list[DeliveryRow] = []
+        while len(claimed) < limit:
+            row = self._claim_one([tenant for tenant, count in sending.items() if count >= SHARE])
+            if row is None:
+                break
+            claimed.append(row)
+            sending[row.tenant] += 1
+        return claimed
+
+    def _claim_one(self, without: list[str]) -> DeliveryRow | None:
+        """Lease the delivery that is due for the longest time, of a tenant that is not excluded."""
         now = self._clock()
         is_due = (
             (DeliveryRow.state == "pending")
             & (DeliveryRow.next_at <= now)
             & or_(DeliveryRow.leased_until.is_(None), DeliveryRow.leased_until < now)
         )
-        with self._sessions.begin() as session:
-            due = session.scalars(select(DeliveryRow.id).where(is_due).order_by(DeliveryRow.next_at).limit(limit))
-            claimed: list[DeliveryRow] = []
-            for delivery_id in due.all():
+        oldest = select(DeliveryRow.id).where(is_due, DeliveryRow.tenant.not_in(without))
+        oldest = oldest.order_by(DeliveryRow.next_at, DeliveryRow.id).limit(1)
+        while True:
+            with self._sessions.begin() as session:
+                delivery_id = session.scalar(oldest)
+                if delivery_id is None:
+                    return None
                 lease = update(DeliveryRow).where(DeliveryRow.id == delivery_id, is_due)
-                claimed += session.scalars(lease.values(leased_until=now + LEASE_S).returning(DeliveryRow)).all()
-        return claimed
+                row = session.scalars(lease.values(leased_until=now + LEASE_S).returning(DeliveryRow)).one_or_none()
+            if row is not None:  # otherwise another gateway was faster, so look again
+                return row
 
     def record(self, delivery: DeliveryRow, outcome: Outcome, *, is_done: bool, is_hopeless: bool) -> str:
         """Write an attempt into the log, and end the delivery or choose its next attempt; return its state."""

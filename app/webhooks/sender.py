@@ -6,8 +6,9 @@ import json
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from importlib.metadata import version
 
 from sqlalchemy import Engine
@@ -25,7 +26,7 @@ log = logging.getLogger(__name__)
 
 ROUND_EVERY_S = 1.0
 CONCURRENT = 8
-"""Deliveries that one gateway sends at a time. The next ones wait until the slowest of these has ended."""
+"""Deliveries that one gateway sends at a time. Each that ends makes room for the next one."""
 
 FORGET_EVERY_S = 3600.0
 GONE = 410
@@ -50,7 +51,10 @@ class WebhookSender:
         self._clock = clock
         self.deliveries = DeliveryStore(engine)
         self.endpoints = EndpointStore(engine, clock)
+        self._pool = ThreadPoolExecutor(CONCURRENT, thread_name_prefix="webhook")
+        self._sending: dict[Future[None], str] = {}  # and whose message it is
         self._stop = threading.Event()
+        self._wake = threading.Event()
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
@@ -61,16 +65,35 @@ class WebhookSender:
     def stop(self) -> None:
         """Ask the thread to end and wait for it; an attempt that is under way ends within its time budget."""
         self._stop.set()
+        self._wake.set()
         if self._thread is not None:
             self._thread.join(self._settings.webhook_timeout_s + 1.0)
+        self._pool.shutdown(wait=False, cancel_futures=True)
+        wait(self._sending, self._settings.webhook_timeout_s + 1.0)
 
     def check(self) -> None:
-        """Do one round: queue, lease, send."""
+        """Do one round, and wait until what it sends has ended."""
+        self.begin_round()
+        for sending in list(self._sending):
+            sending.result()
+
+    def begin_round(self) -> None:
+        """Queue what is due, and begin to send as much as there is room for."""
         self.deliveries.queue_ended_jobs(self._settings.public_path)
-        due = self.deliveries.claim_due(CONCURRENT)
-        if due:
-            with ThreadPoolExecutor(len(due), thread_name_prefix="webhook") as pool:
-                list(pool.map(self._deliver, due))
+        self._sending = {future: tenant for future, tenant in self._sending.items() if not future.done()}
+        room = CONCURRENT - len(self._sending)
+        for delivery in self.deliveries.claim_due(room, Counter(self._sending.values())):
+            future = self._pool.submit(self._try_to_deliver, delivery)
+            future.add_done_callback(lambda _: self._wake.set())
+            self._sending[future] = delivery.tenant
+
+    def _try_to_deliver(self, delivery: DeliveryRow) -> None:
+        try:
+            self._deliver(delivery)
+        except SQLAlchemyError as error:  # it is sent again when its lease has ended
+            log.warning("cannot record a webhook of job %s: %s", delivery.job_id, type(error).__name__)
+        except Exception:
+            log.exception("a webhook of job %s failed", delivery.job_id)
 
     def _deliver(self, delivery: DeliveryRow) -> None:
         begin, started_at = time.monotonic(), self._clock()
@@ -95,7 +118,8 @@ class WebhookSender:
         next_forget = 0.0
         while not self._stop.is_set():
             try:
-                self.check()
+                self._wake.clear()
+                self.begin_round()
                 if time.monotonic() >= next_forget:
                     self.deliveries.forget_old()
                     next_forget = time.monotonic() + FORGET_EVERY_S
@@ -103,4 +127,4 @@ class WebhookSender:
                 log.warning("the webhooks wait for the next round: %s", type(error).__name__)
             except Exception:
                 log.exception("a round of the webhooks failed")
-            self._stop.wait(ROUND_EVERY_S)
+            self._wake.wait(ROUND_EVERY_S)

@@ -28,7 +28,7 @@ def test_the_key_is_made_once_and_again_when_it_has_ended(settings: Settings) ->
     assert moved == local_key.LocalKey("http://127.0.0.1:9000", first.key)
     engine = open_database(settings.database)
     keys = KeyStore(engine)
-    assert [(row.tenant, row.scopes) for row in keys.list_keys()] == [("local", "submit read admin")]
+    assert [(row.tenant, row.scopes) for row in keys.list_keys()] == [("local", "submit read webhooks admin")]
     keys.revoke(str(key_id_of(first.key)))
     second = local_key.prepare(settings, URL)
     assert second is not None

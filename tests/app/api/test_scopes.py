@@ -56,10 +56,10 @@ SCOPE = {
     ("GET", "/v1/keys"): "admin",
     ("DELETE", "/v1/keys/{key_id}"): "admin",
     ("GET", "/v1/webhook"): "read",
-    ("PUT", "/v1/webhook"): "submit",
-    ("POST", "/v1/webhook/secret"): "submit",
+    ("PUT", "/v1/webhook"): "webhooks",
+    ("POST", "/v1/webhook/secret"): "webhooks",
     ("GET", "/v1/webhook/deliveries"): "read",
-    ("POST", "/v1/webhook/deliveries/{delivery_id}/retry"): "submit",
+    ("POST", "/v1/webhook/deliveries/{delivery_id}/retry"): "webhooks",
 }
 """The scope that each other route needs."""
 

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import re
+import socket
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -15,13 +16,16 @@ from typing import Any
 import httpx
 import pytest
 
+from app.identity.key_store import KeyOwner, KeyStore
+from app.identity.principal import SCOPES
 from app.jobs.audit import AuditFilter, AuditTrail
-from app.jobs.database import upgrade_database
-from app.jobs.settings import Settings
+from app.jobs.database import open_database, upgrade_database
+from app.jobs.rows import DeliveryRow
+from app.jobs.settings import LOCAL_TENANT, Settings
 from app.jobs.store import open_store
 from app.webhooks import deliveries
 from app.webhooks.deliveries import LEASE_S, DeliveryStore
-from app.webhooks.sender import WebhookSender
+from app.webhooks.sender import CONCURRENT, WebhookSender
 from tests.app.harness import KEYS, PATIENCE_S, Broker, check_problem, fail, finish, new_row, running_gateway, wait_for
 from tests.app.postgres_server import ready_database
 from tests.app.webhooks.receiver import Message, Receiver, running_receiver
@@ -40,6 +44,14 @@ def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settin
     )
 
 
+@pytest.fixture(scope="module")
+def client(gateway: str, settings: Settings) -> Iterator[httpx.Client]:
+    """Return a client of tenant a whose key has every scope."""
+    headers = {"X-API-Key": new_key(settings, "tenant-a")}
+    with httpx.Client(base_url=gateway, headers=headers, timeout=PATIENCE_S) as client:
+        yield client
+
+
 @pytest.fixture(autouse=True)
 def short_pauses(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(deliveries, "PAUSES_S", (0.0,) * 3)
@@ -56,6 +68,14 @@ def secret(client: httpx.Client) -> str:
     """Return the secret of tenant a."""
     made: str = client.post("/v1/webhook/secret").json()["secret"]
     return made
+
+
+def new_key(settings: Settings, tenant: str) -> str:
+    """Return a key of a tenant with every scope."""
+    engine = open_database(settings.database)
+    _, key = KeyStore(engine).create(KeyOwner(tenant, "all", frozenset(SCOPES)))
+    engine.dispose()
+    return key
 
 
 def submit(client: httpx.Client, url: str | None) -> dict[str, Any]:
@@ -166,7 +186,8 @@ def test_it_is_given_up_after_the_last_attempt_and_can_be_sent_again(
     entry = ended(client, job, "failed")
     assert [attempt["status"] for attempt in entry["attempts"]] == [503] * 4
     again = f"/v1/webhook/deliveries/{entry['id']}/retry"
-    check_problem(stranger.post(again), 404, "delivery_not_found")
+    other = {"X-API-Key": new_key(settings, "tenant-b")}
+    check_problem(stranger.post(again, headers=other), 404, "delivery_not_found")
     assert stranger.get("/v1/webhook/deliveries", params={"job_id": job["id"]}).json() == {"deliveries": []}
     assert client.post(again).status_code == 202
     ended(client, job, "delivered")
@@ -250,7 +271,9 @@ def test_no_message_is_lost_while_no_gateway_runs(broker: Broker, tmp_path: Path
         data_dir=tmp_path, broker_url=broker.url, allow_anonymous=True, webhook_allow="127.0.0.0/8", stale_after_s=3600
     )
     with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
-        client.post("/v1/webhook/secret")
+        check_problem(client.post("/v1/webhook/secret"), 403, "forbidden")
+        key = {"X-API-Key": new_key(settings, LOCAL_TENANT)}
+        assert client.post("/v1/webhook/secret", headers=key).status_code == 200
         job = submit(client, receiver.url)
     finish(settings, job["id"], REPORT)
     assert receiver.messages == []
@@ -273,7 +296,7 @@ def test_two_gateways_send_a_message_once(own_settings: Settings, receiver: Rece
     store, *others = (open_store(settings) for _ in range(3))
     senders = [WebhookSender(settings, other.engine) for other in others]
     senders[0].endpoints.new_secret("local")
-    ids = [f"{number:032x}" for number in range(12)]
+    ids = [f"{number:032x}" for number in range(6 * deliveries.SHARE)]
     for job_id in ids:
         row = new_row(job_id)
         row.callback_url, row.callback_due = receiver.url, True
@@ -285,6 +308,51 @@ def test_two_gateways_send_a_message_once(own_settings: Settings, receiver: Rece
     assert sorted(message.json["data"]["job_id"] for message in receiver.messages) == ids
     for each in (store, *others):
         each.engine.dispose()
+
+
+def test_a_slow_receiver_holds_up_nobody_else(own_settings: Settings, receiver: Receiver) -> None:
+    """The slow tenant has more messages than a gateway sends at a time, and its own are the oldest."""
+    store = open_store(own_settings)
+    sender = WebhookSender(own_settings, store.engine)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        for number in range(2 * CONCURRENT + 6):
+            is_slow = number < 2 * CONCURRENT
+            tenant = "slow" if is_slow else "quick"
+            row = new_row(f"{number:032x}", tenant)
+            row.callback_due = True
+            row.callback_url = f"http://127.0.0.1:{silent.getsockname()[1]}/" if is_slow else receiver.url
+            store.create(row)
+            finish(own_settings, row.id, {})
+            sender.endpoints.new_secret(tenant)
+        sender.start()
+        wait_for(lambda: len(receiver.messages) == 6, "the quick ones")
+        wait_for(lambda: len(store_of(sender, "quick", "delivered")) == 6, "their records")
+        assert store_of(sender, "slow", "delivered") == []
+        assert sum(bool(row.leased_until) for row in store_of(sender, "slow", "pending")) == deliveries.SHARE
+    sender.stop()
+    store.engine.dispose()
+
+
+def store_of(sender: WebhookSender, tenant: str, state: str) -> list[DeliveryRow]:
+    return [row for row in sender.deliveries.list_page(tenant, None, 200) if row.state == state]
+
+
+def test_the_oldest_end_is_told_first(own_settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliveries, "BATCH", 3)
+    store = open_store(own_settings)
+    queue = DeliveryStore(store.engine)
+    ids = [f"{number:032x}" for number in range(deliveries.BATCH + 1)]
+    for job_id in ids:
+        row = new_row(job_id)
+        row.callback_url, row.callback_due = "https://hooks.example/", True
+        store.create(row)
+    for job_id in reversed(ids):
+        finish(own_settings, job_id, {})
+    assert queue.queue_ended_jobs(str) == deliveries.BATCH
+    assert [row.job_id for row in queue.list_page("local", ids[0], 5)] == []
+    assert queue.queue_ended_jobs(str) == 1
+    assert [row.job_id for row in queue.list_page("local", ids[0], 5)] == [ids[0]]
+    store.engine.dispose()
 
 
 def test_the_message_of_a_gateway_that_died_is_sent_by_another(own_settings: Settings) -> None:
