@@ -38,6 +38,8 @@ class Label:
         What the number stands for, and what told it.
     level
         What the client states, or what the number stands for.
+    frames_apart_mm
+        `Volume.frames_apart_mm` of the whole mask.
     """
 
     number: int
@@ -45,6 +47,7 @@ class Label:
     grid: Grid
     numbering: Numbering
     level: ReportedLevel
+    frames_apart_mm: float
 
 
 @dataclass(frozen=True)
@@ -88,7 +91,8 @@ def take_label(labels: LabelMap, params: JobParams) -> Label:
     number = select_label(labels.present, labels.readings, params)
     numbering = number_label(number, labels.readings, params)
     level = level_of(numbering, params)
-    return Label(number, cut_out(labels.mask, number), labels.mask.grid, numbering, level)
+    grid, apart = labels.mask.grid, labels.mask.frames_apart_mm
+    return Label(number, cut_out(labels.mask, number), grid, numbering, level, apart)
 
 
 def take_numbered_label(labels: LabelMap, params: JobParams) -> Label:

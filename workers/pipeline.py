@@ -22,6 +22,7 @@ from workers.mask_stage import Label, vertebra_of_label
 from workers.mesh.mask_surface import extract_surface
 from workers.mesh.subject_mesh import SubjectMesh
 from workers.outline.edge_fit import fit_to_edges
+from workers.outline.edge_offset import edge_of
 from workers.outline.judgement import Evidence, judge_outline, refuse_uncertain
 from workers.outline.surface_mask import voxels_inside
 from workers.results.build_report import ReportSections, build_report
@@ -29,9 +30,10 @@ from workers.results.mesh_summary import summarise_fit
 from workers.results.numbering_warnings import numbering_warnings
 from workers.results.provenance import describe_software
 from workers.results.publish import Contents, ResultFile, publish
-from workers.results.report_warnings import report_warnings
+from workers.results.report_warnings import frame_warnings, report_warnings
 from workers.results.segmentation_section import segmentation_section
 from workers.results.segmentation_warnings import segmentation_warnings
+from workers.results.size_section import size_section, size_warnings
 from workers.results.stressed_mesh import StressedMesh
 from workers.scan import Scan, read_scan
 from workers.several_levels import LevelResult, compute_levels
@@ -66,13 +68,15 @@ class Found:
     """One vertebra of a job, as its mask or the networks give it.
 
     Its level is "unknown" where neither the client nor the mask that was sent says it. `numbering` is what its label
-    stands for, None without a mask. `evidence` is what the networks saw, None with one.
+    stands for, None without a mask. `evidence` is what the networks saw, None with one. `frames_apart_mm` is that of
+    the mask that was sent (`workers.imaging.volume.Volume`).
     """
 
     vertebra: CleanMask
     level: ReportedLevel
     numbering: Numbering | None
     evidence: Evidence | None
+    frames_apart_mm: float = 0.0
 
 
 def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, progress: Progress) -> PipelineResult:
@@ -115,12 +119,16 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
     with clock.stage("morph"):
         mesh = morph(vertebra, surface, params.vertebra_sought if evidence else None)
         segmentation = judge_segmentation(evidence, vertebra, mesh, params) if evidence else None
+        edge = None if evidence else edge_of(surface, scan.ct)
+        size = size_section(found.level, vertebra.volume_mm3 / 1000.0, mesh.fit.pose.scale, edge)
     stress = compute_stress(mesh.points, params, clock)
     with clock.stage("write"):
         stressed = StressedMesh(engine().template, mesh.points, stress.field, stress.extra)
         warnings = [
             *(segmentation_warnings(segmentation, params.vertebra_sought) if segmentation else []),
             *numbering_warnings(found.numbering, found.level),
+            *size_warnings(size, found.level),
+            *frame_warnings(scan.ct.frames_apart_mm, found.frames_apart_mm),
             *report_warnings(mesh, vertebra, found.level, scan.ct if evidence else None),
         ]
         sections = ReportSections(
@@ -134,6 +142,7 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
             equilibrium=stress.equilibrium,
             segmentation=segmentation,
             numbering=found.numbering,
+            size=size,
             fit=summarise_fit(mesh.distance_mm),
             timings_s=clock.timings,
             warnings=[*warnings, *stress.warnings],
@@ -147,7 +156,8 @@ def find_vertebra(scan: Scan, params: JobParams, clock: StageClock) -> Found:
     where = scan.where(params.vertebra_sought)
     if isinstance(where, Label):
         with clock.stage("mask"):
-            return Found(vertebra_of_label(where, scan.ct, scan.grid), where.level, where.numbering, None)
+            vertebra = vertebra_of_label(where, scan.ct, scan.grid)
+        return Found(vertebra, where.level, where.numbering, None, where.frames_apart_mm)
     with clock.stage("segment"):
         vertebra, evidence = segment_vertebra(scan.ct, where)
     return Found(vertebra, params.vertebra_sought, None, evidence)

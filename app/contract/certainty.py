@@ -9,13 +9,15 @@ from app.contract.numbering import CONVENTION_NAMES
 
 
 def certainty(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield what a text is about (level, vertebra, outline or error), and the text, from a parsed ``report.json``."""
+    """Yield from a parsed ``report.json`` what a text is about (level, vertebra, outline, size, error), and it."""
     segmentation = report["segmentation"]
     yield "level", _level(segmentation) if segmentation else _level_of_mask(report)
     if segmentation:
         yield "vertebra", _place(segmentation)
         if outline := segmentation.get("outline"):
             yield "outline", _outline(outline)
+    if size := report.get("size"):
+        yield "size", _size(size)
     if error := report.get("expected_error"):
         yield "error", _expected_error(error, report.get("prediction"))
 
@@ -73,6 +75,22 @@ def _outline(outline: Mapping[str, Any]) -> str:
     ]
     measured = [text.format(value) for text, value in parts if value is not None]
     return "; ".join((["UNCERTAIN, check the mask"] if outline["uncertain"] else []) + measured)
+
+
+def _size(size: Mapping[str, Any]) -> str:
+    """Return the volume beside that of adults, and where a mask does not end at the edge of the bone."""
+    low, high = size["usual_volume_cm3"]
+    text = f"{size['volume_cm3']:.0f} cm³; adults {low:.0f} to {high:.0f} cm³"
+    doubts = [
+        name for name, odd in (("UNUSUAL", size["unusual"]), ("OFF THE EDGE OF THE BONE", size["off_edge"])) if odd
+    ]
+    offset = size["edge_offset_mm"]
+    edge = (
+        ""
+        if offset is None
+        else f"; the bone's edge lies {abs(offset):.1f} mm {'in' if offset < 0 else 'out'}side the mask"
+    )
+    return ", ".join([*doubts, text]) + (edge if size["off_edge"] else "")
 
 
 def _expected_error(error: Mapping[str, Any], prediction: Mapping[str, Any] | None) -> str:

@@ -381,9 +381,9 @@ class VertebraNotFound(InputError):
 
 
 class VertebraTruncated(InputError):
-    """The edge of the field of view cuts the vertebra."""
+    """A part of the vertebra is missing: the field of view cuts it, or its label ends in a plane."""
 
-    slug, title = "vertebra_truncated", "The vertebra is cut by the field of view"
+    slug, title = "vertebra_truncated", "The vertebra is not whole"
 
 
 class OutlineUncertain(InputError):

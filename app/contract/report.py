@@ -10,8 +10,9 @@ from app.contract.numbering import Numbering
 from app.contract.params import ReportedLevel, Surrogate
 from app.contract.section import Number, Position, Positive, Section
 from app.contract.segmentation import Alternative, Outline, RowBody, Segmentation
+from app.contract.size import Size
 
-__all__ = ["Alternative", "Numbering", "Outline", "RowBody", "Segmentation"]
+__all__ = ["Alternative", "Numbering", "Outline", "RowBody", "Segmentation", "Size"]
 
 
 class Peak(Section):
@@ -207,6 +208,9 @@ class Report(Section):
     geometry: Geometry
     segmentation: Segmentation | None = Field(default=None, description="Null where a mask was sent.")
     numbering: Numbering | None = Field(default=None, description="Null where no mask was sent.")
+    size: Size | None = Field(
+        default=None, description="Size beside that of adults; null in reports of older releases."
+    )
     fit: SurfaceFit | None = Field(description="Fit of the template to the mask; null where none was made.")
     mesh: MeshQuality
     equilibrium: Equilibrium | None = Field(description="Force balance of the solution; null for a prediction alone.")

@@ -10,6 +10,7 @@ function describeReport(report) {
     ...describeWarnings(report.warnings),
     make("h2", "How sure"), ...paragraphs([describeLevel(report)], unverified && "caution"),
     ...paragraphs([describeOutline(seen, outline)], outline && outline.uncertain && "caution"),
+    ...(report.size ? paragraphs([describeSize(report)], (report.size.unusual || report.size.off_edge) && "caution") : []),
     ...paragraphs([describeError(report)]),
   ];
   if (row.length) { const details = make("details"); details.append(make("summary", "The row of vertebral bodies"), rowTable(row)); parts.push(details); }
@@ -37,6 +38,11 @@ function describeLevel({vertebra, segmentation: seen, numbering}) {
   if (seen.confidence === null) return `Level: ${vertebra}, as the client says. A seed was sent, so nothing was counted.`;
   return `Level: ${vertebra}.${counted}${sure}`;
 }
+function describeSize({size, vertebra}) {
+  const [low, high] = size.usual_volume_cm3.map(Math.round), level = vertebra === "unknown" ? "T11 to L5" : vertebra;
+  const edge = size.off_edge ? ` The mask ends ${Math.abs(size.edge_offset_mm).toFixed(1)} mm ${size.edge_offset_mm < 0 ? "outside" : "inside"} the edge of the bone.` : "";
+  return `Size: ${Math.round(size.volume_cm3)} cm³, ${size.unusual ? "unlike that of adults" : "as in adults"} (${level}: ${low} to ${high} cm³).${edge}`;
+}
 function describeOutline(seen, outline) {
   if (!seen) return "Outline: that of the mask that was sent. It counts as exact.";
   if (!outline) return "Outline: by the networks. Its quality was not judged.";
@@ -51,9 +57,9 @@ function describeOutline(seen, outline) {
     `It is least sure at: ${words(outline.worst_place)}.`,
   ].filter(Boolean).join(" ");
 }
-function describeError({expected_error: error, prediction}) {
+function describeError({expected_error: error, prediction, size}) {
   if (!error) return prediction ? `Expected error of the prediction: ${ofPeak(prediction.expected_nmae_percent)} of the peak on average. That of the outline is not known.` : "Expected error: not known.";
-  const outline = error.outline_percent === null ? "The mask that was sent counts as exact." : `The outline alone causes ${ofPeak(error.outline_percent)}.`;
+  const outline = error.outline_percent === null ? `The mask that was sent counts as exact${size && (size.unusual || size.off_edge) ? ", although its size is doubtful: that error is not in the number" : ""}.` : `The outline alone causes ${ofPeak(error.outline_percent)}.`;
   const bounded = prediction && typeof prediction.error_bound_percent === "number";
   const surrogate = error.surrogate_percent === null ? "Finite elements add none." : bounded ? `The surrogate alone causes at most ${error.surrogate_percent.toFixed(2)}\u00a0%: the solver's residual shows it.` : `The surrogate alone causes ${ofPeak(error.surrogate_percent)}.`;
   return `Expected error of the stress: ${ofPeak(error.total_percent)} of the peak on average. ${outline} ${surrogate}`;

@@ -194,7 +194,9 @@ def calibrate_outline(arguments: argparse.Namespace) -> None:
     errors = measure_outlines(engine(), segmenter, cases, arguments.work / "outlines.jsonl")
     law = asdict(fit_law(errors))
     print(law)
-    print(f"{len(errors)} outlines; within a factor of 2, each person left out in turn: {within_factor_two(errors):.0%}")
+    print(
+        f"{len(errors)} outlines; within a factor of 2, each person left out in turn: {within_factor_two(errors):.0%}"
+    )
     write_manifest(arguments.out, outline_calibration=law)
 
 

@@ -54,6 +54,44 @@ def affine_of(fields: Any) -> Floats:
     return affine
 
 
+def frames_apart(fields: Any, shape: tuple[int, int, int]) -> float:
+    """Return how far apart the sform and the qform of a header put a corner of the image, mm; 0 where one is not set.
+
+    It is infinite where the qform holds no rotation.
+
+    Parameters
+    ----------
+    fields
+        As for `affine_of`, which has accepted them.
+    shape
+        Voxels along i, j, k.
+
+    Raises
+    ------
+    BadAffine
+        One mirrors the other: left and right, or up and down, are not known then.
+    """
+    if int(fields["sform_code"]) <= 0 or int(fields["qform_code"]) <= 0:
+        return 0.0
+    sform = affine_of(fields)
+    try:
+        qform = _from_quaternion(fields)
+    except BadAffine:
+        return float("inf")
+    if not np.isfinite(qform).all():
+        return float("inf")
+    if np.linalg.det(sform[:3, :3]) * np.linalg.det(qform[:3, :3]) < 0.0:
+        raise BadAffine(
+            "The sform and the qform of the image mirror each other, so left and right are not known. Export the image "
+            "again, or set both to the right affine.",
+            expected="an sform and a qform of the same handedness",
+            got="one mirrors the other",
+        )
+    corners = np.array(np.meshgrid(*[(0.0, n - 1.0) for n in shape])).reshape(3, -1)
+    apart = (sform - qform)[:3, :3] @ corners + (sform - qform)[:3, 3:]
+    return float(np.linalg.norm(apart, axis=0).max())
+
+
 def world_reach(shape: tuple[int, ...], affine: Floats) -> tuple[Floats, Floats]:
     """Return the lowest and the highest corner (3,) mm RAS of the voxel centres of a grid."""
     corners = np.array(np.meshgrid(*[(0.0, n - 1.0) for n in shape])).reshape(3, -1)

@@ -26,7 +26,7 @@ from app.contract.errors import (
     NotThreeDimensional,
 )
 from models.types import Floats
-from workers.imaging.nifti_affine import affine_of, check_extent
+from workers.imaging.nifti_affine import affine_of, check_extent, frames_apart
 from workers.imaging.nifti_stream import NiftiStream, corrupt
 
 CHUNK_VOXELS = 1 << 20
@@ -90,6 +90,8 @@ class Header:
         Byte of the first voxel.
     affine
         (4, 4) float64, voxel index to RAS+ mm.
+    frames_apart_mm
+        How far apart sform and qform put a corner of the image.
     """
 
     shape: tuple[int, int, int]
@@ -98,6 +100,7 @@ class Header:
     inter: float
     offset: int
     affine: Floats
+    frames_apart_mm: float
 
     @property
     def n_voxels(self) -> int:
@@ -133,7 +136,8 @@ def read_header(stream: NiftiStream, limits: Limits) -> Header:
     if bytes(fields["magic"])[:3] != wanted:
         raise _not_nifti(f"magic {wanted.decode()} (single file)", "another magic (a .hdr/.img pair, or not NIfTI)")
     shape = _shape(fields, limits)
-    header = Header(shape, _dtype(fields, order), *_scaling(fields), _offset(fields, base.itemsize), affine_of(fields))
+    place = affine_of(fields), frames_apart(fields, shape)
+    header = Header(shape, _dtype(fields, order), *_scaling(fields), _offset(fields, base.itemsize), *place)
     _check_size(header, stream, limits)
     check_extent(header.shape, header.affine)
     if len(stream.read(header.offset - base.itemsize)) < header.offset - base.itemsize:

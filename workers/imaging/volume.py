@@ -38,10 +38,13 @@ class Volume:
         (i, j, k). CT: int16 or float32, HU. Mask: uint8 or uint16 labels.
     affine
         (4, 4) float64, voxel index to RAS+ mm. Its determinant may be negative.
+    frames_apart_mm
+        How far apart the file's sform, which is used, and its qform put a corner of the image; 0 where one is not set.
     """
 
     voxels: NDArray[Any]
     affine: Floats
+    frames_apart_mm: float = 0.0
 
     @property
     def grid(self) -> Grid:
@@ -141,7 +144,7 @@ def _read_hu(path: Path, limits: Limits, choose: Callable[[Grid], slice], whole_
     check_hounsfield(sample)
     affine = header.affine.copy()
     affine[:3, 3] += planes.start * affine[:3, 2]
-    return Volume(kept.reshape(shape, order="F"), affine), grid
+    return Volume(kept.reshape(shape, order="F"), affine, header.frames_apart_mm), grid
 
 
 def read_mask(path: Path, limits: Limits | None = None) -> Volume:
@@ -162,7 +165,7 @@ def read_mask(path: Path, limits: Limits | None = None) -> Volume:
     with NiftiStream(path) as stream:
         header = read_header(stream, limits or Limits())
         voxels = _collect_mask(stream, header)
-    return Volume(voxels.reshape(header.shape, order="F"), header.affine)
+    return Volume(voxels.reshape(header.shape, order="F"), header.affine, header.frames_apart_mm)
 
 
 def _check_ratio(header: Header, stream: NiftiStream, limits: Limits) -> None:

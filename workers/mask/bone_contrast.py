@@ -41,7 +41,7 @@ def check_on_bone(clean: CleanMask, ct: Volume) -> None:
     padding = max(_padding_share(inside), _padding_share(outside))
     if padding > MAX_PADDING:
         expected = f"at most {MAX_PADDING:.0%} of the vertebra's surroundings outside the scan"
-        raise truncated(expected, f"{padding:.0%}")
+        raise truncated("CT", expected, f"{padding:.0%}")
     contrast = float(np.median(inside) - np.median(outside))
     if contrast < MIN_BONE_CONTRAST_HU:
         raise GridMismatch(

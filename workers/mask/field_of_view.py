@@ -7,6 +7,7 @@ measured on 33 whole vertebrae (T11 to L5) and on the cut ones of two CTs.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 
@@ -53,23 +54,25 @@ def check_field_of_view(piece: Volume, mask: Grid, ct: Grid) -> None:
             got="no voxel of it on the CT",
         )
     if other.outside > MAX_OUTSIDE:
-        raise truncated(f"at most {MAX_OUTSIDE:.0%} of the label outside the CT", f"{other.outside:.1%}")
+        raise truncated("CT", f"at most {MAX_OUTSIDE:.0%} of the label outside the CT", f"{other.outside:.1%}")
     strict = np.maximum(MAX_CUT_MM2, MAX_CUT_VOXELS * piece.face_mm2)
-    for name, areas in (("mask", own.cut_mm2), ("CT", other.cut_mm2)):
+    borders: tuple[tuple[Literal["CT", "mask"], Floats], ...] = (("CT", other.cut_mm2), ("mask", own.cut_mm2))
+    for name, areas in borders:
         allowed = np.full(3, MAX_TIGHT_MM2) if areas.all() else strict
         if (areas > allowed).any():
             worst = np.unravel_index(int((areas - allowed).argmax()), areas.shape)
             expected = f"at most {allowed[worst[1]]:.0f} mm² of the label on one face of the {name}"
-            raise truncated(expected, f"{areas[worst]:.0f} mm²")
+            raise truncated(name, expected, f"{areas[worst]:.0f} mm²")
 
 
-def truncated(expected: str, got: str) -> VertebraTruncated:
-    """Return the error for a label map's vertebra that is cut."""
-    detail = (
-        "The vertebra is not whole in the image, so its stress cannot be computed. Send a CT that shows all of it, or "
-        "choose another label; if only the mask was cropped tightly, send it on the CT's grid."
-    )
-    return VertebraTruncated(detail, expected=expected, got=got)
+def truncated(border: Literal["CT", "mask"], expected: str, got: str) -> VertebraTruncated:
+    """Return the error for a label map's vertebra that the border of the CT, or of the mask's own volume, cuts."""
+    advice = {
+        "CT": "The vertebra is not whole in the CT. Send a CT that shows all of it, or choose another label.",
+        "mask": "The label ends at the border of the mask's own volume. Send the mask on the CT's grid, not cropped, "
+        "or choose another label.",
+    }
+    return VertebraTruncated(advice[border], expected=expected, got=got)
 
 
 @dataclass(frozen=True)

@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from app.contract.errors import NotAVertebra, VertebraeFused
+from app.contract.errors import NotAVertebra
 from models.types import Bools, Floats, Integers
 from workers.imaging.binary_mask import label_box, span
 from workers.imaging.grid import merged_affine
 from workers.imaging.resampling import canonical
 from workers.imaging.volume import Volume
-from workers.mask.plausibility import MAX_FRAGMENT
+from workers.mask.plausibility import MAX_FRAGMENT, in_pieces
 
 CELL_MM = 8.0
 """Side of a cell, about: pieces of a label that are nearer than this are cut out together."""
@@ -56,14 +56,15 @@ def cut_out(mask: Volume, label: int) -> Volume:
     Raises
     ------
     VertebraeFused
-        A second piece is of similar size.
+        A second piece is of similar size, and both have the volume of two vertebrae.
     NotAVertebra
-        The label, or its largest piece, is larger than a vertebra.
+        A second piece is of similar size, and both have the volume of one vertebra; or the label, or its largest piece,
+        is larger than a vertebra.
     """
     labels = canonical(mask)
     starts = [_cell_starts(n, mm) for n, mm in zip(labels.voxels.shape, labels.spacing, strict=True)]
     counts = _count(labels.voxels, label, starts)
-    region = _largest_region(label, counts)
+    region = _largest_region(label, counts, labels.voxel_mm3 / MM3_PER_CM3)
     _check_volume(label, float(counts.sum(dtype=np.int64)) * labels.voxel_mm3 / MM3_PER_CM3)
     cells = [
         np.searchsorted(start, np.arange(n), "right") - 1 for start, n in zip(starts, labels.voxels.shape, strict=True)
@@ -95,18 +96,13 @@ def _block_sums(plane: Bools, rows: Integers, columns: Integers) -> NDArray[np.i
     return np.add.reduceat(np.add.reduceat(plane, rows, axis=0, dtype=np.int32), columns, axis=1)
 
 
-def _largest_region(label: int, counts: NDArray[np.int32]) -> Bools:
+def _largest_region(label: int, counts: NDArray[np.int32], voxel_cm3: float) -> Bools:
     """Return the face-connected cells with the most voxels of a label; refuse two regions of similar size."""
     regions, _ = ndimage.label(counts)
     sizes = np.bincount(regions.ravel(), counts.ravel())
     second, first = np.sort(sizes)[-2:]
     if second > MAX_FRAGMENT * first:
-        raise VertebraeFused(
-            f"Label {label} holds several pieces of similar size. Send a mask with a label for each vertebra, and say "
-            "with mask_label which one is meant.",
-            expected=f"one piece (others up to {MAX_FRAGMENT:.0%})",
-            got=f"a second of {second / first:.0%}",
-        )
+        raise in_pieces(label, float(first + second) * voxel_cm3, float(second / first))
     return np.asarray(regions == int(sizes.argmax()))
 
 

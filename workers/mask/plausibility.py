@@ -13,11 +13,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from app.contract.errors import InputError, MorphFailed, NotAVertebra, VertebraeFused
+from app.contract.errors import InputError, MorphFailed, NotAVertebra, VertebraeFused, VertebraTruncated
 from models.types import Floats
 from workers.imaging.binary_mask import label_box
 from workers.mask.cleaning import CleanMask
-from workers.mask.field_of_view import truncated
 
 MAX_FLAT_MM2, MAX_FLAT_MM2_PER_MM = 250.0, 150.0
 """Area of a label's outermost voxel layer, and more for each mm of layer above 1 mm. A whole vertebra ends in the tips
@@ -48,9 +47,9 @@ def check_vertebra(clean: CleanMask, image_spacing: Floats | None = None) -> Non
     Raises
     ------
     VertebraeFused
-        Two pieces of similar size.
+        Two pieces of similar size, with the volume of two vertebrae.
     NotAVertebra
-        Volume or surface out of range.
+        Two pieces with the volume of one; volume or surface out of range.
     VertebraTruncated
         It ends in a plane.
     """
@@ -58,8 +57,7 @@ def check_vertebra(clean: CleanMask, image_spacing: Floats | None = None) -> Non
     if volume < VOLUME_CM3[0]:
         raise _not_a_vertebra(clean, f"at least {VOLUME_CM3[0]:g} cm³", f"{volume:.1f} cm³")
     if clean.second_fragment > MAX_FRAGMENT:
-        expected = f"one connected piece (others up to {MAX_FRAGMENT:.0%})"
-        raise _fused(clean, expected, f"a second of {clean.second_fragment:.0%}")
+        raise in_pieces(clean.label, volume * (1.0 + clean.second_fragment), clean.second_fragment)
     if volume > VOLUME_CM3[1]:
         raise _not_a_vertebra(clean, f"at most {VOLUME_CM3[1]:g} cm³", f"{volume:.0f} cm³")
     surface = face_area(clean) / 100.0
@@ -71,7 +69,7 @@ def check_vertebra(clean: CleanMask, image_spacing: Floats | None = None) -> Non
     if (flat > allowed).any():
         axis = int((flat - allowed).max(axis=0).argmax())
         got = f"{flat[:, axis].max():.0f} mm²"
-        raise truncated(f"a label that ends in at most {allowed[axis]:.0f} mm² of one plane", got)
+        raise _ends_in_a_plane(clean, f"a label that ends in at most {allowed[axis]:.0f} mm² of one plane", got)
 
 
 def face_area(clean: CleanMask) -> float:
@@ -99,11 +97,55 @@ def explain_misfit(clean: CleanMask, error: MorphFailed) -> InputError:
     return _not_a_vertebra(clean, expected, got)
 
 
+def in_pieces(label: int, cm3: float, second: float) -> InputError:
+    """Return the error for a label in two pieces of similar size: two vertebrae, or one whose parts do not touch.
+
+    Parameters
+    ----------
+    label
+        Of the mask.
+    cm3
+        Volume of both pieces, cm³: more than `FUSED_CM3` is probably that of two vertebrae.
+    second
+        Size of the second piece relative to the first.
+    """
+    expected, got = f"one connected piece (others up to {MAX_FRAGMENT:.0%})", f"a second of {second:.0%}"
+    if cm3 > FUSED_CM3:
+        detail = (
+            f"Label {label} has two pieces with the volume of two vertebrae. Give each vertebra a label of its own."
+        )
+        return VertebraeFused(detail, expected=expected, got=got)
+    return NotAVertebra(
+        f"Label {label} has two pieces with the volume of one vertebra, {cm3:.0f} cm³ together. If they are body and "
+        "arch, close the gap between them in the mask, at the pedicles; if they belong to two vertebrae, give each a "
+        "label of its own.",
+        expected=expected,
+        got=got,
+    )
+
+
+def _ends_in_a_plane(clean: CleanMask, expected: str, got: str) -> VertebraTruncated:
+    """Return the error for a label that ends in a plane away from the border of the image: nobody knows why."""
+    detail = (
+        f"Label {clean.label} ends in a plane, so a part of the vertebra is missing. If the scan or a crop ended "
+        "there, send the CT and the mask of the whole vertebra; if the mask leaves bone out, complete it. A vertebra "
+        "of which bone was removed, as by a laminectomy, cannot be computed."
+    )
+    return VertebraTruncated(detail, expected=expected, got=got)
+
+
 def _fused(clean: CleanMask, expected: str, got: str) -> VertebraeFused:
-    detail = f"Label {clean.label} seems to hold more than one vertebra. Separate them in the mask and send it again."
+    detail = (
+        f"Label {clean.label} is taller or larger than one vertebra, so it seems to hold more than one. Give each "
+        "vertebra a label of its own. If it is one, look for ribs, discs or implants in the mask."
+    )
     return VertebraeFused(detail, expected=expected, got=got)
 
 
 def _not_a_vertebra(clean: CleanMask, expected: str, got: str) -> NotAVertebra:
-    detail = f"Label {clean.label} is not shaped like one whole vertebra (T11 to L5). Check the label and the mask."
+    detail = (
+        f"Label {clean.label} is not shaped like one whole vertebra (T11 to L5). Check the label, and look in the mask "
+        "for parts that are missing, such as the arch, or that do not belong to it. A vertebra of which bone was "
+        "removed cannot be computed."
+    )
     return NotAVertebra(detail, expected=expected, got=got)

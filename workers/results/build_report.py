@@ -16,6 +16,7 @@ from app.contract.report import (
     Prediction,
     Report,
     Segmentation,
+    Size,
     Software,
     SurfaceFit,
 )
@@ -49,6 +50,8 @@ class ReportSections:
         How the vertebra was found; None where a mask was sent.
     numbering
         What the label of the mask stands for; None where none was sent.
+    size
+        Size beside that of adults.
     fit
         Distance between the mesh's surface and the mask's.
     timings_s
@@ -67,6 +70,7 @@ class ReportSections:
     equilibrium: Equilibrium | None = None
     segmentation: Segmentation | None = None
     numbering: Numbering | None = None
+    size: Size | None = None
     fit: SurfaceFit | None = None
     timings_s: Mapping[str, float] = default(default_factory=dict)
     warnings: Sequence[str] = ()
@@ -85,6 +89,7 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
         agreement=sections.agreement,
         segmentation=sections.segmentation,
         numbering=sections.numbering,
+        size=sections.size,
         frame=FRAME,
         stress=summarise_stress(mesh),
         geometry=summarise_geometry(mesh),

@@ -16,6 +16,8 @@ fit where the voxels are coarse."""
 TURNED_DEG = 60.0
 """Rotation of the pose. The curves of a spine tilt a vertebra by less, so the image's orientation is probably wrong;
 the fit finds a vertebra that lies backwards or upside down all the same."""
+FRAMES_APART_MM = 1.0
+"""A corner of the image by sform and by qform: rounding of the header's single precision moves it by far less."""
 COARSE_VOXEL_MM = 2.5
 """Longest side of a voxel. With voxels of 3 mm the volume of a mask, and with it the stress, is 1 % off."""
 LEADING_MODES = 20
@@ -46,6 +48,16 @@ def report_warnings(
         warn_of_other_template(level),
     )
     return [warning for warning in warnings if warning]
+
+
+def frame_warnings(ct_mm: float, mask_mm: float) -> list[str]:
+    """Warn of each image whose sform and qform put a corner so many mm apart."""
+    return [
+        f"The sform and the qform of the {image} differ: a corner of it lies {apart:.0f} mm apart. The sform was used: "
+        "check position and size."
+        for image, apart in (("CT", ct_mm), ("mask", mask_mm))
+        if apart > FRAMES_APART_MM
+    ]
 
 
 def warn_of_loose_fit(distance_mm: Floats) -> str | None:

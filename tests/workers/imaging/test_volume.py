@@ -207,3 +207,31 @@ def test_real_cts(data_dir):
 def test_density_map_is_not_hounsfield(data_dir):
     with pytest.raises(errors.NotHounsfield):
         read_ct(data_dir / "ct" / "spinefe_verse004_L2" / "density.nii.gz")
+
+
+def with_frames(blob, sform, qform):
+    img = image()
+    img.set_sform(sform, code=1)
+    img.set_qform(qform, code=1)
+    return write(blob, img.to_bytes())
+
+
+def test_an_sform_and_a_qform_that_differ_are_told(blob):
+    moved = AFFINE.copy()
+    moved[0, 3] += 7.0
+    ct = read_ct(with_frames(blob, moved, AFFINE))
+    np.testing.assert_allclose(ct.affine, moved, atol=1e-5)  # the sform
+    assert ct.frames_apart_mm == pytest.approx(7.0, abs=0.01)
+    square = np.diag([0.9, 0.9, 2.0, 1.0])
+    assert read_ct(with_frames(blob, square, square)).frames_apart_mm < 0.01
+    assert read_ct(write(blob, image().to_bytes())).frames_apart_mm < 1.0
+
+
+@pytest.mark.parametrize("axis", range(3))
+def test_an_sform_that_mirrors_the_qform_is_refused(blob, axis):
+    square = np.diag([0.9, 0.9, 2.0, 1.0])
+    mirrored = square.copy()
+    mirrored[axis, axis] *= -1.0
+    with pytest.raises(errors.BadAffine) as caught:
+        read_ct(with_frames(blob, mirrored, square))
+    assert "mirror each other" in caught.value.detail

@@ -85,9 +85,11 @@ def test_a_label_that_is_too_long_is_refused():
 def test_two_pieces_of_similar_size_are_refused():
     voxels = np.zeros((40, 40, 120), np.uint8)
     voxels[5:35, 5:35, 5:35] = voxels[5:35, 5:35, 80:110] = 1
-    with pytest.raises(errors.VertebraeFused) as caught:
+    with pytest.raises(errors.NotAVertebra, match="54 cm³ together") as caught:
         cut_out(Volume(voxels, np.eye(4)), 1)
     assert caught.value.got == "a second of 100%"
+    with pytest.raises(errors.VertebraeFused, match="volume of two vertebrae"):
+        cut_out(Volume(voxels, np.diag([1.2, 1.2, 1.2, 1.0])), 1)
 
 
 def test_scattered_voxels_are_no_piece():

@@ -64,6 +64,37 @@ def test_a_cut_vertebra_with_room_around_it(data_dir, axis, top, lost):
         check_vertebra(clean_mask(Volume(cut, whole.affine), 1))
 
 
+def in_local_axes(mask):
+    """Depth of each voxel (i, j, k) along the world's y, mm, from the front of the label to its back: 0 to 1."""
+    index = np.argwhere(mask.voxels)
+    y = index @ mask.affine[1, :3]
+    return index, (y.max() - y) / np.ptp(y)
+
+
+@pytest.mark.parametrize("gap_mm", [3.0, 12.0])
+def test_pedicles_that_are_cut_are_told_as_what_they_may_be(data_dir, gap_mm):
+    """Body and arch do not touch: to separate two vertebrae would be the wrong advice."""
+    whole = read_mask(data_dir / "shapes/verse005/L1.nii.gz")
+    index, depth = in_local_axes(whole)
+    at = np.abs(depth - 0.5) * np.ptp(index @ whole.affine[1, :3]) < gap_mm / 2
+    voxels = whole.voxels.copy()
+    voxels[tuple(index[at].T)] = 0
+    with pytest.raises(errors.NotAVertebra) as caught:
+        check_vertebra(clean_mask(cut_out(Volume(voxels, whole.affine), 1), 1))
+    assert "If they are body and arch, close the gap" in caught.value.detail
+
+
+def test_a_laminectomy_is_no_fault_of_the_scan(data_dir):
+    whole = read_mask(data_dir / "shapes/verse005/L1.nii.gz")
+    index, depth = in_local_axes(whole)
+    voxels = whole.voxels.copy()
+    voxels[tuple(index[depth > 0.68].T)] = 0
+    with pytest.raises((errors.VertebraTruncated, errors.NotAVertebra)) as caught:
+        judge(clean_mask(Volume(voxels, whole.affine), 1))
+    assert "of which bone was removed" in caught.value.detail
+    assert "Send a CT that shows all of it" not in caught.value.detail
+
+
 @pytest.mark.parametrize(("start_mm", "refused"), [(-9, True), (-3, True), (0, False), (9, False)])
 def test_a_scan_that_was_padded(data_dir, start_mm, refused):
     """The mask is whole; the CT is padding from 9 mm below, or above, the vertebra's top."""
