@@ -68,9 +68,15 @@ FORM_PARTS: dict[str, Any] = {
     },
     "params": JobParams.model_json_schema() | {"description": "JSON text; every field is optional."},
 }
-FORM_EXAMPLE = {
-    "summary": "L1 of a TotalSegmentator mask under 500 N",
-    "value": {"ct": "(ct.nii.gz)", "mask": "(mask.nii.gz)", "params": '{"mask_label": 31}'},
+FORM_EXAMPLES = {
+    "totalsegmentator": {
+        "summary": "L1 of a TotalSegmentator mask under 500 N",
+        "value": {"ct": "(ct.nii.gz)", "mask": "(mask.nii.gz)", "params": '{"mask_label": 31}'},
+    },
+    "levels": {
+        "summary": "Every whole level of a CT, and of each the stress field alone",
+        "value": {"ct": "(ct.nii.gz)", "params": '{"vertebra": "all", "results": ["stress.vtu"]}'},
+    },
 }
 SUBMIT_BODY: dict[str, Any] = {
     "requestBody": {
@@ -84,7 +90,7 @@ SUBMIT_BODY: dict[str, Any] = {
                     "properties": FORM_PARTS,
                 },
                 "encoding": {"params": {"contentType": "application/json"}},
-                "examples": {"totalsegmentator": FORM_EXAMPLE},
+                "examples": FORM_EXAMPLES,
             }
         },
     }

@@ -40,7 +40,7 @@ function seedToSend(candidate, job) {
   chosen.append("Its seed is ", make("code", seed), ". ");
   if (maySubmit && !job.input.mask) {
     const again = make("button", "Run this CT again with it", {type: "button", class: "small"});
-    again.addEventListener("click", () => runAgain({seed_ras_mm: candidate.centre_ras_mm}));
+    again.addEventListener("click", () => runAgain({vertebra: params.vertebra, seed_ras_mm: candidate.centre_ras_mm}));
     chosen.append(again, " Or ");
   }
   chosen.append(make("a", "open the form with this seed", {href: root + "/?" + query}), " for another CT.");

@@ -1,0 +1,34 @@
+// A job with several levels: a table of them, and of each what a job of one level shows, or why it is refused.
+function levelsTable(levels) {
+  const cells = ({vertebra, problem, headline: h}) => problem ? [vertebra, `refused: ${problem.title}`, "", "", ""] : [
+    vertebra, h.level_verified === false ? "level not verified" : "done", mpa(h.body_p99_mpa ?? h.p99_mpa),
+    h.peak_away_from_endplates ? mpa(h.peak_away_from_endplates.value_mpa) : "", h.expected_error ? ofPeak(h.expected_error.total_percent) : "not known",
+  ];
+  return table(["Level", "State", "99th percentile, body", "Peak away from the endplates", "Expected error, of the peak"], levels.map(cells));
+}
+function filesOf(level, byName) {  // the results in the folder of a level, by their own names
+  const own = Object.entries(byName).filter(([name]) => name.startsWith(level + "/"));
+  return Object.fromEntries(own.map(([name, result]) => [name.slice(level.length + 1), result]));
+}
+function describeLevels(levels, byName, job) {
+  const wide = make("div", null, {class: "scrolls", tabindex: "0", role: "region", "aria-label": "Levels"});
+  wide.append(levelsTable(levels));
+  return [make("h2", "Levels"), wide, ...levels.map(level => levelDetails(level, filesOf(level.vertebra, byName), job))];
+}
+function levelDetails({vertebra, problem}, files, job) {
+  const whole = make("details", null, {class: "level"});
+  whole.append(make("summary", problem ? `${vertebra}: why it is refused` : `${vertebra}: stress, pictures and how sure`));
+  if (problem) {
+    const pictures = Object.fromEntries(Object.entries(files).map(([name, result]) => [name, result.url]));
+    whole.append(...describeProblem(problem), ...describeRefusal({...job, error: problem, params: {...job.params, vertebra}}, pictures));
+  } else whole.addEventListener("toggle", () => showLevel(whole, vertebra, files), {once: true});
+  return whole;
+}
+async function showLevel(whole, vertebra, files) {
+  whole.append(...describeReport(await (await api(files["report.json"].url)).json()));
+  if (files["preview.png"]) whole.append(make("img", null, {src: files["preview.png"].url, alt: `Three views of ${vertebra} coloured by von Mises stress`}));
+  if (!files["viewer.html"]) return;
+  const alone = make("p");
+  alone.append(make("a", "Open the 3-D view in a window of its own", {href: files["viewer.html"].url, target: "_blank", rel: "noopener"}));
+  whole.append(alone, make("iframe", null, {src: files["viewer.html"].url, title: `Interactive 3-D view of the stress in ${vertebra}`, sandbox: "allow-scripts"}));
+}
