@@ -19,6 +19,7 @@ from app.api import (
     keys,
     metrics,
     problem_types,
+    report_schemas,
     result_links,
     results,
     retry,
@@ -29,6 +30,7 @@ from app.api.error_handlers import install_error_handlers
 from app.api.known_hosts import KnownHosts
 from app.api.middleware import MeasureRequests, SecurityHeaders
 from app.api.path_prefix import PathPrefix, check_prefix, describe_prefix
+from app.api.plain_requests import PlainRequests
 from app.api.request_ids import RequestIds
 from app.api.services import Services
 from app.api.traces import TraceRequests
@@ -48,7 +50,7 @@ if you send one, and the service's log lines name it. Research software, not for
 
 ROUTES = (
     submission, jobs, job_events, control, retry, results, result_links, webhooks, keys, bundles, health, metrics,
-    problem_types, pages,
+    problem_types, report_schemas, pages,
 )  # fmt: skip
 
 
@@ -85,6 +87,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         generate_unique_id_function=_operation_id,
     )
     install_error_handlers(app)
+    app.add_middleware(PlainRequests)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(KnownHosts, settings=settings)
     app.add_middleware(MeasureRequests)

@@ -23,11 +23,12 @@ from PIL import Image
 
 from app import local_key
 from app.broker import free_port
+from app.contract.result_files import MEDIA_TYPES
 from app.jobs.parent_death import die_with_parent
 from app.jobs.settings import SECRETS_FOLDER
 from app.start_up import progress
 from tests.app.harness import ROOT, kill_group
-from workers.results.publish import MEDIA_TYPES, SPINE_PICTURE
+from workers.results.publish import SPINE_PICTURE
 
 WITHIN_S = 3600.0
 """How long a job and the stop may each take on a busy machine; an idle one needs 30 s at most."""

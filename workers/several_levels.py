@@ -9,12 +9,13 @@ from pathlib import Path
 from app.contract.errors import VertebraError
 from app.contract.params import JobParams, Vertebra
 from app.contract.report import Report
+from app.contract.result_files import MEDIA_TYPES
 from app.contract.summary import LevelSummary
 from workers.each_level import of_each_level
 from workers.engine import engine
 from workers.level_folder import in_order, level_folder
 from workers.results.provenance import describe_software
-from workers.results.publish import MEDIA_TYPES, SPINE_PICTURE, ResultFile
+from workers.results.publish import SPINE_PICTURE, ResultFile
 from workers.results.summary import (
     build_summary,
     summarise_done,

@@ -29,6 +29,9 @@ CURSOR = TypeAdapter(
 )
 """What a cursor holds: ``created_at`` and ``id`` of the last job of a page."""
 
+CURSOR_PATTERN = "^[A-Za-z0-9_-]+={0,2}$"
+"""Base64 for URLs (RFC 4648)."""
+
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
 
@@ -51,7 +54,10 @@ def list_jobs(
     tenant: ReadTenant,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs a page.")] = 50,
-    cursor: Annotated[str | None, Query(max_length=200, description="`next_cursor` of the page before.")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(max_length=200, pattern=CURSOR_PATTERN, description="`next_cursor` of the page before, unchanged."),
+    ] = None,
 ) -> JobPage:
     """Return the client's own jobs, newest first."""
     rows = services.store.list_page(tenant, state=state, before=_decode_cursor(cursor), limit=limit + 1)

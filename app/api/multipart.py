@@ -9,9 +9,10 @@ from python_multipart.multipart import MultipartParser, parse_options_header
 
 from app.contract.errors import MalformedRequest
 
-Event = tuple[Literal["begin", "data", "end", "close"], bytes]
+Event = tuple[Literal["begin", "begin_unnamed", "data", "end", "close"], bytes]
 """What the parser found: ``begin`` with the name of a part, ``data`` with its bytes, ``end`` of the part, or ``close``.
 
+``begin_unnamed`` is the begin of a part without a file name, as browsers send a field of which no file was chosen;
 ``close`` is the closing boundary of the form; ``end`` and ``close`` come with no bytes.
 """
 
@@ -75,7 +76,8 @@ class FormParser:
 
     def _end_headers(self) -> None:
         _, options = parse_options_header(self._disposition)
-        self._events.append(("begin", options.get(b"name", b"")))
+        kind: Literal["begin", "begin_unnamed"] = "begin" if options.get(b"filename") else "begin_unnamed"
+        self._events.append((kind, options.get(b"name", b"")))
 
     def _add_data(self, data: bytes, start: int, end: int) -> None:
         self._events.append(("data", data[start:end]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import Header
+from pydantic import WithJsonSchema
 
 from app.api.byte_range import read_number
 
@@ -13,6 +14,7 @@ LONGEST_WAIT_S = 60
 
 PreferHeader = Annotated[
     list[str] | None,
+    WithJsonSchema({"type": "string"}),  # one line has several preferences too; generators know no list in a header
     Header(
         alias="Prefer",
         description=f"`wait=N`: answer when the job has ended, or after N seconds, at most {LONGEST_WAIT_S} (RFC "

@@ -14,7 +14,7 @@ from app.contract.errors import PROBLEM_BASE, InvalidParameters, NotFound, Verte
 router = APIRouter(prefix=PROBLEM_BASE.rstrip("/"), tags=["problems"])
 
 
-class ProblemType(BaseModel):
+class ProblemDescription(BaseModel):
     """A type of problem."""
 
     type: str = Field(description="The `type` in problem details, a URI.", examples=["/problems/bad_spacing"])
@@ -27,7 +27,7 @@ class ProblemType(BaseModel):
 class ProblemTypes(BaseModel):
     """Every type of problem."""
 
-    problems: list[ProblemType] = Field(description="The types, in the order of the error tree.")
+    problems: list[ProblemDescription] = Field(description="The types, in the order of the error tree.")
 
 
 @router.get("", summary="List problem types")
@@ -40,7 +40,7 @@ def list_problem_types(services: ServicesDep) -> ProblemTypes:
 def get_problem_type(
     services: ServicesDep,
     slug: Annotated[str, Path(description="Last part of the type's URI.", examples=["bad_spacing"])],
-) -> ProblemType:
+) -> ProblemDescription:
     """Return what a problem type means."""
     for error in all_errors():
         if error.slug == slug:
@@ -48,8 +48,8 @@ def get_problem_type(
     raise NotFound("There is no such problem type. /problems lists all of them.", got=slug[:60])
 
 
-def _describe(error: type[VertebraError], services: Services) -> ProblemType:
-    return ProblemType(
+def _describe(error: type[VertebraError], services: Services) -> ProblemDescription:
+    return ProblemDescription(
         type=services.settings.public_path(PROBLEM_BASE + error.slug),
         slug=error.slug,
         title=error.title,

@@ -14,7 +14,7 @@ class Result(BaseModel):
         description="File name; of a job with several levels after the folder of its level, such as `L2/stress.vtu`.",
         examples=["stress.vtu"],
     )
-    media_type: str = Field(description="Media type.", examples=["application/vnd.vtk.vtu+xml"])
+    media_type: str = Field(description="Media type.", examples=["application/vnd.vtk.vtu"])
     size: int = Field(description="Size in bytes.", examples=[15_500_000])
     sha256: str = Field(description="SHA-256 of the bytes, hex; also the ETag.")
     url: str = Field(

@@ -28,6 +28,7 @@ from app.contract.errors import (
     ResultNotFound,
     StorageUnavailable,
 )
+from app.contract.result_files import MEDIA_TYPES
 from app.jobs.rows import Json
 from app.jobs.storage_keys import results_prefix
 
@@ -45,9 +46,12 @@ HTML_POLICY = (
 FILE_PATH = "/{job_id}/results/{name:result}"
 LIST_ERRORS = (*AUTH_ERRORS, JobNotFound, JobNotFinished, InvalidParameters)
 BINARY = {"type": "string", "format": "binary"}
+FILE_TYPES = ["application/octet-stream", *dict.fromkeys(kind.partition(";")[0] for kind in MEDIA_TYPES.values())]
+"""Those of the results, after one by which every program knows that the answer is bytes."""
+FILE_CONTENT = {kind: {"schema": BINARY} for kind in FILE_TYPES}
 FILE_RESPONSES: dict[int | str, dict[str, Any]] = {
-    200: {"description": "The file.", "content": {"application/octet-stream": {"schema": BINARY}}},
-    206: {"description": "The requested range of the file."},
+    200: {"description": "The file.", "content": FILE_CONTENT},
+    206: {"description": "The requested range of the file.", "content": FILE_CONTENT},
     304: {"description": "Unchanged: `If-None-Match` holds the current ETag."},
     **error_responses(*LIST_ERRORS, LinkRefused, ResultNotFound, RangeNotSatisfiable),
 }

@@ -53,7 +53,8 @@ FORM_PARTS: dict[str, Any] = {
         "type": "string",
         "format": "binary",
         "description": "Label map of the vertebra, NIfTI, overlapping the CT in world space (mm). Required if the "
-        "server's model bundle has no segmentation networks.",
+        "server's model bundle has no segmentation networks. An empty part without a file name, as a browser sends it, "
+        "counts as none.",
     },
     "callback_url": {
         "type": "string",
@@ -68,6 +69,14 @@ FORM_PARTS: dict[str, Any] = {
     },
     "params": JobParams.model_json_schema() | {"description": "JSON text; every field is optional."},
 }
+MASK_RULES: dict[str, Any] = {
+    "if": {"required": ["mask"]},
+    "then": {"properties": {"params": {"properties": {"seed_ras_mm": {"type": "null"}}}}},
+    "else": {
+        "properties": {"params": {"properties": {"mask_label": {"type": "null"}, "mask_convention": {"const": "auto"}}}}
+    },
+}
+"""Which parameters go with a mask and which without (`app.api.uploads.check_mask_params`), as JSON Schema has it."""
 FORM_EXAMPLES = {
     "totalsegmentator": {
         "summary": "L1 of a TotalSegmentator mask under 500 N",
@@ -88,6 +97,7 @@ SUBMIT_BODY: dict[str, Any] = {
                     "required": ["ct"],
                     "additionalProperties": False,
                     "properties": FORM_PARTS,
+                    **MASK_RULES,
                 },
                 "encoding": {"params": {"contentType": "application/json"}},
                 "examples": FORM_EXAMPLES,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -97,7 +98,7 @@ class _FormReceiver:
         self._blobs = blobs
         self._job_id = job_id
         self._max_file_bytes = max_file_bytes
-        self._part = ""
+        self._part, self._unnamed = "", False
         self._buffer = bytearray()
         self._writer: BlobWriter | None = None
         self._seen: set[str] = set()
@@ -109,7 +110,8 @@ class _FormReceiver:
 
     async def handle(self, event: Event) -> None:
         kind, data = event
-        if kind == "begin":
+        if kind in ("begin", "begin_unnamed"):
+            self._unnamed = kind == "begin_unnamed"
             await self._begin(data.decode("utf-8", "replace")[:60])
         elif kind == "data":
             await self._add(data)
@@ -168,9 +170,13 @@ class _FormReceiver:
             elif self._part == NAME_PART:
                 self._name = job_name(text)
             else:
-                self._callback_url = text.decode("utf-8", "replace")
+                self._callback_url = text.decode("utf-8", "replace") or None
             return
         await self._flush(self._writer)
+        if self._writer.size == 0 and self._unnamed and self._part != "ct":
+            await run_in_threadpool(self._writer.abort)  # the field of a form in which nobody chose a file
+            self._writer = None
+            return
         if self._writer.size == 0:
             raise EmptyUpload(f"The file part `{self._part}` has no bytes.", expected="a NIfTI file", got="0 bytes")
         self._files[self._part] = await run_in_threadpool(self._writer.commit)
@@ -183,9 +189,12 @@ class _FormReceiver:
 
 
 def parse_params(text: bytes) -> JobParams:
-    """Return the parameters of a job from their JSON. Raise `InvalidParameters` if a field is not acceptable."""
+    """Return the parameters of a job from their JSON. Raise `InvalidParameters` if a field is not acceptable.
+
+    A byte-order mark before the JSON is ignored, as RFC 8259 allows; editors and shells of Windows write one.
+    """
     try:
-        return JobParams.model_validate_json(text or b"{}")
+        return JobParams.model_validate_json(text.removeprefix(codecs.BOM_UTF8) or b"{}")
     except ValidationError as error:
         raise validation_problem(error, "params") from error
 

@@ -16,12 +16,14 @@ from numpy.typing import NDArray
 
 from app.contract import errors
 from app.contract.params import JobParams
+from app.contract.result_files import MEDIA_TYPES
 from tests.workers.mask.numbered_maps import renumbered
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.mask_stage import label_of, vertebra_of_label
 from workers.mesh.mask_surface import extract_surface
 from workers.pipeline import PipelineResult, run_pipeline
-from workers.results.publish import MEDIA_TYPES, SPINE_PICTURE
+from workers.results.publish import SPINE_PICTURE
+from workers.results.vtk_files import ABOUT
 from workers.stage_clock import STAGES, StageClock
 
 ORIENTATIONS = [
@@ -196,7 +198,8 @@ def test_a_binary_mask_is_of_no_level(inputs, tmp_path):
     assert done.report["numbering"]["convention"] is None
     assert any(warning.startswith("The level is unknown") for warning in done.report["warnings"])
     grid = pv.read(done.folder / "stress.vtu")
-    assert list(grid.field_data["vertebra"]) == ["unknown"]
+    assert json.loads(bytes(grid.field_data[ABOUT]))["vertebra"] == "unknown"
+    assert list(pv.read(done.folder / "surface.vtp").field_data["vertebra"]) == ["unknown"]
     page = (done.folder / "viewer.html").read_text()
     assert "Stress in a vertebra of unknown level" in page
     assert "level unknown · 500 N" in page

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from app.contract.params import ResultName
 from app.contract.report import Report
+from app.contract.result_files import MEDIA_TYPES
 from workers.imaging.grid import Grid
 from workers.mask.cleaning import CleanMask
 from workers.mask.ct_grid import onto_ct_grid
@@ -25,16 +26,6 @@ SPINE_PICTURE: ResultName = "spine.png"
 """Of a job without a mask; it is drawn once the vertebra is located, so that a job that fails later has it too."""
 WRITERS = 2
 """Files that are written side by side; the preview takes about as long as all others."""
-MEDIA_TYPES: Mapping[ResultName, str] = {
-    "stress.vtu": "application/vnd.vtk.vtu",
-    "surface.vtp": "application/vnd.vtk.vtp",
-    "mask.nii.gz": "application/gzip",
-    "report.json": "application/json",
-    "preview.png": "image/png",
-    "viewer.html": "text/html; charset=utf-8",
-    SPINE_PICTURE: "image/png",
-}
-"""The result files in the order they are listed: all of a job without a mask, all but the last with one."""
 
 
 @dataclass(frozen=True)

@@ -227,7 +227,10 @@ def test_a_gateway_that_nobody_may_use_says_so(
     [
         (["create", "--name", ""], "--name needs"),
         (["create", "--name", "x", "--tenant", "t" * 129], "--tenant needs"),
-        (["create", "--name", "x", "--scopes", "read,write"], "expected some of submit, read, webhooks, admin, got write"),
+        (
+            ["create", "--name", "x", "--scopes", "read,write"],
+            "expected some of submit, read, webhooks, admin, got write",
+        ),
         (["create", "--name", "x", "--scopes", ","], "got none"),
         (["rotate", "000000000000"], "There is no live key"),
         (["revoke", "000000000000"], "There is no key"),

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pyvista as pv
 from workers.results.captions import Caption
 from workers.results.nodal_arrays import nodal_arrays
 from workers.results.stressed_mesh import NodalArray
-from workers.results.vtk_files import write_stress_vtu, write_surface_vtp
+from workers.results.vtk_files import ABOUT, write_stress_vtu, write_surface_vtp
 
 CAPTION = Caption("L1", 500.0, "fe")
 NAMES = ["von_mises", "s1", "s2", "s3", "displacement", "region", "is_surface", "is_fixed", "is_loaded"]
@@ -26,6 +27,10 @@ def grid(box, tmp_path):
 
 
 def text(mesh, name):
+    """What a file says of itself: strings in the surface, one JSON object in the mesh."""
+    if ABOUT in mesh.field_data:
+        value = json.loads(bytes(mesh.field_data[ABOUT]))[name]
+        return [value] if isinstance(value, str) else value
     return [str(value) for value in mesh.field_data[name]]
 
 
@@ -65,6 +70,19 @@ def test_vtu_says_units_frame_and_software(grid):
     assert text(grid, "load") == ["500 N"]
 
 
+def test_meshio_reads_the_mesh(box, tmp_path):
+    meshio = pytest.importorskip("meshio")
+    write_stress_vtu(tmp_path / "stress.vtu", box, CAPTION)
+    mesh = meshio.read(tmp_path / "stress.vtu")
+    np.testing.assert_allclose(mesh.points, box.points, rtol=1e-6)
+    np.testing.assert_array_equal(mesh.cells_dict["tetra"], box.template.tets)
+    assert list(mesh.point_data) == NAMES
+    np.testing.assert_allclose(mesh.point_data["von_mises"], box.field.von_mises, rtol=1e-6)
+    assert mesh.field_data["load_newton"] == [500.0]
+    about = json.loads(bytes(mesh.field_data[ABOUT]))
+    assert (about["vertebra"], about["frame"]) == ("L1", "NIfTI RAS+ mm")
+
+
 def test_vtu_stays_readable_by_older_paraview(box, tmp_path):
     write_stress_vtu(tmp_path / "a.vtu", box, CAPTION)
     head = (tmp_path / "a.vtu").read_bytes()[:200].decode("latin-1")
@@ -84,6 +102,8 @@ def test_surface_is_closed_outward_and_carries_the_same_arrays(box, tmp_path):
     assert surface.volume == pytest.approx(24 * 18 * 12, rel=1e-5)
     np.testing.assert_allclose(surface["von_mises"], box.field.von_mises[: surface.n_points], rtol=1e-6)
     assert (surface["is_surface"] == 1).all()
+    assert text(surface, "vertebra") == ["L1"]
+    assert len(text(surface, "region_names")) == 6
 
 
 def test_extra_arrays_come_with_their_unit(box, tmp_path):
