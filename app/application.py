@@ -24,6 +24,7 @@ from app.api import (
     results,
     retry,
     submission,
+    tenant_events,
     webhooks,
 )
 from app.api.error_handlers import install_error_handlers
@@ -49,8 +50,8 @@ if you send one, and the service's log lines name it. Research software, not for
 
 
 ROUTES = (
-    submission, jobs, job_events, control, retry, results, result_links, webhooks, keys, bundles, health, metrics,
-    problem_types, report_schemas, pages,
+    submission, jobs, job_events, tenant_events, control, retry, results, result_links, webhooks, keys, bundles, health,
+    metrics, problem_types, report_schemas, pages,
 )  # fmt: skip
 
 

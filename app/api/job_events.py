@@ -1,4 +1,4 @@
-"""``/v1/jobs/{id}/events``: each change of a job as a server-sent event (WHATWG HTML, section 9.2)."""
+"""``/v1/jobs/{id}/events``: each change of a job as a server-sent event."""
 
 from __future__ import annotations
 
@@ -8,9 +8,9 @@ from contextlib import ExitStack
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Response
-from fastapi.responses import StreamingResponse
 
 from app.api.auth import AUTH_ERRORS, ReadTenant
+from app.api.event_stream import EVENT_STREAM, KEEP_ALIVE, KEEP_ALIVE_S, LONGEST_STREAM_S, RECONNECT, EventStream
 from app.api.job_schemas import JOBS_PATH, job_from_row
 from app.api.job_watch import has_ended, version
 from app.api.jobs import JobId, job_not_found
@@ -21,16 +21,6 @@ from app.jobs import logs
 from app.jobs.rows import JobRow
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
-
-EVENT_STREAM = "text/event-stream"
-KEEP_ALIVE_S = 15.0
-"""Pause after which a comment shows the client, and proxies between, that the stream lives."""
-
-LONGEST_STREAM_S = 900.0
-"""A stream ends then, and the client opens the next one: so a credential that has ended is noticed."""
-
-RECONNECT_MS = 2000
-"""How soon a client reconnects, ms."""
 
 STREAM_RESPONSES: dict[int | str, dict[str, Any]] = {
     200: {
@@ -68,14 +58,14 @@ async def follow_job(
     held = ExitStack()
     held.enter_context(services.job_watch.hold(tenant))  # here, so that a refusal is a problem and not a stream
     events = _events(services, tenant, row, last_event_id)
-    return _Stream(events, held, media_type=EVENT_STREAM, headers={"X-Accel-Buffering": "no"})
+    return EventStream(events, held)
 
 
 async def _events(services: Services, tenant: str, row: JobRow, seen: str | None) -> AsyncIterator[str]:
-    yield f"retry: {RECONNECT_MS}\n\n"
+    yield RECONNECT
     end = time.monotonic() + LONGEST_STREAM_S
     async for changed in services.job_watch.changes(tenant, row.id, seen, KEEP_ALIVE_S):
-        yield ": still here\n\n" if changed is None else _event(services, changed)
+        yield KEEP_ALIVE if changed is None else _event(services, changed)
         if time.monotonic() >= end:
             return
 
@@ -83,16 +73,3 @@ async def _events(services: Services, tenant: str, row: JobRow, seen: str | None
 def _event(services: Services, row: JobRow) -> str:
     job = job_from_row(row, services.settings)
     return f"id: {version(row)}\nevent: job\ndata: {job.model_dump_json()}\n\n"
-
-
-class _Stream(StreamingResponse):
-    """A stream that gives up its place when it ends, also when the client goes before it begins."""
-
-    def __init__(self, content: AsyncIterator[str], held: ExitStack, **more: Any) -> None:
-        super().__init__(content, **more)
-        self._held = held
-
-    async def __call__(self, *arguments: Any) -> None:
-        """Send the stream."""
-        with self._held:
-            await super().__call__(*arguments)

@@ -8,9 +8,13 @@ threads of this reader and none of those that serve other requests.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from typing import TypeVar
 
 from app.contract.errors import StorageUnavailable
+from app.jobs.changes import Changes, changed_jobs
 from app.jobs.rows import JobRow
 from app.jobs.store import JobStore
 
@@ -21,6 +25,7 @@ LONGEST_QUERY = 200
 BUDGET_S = 5.0
 """Longest time that the requests of one query wait for the database, seconds."""
 
+Answer = TypeVar("Answer")
 Key = tuple[str, str]
 """Tenant and id of a job."""
 
@@ -50,6 +55,10 @@ class RowReader:
             self._task = asyncio.create_task(self._read_waiting())
         return await asyncio.shield(self._waiting[key])  # one request that ends does not end the others' wait
 
+    async def changed(self, tenant: str, since: float | None) -> Changes:
+        """Return what `app.jobs.changes.changed_jobs` returns. Raise `StorageUnavailable` as `get` does."""
+        return await self._call(partial(changed_jobs, self._store, tenant, since))
+
     def close(self) -> None:
         """End the threads; one that hangs ends with its call."""
         self._threads.shutdown(wait=False, cancel_futures=True)
@@ -72,10 +81,13 @@ class RowReader:
             self._task = None
 
     async def _read(self, keys: list[Key]) -> dict[Key, JobRow]:
+        return await self._call(partial(self._store.get_many, keys))
+
+    async def _call(self, read: Callable[[], Answer]) -> Answer:
+        """Return what a call of the store returns, which runs in a thread of this reader."""
         try:
             async with asyncio.timeout(self._budget_s):
-                loop = asyncio.get_running_loop()
-                return await loop.run_in_executor(self._threads, self._store.get_many, keys)
+                return await asyncio.get_running_loop().run_in_executor(self._threads, read)
         except TimeoutError as error:
             raise StorageUnavailable(
                 "The job database does not answer. Try again later.", expected=f"an answer within {self._budget_s:g} s"

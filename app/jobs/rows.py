@@ -63,6 +63,8 @@ class JobRow(Base):
         UniqueConstraint("tenant", "idempotency_key", name="uq_jobs_tenant_idempotency"),
         Index("ix_jobs_tenant_created", "tenant", "created_at"),
         Index("ix_jobs_tenant_started", "tenant", "started_at"),
+        Index("ix_jobs_tenant_enqueued", "tenant", "enqueued_at"),
+        Index("ix_jobs_tenant_finished", "tenant", "finished_at"),
         Index("ix_jobs_state", "state"),
         Index("ix_jobs_heartbeat", "heartbeat"),
     )
