@@ -26,7 +26,8 @@ const levelName = vertebra => vertebra === "unknown" ? "a vertebra of unknown le
 function describeLevelOfMask(vertebra, numbering) {
   if (!numbering) return `Level: ${vertebra}, as the client says. A mask was sent.`;
   const who = vertebra === "unknown" ? "Level: unknown. Neither the client nor the mask says it." : `Level: ${vertebra}, as the ${numbering.level === vertebra && numbering.chosen_by !== "level" ? "mask" : "client"} says.`;
-  return `${who} The label is ${numbering.label}${numbering.level ? `, which is ${numbering.level} there` : ""}. ${numbering.reason}`;
+  const means = numbering.level ? `Label ${numbering.label} is ${numbering.level}.` : `The label is ${numbering.label}.`;
+  return `${who} ${means} ${numbering.reason}`;
 }
 function describeLevel({vertebra, segmentation: seen, numbering}) {
   if (!seen) return describeLevelOfMask(vertebra, numbering);

@@ -16,8 +16,10 @@ import pytest
 from PIL import Image
 
 from app.api import job_watch
+from app.contract.numbering import Numbering
 from app.contract.params import OnUncertainLevel
 from app.contract.report import Agreement, ExpectedError
+from app.contract.size import Size
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
 from tests.app.harness import PATIENCE_S, Broker, fail, finish, post, running_gateway, wait_for
@@ -412,6 +414,29 @@ def test_a_mask_and_a_seed_leave_the_level_to_the_client(
     browser.open(finished(site, open_settings, segmentation=SEGMENTATION.model_copy(update=seeded)))
     browser.wait("document.querySelector('#report table')")
     assert "A seed was sent, so nothing was counted." in browser.text("#report")
+
+
+def test_an_unknown_level_and_a_doubtful_size_stand_before_the_numbers(
+    site: httpx.Client, open_settings: Settings, browser: Browser
+) -> None:
+    told = Numbering(
+        label=1, convention=None, chosen_by=None, level=None, possible={}, contradicted=False, reason="Too few to tell."
+    )
+    size = Size(
+        volume_cm3=17.1, usual_volume_cm3=(26.0, 110.0), scale=0.66, usual_scale=(0.77, 1.22), stress_factor=2.2,
+        edge_offset_mm=-2.0, unusual=True, off_edge=True,
+    )  # fmt: skip
+    error = ExpectedError(outline_percent=None, surrogate_percent=0.6, total_percent=0.6)
+    doubtful = {"vertebra": "unknown", "numbering": told, "size": size, "expected_error": error}
+    browser.open(finished(site, open_settings, segmentation=None, **doubtful))
+    browser.wait("document.querySelector('#report table')")
+    shown = browser.text("#report")
+    assert "Level: unknown. Neither the client nor the mask says it. The label is 1. Too few to tell." in shown
+    assert "Size: 17 cm³, unlike that of adults (T11 to L5: 26 to 110 cm³)." in shown
+    assert "The mask ends 2.0 mm outside the edge of the bone." in shown
+    assert "although its size is doubtful: that error is not in the number." in shown
+    assert "Von Mises stress of a vertebra of unknown level under" in shown
+    assert shown.index("Level: unknown") < shown.index("Size: ") < shown.index("Von Mises stress of")
 
 
 def test_the_form_sends_the_seed_and_what_to_do_with_an_uncertain_level(
