@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 import pyvista as pv
 from numpy.typing import NDArray
+from scipy.spatial.transform import Rotation
 
 from app.contract import errors
 from app.contract.params import JobParams
@@ -203,6 +204,44 @@ def test_a_binary_mask_is_of_no_level(inputs, tmp_path):
     page = (done.folder / "viewer.html").read_text()
     assert "Stress in a vertebra of unknown level" in page
     assert "level unknown · 500 N" in page
+
+
+def moved(inputs, linear: NDArray, folder: Path) -> tuple[Path, Path]:
+    """CT and mask with the world turned or scaled by a matrix (3, 3)."""
+    whole = np.eye(4)
+    whole[:3, :3] = linear
+    for path in inputs:
+        image = nib.load(path)
+        nib.save(nib.Nifti1Image(np.asarray(image.dataobj), whole @ image.affine), folder / path.name)
+    return folder / inputs[0].name, folder / inputs[1].name
+
+
+QUICK = JobParams(mask_label=31, vertebra="L1", surrogate="tangent", results=["report.json"])
+
+
+def test_a_patient_who_lies_across_the_file(inputs, tmp_path):
+    """Turned by 90° about z and by 60° about y the vertebra is accepted, and has the same stress."""
+    upright = run(*inputs, QUICK, tmp_path / "upright").report
+    turn = Rotation.from_euler("zy", [90, 60], degrees=True).as_matrix()
+    across = run(*moved(inputs, turn, tmp_path), QUICK, tmp_path / "out").report
+    p99 = [report["stress"]["overall"]["p99_mpa"] for report in (across, upright)]
+    assert p99[0] == pytest.approx(p99[1], rel=0.01)
+    assert across["geometry"]["volume_mm3"] == pytest.approx(upright["geometry"]["volume_mm3"], rel=1e-3)
+    assert any(warning.startswith("The vertebra lies turned by") for warning in across["warnings"])
+    np.testing.assert_allclose(
+        across["geometry"]["load_axis_ras"], turn @ upright["geometry"]["load_axis_ras"], atol=0.02
+    )
+
+
+def test_voxels_of_3_mm_that_are_declared_as_2_mm(reference, inputs, tmp_path):
+    small = run(*moved(inputs, np.eye(3) * 2 / 3, tmp_path), QUICK, tmp_path / "out").report
+    usual = reference.report
+    assert small["stress"]["overall"]["p50_mpa"] == pytest.approx(
+        2.25 * usual["stress"]["overall"]["p50_mpa"], rel=0.02
+    )
+    assert (usual["size"]["unusual"], small["size"]["unusual"]) == (False, True)
+    assert small["size"]["stress_factor"] == pytest.approx(2.25, rel=0.02)
+    assert small["warnings"][0].startswith("The vertebra is smaller than those of adults: 17 cm³")
 
 
 def test_label_20_of_totalsegmentator_v1_is_l3(inputs):
