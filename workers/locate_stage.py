@@ -9,6 +9,7 @@ from app.contract.params import JobParams, Vertebra
 from app.contract.segmentation import Alternative
 from workers.each_level import of_each_level
 from workers.engine import engine
+from workers.imaging.steps import Told, nobody
 from workers.imaging.volume import Volume
 from workers.level_folder import level_folder
 from workers.locate.named_row import NamedRow
@@ -17,7 +18,9 @@ from workers.results.publish import SPINE_PICTURE
 from workers.results.spine_picture import write_candidate_pictures, write_spine_picture
 
 
-def locate_vertebrae(ct: Volume, params: JobParams, out_dir: Path) -> dict[Vertebra, VertebraLocation | VertebraError]:
+def locate_vertebrae(
+    ct: Volume, params: JobParams, out_dir: Path, told: Told = nobody
+) -> dict[Vertebra, VertebraLocation | VertebraError]:
     """Return where each level is that the job asks for, or why it is refused.
 
     The row of bodies is found once, then each level is chosen in it. The picture of the row is drawn here, so that a
@@ -31,13 +34,15 @@ def locate_vertebrae(ct: Volume, params: JobParams, out_dir: Path) -> dict[Verte
         Existing folder. Left in it: ``spine.png``, the row, with the vertebrae that were chosen, if the job wants it,
         or in any case where none was; and in the folder of a level that is refused ``candidate-1.png`` … for each of
         the error's ``alternatives``, in their order.
+    told
+        Told the share that is done, as the networks go on.
 
     Raises
     ------
     VertebraError
         Every level is refused: of a job of one level its own error, as `VertebraFinder.locate` raises it.
     """
-    row = engine().finder.row(ct)
+    row = engine().finder.row(ct, told)
     chosen: list[VertebraLocation] = []
 
     def locate(of_level: JobParams) -> VertebraLocation:

@@ -73,8 +73,8 @@ def read_scan(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, clo
     if mask is None:
         with clock.stage("read"):
             volume = read_ct(ct)
-        with clock.stage("localise"):
-            return Scan(volume, volume.grid, {**locate_vertebrae(volume, params, out_dir)}, (ct, None))
+        with clock.stage("localise") as told:
+            return Scan(volume, volume.grid, {**locate_vertebrae(volume, params, out_dir, told)}, (ct, None))
     with clock.stage("read"):
         labels = labels_of(mask, params)
         grids = [label.piece.grid for label in labels.values() if isinstance(label, Label)]

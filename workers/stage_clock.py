@@ -10,10 +10,11 @@ from typing import Protocol
 
 from app.contract.params import Vertebra
 from app.jobs import tracing
+from workers.imaging.steps import Told
 
 
 class Progress(Protocol):
-    """Told of each stage as it starts; may raise to stop the job."""
+    """Told of each stage as it starts, and of the steps of a long one; may raise to stop the job."""
 
     def __call__(self, stage: str, percent: float, level: Vertebra | None = None, /) -> None:
         """Take a stage's name, the percentage of the whole job that is done, and the level, of a job with several."""
@@ -57,17 +58,22 @@ class StageClock:
     share: float = 1.0
 
     @contextmanager
-    def stage(self, name: str) -> Iterator[None]:
-        """Run one stage."""
-        percent = self.done + self.share * STAGES[name]
+    def stage(self, name: str) -> Iterator[Told]:
+        """Run one stage, which may tell the share of it that is done."""
+        self._announce(name, 0.0)
+        start = time.perf_counter()
+        with tracing.span(f"stage {name}"):
+            yield lambda share: self._announce(name, share)
+        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
+
+    def _announce(self, name: str, share: float) -> None:
+        """Tell the percentage that is done where so much of a stage is."""
+        next_stage = min((percent for percent in STAGES.values() if percent > STAGES[name]), default=100.0)
+        percent = self.done + self.share * (STAGES[name] + share * (next_stage - STAGES[name]))
         if self.level is None:
             self.progress(name, percent)
         else:
             self.progress(name, percent, self.level)
-        start = time.perf_counter()
-        with tracing.span(f"stage {name}"):
-            yield
-        self.timings[name] = self.timings.get(name, 0.0) + time.perf_counter() - start
 
 
 @dataclass

@@ -105,9 +105,12 @@ def test_every_lumbar_level_is_found_as_itself(real, reference):
 
 
 def test_the_whole_job_without_a_mask(real, tmp_path):
-    stages: list[str] = []
-    run_pipeline(real.path, None, L1, tmp_path, lambda stage, _: stages.append(stage))
-    assert stages == ["read", "localise", "segment", "surface", "morph", "predict", "write"]
+    told: list[tuple[str, float]] = []
+    run_pipeline(real.path, None, L1, tmp_path, lambda stage, percent: told.append((stage, percent)))
+    percents = [percent for _, percent in told]
+    assert percents == sorted(percents)
+    assert len(told) > 30  # the networks tell their steps
+    assert list(dict(told)) == ["read", "localise", "segment", "surface", "morph", "predict", "write"]
     report = json.loads((tmp_path / "report.json").read_text())
     assert report["segmentation"]["confidence"] > 0.75
     assert report["inputs"]["mask_sha256"] is None

@@ -27,6 +27,16 @@ def count(path: Path, colour: str) -> int:
     return int((np.abs(off).max(axis=2) < 12).sum())
 
 
+def test_the_steps_of_locating_are_told(ct, tmp_path):
+    """The share grows from tile to tile, pass to pass and body to body, and never stands still for long."""
+    told: list[float] = []
+    locate_vertebrae(ct, JobParams(vertebra="L2", results=[]), tmp_path, told.append)
+    assert told == sorted(told)
+    assert told[-1] == 1.0
+    assert len(told) >= 1 + 2 + 6  # a tile, two passes at least, six bodies
+    assert max(np.diff([0.0, *told])) <= 0.5
+
+
 def test_no_picture_where_none_is_asked_for_but_of_a_refusal(ct, tmp_path):
     locate_vertebrae(ct, JobParams(vertebra="L2", results=["stress.vtu"]), tmp_path)
     assert list(tmp_path.iterdir()) == []

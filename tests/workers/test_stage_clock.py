@@ -49,3 +49,15 @@ def test_the_times_of_the_levels_add_up():
         with clock.of_level(level, number) as own:
             own.timings["morph"] = 1.5
     assert clock.timings == {"morph": 3.0}
+
+
+def test_a_long_stage_tells_its_steps():
+    told: list[tuple] = []
+    clock = shared_clock(lambda *what: told.append(what), 1, "segment")
+    with clock.stage("localise") as step:
+        step(0.5)
+        step(1.0)
+    assert told == [("localise", 8.0), ("localise", 13.0), ("localise", STAGES["segment"])]
+    with clock.of_level("L1", 0) as own, own.stage("write") as step:
+        step(0.5)
+    assert told[-1] == ("write", 94.0, "L1")

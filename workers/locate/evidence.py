@@ -9,6 +9,7 @@ import numpy as np
 
 from models.types import Floats
 from workers.imaging.resampling import COARSE_MM
+from workers.imaging.steps import Told, nobody
 from workers.locate.landmark_network import Landmarks, SacralPosition
 from workers.locate.levels import LEVELS
 from workers.locate.locator import CLASSES, RIB, SACRUM, LocatorMaps
@@ -53,7 +54,9 @@ class BodyEvidence:
     sacrum: SacralPosition | None
 
 
-def collect_evidence(maps: LocatorMaps, row: list[FoundBody], find_landmarks: FindLandmarks) -> list[BodyEvidence]:
+def collect_evidence(
+    maps: LocatorMaps, row: list[FoundBody], find_landmarks: FindLandmarks, told: Told = nobody
+) -> list[BodyEvidence]:
     """Return the evidence of the lowest `MOST_BODIES` of a row, from top to bottom.
 
     Parameters
@@ -64,8 +67,14 @@ def collect_evidence(maps: LocatorMaps, row: list[FoundBody], find_landmarks: Fi
         Of `workers.locate.row_search.find_row`.
     find_landmarks
         The landmark network, on this CT.
+    told
+        Told after each body.
     """
-    return [_evidence_of(maps, body, find_landmarks(body.centre)) for body in row[-MOST_BODIES:]]
+    evidence, lowest = [], row[-MOST_BODIES:]
+    for number, body in enumerate(lowest, start=1):
+        evidence.append(_evidence_of(maps, body, find_landmarks(body.centre)))
+        told(number / len(lowest))
+    return evidence
 
 
 def _class_shares(maps: LocatorMaps, centre: Floats) -> Floats:

@@ -13,6 +13,7 @@ from scipy import ndimage
 from models.types import Floats, Halves, Singles
 from workers.imaging.network_input import normalise
 from workers.imaging.resampling import AIR_HU, coarse
+from workers.imaging.steps import Told, nobody
 from workers.imaging.volume import Volume
 
 CLASSES = ("background", "T1-T9", "T10", "T11", "T12", "L1", "L2", "L3", "L4", "L5", "sacrum", "rib")
@@ -70,7 +71,7 @@ class Locator:
     def __init__(self, session: Any) -> None:
         self.session = session
 
-    def maps(self, ct: Volume) -> LocatorMaps:
+    def maps(self, ct: Volume, told: Told = nobody) -> LocatorMaps:
         """Return the maps of a whole CT. One tile bounds the memory; the time grows with the slices."""
         image = coarse(ct)
         window = ndimage.find_objects((image.voxels > PATIENT_HU).view(np.uint8)) or [(slice(0, 1),) * 3]
@@ -79,12 +80,14 @@ class Locator:
         affine[:3, 3] += affine[:3, :3] @ low
         classes = np.empty((len(CLASSES), *hu.shape), np.float16)
         mark = np.empty(hu.shape, np.float32)
-        for cells in product(*[list(tiles(n, side)) for n, side in zip(hu.shape, TILE, strict=True)]):
+        boxes = list(product(*[list(tiles(n, side)) for n, side in zip(hu.shape, TILE, strict=True)]))
+        for number, cells in enumerate(boxes, start=1):
             whole, kept = (tuple(slice(tile[i], tile.stop) for tile in cells) for i in (0, 1))
             inner = tuple(slice(tile.first - tile.start, None) for tile in cells)
             tile_classes, tile_mark = self._run(hu[whole])
             classes[(slice(None), *kept)] = tile_classes[(slice(None), *inner)]
             mark[kept] = tile_mark[inner]
+            told(number / len(boxes))
         return LocatorMaps(classes, mark, affine)
 
     def _run(self, hu: Singles) -> tuple[Singles, Singles]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.types import Floats
+from workers.imaging.steps import Told, nobody, part_of
 from workers.imaging.volume import Volume
 from workers.locate.row_network import BODY, ROW_MM, RowNetwork, peaks, tube_along
 from workers.locate.spine_axis import SpineAxis
@@ -46,7 +47,7 @@ class FoundBody:
     heat: float
 
 
-def find_row(ct: Volume, axes: list[SpineAxis], network: RowNetwork) -> list[FoundBody]:
+def find_row(ct: Volume, axes: list[SpineAxis], network: RowNetwork, told: Told = nobody) -> list[FoundBody]:
     """Return the bodies along the spine from top to bottom.
 
     The locator may mark several regions, some of them no spine: the row of the most certain bodies is taken.
@@ -59,23 +60,26 @@ def find_row(ct: Volume, axes: list[SpineAxis], network: RowNetwork) -> list[Fou
         Where the spine may run.
     network
         Marks the bodies.
+    told
+        Told after each pass.
     """
     rows: list[list[FoundBody]] = []
-    for axis in axes:
+    for number, axis in enumerate(axes):
         known = [body.centre for row in rows for body in row]
         middle = axis.points[len(axis.points) // 2]
         if not any(np.linalg.norm(centre - middle) < COVERED_MM for centre in known):
-            rows.append(_grow_row(ct, axis, network))
+            rows.append(_grow_row(ct, axis, network, part_of(told, number / len(axes), (number + 1) / len(axes))))
     return max(rows, key=lambda row: sum(body.heat for body in row), default=[])
 
 
-def _grow_row(ct: Volume, axis: SpineAxis, network: RowNetwork) -> list[FoundBody]:
+def _grow_row(ct: Volume, axis: SpineAxis, network: RowNetwork, told: Told) -> list[FoundBody]:
     """Return the row that is found from an axis: each pass runs along the bodies of the one before, until two agree.
 
     So the row grows beyond the ends of the axis. What only one of the last two passes sees is no body.
     """
     row = _bodies_along(ct, axis, network)
-    for _ in range(MOST_PASSES):
+    for number in range(1, MOST_PASSES + 1):
+        told(number / (MOST_PASSES + 1))
         if not row:
             return []
         before, row = row, _bodies_along(ct, SpineAxis(np.array([body.centre for body in row])), network)

@@ -10,6 +10,7 @@ from scipy.spatial.transform import Rotation
 from models.types import Floats
 from workers.imaging.network_input import CHANNELS, NEIGHBOURS, STRUCTURES, centre_channels, normalise
 from workers.imaging.resampling import CROP_STEP_MM, UPRIGHT, crop, sample
+from workers.imaging.steps import Told, nobody
 from workers.imaging.volume import Volume
 
 CROP_LOW = (-64.0, -88.0, -58.0)
@@ -54,6 +55,7 @@ class Segmenter:
         low: tuple[float, float, float] = CROP_LOW,
         shape: tuple[int, int, int] = CROP_SHAPE,
         turn: Floats = UPRIGHT,
+        told: Told = nobody,
     ) -> Volume:
         """Return the probability (i, j, k) float32 that a voxel belongs to the vertebra about `centre` (3,) mm RAS.
 
@@ -67,6 +69,8 @@ class Segmenter:
             The crop: its first voxel relative to `centre` in mm, and its voxels, `CROP_STEP_MM` apart.
         turn
             (3, 3) rotation whose columns are the crop's axes in the world (`workers.imaging.frame.frame_of`).
+        told
+            Told after each batch of slices.
         """
         first = np.asarray(centre, np.float64) + turn @ np.array(low)
         beyond = turn @ np.array([0.0, 0.0, MARGIN * CROP_STEP_MM[2]])
@@ -82,18 +86,19 @@ class Segmenter:
             slices[:, -2], slices[:, -1] = centre_channels(x[None, :, None], y[None, None, :], z[planes][:, None, None])
             found = self.session.run(["probability"], {"slices": slices})[0]
             out[:, :, start : start + BATCH] = found[:, VERTEBRA].transpose(1, 2, 0)
+            told(min((start + BATCH) / shape[2], 1.0))
         affine = np.eye(4)
         affine[:3, :3] = turn * CROP_STEP_MM
         affine[:3, 3] = first
         return Volume(out, affine)
 
-    def second_view(self, ct: Volume, centre: Floats, turn: Floats) -> Volume:
+    def second_view(self, ct: Volume, centre: Floats, turn: Floats, told: Told = nobody) -> Volume:
         """Return the probability about a body alone, in a frame that is turned by `SECOND_VIEW_DEG` against `turn`.
 
         Where it disagrees with `probability` the outline is wrong (`workers.outline.views`).
         """
         again = turn @ Rotation.from_euler("x", SECOND_VIEW_DEG, degrees=True).as_matrix()
-        return self.probability(ct, centre, BODY_LOW, BODY_SHAPE, again)
+        return self.probability(ct, centre, BODY_LOW, BODY_SHAPE, again, told)
 
     def probability_at(self, ct: Volume, centre: Floats, point: Floats, turn: Floats, slack_mm: float) -> float:
         """Return how probable it is that a point (3,) mm RAS, or one within `slack_mm`, belongs to a vertebra.

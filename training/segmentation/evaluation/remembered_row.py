@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from workers.imaging.steps import Told, nobody
 from workers.imaging.volume import Volume
 from workers.locate.named_row import NamedRow
 from workers.locate.vertebra_finder import VertebraFinder
@@ -20,8 +21,8 @@ class RememberedRow(VertebraFinder):
         super().__init__(finder.locator, finder.row_network, finder.landmarks, finder.segmenter)
         self._last: tuple[Volume, NamedRow] | None = None
 
-    def row(self, ct: Volume) -> NamedRow:
+    def row(self, ct: Volume, told: Told = nobody) -> NamedRow:
         """Return the bodies of the spine; those of the same volume again without looking."""
         if self._last is None or self._last[0] is not ct:
-            self._last = ct, super().row(ct)
+            self._last = ct, super().row(ct, told)
         return self._last[1]
