@@ -152,7 +152,8 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
             warnings=[*warnings, *stress.warnings],
         )
         report = build_report(stressed, sections)
-        return LevelResult(report, publish(out_dir, Contents(stressed, report, vertebra, scan.grid), params.wants))
+        contents = Contents(stressed, report, vertebra, scan.grid, scan.ct)
+        return LevelResult(report, publish(out_dir, contents, params.wants))
 
 
 def find_vertebra(scan: Scan, params: JobParams, clock: StageClock) -> Found:

@@ -12,10 +12,12 @@ from app.contract.params import ResultName
 from app.contract.report import Report
 from app.contract.result_files import MEDIA_TYPES
 from workers.imaging.grid import Grid
+from workers.imaging.volume import Volume
 from workers.mask.cleaning import CleanMask
 from workers.mask.ct_grid import onto_ct_grid
 from workers.results.build_report import TIMING_DECIMALS
 from workers.results.captions import Caption
+from workers.results.ct_slices import CtSlices
 from workers.results.mask_file import write_mask
 from workers.results.preview import write_preview
 from workers.results.stressed_mesh import StressedMesh
@@ -51,12 +53,20 @@ class Contents:
         What `mask.nii.gz` shows.
     grid
         Of the CT, on which it shows it.
+    ct
+        HU, about the vertebra at least: what `viewer.html` shows in slices. None: it shows none.
     """
 
     mesh: StressedMesh
     report: Report
     vertebra: CleanMask
     grid: Grid
+    ct: Volume | None = None
+
+    @property
+    def slices(self) -> CtSlices | None:
+        """The CT and the mask in it, for the viewer."""
+        return CtSlices(self.ct, self.vertebra) if self.ct is not None else None
 
     @property
     def caption(self) -> Caption:
@@ -97,6 +107,6 @@ WRITE: Mapping[ResultName, Callable[[Path, Contents], None]] = {
     ),
     "stress.vtu": lambda path, contents: write_stress_vtu(path, contents.mesh, contents.caption),
     "surface.vtp": lambda path, contents: write_surface_vtp(path, contents.mesh, contents.caption),
-    "viewer.html": lambda path, contents: write_viewer(path, contents.mesh, contents.caption),
+    "viewer.html": lambda path, contents: write_viewer(path, contents.mesh, contents.caption, contents.slices),
 }
 """How each file beside the report is written; the preview, which takes longest, begins first."""

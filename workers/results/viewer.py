@@ -13,18 +13,19 @@ from importlib import resources
 from pathlib import Path
 
 from workers.results.captions import RESEARCH_NOTE, Caption, software_and_version
+from workers.results.ct_slices import CtSlices
 from workers.results.headline_numbers import headline_numbers
 from workers.results.stressed_mesh import StressedMesh
 from workers.results.viewer_data import page_data
 
-SCRIPTS = ("data", "drawing", "colours", "reading", "controls")
+SCRIPTS = ("data", "drawing", "colours", "reading", "slices", "controls")
 """The page's scripts `viewer_*.js`, in the order in which they run."""
 
 
-def write_viewer(path: Path, mesh: StressedMesh, caption: Caption) -> None:
-    """Write the page as HTML."""
+def write_viewer(path: Path, mesh: StressedMesh, caption: Caption, slices: CtSlices | None = None) -> None:
+    """Write the page as HTML; with the CT about the vertebra where `slices` has it."""
     page = _resource("viewer_page.html")
-    data = json.dumps(page_data(mesh, caption.fidelity), separators=(",", ":"), allow_nan=False)
+    data = json.dumps(page_data(mesh, caption.fidelity, slices), separators=(",", ":"), allow_nan=False)
     for key, value in {
         "SCRIPT": "\n".join(_resource(f"viewer_{name}.js") for name in SCRIPTS),
         "TITLE": html.escape(caption.title),

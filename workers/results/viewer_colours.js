@@ -6,7 +6,7 @@ function showMap() {
   const strip = bar.createImageData(COLOURS, 1);
   for (let i = 0; i < COLOURS; i++) strip.data.set([...nodeOf(table, i), 255], 4 * i);
   bar.putImageData(strip, 0, 0);
-  redraw();
+  redraw(); drawSlices();
 }
 function showRange() {
   const [low, high] = shown.limits, isAuto = shown.limits === shown.auto, short = (x) => String(+x.toPrecision(3));
@@ -20,7 +20,7 @@ function showRange() {
     return tick;
   }));
   [...$("ends").children].forEach((end, k) => { end.textContent = shown.ends ? shown.ends[k] : ""; });
-  redraw();
+  redraw(); drawSlices();
 }
 function setRange(changed) {                                  // one that diverges stays the same on both sides of zero
   let [low, high] = [+$("low").value, +$("high").value];

@@ -85,5 +85,5 @@ new ResizeObserver(redraw).observe($("scene"));
 matchMedia("(prefers-color-scheme: dark)").addEventListener("change", redraw);
 if (!displacement) $("bend").hidden = true;
 if (gl) start();
-deform(); showQuantity(0, 0);
+deform(); showQuantity(0, 0); startSlices();
 document.body.dataset.ready = gl && gl.getError() === 0 ? "yes" : "no";

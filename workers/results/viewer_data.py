@@ -21,6 +21,7 @@ from workers.results.colour_scale import (
     diverging_scale,
     sequential_scale,
 )
+from workers.results.ct_slices import CtSlices
 from workers.results.stressed_mesh import StressedMesh
 
 DEFORM_MM = 8.0
@@ -49,35 +50,40 @@ LABELS: Mapping[str, tuple[str, str, str]] = {
 DIFFERENCE = "prediction − solution"
 
 
-def page_data(mesh: StressedMesh, fidelity: str) -> dict[str, Any]:
+def page_data(mesh: StressedMesh, fidelity: str, slices: CtSlices | None = None) -> dict[str, Any]:
     """Return what the page draws: arrays as base64, coordinates in mm relative to `origin` (RAS+)."""
     n = mesh.template.n_surface
     vertices = mesh.surface.vertices
     origin = np.round((vertices.min(axis=0) + vertices.max(axis=0)) / 2, ORIGIN_DECIMALS)
     grid = VoxelGrid(mesh.points)
-    return _displacement(mesh) | {
-        "origin": origin.tolist(),
-        "points": _base64((vertices - origin).astype("<f4")),
-        "triangles": _base64(mesh.template.triangles.astype("<u4")),
-        "region": _base64(mesh.template.region[:n].astype("u1")),
-        "regions": [name.replace("_", " ") for name in REGIONS],
-        "maps": {name: _base64(colour_table(name)) for name in (*SEQUENTIAL, *DIVERGING)},
-        "sequential": list(SEQUENTIAL),
-        "diverging": list(DIVERGING),
-        "grid": grid.description(origin),
-        "fields": [
-            {
-                "name": name,
-                "quantities": [
-                    _quantity(key, values, n, name == DIFFERENCE)
-                    | {"peak": _peak(mesh, key, values, name == DIFFERENCE, origin)}
-                    | grid.values(values)
-                    for key, values in quantities.items()
-                ],
-            }
-            for name, quantities in fields(mesh, fidelity).items()
-        ],
-    }
+    ct = {"ct": slices.page_data(origin)} if slices else {}
+    return (
+        _displacement(mesh)
+        | ct
+        | {
+            "origin": origin.tolist(),
+            "points": _base64((vertices - origin).astype("<f4")),
+            "triangles": _base64(mesh.template.triangles.astype("<u4")),
+            "region": _base64(mesh.template.region[:n].astype("u1")),
+            "regions": [name.replace("_", " ") for name in REGIONS],
+            "maps": {name: _base64(colour_table(name)) for name in (*SEQUENTIAL, *DIVERGING)},
+            "sequential": list(SEQUENTIAL),
+            "diverging": list(DIVERGING),
+            "grid": grid.description(origin),
+            "fields": [
+                {
+                    "name": name,
+                    "quantities": [
+                        _quantity(key, values, n, name == DIFFERENCE)
+                        | {"peak": _peak(mesh, key, values, name == DIFFERENCE, origin)}
+                        | grid.values(values)
+                        for key, values in quantities.items()
+                    ],
+                }
+                for name, quantities in fields(mesh, fidelity).items()
+            ],
+        }
+    )
 
 
 def fields(mesh: StressedMesh, fidelity: str) -> dict[str, Quantities]:

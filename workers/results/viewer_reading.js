@@ -34,12 +34,12 @@ function read(x, y) {
   if (!hit) return;
   if (cut && hit.isAway) {                                    // the ray leaves the bone before it enters: it came through the cut
     const place = onCut(x, y);
-    marked = null;
+    marked = null; goTo(place);
     tell("on the cut", (q) => valueAt(q, place), `RAS ${inWorld(place)} mm, values of the nearest 1.5 mm`);
   } else readNode(hit.node);
 }
 function readNode(node) {
-  marked = node;
+  marked = node; goTo(nodeOf(restPoints, node));
   tell(data.regions[region[node]], (q) => q.values[node], `RAS ${inWorld(nodeOf(restPoints, node))} mm, node ${node}`);
 }
 function tell(where, value, place) {

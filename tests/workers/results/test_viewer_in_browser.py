@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from tests.app.pages.browser import CHROMIUM, SOFTWARE_GRAPHICS, running_browser
 from tests.app.pages.legibility import TOO_FAINT
+from workers.imaging.volume import Volume
+from workers.mask.cleaning import CleanMask
 from workers.results.captions import Caption
+from workers.results.ct_slices import CtSlices
 from workers.results.stressed_mesh import NodalArray
 from workers.results.viewer import write_viewer
 
@@ -135,6 +139,53 @@ def test_a_cut_shows_the_bone_inside(page, box):
     assert pixel(page)[3] == 0  # everything is cut away
     page.run("$('cutOther').checked = true; setCut()")
     assert pixel(page) == whole
+
+
+@pytest.fixture
+def with_ct(box, browser, tmp_path):
+    """The box in a CT of 400 HU, and a mask that fills it."""
+    low, high = box.points.min(axis=0), box.points.max(axis=0)
+    shape = tuple(int(n) for n in high - low + 80)
+    around = np.eye(4)
+    around[:3, 3] = low - 40
+    ct = Volume(np.full(shape, 400.0, np.float32), around)
+    held = np.zeros(tuple(int(n) for n in high - low + 20), bool)
+    held[10:-10, 10:-10, 10:-10] = True
+    place = np.eye(4)
+    place[:3, 3] = low - 9.5
+    slices = CtSlices(ct, CleanMask(held, place, 1, 0, 0, 0.0))
+    write_viewer(tmp_path / "ct.html", box, Caption("L1", 500.0, "fe"), slices)
+    browser.resize(1280, 1600)
+    browser.open((tmp_path / "ct.html").as_uri())
+    browser.wait("document.body.dataset.ready === 'yes'")
+    return browser
+
+
+def test_the_ct_is_shown_in_three_linked_planes(with_ct, box):
+    page = with_ct
+    assert not page.run("$('slices').hidden")
+    grey = 111  # (400 HU + 250) / 1500 of 255, rounded up
+    at = "paintPlane(PLANES[0]).data"
+    assert page.run(f"[...{at}.slice(0, 3)]") == [grey] * 3  # a corner: no bone
+    shares = page.run(f"(() => {{ const d = [...{at}]; let red = 0, other = 0; for (let i = 0; i < d.length; i += 4)"
+                      "{ if (d[i] === 255 && d[i + 1] === 64) red++; else if (d[i] !== d[i + 1]) other++; }"
+                      " return [red, other]; })()")  # fmt: skip
+    assert shares[0] == 2 * (24 + 18) - 4  # the outline of the box, 24 x 18 mm
+    assert shares[1] == 22 * 16  # stress over the rest
+    choose(page, "overlay", 0)
+    page.run("goTo([0, 0, 0])")
+    before = page.run("[...place]")
+    x, y = page.run("(b => [b.x + b.width / 4, b.y + b.height / 4])($('axial').getBoundingClientRect())")
+    page.click_at(x, y)
+    after = page.run("[...place]")
+    assert after[0] > before[0] + 5  # the patient's right is at the left
+    assert after[1] > before[1] + 5  # anterior is at the top
+    assert after[2] == before[2]
+    assert page.run("+$('sagittalAt').value") == pytest.approx(after[0], abs=0.6)
+    page.run("readNode(0)")
+    assert page.text("#place").startswith("RAS " + ", ".join(f"{v:.1f}" for v in box.points[0]))
+    page.run("$('axialAt').value = 2; $('axialAt').oninput()")
+    assert page.run("place[2]") == pytest.approx(2, abs=0.5)
 
 
 def test_keys_turn_zoom_and_choose_a_view(page):
