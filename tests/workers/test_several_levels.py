@@ -91,7 +91,7 @@ def test_the_summary_has_each_level_and_its_report_s_numbers(several):
         assert level.headline.expected_error == report.expected_error
         assert level.headline.level_verified is True
         assert level.warnings == report.warnings
-    assert several.result.warnings[0] == "T12 has no stress: The vertebra is cut by the field of view."
+    assert several.result.warnings[0] == "T12 has no stress: The vertebra is not whole."
     assert any(text.startswith("L1, L2: The CT's voxels measure") for text in several.result.warnings)
     assert any(text.startswith("L2: The template is an L1") for text in several.result.warnings)
 
@@ -99,7 +99,7 @@ def test_the_summary_has_each_level_and_its_report_s_numbers(several):
 def test_a_person_reads_one_line_a_level(several):
     lines = levels_text(several.json("summary.json")).splitlines()
     of_level = {line.split()[0]: line for line in lines if line[:1] in ("T", "L")}
-    assert "refused: The vertebra is cut by the field of view (vertebra_truncated)" in of_level["T12"]
+    assert "refused: The vertebra is not whole (vertebra_truncated)" in of_level["T12"]
     l1 = several.json("L1/report.json")["stress"]["overall"]["p99_mpa"]
     assert of_level["L1"].split()[1] == f"{l1:.3f}"
 
