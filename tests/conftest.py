@@ -22,6 +22,7 @@ LONGEST_FIRST = (
     "training/segmentation/fitting/test_onnx_export.py",
     "test_end_to_end.py",
     "workers/test_tasks.py",
+    "workers/test_several_levels.py",
 )
 """The files that take longest. They begin first, so that at the end no process waits for another."""
 

@@ -114,7 +114,6 @@ class JobParams(BaseModel):
         description="Longest run of an attempt, in seconds; a job that runs longer fails with `deadline_exceeded`. The "
         "server's own limit, the default, bounds it.",
     )
-
     results: Annotated[list[ResultName], EachOnce, Field(json_schema_extra=UNIQUE)] | None = Field(
         default=None,
         description='Result files that the job makes, e.g. `["stress.vtu"]`; all by default. `report.json` is always '

@@ -30,6 +30,7 @@ from tests.app.postgres_server import POSTGRES, new_database
 RESULTS = {
     "report.json": (b'{"load_newton": 500}', "application/json"),
     "stress.vtu": (bytes(range(256)) * 20_000, "application/octet-stream"),
+    "L2/report.json": (b'{"vertebra": "L2"}', "application/json"),  # of a job with several levels
 }
 SHA256 = {name: hashlib.sha256(data).hexdigest() for name, (data, _) in RESULTS.items()}
 
@@ -68,7 +69,7 @@ def test_a_restored_service_has_the_same_results(
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [file]
     assert command(monkeypatch, other, "restore", file) == 0
-    assert "restored 2 jobs with 6 files" in capsys.readouterr().out
+    assert "restored 2 jobs with 7 files" in capsys.readouterr().out
 
     with running_gateway(other) as url, httpx.Client(base_url=url, headers={"X-API-Key": "key-a"}) as restored:
         path = f"/v1/jobs/{done['id']}"
