@@ -60,6 +60,7 @@ def test_a_job_from_submission_to_its_results(sender: Any, settings: Settings) -
     job = jobs["submit"].sync(client=sender, body=form)
     assert (job.state, job.params.mask_label, job.params.load_newton) == ("queued", 31, 750.0)
     files = {"stress.vtu": (b"\x00\xff bytes", "application/vnd.vtk.vtu"), "report.json": (b"{}", "application/json")}
+    files["L2/report.json"] = (b"[2]", "application/json")  # of a job with several levels
     finish(settings, job.id, files)
     done = jobs["get_job"].sync(job.id, client=sender)
     assert (done.state, done.error) == ("succeeded", None)
