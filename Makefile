@@ -18,9 +18,10 @@ VERTEBRA ?=
 LOAD ?=
 OUT ?= demo-output
 
-# make faults [JOBS=…] [SEED=…] [MACHINES=1]
+# make faults [JOBS=…] [SEED=…] [MACHINES=1], or make faults RECOVERY=1
 JOBS ?=
 MACHINES ?=
+RECOVERY ?=
 
 # a process for each core, four at most (each holds the bundle: 1.5 GB); a file of tests, with its fixtures, stays in one
 TEST_PROCESSES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
@@ -78,7 +79,7 @@ load: .venv/installed-dev ## poll a service while a job computes; writes bench-o
 
 faults: .venv/installed-dev ## run JOBS=200 jobs while parts of the service fail, SEED=…; writes bench-output/faults.json
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.faults $(if $(JOBS),--jobs $(JOBS)) $(if $(SEED),--seed $(SEED)) \
-		$(if $(MACHINES),--machines)
+		$(if $(MACHINES),--machines) $(if $(RECOVERY),--recovery)
 
 fuzz: .venv/installed-dev ## give 100,000 damaged inputs to readers and gateway (20 minutes); writes bench-output/fuzz.json
 	@OMP_NUM_THREADS=1 $(BIN)/python -m tests.fuzz $(ARGS)

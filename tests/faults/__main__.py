@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import random
 import shutil
 import sys
@@ -16,13 +17,15 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+from app.demo import synthetic_ct
 from tests.app.harness import wait_for
 from tests.faults.clients import Clients
 from tests.faults.faults import Faults, faults_of_one_machine
 from tests.faults.machine_faults import faults_of_machines
 from tests.faults.machines import running_on_machines
 from tests.faults.one_machine import running_on_one_machine
-from tests.faults.stack import Stack
+from tests.faults.recovery import GOAL_S, Recovery
+from tests.faults.stack import REAL_WORKER, Stack
 from tests.faults.verdict import judge
 
 
@@ -60,17 +63,30 @@ def run_machines(folder: Path, args: argparse.Namespace) -> dict[str, object]:
         return run(machines, Faults(faults_of_machines(machines, source), source), args.jobs, args.seed)
 
 
+def run_recovery(folder: Path) -> dict[str, object]:
+    """Measure with a real worker, on a synthetic CT, how soon jobs run again."""
+    ct = synthetic_ct(folder).read_bytes()
+    with running_on_one_machine(folder / "data", workers=1, program=REAL_WORKER) as machine:
+        seconds = Recovery(machine, ct, None).measure()
+    return {"goal_s": GOAL_S, "seconds": seconds, "load_average": round(os.getloadavg()[0], 1), "good": True}
+
+
 def main() -> None:
     """Print the figures and write them; exit with 1 if a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     parser.add_argument("--jobs", type=int, default=200)
     parser.add_argument("--seed", type=int, default=random.SystemRandom().getrandbits(32), help="of the random numbers")
     parser.add_argument("--machines", action="store_true", help="two gateways, two workers, PostgreSQL and S3")
+    parser.add_argument("--recovery", action="store_true", help="measure how soon jobs run again instead")
     parser.add_argument("--json", type=Path, default=Path("bench-output/faults.json"), help="where the figures go")
     args = parser.parse_args()
-    print(f"seed {args.seed}", flush=True)
+    if not args.recovery:
+        print(f"seed {args.seed}", flush=True)
     folder = Path(tempfile.mkdtemp(prefix="vertebra-faults-"))
-    figures = run_machines(folder, args) if args.machines else run_one(folder, args)
+    if args.recovery:
+        figures = run_recovery(folder)
+    else:
+        figures = run_machines(folder, args) if args.machines else run_one(folder, args)
     if figures["good"]:
         shutil.rmtree(folder)
     else:

@@ -55,11 +55,11 @@ def faults_of_processes(stack: Stack, source: random.Random) -> Kinds:
         return lambda: send(source.choice(children), signum)
 
     return {
-        "pool process killed": lambda: _kill_pool_process(source.choice(stack.workers)),
+        "pool process killed": lambda: kill_pool_process(source.choice(stack.workers)),
         "worker killed": any_of(stack.workers, signal.SIGKILL),
         "worker told to stop": any_of(stack.workers, signal.SIGTERM),
         "queue killed": any_of([stack.broker], signal.SIGKILL),
-        "queue emptied": lambda: _empty_queue(stack),
+        "queue emptied": lambda: empty_queue(stack),
         "queue hangs": lambda: hang(stack.broker, source),
         "gateway killed": any_of(stack.gateways, signal.SIGKILL),
     }
@@ -96,7 +96,8 @@ def hang(child: Child, source: random.Random) -> None:
     send(child, signal.SIGCONT)
 
 
-def _kill_pool_process(worker: Child) -> None:
+def kill_pool_process(worker: Child) -> None:
+    """Kill the process of a worker that runs jobs."""
     process = worker.process
     if process is None:
         raise ProcessLookupError
@@ -106,6 +107,7 @@ def _kill_pool_process(worker: Child) -> None:
     pool[0].kill()
 
 
-def _empty_queue(stack: Stack) -> None:
+def empty_queue(stack: Stack) -> None:
+    """Let the queue lose everything."""
     with redis.Redis.from_url(stack.broker_url, socket_timeout=5) as client:
         client.flushall()

@@ -11,7 +11,7 @@ from pathlib import Path
 from app.broker import EmbeddedBroker, free_port
 from app.jobs.settings import Settings
 from tests.app.harness import environment
-from tests.faults.stack import Stack, gateway, logged, ready, worker
+from tests.faults.stack import FAKE_WORKER, Stack, gateway, logged, ready, worker
 
 WORKERS = 2
 
@@ -31,8 +31,8 @@ class OneMachine(Stack):
 
 
 @contextmanager
-def running_on_one_machine(data: Path) -> Iterator[OneMachine]:
-    """Start the processes, yield when they are ready, and keep them running."""
+def running_on_one_machine(data: Path, workers: int = WORKERS, program: str = FAKE_WORKER) -> Iterator[OneMachine]:
+    """Start the processes, yield when they are ready, and keep them running. ``program`` is that of the workers."""
     folder, link, scratch = data / "files", data / "storage", data / "scratch"
     folder.mkdir(parents=True)
     scratch.mkdir()
@@ -47,7 +47,7 @@ def running_on_one_machine(data: Path) -> Iterator[OneMachine]:
         broker_url=embedded.url,
         broker=logged("broker", embedded.command, os.environ, data),
         gateways=[gateway("gateway", variables, data)],
-        workers=[worker(f"worker-{number}", variables, data) for number in range(1, WORKERS + 1)],
+        workers=[worker(f"worker-{number}", variables, data, program) for number in range(1, workers + 1)],
         link=link,
         folder=folder,
     )

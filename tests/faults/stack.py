@@ -18,6 +18,8 @@ from app.jobs.settings import QUEUE_NAME
 from app.supervisor import Child
 from tests.app.harness import PATIENCE_S, wait_for
 
+FAKE_WORKER, REAL_WORKER = "tests.workers.fake_worker", "workers.celery_app"
+
 WATCH_S = 0.1
 """Pause between two looks at the processes."""
 
@@ -62,9 +64,9 @@ def logged(name: str, command: list[str], variables: Mapping[str, str], logs: Pa
     return Child(name, ["bash", "-c", shell, "-", str(logs / f"{name}.log"), *command], variables)
 
 
-def worker(name: str, variables: Mapping[str, str], logs: Path) -> Child:
+def worker(name: str, variables: Mapping[str, str], logs: Path, program: str = FAKE_WORKER) -> Child:
     """Return a worker."""
-    command = [sys.executable, "-m", "celery", "--quiet", "-A", "tests.workers.fake_worker", "worker"]
+    command = [sys.executable, "-m", "celery", "--quiet", "-A", program, "worker"]
     command += ["--queues", QUEUE_NAME, "--concurrency", "1", "--without-gossip", "--without-mingle"]
     return logged(name, [*command, "--loglevel", "INFO", "--hostname", f"{name}@%h"], variables, logs)
 
