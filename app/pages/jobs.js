@@ -2,7 +2,7 @@
 const PAGE = 20, READ_AGAIN_MS = 5000;
 let pages = 1;
 const stateInWords = job => {
-  if (job.state === "running") return `running, ${job.level ? job.level + " " : ""}${job.stage || "starting"}, ${Math.round(job.percent)} %`;
+  if (job.state === "running") return `running: ${stageInWords(job)}, ${percentDone(job)}`;
   return job.state === "failed" && job.error ? `failed: ${job.error.title}` : job.state;
 };
 function warningsCell([first, ...others]) {

@@ -72,7 +72,7 @@ def test_each_level_is_shown_with_its_numbers_or_its_refusal(
     claim = store.claim(job["id"], "test")
     assert claim is not None
     store.progress(claim.job_id, claim.token, "morph", 40.0, "L1")
-    browser.wait("document.getElementById('state').textContent === 'Working: L1, morph, 40 % done.'")
+    browser.wait("document.getElementById('state').textContent === 'Working: L1, fitting the mesh, 40\u00a0% done.'")
     store.release(claim.job_id, claim.token)
     store.engine.dispose()
     finish(settings, job["id"], files())

@@ -29,6 +29,7 @@ from tests.app.reports import OUTLINE, REFINED, ROW, SEGMENTATION, report
 from tests.workers.results.box import box_template, stress_of, stressed_box
 from workers.results.captions import Caption
 from workers.results.viewer import write_viewer
+from workers.stage_clock import STAGES
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here; the pages are checked as text only")
 
@@ -141,13 +142,18 @@ def test_the_page_follows_a_job_to_its_end(
     claim = store.claim(job["id"], "test")
     assert claim is not None
     store.progress(claim.job_id, claim.token, "morph", 40.0)
-    browser.wait("document.getElementById('state').textContent === 'Working: morph, 40 % done.'")
+    browser.wait("document.getElementById('state').textContent === 'Working: fitting the mesh, 40\u00a0% done.'")
     assert browser.run("document.getElementById('progress').value") == 40
     assert store.fail(claim.job_id, claim.token, PROBLEM)
     browser.wait("document.getElementById('state').textContent === 'The job failed.'")
     browser.wait("!document.getElementById('problem').hidden")
     assert "The evidence does not decide" in browser.text("#problem")
     store.engine.dispose()
+
+
+def test_every_stage_has_words(site: httpx.Client, browser: Browser) -> None:
+    browser.open(f"{site.base_url}/")
+    assert set(browser.run("Object.keys(STAGES)")) == {"fetch", *STAGES, "publish"}
 
 
 def test_other_pictures_are_shown_too(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:

@@ -186,6 +186,9 @@ def test_the_ct_is_shown_in_three_linked_planes(with_ct, box):
     assert page.text("#place").startswith("RAS " + ", ".join(f"{v:.1f}" for v in box.points[0]))
     page.run("$('axialAt').value = 2; $('axialAt').oninput()")
     assert page.run("place[2]") == pytest.approx(2, abs=0.5)
+    page.resize(390)
+    top, bottom = page.run("[$('slices').getBoundingClientRect().top, $('controls').getBoundingClientRect().bottom]")
+    assert top >= bottom
 
 
 def test_keys_turn_zoom_and_choose_a_view(page):
