@@ -26,7 +26,8 @@ from synthetic_ct.vertebra import Spine
 from synthetic_ct.whole_ct import scan_person
 from workers.engine import engine
 from workers.imaging.volume import Volume
-from workers.pipeline import segment_vertebra, surface_of
+from workers.pipeline import surface_of
+from workers.vertebra_stage import segment_vertebra
 
 SHAPE = (512, 512, 133)
 PIXEL_MM, SLICE_MM = 0.8, 2.5

@@ -16,10 +16,11 @@ from training.segmentation.data.annotations import Body
 from workers.engine import engine
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.pipeline import filled, judge_segmentation, morph, segment_vertebra, surface_of
+from workers.pipeline import filled, judge_segmentation, morph, surface_of
 from workers.results.expected_error import total_error
 from workers.stage_clock import StageClock
 from workers.stress_stage import StressOutcome, compute_stress
+from workers.vertebra_stage import segment_vertebra
 
 SAME_BODY_MM = 10.0
 """An outline whose body centre is nearer to the annotated one is of that vertebra: neighbours are 20 mm away."""
