@@ -213,13 +213,17 @@ def test_nobody_answers(client: httpx.Client, settings: Settings, secret: str) -
     assert float(line) >= 1
 
 
-@pytest.mark.parametrize("url", ["https://10.0.0.1/", "https://localhost.:99999/", "ftp://a/", "", "x" * 70_000])
+@pytest.mark.parametrize("url", ["https://10.0.0.1/", "https://localhost.:99999/", "ftp://a/", " ", "x" * 70_000])
 def test_urls_that_may_not_be_reached_are_refused(client: httpx.Client, secret: str, url: str) -> None:
     response = client.post("/v1/jobs", files=[("ct", ("ct", b"ok")), ("callback_url", (None, url))])
     assert response.status_code in (400, 422)
     if len(url) < 100:
         assert "callback_url" in check_problem(response, 422, "invalid_parameters")["detail"]
         check_problem(client.put("/v1/webhook", json={"url": url}), 422, "invalid_parameters")
+
+
+def test_an_empty_field_names_no_url(client: httpx.Client) -> None:
+    assert submit(client, "")["callback_url"] is None
 
 
 def test_a_name_of_a_private_address_is_refused_when_the_message_is_sent(
