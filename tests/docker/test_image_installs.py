@@ -114,9 +114,9 @@ def test_cpu_worker_installs_and_starts(images, tmp_path):
     assert "worker" in run([bin_ / "vertebra-stress", "--help"], tmp_path)
     check = (
         "import importlib.resources as r, importlib.util as u, onnxruntime, workers.celery_app, workers.tasks;"
-        "import workers.results.publish;"
-        "pages = [r.files('workers.results').joinpath(f'viewer_page.{kind}') for kind in ('html', 'js')];"
-        "assert all(page.is_file() for page in pages), 'package-data: viewer_page.html, viewer_page.js';"
+        "import workers.results.publish; from workers.results.viewer import SCRIPTS;"
+        "names = ['viewer_page.html', *(f'viewer_{name}.js' for name in SCRIPTS)];"
+        "assert all(r.files('workers.results').joinpath(name).is_file() for name in names), 'package-data';"
         "assert not u.find_spec('training')"
     )
     run([bin_ / "python", "-c", check], tmp_path, VERTEBRA_BROKER_URL="redis://:x@127.0.0.1:1/0")
