@@ -18,7 +18,7 @@ from workers.geometry.farthest_points import farthest_points
 from workers.geometry.similarity import Similarity
 from workers.geometry.surface import Surface
 from workers.mesh.correspondences import Correspondences
-from workers.mesh.posterior_mean import Pairs, posterior_mean
+from workers.mesh.posterior_mean import PairSums, posterior_mean
 from workers.mesh.similarity_icp import align
 
 
@@ -115,8 +115,9 @@ class SurfaceFitter:
         """Return the posterior mean (n_modes, 3) of the first coefficients, given pairs at the present shape."""
         found = pairs.pair(self._moved(coefficients[:n_modes]), noise)
         offset = found.points - self.surface.vertices[found.nodes]
-        phi = self.basis[found.nodes, :n_modes]
-        return posterior_mean(Pairs(phi, offset, found.normals, found.weight / noise**2), coefficients[:n_modes])
+        rows, nodes = np.unique(found.nodes, return_inverse=True)
+        sums = PairSums.of(nodes, offset, found.normals, found.weight / noise**2, len(rows))
+        return posterior_mean(self.basis[rows, :n_modes], sums, coefficients[:n_modes])
 
     def _mean_by_points(self, pairs: Correspondences, coefficients: Floats, noise: float) -> Floats:
         """Return the posterior mean (m, 3), given the closest point of every vertex, point-to-point.

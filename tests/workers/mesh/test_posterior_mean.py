@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from workers.mesh.posterior_mean import POINT_TO_POINT, Pairs, posterior_mean
+from workers.mesh.posterior_mean import POINT_TO_POINT, PairSums, posterior_mean
 
 
 def test_it_is_the_solution_of_the_dense_equations():
     """Of the least squares of all pairs, along the normals and a little across, and of the prior."""
     random = np.random.default_rng(0)
-    pairs, modes = 400, 12
-    phi = random.standard_normal((pairs, modes)).astype(np.float32)
+    pairs, nodes, modes = 400, 90, 12
+    basis, node = random.standard_normal((nodes, modes)).astype(np.float32), random.integers(0, nodes, pairs)
+    phi = basis[node]
     normals = random.standard_normal((pairs, 3))
     normals /= np.linalg.norm(normals, axis=1, keepdims=True)
     offset, weight = random.standard_normal((pairs, 3)), random.uniform(0.0, 4.0, pairs)
@@ -19,13 +20,17 @@ def test_it_is_the_solution_of_the_dense_equations():
     matrix = np.einsum("p,pm,pab,pn->manb", weight, phi, metric, phi).reshape(3 * modes, -1) + np.eye(3 * modes)
     right = np.einsum("p,pm,pab,pb->ma", weight, phi, metric, offset).ravel()
     expected = np.linalg.solve(matrix, right).reshape(modes, 3)
-    found = posterior_mean(Pairs(phi, offset, normals, weight), np.zeros((modes, 3)))
+    sums = PairSums.of(node, offset, normals, weight, nodes)
+    found = posterior_mean(basis, sums, np.zeros((modes, 3)))
     assert found.dtype == np.float64
     np.testing.assert_allclose(found, expected, atol=0.01 * np.abs(expected).max())
-    closer = posterior_mean(Pairs(phi, offset, normals, weight), expected)
+    closer = posterior_mean(basis, sums, expected)
     np.testing.assert_allclose(closer, expected, atol=1e-6)
 
 
 def test_without_pairs_it_is_the_prior():
-    pairs = Pairs(np.ones((5, 3), np.float32), np.ones((5, 3)), np.tile([0.0, 0.0, 1.0], (5, 1)), np.zeros(5))
-    np.testing.assert_array_equal(posterior_mean(pairs, np.zeros((3, 3))), np.zeros((3, 3)))
+    up = np.tile([0.0, 0.0, 1.0], (5, 1))
+    pairs = PairSums.of(np.arange(5), np.ones((5, 3)), up, np.zeros(5), 5)
+    np.testing.assert_array_equal(
+        posterior_mean(np.ones((5, 3), np.float32), pairs, np.zeros((3, 3))), np.zeros((3, 3))
+    )

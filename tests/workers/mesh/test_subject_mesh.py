@@ -21,8 +21,8 @@ from workers.mesh.surface_fit import N_ALIGNED
 MEAN_MM, P95_MM = 0.2, 0.6
 LOOSER = {
     # The mask is noisy: one-voxel spurs on the processes and 11 handles (tunnels through thin bone) that a template of
-    # genus 1 cannot have. Measured: mean 0.30 mm, p95 1.05 mm.
-    "verse010_L5": (0.31, 1.08),
+    # genus 1 cannot have. Measured with the triangles in four orders: mean 0.30 to 0.31 mm, p95 1.03 to 1.12 mm.
+    "verse010_L5": (0.31, 1.15),
 }
 
 
