@@ -160,8 +160,9 @@ def test_a_ct_alone_becomes_a_stress_field(service: str, inputs: tuple[Path, Pat
 
 
 def test_a_refused_ct_leaves_pictures_of_what_was_seen(service: str, data_dir: Path, tmp_path: Path) -> None:
-    """An upper abdomen without the ends of the ribs and without the sacrum: which vertebra is L1 is not settled."""
-    done = submit(service, data_dir / "ct_unlabelled/cptac_pda_68f/ct.nii.gz", tmp_path / "out")
+    """A chest without the first rib, the end of the ribs and the sacrum: which vertebra is T11 is not settled."""
+    chest = data_dir / "ct_unlabelled/acrin_petct_42f/ct.nii.gz"
+    done = submit(service, chest, tmp_path / "out", "--vertebra", "T11")
     assert done.returncode == 1
     error = last_job(service)["error"]
     assert error["type"] == "/problems/vertebra_not_found"

@@ -109,7 +109,7 @@ VOLUMES = (
     HostileVolume("solid 200³", "not_a_vertebra", mask=mask((200, 200, 200))),
     HostileVolume("1000 labels", "label_ambiguous", mask=mask((160, 160, 160), dtype="uint16"), plane=many_labels),
     HostileVolume(
-        "1000 labels, one chosen", "vertebrae_fused", mask=mask((160, 160, 160), dtype="uint16"), plane=many_labels,
+        "1000 labels, one chosen", "not_a_vertebra", mask=mask((160, 160, 160), dtype="uint16"), plane=many_labels,
         params={"mask_label": 500},
     ),
     HostileVolume("shells 90³", "not_a_vertebra", mask=mask((90, 90, 90)), plane=shells),

@@ -62,18 +62,20 @@ def test_a_seed_that_no_vertebra_holds_leaves_the_row(ct, tmp_path):
     assert count(tmp_path / "spine.png", BODY_COLOUR) > 6 * 20
 
 
-def test_a_scan_without_a_vertebra_is_shown(tmp_path):
-    water = Volume(np.zeros((40, 40, 40), np.int16), np.diag([4.0, 4.0, 4.0, 1.0]))
-    with pytest.raises(VertebraNotFound, match="No vertebra was recognised"):
-        locate_vertebrae(water, JobParams(), tmp_path)
+@pytest.mark.parametrize(("hu", "message"), [(0, "was not found in the scan"), (40, "No vertebra was recognised")])
+def test_a_scan_without_a_vertebra_is_shown(tmp_path, hu, message):
+    """A phantom of water, in which the networks see one body at 6 %, and one of soft tissue."""
+    phantom = Volume(np.full((40, 40, 40), hu, np.int16), np.diag([4.0, 4.0, 4.0, 1.0]))
+    with pytest.raises(VertebraNotFound, match=message):
+        locate_vertebrae(phantom, JobParams(), tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["spine.png"]
 
 
 def test_each_candidate_of_a_refusal_has_its_picture(data_dir, tmp_path):
-    """An upper abdomen in which neither ribs nor sacrum settle the level."""
-    abdomen = read_ct(data_dir / "ct_unlabelled/cptac_pda_68f/ct.nii.gz")
+    """A chest in which neither ribs nor sacrum settle the level."""
+    chest = read_ct(data_dir / "ct_unlabelled/acrin_petct_42f/ct.nii.gz")
     with pytest.raises(VertebraNotFound) as caught:
-        locate_vertebrae(abdomen, JobParams(), tmp_path)
+        locate_vertebrae(chest, JobParams(vertebra="T11"), tmp_path)
     number = len(caught.value.extra["alternatives"])
     assert number >= 2
     names = ["spine.png", *(f"candidate-{n}.png" for n in range(1, number + 1))]

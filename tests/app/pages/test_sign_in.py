@@ -48,7 +48,7 @@ def sign_in(visitor: httpx.Client, key: str, next_path: str = "/") -> httpx.Resp
 
 
 def token_of(visitor: httpx.Client) -> dict[str, str]:
-    token = re.search(r'\["X-Page-Token"\]: "([0-9a-f]{64})"', visitor.get("/").text)
+    token = re.search(r'\["X-Page-Token", "([0-9a-f]{64})"\]', visitor.get("/").text)
     assert token
     return {"X-Page-Token": token[1]}
 
