@@ -74,11 +74,6 @@ def read_label_map(mask: Volume) -> LabelMap:
     return LabelMap(mask, labels_present(mask), read_labels(label_places(mask)))
 
 
-def label_of(mask: Volume, params: JobParams) -> Label:
-    """Return the label that a job of one level asks for, cut out of the label map: see `take_label`."""
-    return take_label(read_label_map(mask), params)
-
-
 def take_label(labels: LabelMap, params: JobParams) -> Label:
     """Return the label that a job of one level asks for, cut out of the label map. It keeps nothing of the map itself.
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from app.contract.errors import MorphFailed
 from app.contract.params import JobParams, Vertebra
 from app.contract.report import Segmentation
+from app.contract.size import Size
 from workers.engine import engine
 from workers.geometry.surface import Surface
 from workers.mask.cleaning import CleanMask
@@ -35,7 +36,7 @@ from workers.scan import Scan, read_scan
 from workers.several_levels import LevelResult, compute_levels
 from workers.stage_clock import Progress, StageClock, shared_clock
 from workers.stress_stage import compute_stress
-from workers.vertebra_stage import find_vertebra
+from workers.vertebra_stage import Found, find_vertebra
 
 
 @dataclass(frozen=True)
@@ -107,9 +108,7 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
         stressed = StressedMesh(engine().template, mesh.points, stress.field, stress.extra)
         warnings = [
             *(segmentation_warnings(segmentation, params.vertebra_sought) if segmentation else []),
-            *numbering_warnings(found.numbering, found.level),
-            *size_warnings(size, found.level),
-            *frame_warnings(scan.ct.frames_apart_mm, found.frames_apart_mm),
+            *warnings_of_input(scan, found, size),
             *report_warnings(mesh, vertebra, found.level, scan.ct if evidence else None),
         ]
         sections = ReportSections(
@@ -131,6 +130,15 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
         report = build_report(stressed, sections)
         contents = Contents(stressed, report, vertebra, scan.grid, scan.ct)
         return LevelResult(report, publish(out_dir, contents, params.wants))
+
+
+def warnings_of_input(scan: Scan, found: Found, size: Size) -> list[str]:
+    """Return what a reader should know of the files that were sent: numbering, size, frames."""
+    return [
+        *numbering_warnings(found.numbering, found.level),
+        *size_warnings(size, found.level),
+        *frame_warnings(scan.ct.frames_apart_mm, found.frames_apart_mm),
+    ]
 
 
 def surface_of(vertebra: CleanMask, evidence: Evidence | None) -> Surface:

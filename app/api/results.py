@@ -71,12 +71,8 @@ def list_results(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> Re
     )
 
 
-@router.head(
-    "/{job_id}/results/{name:result}", summary="Look at a result", response_class=Response, responses=FILE_RESPONSES
-)
-@router.get(
-    "/{job_id}/results/{name:result}", summary="Download a result", response_class=Response, responses=FILE_RESPONSES
-)
+@router.head(FILE_PATH, summary="Look at a result", response_class=Response, responses=FILE_RESPONSES)
+@router.get(FILE_PATH, summary="Download a result", response_class=Response, responses=FILE_RESPONSES)
 def get_result(
     job_id: JobId,
     name: ResultName,

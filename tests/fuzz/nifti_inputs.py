@@ -19,7 +19,7 @@ from tests.fuzz.mutations import damaged
 from tests.workers.imaging.nifti_files import image
 from tests.workers.template_vertebra import template_vertebra
 from workers.imaging.volume import Volume, read_ct, read_mask
-from workers.mask_stage import label_of, vertebra_of_label
+from workers.mask_stage import read_label_map, take_label, vertebra_of_label
 from workers.pipeline import surface_of
 
 ODD_FLOATS = (0.0, -0.0, 1.0, -1.0, 0.5, 2.0, 1e-3, 1e3, 1e-38, 3e38, float("nan"), float("inf"), float("-inf"))
@@ -142,7 +142,9 @@ class Readers:
         """Read bytes as a mask, find the vertebra in it, and make its surface; return how that ends."""
         path = self._write(data)
         return _ending(
-            lambda: surface_of(vertebra_of_label(label_of(read_mask(path), self.params), self.ct, self.ct.grid), None)
+            lambda: surface_of(
+                vertebra_of_label(take_label(read_label_map(read_mask(path)), self.params), self.ct, self.ct.grid), None
+            )
         )
 
     def _write(self, data: bytes) -> Path:

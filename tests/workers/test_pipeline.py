@@ -20,7 +20,7 @@ from app.contract.params import JobParams
 from app.contract.result_files import MEDIA_TYPES
 from tests.workers.mask.numbered_maps import renumbered
 from workers.imaging.volume import Volume, read_ct, read_mask
-from workers.mask_stage import label_of, vertebra_of_label
+from workers.mask_stage import read_label_map, take_label, vertebra_of_label
 from workers.mesh.mask_surface import extract_surface
 from workers.pipeline import PipelineResult, run_pipeline
 from workers.results.publish import SPINE_PICTURE
@@ -247,9 +247,9 @@ def test_voxels_of_3_mm_that_are_declared_as_2_mm(reference, inputs, tmp_path):
 def test_label_20_of_totalsegmentator_v1_is_l3(inputs):
     """Version 1 numbers L3 as 20, which is L1 in VerSe."""
     mask = renumbered(read_mask(inputs[1]), "totalsegmentator_v2", "totalsegmentator_v1")
-    label = label_of(mask, JobParams(mask_label=20))
+    label = take_label(read_label_map(mask), JobParams(mask_label=20))
     assert (label.level, label.numbering.convention) == ("L3", "totalsegmentator_v1")
-    assert label_of(mask, JobParams(vertebra="L1")).number == 22
+    assert take_label(read_label_map(mask), JobParams(vertebra="L1")).number == 22
 
 
 @pytest.fixture(scope="module")
@@ -300,13 +300,13 @@ def volumes(inputs):
 def test_all_48_orientations_give_the_same_surface(volumes):
     """All that follows is a function of this surface, so the field is the same from each."""
     ct, mask = volumes
-    whole = vertebra_of_label(label_of(mask, L1), ct, ct.grid)
+    whole = vertebra_of_label(take_label(read_label_map(mask), L1), ct, ct.grid)
     expected = extract_surface(whole.voxels, whole.affine)
     left_handed = 0
     for axes, flips in ORIENTATIONS:
         own_ct, own_mask = reoriented(ct, axes, flips), reoriented(mask, axes, flips)
         left_handed += np.linalg.det(own_ct.affine[:3, :3]) < 0
-        vertebra = vertebra_of_label(label_of(own_mask, L1), own_ct, own_ct.grid)
+        vertebra = vertebra_of_label(take_label(read_label_map(own_mask), L1), own_ct, own_ct.grid)
         surface = extract_surface(vertebra.voxels, vertebra.affine)
         np.testing.assert_allclose(surface.vertices, expected.vertices, atol=1e-6)
         np.testing.assert_array_equal(surface.triangles, expected.triangles)
@@ -322,7 +322,7 @@ def test_the_surface_follows_an_oblique_left_handed_affine(volumes):
     moved = np.eye(4)
     moved[:3, :3] = turn * -np.sign(np.linalg.det(turn))  # a reflection
     moved[:3, 3] = [30.0, -200.0, 700.0]
-    one = vertebra_of_label(label_of(mask, L1), ct, ct.grid)
+    one = vertebra_of_label(take_label(read_label_map(mask), L1), ct, ct.grid)
     straight = extract_surface(one.voxels, one.affine)
     mapped = extract_surface(one.voxels, moved @ one.affine)
     assert straight.volume > 0.0

@@ -259,11 +259,10 @@ def _train_locator(arguments: argparse.Namespace, details: dict[str, Any]) -> No
 
 def _locator_folds(arguments: argparse.Namespace) -> list[Fold]:
     """Return the folds of the locator that are wanted: the one to be shipped, unless others are named."""
-    from training.segmentation.data.annotations import read_annotations
+    from training.segmentation.data.annotations import marked_people
     from training.segmentation.fitting.folds import ALL, halves
 
-    people = tuple(annotation.person for annotation in read_annotations())
-    return [fold for fold in halves(people) if fold.name in (arguments.only or (ALL.name,))]
+    return [fold for fold in halves(marked_people()) if fold.name in (arguments.only or (ALL.name,))]
 
 
 def _training_run(arguments: argparse.Namespace) -> TrainingRun:

@@ -16,8 +16,9 @@ PITCH_MM = np.array(
     [17, 17, 18, 19, 21, 21, 21, 21, 21, 22, 22, 23, 24, 25, 26, 29, 32, 34, 35, 36, 35, 33, 33], np.float64
 )
 """From the centre of each level's body to the next one's in adults: from C7 on the mean of two to eight people of the
-data folder (label maps, and CTs whose bodies are marked), above it by Busscher et al., Eur Spine J 19(7), 2010. Two to
-three mm less from C7 to T6, as in an earlier table, named the rows of two of six chests one and two levels too low."""
+data folder (label maps, and CTs whose bodies are marked), above it by Busscher et al., Eur Spine J 19(7), 2010. In a
+trial two to three mm less from C7 to T6 named two of seven rows one and two levels too low, where no landmark was
+counted."""
 
 
 def level_name(level: int | None) -> str | None:

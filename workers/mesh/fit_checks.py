@@ -13,7 +13,7 @@ from models.types import Floats
 
 MAX_FOLDED = 0.018
 """Share of tetrahedra that the fit alone may turn over. Whole vertebrae T11 to L5: up to 0.0035 (a T11), most 0; a thin
-T11 that the networks outlined, fitted with its triangles in five orders: 0.010 to 0.015. Two fused ones: 0.023 to
+T11 that the networks outlined, in a trial with its triangles in five orders: 0.010 to 0.015. Two fused ones: 0.023 to
 0.17. A vertebra without its arch: 0.02 to 0.04. A ball or a box: 0.15."""
 WORST_MEAN_MM, WORST_P95_MM = 0.6, 2.5
 """Largest mean and 95th percentile of the surface distance of a fit to a smooth mesh. Whole vertebrae: up to 0.28 and

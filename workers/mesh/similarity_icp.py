@@ -29,8 +29,9 @@ TURNS = ((1, 1, 1), (-1, -1, 1), (1, -1, -1), (-1, 1, -1))
 TILTS_DEG = (-25.0, 0.0, 25.0)
 """Tilts about the left-right axis, in which the vertebrae of a curved spine differ most."""
 FAR_MM = 3.0
-"""Mean distance of the best pose, in the template's size, beyond which more start poses are tried. Right poses of 47
-whole vertebrae end at 1.6 to 2.8 mm, that of a mask with spurs and bridges at 3.2; wrong ones at 3.1 mm and more."""
+"""Mean distance of the best pose, in the template's size, beyond which more start poses are tried. In a trial
+right poses of 47 whole vertebrae ended at 1.6 to 2.8 mm, that of a mask with spurs and bridges at 3.2; wrong ones at
+3.1 mm and more."""
 WIDE_FINALISTS = 3
 """Poses that go on from `wide_rotations`."""
 

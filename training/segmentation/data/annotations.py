@@ -136,6 +136,11 @@ def read_annotations(path: Path = ANNOTATIONS) -> tuple[Annotation, ...]:
     return tuple(Annotation.model_validate(entry) for entry in json.loads(path.read_text(encoding="utf-8")))
 
 
+def marked_people() -> tuple[str, ...]:
+    """Return the people whose CTs are marked, each once, in the order of the file."""
+    return tuple(dict.fromkeys(annotation.person for annotation in read_annotations()))
+
+
 def write_annotations(annotations: tuple[Annotation, ...], path: Path = ANNOTATIONS) -> None:
     """Write the marks, one body a line, so that a change shows in a diff."""
     entries = []

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.segmentation.data.annotations import read_annotations
+from training.segmentation.data.annotations import marked_people, read_annotations
 from training.segmentation.data.provenance import SCANNED_PEOPLE
 from training.segmentation.evaluation.contact_sheet import write_sheet
 from training.segmentation.evaluation.real_ct_outcomes import evaluate_ct, tiles_of
@@ -108,8 +108,7 @@ def use_bases(networks: tuple[str, ...], work: Path, profile: str) -> TrainedFol
 
 def half_without(person: str) -> Fold:
     """Return the half of the locator's training that has not seen a person."""
-    people = tuple(annotation.person for annotation in read_annotations())
-    return next(fold for fold in halves(people) if person in fold.without)
+    return next(fold for fold in halves(marked_people()) if person in fold.without)
 
 
 def people_seen(manifest: dict[str, Any], bases: tuple[str, ...] = ()) -> dict[str, tuple[str, ...]]:
@@ -119,8 +118,7 @@ def people_seen(manifest: dict[str, Any], bases: tuple[str, ...] = ()) -> dict[s
     `SCANNED_PEOPLE`. Bases have seen nobody. The locator's halves go on
     from one that has seen `SCANNED_PEOPLE`.
     """
-    annotated = tuple(dict.fromkeys(annotation.person for annotation in read_annotations()))
-    people = {network: SCANNED_PEOPLE for network in NETWORKS} | {"row": annotated}
+    people = {network: SCANNED_PEOPLE for network in NETWORKS} | {"row": marked_people()}
     people |= {name: tuple(who) for name, who in manifest.get("segmentation", {}).get("people", {}).items()}
     unseen = {network: () for network in bases} | ({"locator": SCANNED_PEOPLE} if "locator" in bases else {})
     return {network: unseen.get(network, people[network]) for network in NETWORKS}
