@@ -78,10 +78,16 @@ class GuessThrottle:
             first, wait = self._trying.setdefault(attempt.known_as, (attempt, Future()))
         if first is not attempt:
             return wait.result()
-        wait.set_result(self._buckets.take(attempt.limits))
-        if wait.result():
+        try:
+            wait_s = self._buckets.take(attempt.limits)
+        except BaseException as error:  # or those that wait for this one would wait for ever
             self._end(attempt)
-        return wait.result()
+            wait.set_exception(error)
+            raise
+        wait.set_result(wait_s)
+        if wait_s:
+            self._end(attempt)
+        return wait_s
 
     def succeeded(self, attempt: Attempt) -> None:
         """Give the try back and remember the credential, because it was right."""

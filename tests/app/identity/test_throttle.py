@@ -47,6 +47,17 @@ def guess(throttle: GuessThrottle, address: str, is_guessable: bool = True) -> f
     return wait_s
 
 
+def test_a_try_whose_buckets_fail_holds_up_no_later_one(
+    throttle: GuessThrottle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as broken:
+        broken.setattr(throttle._buckets, "take", lambda *_: 1 / 0)
+        for _ in range(2):  # the second would wait for ever for the end of the first
+            with pytest.raises(ZeroDivisionError):
+                guess(throttle, "203.0.113.7")
+    assert guess(throttle, "203.0.113.7") == 0
+
+
 def test_an_address_may_fail_so_often(throttle: GuessThrottle, clock: Clock) -> None:
     assert [guess(throttle, "10.0.0.1") for _ in range(TRIES_AN_ADDRESS)] == [0.0] * TRIES_AN_ADDRESS
     assert guess(throttle, "10.0.0.1") == pytest.approx(ADDRESS_REFILL_S)
