@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request
 
 from app.api import audit
 from app.api.auth import AUTH_ERRORS, SubmitTenant
-from app.api.job_schemas import JOBS_PATH, Job, job_from_row
+from app.api.job_json import job_from_row
 from app.api.jobs import JobId, find_job
 from app.api.problem_details import error_responses
 from app.api.services import ServicesDep
 from app.contract.errors import InvalidParameters, JobEnded, JobNotFound
+from app.contract.job import JOBS_PATH, Job
 
 log = logging.getLogger(__name__)
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])

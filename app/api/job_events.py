@@ -11,12 +11,13 @@ from fastapi import APIRouter, Header, Response
 
 from app.api.auth import AUTH_ERRORS, ReadTenant
 from app.api.event_stream import EVENT_STREAM, KEEP_ALIVE, KEEP_ALIVE_S, LONGEST_STREAM_S, RECONNECT, EventStream
-from app.api.job_schemas import JOBS_PATH, job_from_row
+from app.api.job_json import job_from_row
 from app.api.job_watch import has_ended, version
 from app.api.jobs import JobId, job_not_found
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.contract.errors import InvalidParameters, JobNotFound, TooManyWaits
+from app.contract.job import JOBS_PATH
 from app.jobs import logs
 from app.jobs.rows import JobRow
 

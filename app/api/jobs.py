@@ -13,11 +13,12 @@ from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
 
 from app.api import audit
 from app.api.auth import AUTH_ERRORS, READ_SECURITY, ReadTenant, SubmitTenant, read_tenant
-from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState, job_from_row
+from app.api.job_json import job_from_row
 from app.api.prefer import APPLIED, APPLIED_HEADER, PreferHeader, preferred_wait
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.contract.errors import InvalidParameters, JobNotFound, TooManyWaits
+from app.contract.job import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState
 from app.jobs import logs
 from app.jobs.job_ids import JOB_ID, is_job_id
 from app.jobs.rows import JobRow

@@ -23,13 +23,13 @@ from app.api.auth import (
     get_tenant,
     header_scheme,
 )
-from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH
 from app.api.jobs import AnyJobId, JobId, find_job, job_not_found
 from app.api.problem_details import error_responses
 from app.api.published_files import find_file
 from app.api.result_names import ResultName
 from app.api.services import Services, ServicesDep
 from app.contract.errors import InvalidParameters, JobNotFinished, JobNotFound, LinkRefused, ResultNotFound
+from app.contract.job import EXAMPLE_ID, JOBS_PATH
 from app.identity.authenticator import too_many_guesses
 from app.identity.key_text import digest
 from app.identity.principal import CredentialRefusedError, Principal

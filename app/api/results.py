@@ -11,13 +11,11 @@ from fastapi.responses import StreamingResponse
 from app.api import audit
 from app.api.auth import AUTH_ERRORS, ReadTenant
 from app.api.byte_range import parse_range
-from app.api.job_schemas import JOBS_PATH
 from app.api.jobs import JobId, find_job
 from app.api.problem_details import error_responses
 from app.api.published_files import find_file, published_files
 from app.api.result_links import FileTenant
 from app.api.result_names import ResultName, download_name
-from app.api.result_schemas import Result, ResultList
 from app.api.services import Services, ServicesDep
 from app.contract.errors import (
     InvalidParameters,
@@ -28,7 +26,9 @@ from app.contract.errors import (
     ResultNotFound,
     StorageUnavailable,
 )
+from app.contract.job import JOBS_PATH
 from app.contract.result_files import MEDIA_TYPES
+from app.contract.result_list import Result, ResultList
 from app.jobs.rows import Json
 from app.jobs.storage_keys import results_prefix
 

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api import audit
 from app.api.auth import AUTH_ERRORS, SubmitTenant
-from app.api.job_schemas import JOBS_PATH, Job, job_from_row
+from app.api.job_json import job_from_row
 from app.api.jobs import JobId, find_job, job_not_found
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
@@ -33,6 +33,7 @@ from app.contract.errors import (
     TooManyQueuedJobs,
     TooManyStoredBytes,
 )
+from app.contract.job import JOBS_PATH, Job
 from app.contract.params import CONTRACT, JobParams, read_params
 from app.jobs.blob_writer import BlobInfo
 from app.jobs.job_ids import new_job_id

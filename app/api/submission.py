@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from app.api import audit
 from app.api.auth import AUTH_ERRORS, SubmitTenant
 from app.api.byte_range import declared_size
-from app.api.job_schemas import JOBS_PATH, Job, job_from_row
+from app.api.job_json import job_from_row
 from app.api.job_watch import has_ended
 from app.api.jobs import wait_as_preferred
 from app.api.prefer import APPLIED, APPLIED_HEADER, PreferHeader
@@ -33,6 +33,7 @@ from app.contract.errors import (
     TooManyStoredBytes,
     UploadTooLarge,
 )
+from app.contract.job import JOBS_PATH, Job
 from app.contract.params import CONTRACT, JobParams, read_params
 from app.jobs import logs, tracing
 from app.jobs.job_ids import new_job_id

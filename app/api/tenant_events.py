@@ -13,7 +13,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from app.api.auth import AUTH_ERRORS, ReadTenant
 from app.api.event_stream import EVENT_STREAM, KEEP_ALIVE, KEEP_ALIVE_S, LONGEST_STREAM_S, RECONNECT, EventStream
-from app.api.job_schemas import job_from_row
+from app.api.job_json import job_from_row
 from app.api.job_watch import version
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep

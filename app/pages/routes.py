@@ -7,8 +7,8 @@ from typing import get_args
 from fastapi import APIRouter, Request, Response
 
 from app.api.auth import ReaderDep
-from app.api.job_schemas import JobState
 from app.api.session_cookie import TOKEN_HEADER, session_text
+from app.contract.job import JobState
 from app.contract.numbering import CONVENTION_NAMES
 from app.contract.params import DEFAULT_VERTEBRA, LEVELS, Fidelity, JobParams, OnUncertainLevel
 from app.identity.principal import Principal

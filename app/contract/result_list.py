@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import BaseModel, Field
 
-from app.api.job_schemas import EXAMPLE_ID, JOBS_PATH
+from app.contract.job import EXAMPLE_ID, JOBS_PATH
 
 
 class Result(BaseModel):
