@@ -29,7 +29,7 @@ TEST_PROCESSES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-l
 # pinned by hand: onnxruntime-gpu cannot be installed beside the CPU build, and the other pins do not depend on torch
 PINNED_APART := onnxruntime-gpu==1.31.1 torch==2.13.0
 
-.PHONY: help demo serve test check fix bench load faults fuzz hostile training template constraints clean
+.PHONY: help demo serve docs test check fix bench load faults fuzz hostile training template constraints clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,7 +46,7 @@ help: ## list the commands
 
 .venv/installed-dev: pyproject.toml constraints.txt | .venv/bin/python
 	@echo "Installing vertebra-stress and what tests and checks need into .venv ..."
-	@$(PIP) --editable ".[cpu,server,otel,dev,offline]"
+	@$(PIP) --editable ".[cpu,server,otel,dev,offline,docs]"
 	@touch .venv/installed $@
 
 demo: .venv/installed ## start the service, run one CT, print the report, download every result
@@ -57,11 +57,15 @@ demo: .venv/installed ## start the service, run one CT, print the report, downlo
 serve: .venv/installed ## run queue, worker and gateway on this machine
 	@$(BIN)/vertebra-stress serve
 
+docs: .venv/installed-dev ## build the documentation; a broken link is an error
+	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 --conf-dir docs --doctree-dir build/doctrees . build/site
+	@echo "documentation: build/site/docs/index.html"
+
 test: .venv/installed-dev ## run every test (installs the servers that tests use, where apt-get works)
 	@tests/install_servers.sh & servers=$$!; tests/install_torch.sh; wait $$servers
 	@$(BIN)/python -m pytest $(TEST_PROCESSES) $(ARGS)
 
-check: .venv/installed-dev ## check lint, format and types; changes nothing
+check: .venv/installed-dev docs ## check lint, format, types, and the links of the documentation
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
@@ -96,7 +100,7 @@ template: .venv/bin/python ## rebuild models/l1 from the source shapes (installs
 
 constraints: ## resolve every extra again and write the pins
 	@rm -rf .venv-pins && $(PYTHON) -m venv .venv-pins
-	@.venv-pins/bin/python -m pip install --quiet --editable ".[cpu,server,otel,mesh,offline,dev]"
+	@.venv-pins/bin/python -m pip install --quiet --editable ".[cpu,server,otel,mesh,offline,dev,docs]"
 	@.venv-pins/bin/python -m pip freeze --exclude-editable --exclude pip --exclude setuptools > constraints.txt
 	@printf '%s\n' $(PINNED_APART) >> constraints.txt
 	@rm -rf .venv-pins
