@@ -11,6 +11,7 @@ from fastapi.routing import APIRoute
 from starlette.concurrency import run_in_threadpool
 
 from app.api import (
+    archive,
     bundles,
     control,
     health,
@@ -50,8 +51,8 @@ if you send one, and the service's log lines name it. Research software, not for
 
 
 ROUTES = (
-    submission, jobs, job_events, tenant_events, control, retry, results, result_links, webhooks, keys, bundles, health,
-    metrics, problem_types, report_schemas, pages,
+    submission, jobs, job_events, tenant_events, control, retry, results, archive, result_links, webhooks, keys,
+    bundles, health, metrics, problem_types, report_schemas, pages,
 )  # fmt: skip
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from app.contract.errors import JobNotFinished, ResultNotFound
+from app.api.services import Services
+from app.contract.errors import JobNotFinished, ResultNotFound, StorageUnavailable
 from app.jobs.rows import JobRow, Json
+from app.jobs.storage_keys import results_prefix
 
 
 def published_files(row: JobRow) -> list[Json]:
@@ -29,3 +31,15 @@ def find_file(row: JobRow, name: str) -> Json:
             "The job has no result of this name.", expected=f"one of {', '.join(files)}", got=name[:100]
         )
     return files[name]
+
+
+def blob_of(services: Services, row: JobRow, entry: Json) -> str:
+    """Return the key of a published file's bytes. Raise `StorageUnavailable` if the storage does not have them."""
+    key = f"{results_prefix(row.id, row.token)}/{entry['name']}"
+    try:
+        services.blobs.size(key)
+    except FileNotFoundError as error:
+        raise StorageUnavailable(
+            "The job lists this file, but the storage does not have it. The operator must look for the cause."
+        ) from error
+    return key

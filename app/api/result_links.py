@@ -41,10 +41,15 @@ router = APIRouter(prefix=JOBS_PATH, tags=["results"])
 
 SHORTEST_LINK_S = 60
 USUAL_LINK_S = 3600
+LinkSeconds = Annotated[
+    int, Query(ge=SHORTEST_LINK_S, le=int(LONGEST_LINK_S), description="How long the link lasts, seconds.")
+]
+ARCHIVE_NAME = "results.zip"
+"""What a link to all results names; no result file has this name."""
 
 
 class SignedLink(BaseModel):
-    """A link that opens one result file without a credential."""
+    """A link that opens one result file, or the archive of all, without a credential."""
 
     url: str = Field(
         description="Path and query on this server; who has it can read the file.",
@@ -69,9 +74,7 @@ def make_link(
     services: ServicesDep,
     tenant: ReadTenant,
     principal: PrincipalDep,
-    lasts_s: Annotated[
-        int, Query(ge=SHORTEST_LINK_S, le=int(LONGEST_LINK_S), description="How long the link lasts, seconds.")
-    ] = USUAL_LINK_S,
+    lasts_s: LinkSeconds = USUAL_LINK_S,
 ) -> SignedLink:
     """Return a signed link that a program without headers can read, such as ParaView or wget. It takes ranges too.
 
@@ -79,9 +82,16 @@ def make_link(
     """
     find_file(find_job(services, tenant, job_id), name)
     audit.record(request, services, "make_link", job_id, name)
+    return sign_link(services, principal, (job_id, name), lasts_s)
+
+
+def sign_link(services: Services, principal: Principal, what: tuple[str, str], lasts_s: int) -> SignedLink:
+    """Return a signed link to `what`, a job and the name of its result or `ARCHIVE_NAME`, for so many seconds."""
+    job_id, name = what
     expires = int(time.time()) + lasts_s
     link = ResultLink(job_id, name, expires, key_id_of_principal(principal))
-    path = services.settings.public_path(f"{JOBS_PATH}/{job_id}/results/{quote(name)}")
+    part = name if name == ARCHIVE_NAME else f"results/{quote(name)}"
+    path = services.settings.public_path(f"{JOBS_PATH}/{job_id}/{part}")
     url = f"{path}?{urlencode(link.query(services.signer))}"
     return SignedLink(url=url, expires_at=datetime.fromtimestamp(expires, UTC))
 
@@ -91,7 +101,6 @@ async def get_file_tenant(
     needed: SecurityScopes,
     services: ServicesDep,
     job_id: AnyJobId,
-    name: ResultName,
     signature: Annotated[str | None, Query(max_length=64, description="Signature of a signed link.")] = None,
     expires: Annotated[int, Query(ge=0, le=1 << 40, description="End of a signed link, seconds since 1970.")] = 0,
     key: Annotated[str, Query(max_length=12, description="Id of the key that asked for a signed link.")] = "",
@@ -100,6 +109,8 @@ async def get_file_tenant(
     header: Annotated[str | None, Security(header_scheme)] = None,
 ) -> str:
     """Return the tenant of a request for a file, which a credential with the scope `read` or a signed link names.
+
+    The file is that of the path's ``name``; on a route without one, the archive of all.
 
     Raises
     ------
@@ -110,7 +121,7 @@ async def get_file_tenant(
     """
     if signature is None:
         return await get_tenant(needed, await find_principal(request, services, bearer, header), services)
-    link = ResultLink(job_id, name, expires, key)
+    link = ResultLink(job_id, request.path_params.get("name", ARCHIVE_NAME), expires, key)
     tenant = await run_in_threadpool(_open_link, services, link, (secret, signature), client_address(request))
     await services.tenant_rate.take(tenant)
     request.state.principal = Principal(tenant, frozenset({"read"}), f"link:{key}")

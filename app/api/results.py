@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Header, Request, Response
@@ -11,12 +10,13 @@ from fastapi.responses import StreamingResponse
 from app.api import audit
 from app.api.auth import AUTH_ERRORS, ReadTenant
 from app.api.byte_range import parse_range
+from app.api.etags import matches_etag
 from app.api.jobs import JobId, find_job
 from app.api.problem_details import error_responses
-from app.api.published_files import find_file, published_files
+from app.api.published_files import blob_of, find_file, published_files
 from app.api.result_links import FileTenant
 from app.api.result_names import ResultName, download_name
-from app.api.services import Services, ServicesDep
+from app.api.services import ServicesDep
 from app.contract.errors import (
     InvalidParameters,
     JobNotFinished,
@@ -24,13 +24,11 @@ from app.contract.errors import (
     LinkRefused,
     RangeNotSatisfiable,
     ResultNotFound,
-    StorageUnavailable,
 )
 from app.contract.job import JOBS_PATH
 from app.contract.result_files import MEDIA_TYPES
 from app.contract.result_list import Result, ResultList
 from app.jobs.rows import Json
-from app.jobs.storage_keys import results_prefix
 
 router = APIRouter(prefix=JOBS_PATH, tags=["results"])
 
@@ -67,7 +65,9 @@ def list_results(job_id: JobId, services: ServicesDep, tenant: ReadTenant) -> Re
     row = find_job(services, tenant, job_id)
     folder = services.settings.public_path(f"{JOBS_PATH}/{row.id}/results")
     return ResultList(
-        job_id=row.id, results=[Result(**entry, url=f"{folder}/{entry['name']}") for entry in published_files(row)]
+        job_id=row.id,
+        results=[Result(**entry, url=f"{folder}/{entry['name']}") for entry in published_files(row)],
+        zip_url=f"{folder}.zip",
     )
 
 
@@ -90,7 +90,7 @@ def get_result(
     row = find_job(services, tenant, job_id)
     entry = find_file(row, name)
     headers = _headers(entry)
-    if _matches(if_none_match, headers["ETag"]):
+    if matches_etag(if_none_match, headers["ETag"]):
         return Response(status_code=304, headers=headers)
     size = int(entry["size"])
     requested = None
@@ -104,19 +104,8 @@ def get_result(
     if request.method == "HEAD":
         return Response(status_code=status, headers=headers, media_type=entry["media_type"])
     audit.record(request, services, "read", job_id, name)
-    body = _read(services, f"{results_prefix(row.id, row.token)}/{name}", start, length)
+    body = services.blobs.read(blob_of(services, row, entry), start, length)
     return StreamingResponse(body, status, headers=headers, media_type=entry["media_type"])
-
-
-def _read(services: Services, key: str, start: int, length: int) -> Iterator[bytes]:
-    """Return the bytes of a file. Raise `StorageUnavailable` before the first byte if the file is absent."""
-    try:
-        services.blobs.size(key)
-    except FileNotFoundError as error:
-        raise StorageUnavailable(
-            "The job lists this file, but the storage does not have it. The operator must look for the cause."
-        ) from error
-    return services.blobs.read(key, start, length)
 
 
 def _headers(entry: Json) -> dict[str, str]:
@@ -131,10 +120,3 @@ def _headers(entry: Json) -> dict[str, str]:
     if media_type == "text/html":
         headers["Content-Security-Policy"] = HTML_POLICY
     return headers
-
-
-def _matches(header: str | None, etag: str) -> bool:
-    if header is None:
-        return False
-    tags = [tag.strip().removeprefix("W/") for tag in header.split(",")]
-    return "*" in tags or etag in tags

@@ -27,3 +27,6 @@ class ResultList(BaseModel):
 
     job_id: str = Field(description="The job.", examples=[EXAMPLE_ID])
     results: list[Result] = Field(description="Every file that the job has published.")
+    zip_url: str = Field(
+        description="Path of all these files as one ZIP file.", examples=[f"{JOBS_PATH}/{EXAMPLE_ID}/results.zip"]
+    )

@@ -62,7 +62,7 @@ def test_every_path_of_an_answer_has_the_prefix_and_leads_there(published: httpx
     assert sorted(paths_in(job)) == [f"{PREFIX}/jobs/{job['id']}", path]
     finish(settings, job["id"], REPORT)
     results = published.get(f"{path}/results")
-    assert paths_in(results.json()) == [f"{path}/results/report.json"]
+    assert paths_in(results.json()) == [f"{path}/results/report.json", f"{path}/results.zip"]
     assert published.get(results.json()["results"][0]["url"]).content == b"{}"
     link = published.post(f"{path}/results/report.json/link").json()["url"]
     assert link.startswith(f"{path}/results/report.json?")
