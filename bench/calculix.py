@@ -10,6 +10,7 @@ import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 import numpy as np
 
@@ -18,14 +19,15 @@ from workers.fem.material import Material
 
 EVERY_S = 0.05
 """Time between two looks at the memory of ccx, which runs for seconds."""
-DECK = """*MATERIAL, NAME=BONE
+MATERIAL = """*MATERIAL, NAME={name}
 *ELASTIC
-{material.young_mpa}, {material.poisson}
-*SOLID SECTION, ELSET=BONE, MATERIAL=BONE
-*BOUNDARY
+{young_mpa:.10g}, {poisson}
+*SOLID SECTION, ELSET={name}, MATERIAL={name}
+"""
+STEP = """*BOUNDARY
 FIXED, 1, 3
 *STEP
-*STATIC, SOLVER={solver}
+*STATIC, SOLVER=ITERATIVE SCALING
 *CLOAD
 """
 
@@ -59,16 +61,15 @@ def executable() -> str | None:
 
 
 def solve_with_calculix(
-    points: Floats, tets: Ints, fixed: Ints, force: Floats, solver: str = "ITERATIVE SCALING", threads: int = 2
+    points: Floats, tets: Ints, fixed: Ints, force: Floats, material: Material | None = None, threads: int = 2
 ) -> CalculixResult:
     """Write an input deck, run ccx, read the result file back.
 
     Parameters
     ----------
-    points, tets, fixed, force
-        As in `workers.fem.solve`: mm and N.
-    solver
-        ``ITERATIVE SCALING``, ``ITERATIVE CHOLESKY`` or ``SPOOLES`` (direct).
+    points, tets, fixed, force, material
+        As in `workers.fem.solve`: mm and N. Each modulus that occurs becomes a material of the deck, so let the
+        elements of a large mesh share some hundred.
     threads
         Threads ccx may use.
     """
@@ -76,7 +77,10 @@ def solve_with_calculix(
     if ccx is None:
         raise RuntimeError("ccx is not installed: apt-get install calculix-ccx")
     with tempfile.TemporaryDirectory() as folder:
-        _write_deck(Path(folder) / "job.inp", points, tets, fixed, force, solver)
+        with (Path(folder) / "job.inp").open("w") as deck:
+            _write_mesh(deck, points, tets, fixed)
+            _write_materials(deck, material or Material())
+            _write_step(deck, force)
         start, cpu_start = time.perf_counter(), _cpu_of_children()
         process = subprocess.Popen(
             [ccx, "-i", "job"],
@@ -112,20 +116,34 @@ def _wait(process: subprocess.Popen[bytes]) -> float:
     return peak
 
 
-def _write_deck(path: Path, points: Floats, tets: Ints, fixed: Ints, force: Floats, solver: str) -> None:
+def _write_mesh(deck: TextIO, points: Floats, tets: Ints, fixed: Ints) -> None:
+    deck.write("*NODE, NSET=ALL\n")
+    np.savetxt(deck, np.column_stack([np.arange(1, len(points) + 1), points]), fmt="%d, %.10g, %.10g, %.10g")
+    deck.write("*ELEMENT, TYPE=C3D4, ELSET=BONE\n")
+    np.savetxt(deck, np.column_stack([np.arange(1, len(tets) + 1), tets + 1]), fmt="%d", delimiter=", ")
+    deck.write("*NSET, NSET=FIXED\n")
+    np.savetxt(deck, fixed + 1, fmt="%d,")
+
+
+def _write_materials(deck: TextIO, material: Material) -> None:
+    if material.grade is None:
+        deck.write(MATERIAL.format(name="BONE", young_mpa=material.young_mpa, poisson=material.poisson))
+        return
+    grades, of_element = np.unique(material.grade, return_inverse=True)
+    for i, grade in enumerate(grades):
+        deck.write(f"*ELSET, ELSET=BONE{i}\n")
+        np.savetxt(deck, np.flatnonzero(of_element == i) + 1, fmt="%d,")
+        young_mpa = float(grade) * material.young_mpa
+        deck.write(MATERIAL.format(name=f"BONE{i}", young_mpa=young_mpa, poisson=material.poisson))
+
+
+def _write_step(deck: TextIO, force: Floats) -> None:
+    deck.write(STEP)
     loaded = np.flatnonzero(np.abs(force).max(axis=1) > 0.0)
-    with path.open("w") as deck:
-        deck.write("*NODE, NSET=ALL\n")
-        np.savetxt(deck, np.column_stack([np.arange(1, len(points) + 1), points]), fmt="%d, %.10g, %.10g, %.10g")
-        deck.write("*ELEMENT, TYPE=C3D4, ELSET=BONE\n")
-        np.savetxt(deck, np.column_stack([np.arange(1, len(tets) + 1), tets + 1]), fmt="%d", delimiter=", ")
-        deck.write("*NSET, NSET=FIXED\n")
-        np.savetxt(deck, fixed + 1, fmt="%d,")
-        deck.write(DECK.format(material=Material(), solver=solver))
-        for axis in range(3):
-            rows = np.column_stack([loaded + 1, np.full(len(loaded), axis + 1), force[loaded, axis]])
-            np.savetxt(deck, rows, fmt="%d, %d, %.12g")
-        deck.write("*NODE FILE\nU\n*EL FILE\nS\n*END STEP\n")
+    for axis in range(3):
+        rows = np.column_stack([loaded + 1, np.full(len(loaded), axis + 1), force[loaded, axis]])
+        np.savetxt(deck, rows, fmt="%d, %d, %.12g")
+    deck.write("*NODE FILE\nU\n*EL FILE\nS\n*END STEP\n")
 
 
 def _read_frd(path: Path, n: int) -> tuple[Floats, Floats]:

@@ -21,6 +21,7 @@ from workers.fem.equilibrium import equilibrium_residual
 from workers.fem.errors import NotConverged, SolverError
 from workers.fem.field import StressField
 from workers.fem.loads import endplate_traction
+from workers.fem.material import Material
 from workers.fem.solve import Solution, solve
 from workers.fem.solve_plan import SolvePlan
 from workers.fem.template_solver import STRESS_TOLERANCE, TemplateSolver
@@ -170,8 +171,10 @@ class Engine:
         return estimate_error(points, self.template, params.surrogate, calibration, coefficients, residual)
 
     @solver_errors()
-    def solve(self, points: Floats, load_newton: float) -> tuple[Solution, Floats]:
+    def solve(self, points: Floats, load_newton: float, material: Material | None = None) -> tuple[Solution, Floats]:
         """Return the solution of a subject mesh (n, 3), mm, and the nodal forces (n, 3), N.
+
+        The elements are of `material`, by default the paper's bone.
 
         Raises
         ------
@@ -181,10 +184,10 @@ class Engine:
         force = self._force(points, load_newton)
         if self.solver is not None:
             try:
-                return self.solver.solve(points, force, STRESS_TOLERANCE), force
+                return self.solver.solve(points, force, STRESS_TOLERANCE, material=material), force
             except NotConverged as error:
                 log.warning("the two-level solver gives way to full multigrid: %s", error)
-        return solve(points, self.plan, force), force
+        return solve(points, self.plan, force, material), force
 
     def _force(self, points: Floats, load_newton: float) -> Floats:
         """Return the nodal forces (n, 3), N, of the load case."""

@@ -50,12 +50,12 @@ def assemble_stiffness(pattern: SparsityPattern, gradient: Floats, volume: Float
     gradient, volume
         (m, 4, 3) 1/mm and (m,) mm^3, from `shape_gradients`.
     material
-        Isotropic linear elasticity.
+        Isotropic linear elasticity, of the same m elements.
     """
     lam, mu = material.lame
     data = _add_up(
         gradient,
-        volume,
+        material.stiffened(volume),
         pattern.incidence.start,
         pattern.incidence.tets,
         pattern.tets,

@@ -152,9 +152,10 @@ def assemble_edges(
     fixed
         (n,) bool: Dirichlet nodes.
     material
-        Isotropic linear elasticity.
+        Isotropic linear elasticity, of the same m elements.
     """
     lam, mu = (np.float32(value) for value in material.lame)
+    volume = material.stiffened(volume)
     blocks = np.empty((len(pattern.indices), 3, 3), np.float32)
     _couple(gradient, volume, edges.start, edges.corners, edges.block, edges.transposed, lam, mu, blocks)
     return blocks, _close_rows(blocks, pattern.indptr, pattern.indices, fixed)

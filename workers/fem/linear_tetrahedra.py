@@ -93,8 +93,10 @@ def element_stress(displacement: Floats, gradient: Reals, tets: Ints, material: 
     tets
         (m, 4) int32.
     material
-        Isotropic linear elasticity.
+        Isotropic linear elasticity, of the same m elements.
     """
     lam, mu = material.lame
     stress: Floats = _element_stress(displacement, gradient, tets, lam, mu)
+    if material.grade is not None:
+        stress *= material.grade[:, None]
     return stress

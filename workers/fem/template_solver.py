@@ -38,7 +38,7 @@ class TemplateSolver:
     """
 
     def __init__(self, template: Template, coarse: CoarseMesh, pattern: SparsityPattern) -> None:
-        self.tets, self.incidence, self.material = pattern.tets, pattern.incidence, Material()
+        self.tets, self.incidence = pattern.tets, pattern.incidence
         self.order = SlabOrder.of(pattern.indptr, pattern.indices)
         self.pattern = SparsityPattern.of(self.order.rank[self.tets], len(template.nodes))
         self.edges = EdgePattern.of(self.pattern)
@@ -47,7 +47,14 @@ class TemplateSolver:
         self.space = CoarseSpace(coarse, template, self.order, self.pattern)
         self.clamped = np.nonzero(self.fixed[self.pattern.tets])
 
-    def solve(self, points: Floats, force: Floats, tolerance: float, start: Floats | None = None) -> Solution:
+    def solve(
+        self,
+        points: Floats,
+        force: Floats,
+        tolerance: float,
+        start: Floats | None = None,
+        material: Material | None = None,
+    ) -> Solution:
         """Solve the linear-elastic problem of a mesh whose inferior endplate is clamped.
 
         Parameters
@@ -60,6 +67,8 @@ class TemplateSolver:
             Bound of the relative error in the energy norm to stop at.
         start
             (n, 3) float64, mm: a displacement near the solution.
+        material
+            Of the template's elements; the paper's bone by default.
 
         Raises
         ------
@@ -70,22 +79,25 @@ class TemplateSolver:
         """
         elements = shape_gradients(points, self.tets, np.float32)
         check_volumes(elements[1])
-        iterate = self._iterate(points, force, elements, tolerance, start)
+        material = material or Material()
+        precondition = self._precondition(points, elements, material)
+        iterate = self._iterate(precondition, force, tolerance, start)
         displacement = iterate.displacement[self.order.rank]
-        stress = element_stress(displacement, elements[0], self.tets, self.material)
+        stress = element_stress(displacement, elements[0], self.tets, material)
         field = recover_field(stress, self.incidence, displacement)
         return Solution(field, self._reaction(stress, elements, force), iterate.cycles, iterate.energy_error)
 
-    def _iterate(
-        self, points: Floats, force: Floats, elements: tuple[Singles, Singles], tolerance: float, start: Floats | None
-    ) -> Iterate:
-        """Return the displacement, in the order of the rows, of elements with these gradients and volumes."""
-        blocks, inverse = assemble_edges(self.pattern, self.edges, *elements, self.fixed, self.material)
-        precondition = TwoLevel(self.space, self.order, blocks, inverse, self.space.positions(points))
+    def _precondition(self, points: Floats, elements: tuple[Singles, Singles], material: Material) -> TwoLevel:
+        """Return the preconditioner, and with it the matrix, of elements with these gradients and volumes."""
+        blocks, inverse = assemble_edges(self.pattern, self.edges, *elements, self.fixed, material)
+        return TwoLevel(self.space, self.order, blocks, inverse, self.space.positions(points))
+
+    def _iterate(self, precondition: TwoLevel, force: Floats, tolerance: float, start: Floats | None) -> Iterate:
+        """Return the displacement, in the order of the rows."""
 
         def multiply(x: Singles) -> Singles:
             out = np.empty_like(x)
-            multiply_blocks(blocks, self.pattern.indptr, self.pattern.indices, x, out)
+            multiply_blocks(*precondition.matrix, x, out)
             return out
 
         right = np.where(self.fixed[:, None], 0.0, force[self.order.nodes])
