@@ -25,6 +25,7 @@ from workers.attempt_ends import conclude, fail, retry_later
 from workers.attempt_files import discard, fetch_input, upload
 from workers.attempt_watch import AttemptWatch, FencedOut, Interrupted
 from workers.celery_app import app
+from workers.corrections import keep_correction, reports_of
 from workers.level_folder import in_order
 from workers.memory_limit import as_out_of_memory
 from workers.presence import job_store, worker_name
@@ -122,6 +123,8 @@ def _attempt(claim: Claim, folder: Path, watch: AttemptWatch) -> None:
         return
     progress("publish", 99.0)
     _publish(claim, store, result)
+    if claim.corrects is not None and mask is not None:
+        keep_correction(Settings().corrections_dir, claim.job_id, (ct, mask), reports_of(result.files))
 
 
 class _Progress:

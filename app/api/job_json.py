@@ -29,6 +29,7 @@ def job_from_row(row: JobRow, settings: Settings) -> Job:
             "started_at": utc(row.started_at),
             "finished_at": utc(row.finished_at),
             "retry_of": row.retry_of,
+            "corrects": row.corrects,
             "params": read_params(row.params, row.contract),
             "input": JobInput(ct=InputFile(size=row.ct_size, sha256=row.ct_sha256), mask=mask),
             "timings": row.timings or {},

@@ -20,6 +20,7 @@ from app.api.services import Services, ServicesDep
 from app.contract.errors import InvalidParameters, JobNotFound, TooManyWaits
 from app.contract.job import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState
 from app.jobs import logs
+from app.jobs.job_filter import JobFilter
 from app.jobs.job_ids import JOB_ID, is_job_id
 from app.jobs.rows import JobRow
 from app.jobs.storage_keys import job_prefix
@@ -54,6 +55,10 @@ def list_jobs(
     services: ServicesDep,
     tenant: ReadTenant,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
+    retry_of: Annotated[
+        str | None,
+        Query(pattern=f"^{JOB_ID.pattern}$", description="Only jobs that run the files of this job again."),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs a page.")] = 50,
     cursor: Annotated[
         str | None,
@@ -61,7 +66,8 @@ def list_jobs(
     ] = None,
 ) -> JobPage:
     """Return the client's own jobs, newest first."""
-    rows = services.store.list_page(tenant, state=state, before=_decode_cursor(cursor), limit=limit + 1)
+    which = JobFilter(state=state, retry_of=retry_of)
+    rows = services.store.list_page(tenant, which, before=_decode_cursor(cursor), limit=limit + 1)
     has_more = len(rows) > limit
     jobs = [job_from_row(row, services.settings) for row in rows[:limit]]
     return JobPage(jobs=jobs, next_cursor=_encode_cursor(rows[limit - 1]) if has_more else None)

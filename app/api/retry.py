@@ -1,8 +1,10 @@
-"""``POST /v1/jobs/{id}/retry``: run the stored files of a job again, with other parameters."""
+"""``POST /v1/jobs/{id}/retry``: run the stored files of a job again, with other parameters or a mask of the client."""
 
 from __future__ import annotations
 
+import codecs
 import json
+from dataclasses import dataclass
 from typing import Any
 
 from fastapi import APIRouter, Request, Response
@@ -20,18 +22,30 @@ from app.api.submission import (
     NewJob,
     accept,
     check_deadline,
+    check_limits,
+    destination,
     new_job_row,
 )
-from app.api.uploads import MAX_TEXT_BYTES, Upload, check_mask_params, parse_params
+from app.api.uploads import (
+    MAX_TEXT_BYTES,
+    Destination,
+    Upload,
+    check_mask_params,
+    parse_params,
+    receive_correction,
+)
 from app.contract.errors import (
     BrokerUnavailable,
+    EmptyUpload,
     IdempotencyConflict,
     InvalidParameters,
     JobNotFinished,
     JobNotFound,
+    MalformedRequest,
     NotReady,
     TooManyQueuedJobs,
     TooManyStoredBytes,
+    UploadTooLarge,
 )
 from app.contract.job import JOBS_PATH, Job
 from app.contract.params import CONTRACT, JobParams, read_params
@@ -42,15 +56,43 @@ from app.jobs.storage_keys import input_key
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
+MASK_TELLS = ("seed_ras_mm", "mask_label", "mask_convention")
+"""Parameters that belong to the earlier job's own way to find the vertebra: a new mask takes their place."""
+
+CHANGED_PARAMS = JobParams.model_json_schema()
 RETRY_BODY: dict[str, Any] = {
     "requestBody": {
         "required": False,
-        "description": "Parameters that are other than those of the earlier job, which gives the rest.",
+        "description": "Parameters that are other than those of the earlier job, which gives the rest; in a form also "
+        "a mask that corrects its outline.",
         "content": {
             "application/json": {
-                "schema": JobParams.model_json_schema(),
+                "schema": CHANGED_PARAMS,
                 "examples": {"seed": {"summary": "This vertebra", "value": {"seed_ras_mm": [3.5, -20.0, 310.0]}}},
-            }
+            },
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["mask"],
+                    "additionalProperties": False,
+                    "properties": {
+                        "mask": {
+                            "type": "string",
+                            "format": "binary",
+                            "description": "Label map of the vertebra, NIfTI, instead of the outline or the mask of "
+                            "the earlier job. That job's seed, label and convention do not count then.",
+                        },
+                        "params": CHANGED_PARAMS | {"description": "JSON text; every field is optional."},
+                    },
+                },
+                "encoding": {"params": {"contentType": "application/json"}},
+                "examples": {
+                    "correction": {
+                        "summary": "The right outline",
+                        "value": {"mask": "(mask.nii.gz)", "params": '{"vertebra": "L1"}'},
+                    }
+                },
+            },
         },
     }
 }
@@ -67,6 +109,9 @@ RETRY_BODY: dict[str, Any] = {
             *AUTH_ERRORS,
             JobNotFound,
             JobNotFinished,
+            MalformedRequest,
+            EmptyUpload,
+            UploadTooLarge,
             InvalidParameters,
             IdempotencyConflict,
             TooManyQueuedJobs,
@@ -85,25 +130,48 @@ async def retry_job(
 ) -> Job:
     """Make a new job of the files of one that has ended. Both jobs then have the files, whichever is deleted first.
 
-    The earlier job stays as it is.
+    The earlier job stays as it is. With a mask the new job takes that for the outline of the vertebra, and names the
+    earlier one in `corrects`.
     """
     earlier = await run_in_threadpool(find_job, services, tenant, job_id)
-    upload = _same_upload(earlier, await _read_changes(request))
-    check_deadline(upload.params, services.settings)
-    check_mask_params(upload)
+    _check_ended(earlier)
     new_id = new_job_id()
 
     async def store() -> NewJob:
-        await run_in_threadpool(_copy_input, services, earlier, new_id)
+        changes = await _read_changes(request, services, idempotency_key, earlier, destination(services, new_id))
+        upload = _same_upload(earlier, changes)
+        check_deadline(upload.params, services.settings)
+        check_mask_params(upload)
+        await run_in_threadpool(_copy_input, services, earlier, new_id, changes.mask is None)
         new_row = new_job_row(new_id, tenant, idempotency_key, upload)
         new_row.retry_of = job_id
+        new_row.corrects = job_id if changes.mask is not None else None
         return NewJob(new_row, upload, audit.entry_of(request, "retry", new_id, f"of {job_id}"))
 
     row = await accept(services, response, new_id, store())
     return job_from_row(row, services.settings)
 
 
-async def _read_changes(request: Request) -> dict[str, Any]:
+@dataclass(frozen=True)
+class _Changes:
+    """What a retry has otherwise than the earlier job: parameters by name, and the mask that it sends."""
+
+    params: dict[str, Any]
+    mask: BlobInfo | None = None
+
+
+async def _read_changes(
+    request: Request, services: Services, idempotency_key: str | None, earlier: JobRow, to: Destination
+) -> _Changes:
+    """Return the changes in a request's body, a form or JSON; a mask is then in storage."""
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        return _Changes(await _read_json(request))
+    await check_limits(request, services, earlier.tenant, idempotency_key)
+    mask, params = await receive_correction(request, to)
+    return _Changes(json.loads(params.removeprefix(codecs.BOM_UTF8) or b"{}"), mask)
+
+
+async def _read_json(request: Request) -> dict[str, Any]:
     """Return the JSON object of a request's body, empty if it has none."""
     body = bytearray()
     async for chunk in request.stream():
@@ -121,8 +189,8 @@ async def _read_changes(request: Request) -> dict[str, Any]:
     return changes
 
 
-def _same_upload(earlier: JobRow, changes: dict[str, Any]) -> Upload:
-    """Return the upload of a job that has ended, with its parameters but for the changes."""
+def _check_ended(earlier: JobRow) -> None:
+    """Raise `JobNotFinished` if the job is open, and `NotReady` if this release cannot read its parameters."""
     if earlier.state in OPEN_STATES:
         raise JobNotFinished(
             "The job has not ended. Wait for it, or cancel it first.",
@@ -131,17 +199,23 @@ def _same_upload(earlier: JobRow, changes: dict[str, Any]) -> Upload:
         )
     if earlier.contract > CONTRACT:
         raise NotReady("A newer release accepted this job, and this gateway cannot read its parameters yet. Try again.")
-    mask = None
-    if earlier.mask_sha256 is not None and earlier.mask_size is not None:
+
+
+def _same_upload(earlier: JobRow, changes: _Changes) -> Upload:
+    """Return the upload of a job that has ended, with its files and parameters but for the changes."""
+    params, mask = read_params(earlier.params, earlier.contract).stored(), changes.mask
+    if mask is not None:
+        params = {name: value for name, value in params.items() if name not in MASK_TELLS}
+    elif earlier.mask_sha256 is not None and earlier.mask_size is not None:
         mask = BlobInfo(earlier.mask_size, earlier.mask_sha256)
-    params = parse_params(json.dumps(read_params(earlier.params, earlier.contract).stored() | changes).encode())
+    changed = parse_params(json.dumps(params | changes.params).encode())
     ct = BlobInfo(earlier.ct_size, earlier.ct_sha256)
-    return Upload(params.for_upload(mask is not None), ct, mask, earlier.callback_url, earlier.name)
+    return Upload(changed.for_upload(mask is not None), ct, mask, earlier.callback_url, earlier.name)
 
 
-def _copy_input(services: Services, earlier: JobRow, new_id: str) -> None:
+def _copy_input(services: Services, earlier: JobRow, new_id: str, with_mask: bool) -> None:
     """Give the new job the files of the earlier one. Raise `JobNotFound` if somebody deletes them meanwhile."""
-    parts = ("ct", "mask") if earlier.mask_sha256 is not None else ("ct",)
+    parts = ("ct", "mask") if with_mask and earlier.mask_sha256 is not None else ("ct",)
     try:
         for part in parts:
             services.blobs.copy(input_key(earlier.id, part), input_key(new_id, part))

@@ -20,7 +20,7 @@ from app.api.jobs import wait_as_preferred
 from app.api.prefer import APPLIED, APPLIED_HEADER, PreferHeader
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
-from app.api.uploads import Upload, drain, receive
+from app.api.uploads import Destination, Upload, drain, receive
 from app.api.webhooks import callback_of
 from app.contract.errors import (
     BrokerUnavailable,
@@ -170,10 +170,8 @@ async def submit(
     job_id = new_job_id()
 
     async def store() -> NewJob:
-        await _check_limits(request, services, tenant, idempotency_key)
-        upload = await receive(
-            request, services.blobs, job_id, services.settings.max_upload_bytes, services.metrics.upload_bytes.inc
-        )
+        await check_limits(request, services, tenant, idempotency_key)
+        upload = await receive(request, destination(services, job_id))
         check_deadline(upload.params, services.settings)
         callback_url = await run_in_threadpool(callback_of, services, tenant, upload.callback_url)
         upload = replace(upload, callback_url=callback_url)
@@ -187,7 +185,7 @@ async def submit(
     return job_from_row(row, services.settings)
 
 
-async def _check_limits(request: Request, services: Services, tenant: str, idempotency_key: str | None) -> None:
+async def check_limits(request: Request, services: Services, tenant: str, idempotency_key: str | None) -> None:
     """Raise an error before the body is read if the tenant may not submit; `JobStore.create` looks again."""
     try:
         await run_in_threadpool(
@@ -196,6 +194,12 @@ async def _check_limits(request: Request, services: Services, tenant: str, idemp
     except RequestError:
         await drain(request)
         raise
+
+
+def destination(services: Services, job_id: str) -> Destination:
+    """Return where the files of a new job go."""
+    limit, count = services.settings.max_upload_bytes, services.metrics.upload_bytes.inc
+    return Destination(services.blobs, job_id, limit, count)
 
 
 @dataclass(frozen=True)

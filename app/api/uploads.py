@@ -25,6 +25,7 @@ from app.jobs.storage_keys import input_key
 
 FILE_PARTS = ("ct", "mask")
 PARAMS_PART, CALLBACK_PART, NAME_PART = TEXT_PARTS = ("params", "callback_url", "name")
+CORRECTION_PARTS = ("mask", PARAMS_PART)
 MAX_TEXT_BYTES = 64 * 1024
 """Longest text part; a complete JSON of the parameters has less than 1 kB."""
 
@@ -50,21 +51,28 @@ class Upload:
     name: str | None = None
 
 
-async def receive(
-    request: Request, blobs: BlobStore, job_id: str, max_file_bytes: int, count: Callable[[int], None]
-) -> Upload:
-    """Stream the form of a request to storage under the job's input keys.
+@dataclass(frozen=True)
+class Destination:
+    """Where the files of a form go, and how large they may be.
 
-    Parameters
+    Attributes
     ----------
-    request
-        Request whose body nobody has read.
     blobs, job_id
-        Where the files go. On any error the caller removes the job's folder.
+        The storage, and the job under whose input keys the files lie. On any error the caller removes its folder.
     max_file_bytes
         Limit of each file part, bytes.
     count
         Called with the number of bytes of each chunk that arrives.
+    """
+
+    blobs: BlobStore
+    job_id: str
+    max_file_bytes: int
+    count: Callable[[int], None]
+
+
+async def receive(request: Request, to: Destination) -> Upload:
+    """Stream the form of a submission, whose body nobody has read, to storage.
 
     Raises
     ------
@@ -73,17 +81,33 @@ async def receive(
     StorageUnavailable
         The storage failed.
     """
-    form_limit = len(FILE_PARTS) * max_file_bytes + FORM_OVERHEAD_BYTES
-    receiver = _FormReceiver(blobs, job_id, max_file_bytes)
+    receiver = _FormReceiver(to, (*FILE_PARTS, *TEXT_PARTS))
+    await _receive_form(request, receiver, to)
+    return receiver.result()
+
+
+async def receive_correction(request: Request, to: Destination) -> tuple[BlobInfo | None, bytes]:
+    """Stream the form of a correction to storage: return its mask, if it has one, and the JSON of its parameters.
+
+    Raises the errors of `receive`.
+    """
+    receiver = _FormReceiver(to, CORRECTION_PARTS)
+    await _receive_form(request, receiver, to)
+    return receiver.files.get("mask"), receiver.params_text
+
+
+async def _receive_form(request: Request, receiver: _FormReceiver, to: Destination) -> None:
+    """Give the whole form of a request to its receiver."""
+    form_limit = len(FILE_PARTS) * to.max_file_bytes + FORM_OVERHEAD_BYTES
     try:
         parser = FormParser(request.headers.get("content-type"))
         if declared_size(request.headers.get("content-length")) > form_limit:
             raise upload_too_large("the form", form_limit)
         async for chunk in request.stream():
-            count(len(chunk))
+            to.count(len(chunk))
             for event in parser.feed(chunk):
                 await receiver.handle(event)
-        return receiver.result()
+        receiver.check_end()
     except RequestError:
         await drain(request)
         raise
@@ -94,15 +118,15 @@ async def receive(
 class _FormReceiver:
     """Handles the events of one form: writes the files to storage and checks the parameters."""
 
-    def __init__(self, blobs: BlobStore, job_id: str, max_file_bytes: int) -> None:
-        self._blobs = blobs
-        self._job_id = job_id
-        self._max_file_bytes = max_file_bytes
+    def __init__(self, to: Destination, parts: tuple[str, ...]) -> None:
+        self._to = to
+        self._parts = parts
         self._part, self._unnamed = "", False
         self._buffer = bytearray()
         self._writer: BlobWriter | None = None
         self._seen: set[str] = set()
-        self._files: dict[str, BlobInfo] = {}
+        self.files: dict[str, BlobInfo] = {}
+        self.params_text = b""
         self._params = JobParams()
         self._callback_url: str | None = None
         self._name: str | None = None
@@ -120,16 +144,19 @@ class _FormReceiver:
         else:
             self._closed = True
 
-    def result(self) -> Upload:
-        """Return the upload once the body has ended. Raise an error if a part is missing or contradicts another."""
+    def check_end(self) -> None:
+        """Raise `MalformedRequest` if the body has ended too early, or without a CT where there must be one."""
         if not self._closed:
             raise unreadable_form("the body ends before its closing boundary")
-        if "ct" not in self._files:
+        if "ct" in self._parts and "ct" not in self.files:
             parts = ", ".join(sorted(self._seen)) or "no part"
             raise MalformedRequest("The CT is missing.", expected="a file part `ct`", got=parts)
-        mask = self._files.get("mask")
+
+    def result(self) -> Upload:
+        """Return the upload of a submission. Raise `InvalidParameters` if a part contradicts another."""
+        mask = self.files.get("mask")
         params = self._params.for_upload(mask is not None)
-        upload = Upload(params, self._files["ct"], mask, self._callback_url, self._name)
+        upload = Upload(params, self.files["ct"], mask, self._callback_url, self._name)
         check_mask_params(upload)
         return upload
 
@@ -138,15 +165,15 @@ class _FormReceiver:
             await run_in_threadpool(self._writer.abort)
 
     async def _begin(self, part: str) -> None:
-        if part not in (*FILE_PARTS, *TEXT_PARTS):
-            parts = ", ".join((*FILE_PARTS, *TEXT_PARTS))
-            raise MalformedRequest("The form has an unknown part.", expected=parts, got=part or "no name")
+        if part not in self._parts:
+            known = ", ".join(self._parts)
+            raise MalformedRequest("The form has an unknown part.", expected=known, got=part or "no name")
         if part in self._seen:
             raise MalformedRequest("The form has a part twice.", expected=f"one `{part}`", got="two")
         self._seen.add(part)
         self._part = part
         if part in FILE_PARTS:
-            self._writer = await run_in_threadpool(self._blobs.writer, input_key(self._job_id, part))
+            self._writer = await run_in_threadpool(self._to.blobs.writer, input_key(self._to.job_id, part))
 
     async def _add(self, data: bytes) -> None:
         self._buffer += data
@@ -156,8 +183,8 @@ class _FormReceiver:
                     f"`{self._part}` is too long.", expected=f"at most {MAX_TEXT_BYTES} bytes", got="more"
                 )
             return
-        if self._writer.size + len(self._buffer) > self._max_file_bytes:
-            raise upload_too_large(self._part, self._max_file_bytes)
+        if self._writer.size + len(self._buffer) > self._to.max_file_bytes:
+            raise upload_too_large(self._part, self._to.max_file_bytes)
         if len(self._buffer) >= BUFFER_BYTES:
             await self._flush(self._writer)
 
@@ -166,7 +193,7 @@ class _FormReceiver:
             text = bytes(self._buffer)
             self._buffer.clear()
             if self._part == PARAMS_PART:
-                self._params = parse_params(text)
+                self.params_text, self._params = text, parse_params(text)
             elif self._part == NAME_PART:
                 self._name = job_name(text)
             else:
@@ -179,7 +206,7 @@ class _FormReceiver:
             return
         if self._writer.size == 0:
             raise EmptyUpload(f"The file part `{self._part}` has no bytes.", expected="a NIfTI file", got="0 bytes")
-        self._files[self._part] = await run_in_threadpool(self._writer.commit)
+        self.files[self._part] = await run_in_threadpool(self._writer.commit)
         self._writer = None
 
     async def _flush(self, writer: BlobWriter) -> None:

@@ -66,6 +66,9 @@ class Job(BaseModel):
     started_at: datetime | None = Field(description="When the current or last attempt began, UTC.")
     finished_at: datetime | None = Field(description="When the job succeeded, failed or was cancelled, UTC.")
     retry_of: str | None = Field(description="Id of the job whose files this one runs again; null for a submission.")
+    corrects: str | None = Field(
+        description="Id of the job whose outline the mask of this one corrects; null if nobody sent a mask for that."
+    )
     params: JobParams = Field(description="The parameters, including defaults.")
     input: JobInput = Field(description="Size and hash of the uploaded files.")
     timings: dict[str, float] = Field(description="Time of each stage, seconds (s); empty until the job has succeeded.")

@@ -36,7 +36,8 @@ from app.jobs.transitions import (
 class Claim:
     """The right to run one attempt. It holds as long as ``token`` is the current token of the row.
 
-    ``faults`` counts the attempts that ended with a passing fault before this one.
+    ``faults`` counts the attempts that ended with a passing fault before this one. ``corrects`` is the job whose
+    outline the mask of this one corrects.
     """
 
     job_id: str
@@ -48,6 +49,7 @@ class Claim:
     longest_run_s: float
     request_id: str | None = None
     traceparent: str | None = None
+    corrects: str | None = None
 
 
 class AttemptStore:
@@ -127,6 +129,7 @@ class AttemptStore:
             longest_run_s=row.longest_run_s or self.deadline_s,
             request_id=row.request_id,
             traceparent=row.traceparent,
+            corrects=row.corrects,
         )
 
     def heartbeat(self, job_id: str, token: int) -> bool:

@@ -65,6 +65,7 @@ class JobRow(Base):
         Index("ix_jobs_tenant_started", "tenant", "started_at"),
         Index("ix_jobs_tenant_enqueued", "tenant", "enqueued_at"),
         Index("ix_jobs_tenant_finished", "tenant", "finished_at"),
+        Index("ix_jobs_retry_of", "retry_of"),
         Index("ix_jobs_state", "state"),
         Index("ix_jobs_heartbeat", "heartbeat"),
     )
@@ -108,6 +109,8 @@ class JobRow(Base):
     traceparent: Mapped[str | None] = mapped_column(String(TRACEPARENT_LENGTH))
     """The trace of the request that submitted the job, as W3C Trace Context writes it."""
     retry_of: Mapped[str | None] = mapped_column(String(32))
+    corrects: Mapped[str | None] = mapped_column(String(32))
+    """The job whose outline the mask of this one corrects."""
     callback_url: Mapped[str | None] = mapped_column(Text)
     callback_due: Mapped[bool | None] = mapped_column(Boolean, index=True)
     """Whether a webhook must be sent when the job ends; NULL once it is among the deliveries."""

@@ -82,6 +82,11 @@ class Settings(GatewaySettings, IdentitySettings):
         description="Private networks that webhooks may reach, CIDR, comma-separated; http:// is accepted there too.",
     )
     webhook_timeout_s: float = Field(default=10.0, gt=0, le=60, description="Time budget of one webhook, seconds.")
+    corrections_dir: Path | None = Field(
+        default=None,
+        description="Folder where workers keep CT and mask of each job whose mask corrects an outline, as cases to "
+        "train with; unset = none is kept. Retention and deletion do not reach it.",
+    )
     device: Literal["auto", "cpu", "cuda"] = Field(
         default="auto", description="Where the networks run; with `cuda` a worker ends if they would run on the CPU."
     )

@@ -18,6 +18,7 @@ from sqlalchemy.exc import IntegrityError
 from app.jobs import tenant_limits
 from app.jobs.attempts import AttemptStore
 from app.jobs.database import connect, open_database
+from app.jobs.job_filter import EVERY_JOB, JobFilter
 from app.jobs.rows import OPEN_STATES, VISIBLE_STATES, AuditRow, JobRow
 from app.jobs.settings import Settings
 from app.jobs.tenant_limits import TenantLimits
@@ -89,12 +90,10 @@ class JobStore(AttemptStore):
             return session.scalar(select(JobRow.tenant).where(JobRow.id == job_id, JobRow.state.in_(VISIBLE_STATES)))
 
     def list_page(
-        self, tenant: str, *, state: str | None = None, before: tuple[float, str] | None = None, limit: int = 50
+        self, tenant: str, which: JobFilter = EVERY_JOB, *, before: tuple[float, str] | None = None, limit: int = 50
     ) -> list[JobRow]:
-        """Return a tenant's jobs older than the ``(created_at, id)`` of ``before``, newest first."""
-        query = select(JobRow).where(*_visible(tenant))
-        if state is not None:
-            query = query.where(JobRow.state == state)
+        """Return those jobs of a tenant that are older than the ``(created_at, id)`` of ``before``, newest first."""
+        query = select(JobRow).where(*_visible(tenant), *which.conditions())
         if before is not None:
             query = query.where(tuple_(JobRow.created_at, JobRow.id) < tuple_(*before))
         with self.sessions() as session:

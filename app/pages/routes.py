@@ -7,6 +7,7 @@ from typing import get_args
 from fastapi import APIRouter, Request, Response
 
 from app.api.auth import ReaderDep
+from app.api.services import ServicesDep
 from app.api.session_cookie import TOKEN_HEADER, session_text
 from app.contract.job import JobState
 from app.contract.numbering import CONVENTION_NAMES
@@ -48,11 +49,12 @@ async def home(request: Request, reader: ReaderDep) -> Response:
 
 
 @router.get("/jobs/{job_id}")
-async def job(job_id: str, request: Request, reader: ReaderDep) -> Response:
+async def job(job_id: str, request: Request, reader: ReaderDep, services: ServicesDep) -> Response:
     """Return the page of one job. Its script reads the data from the API in the session of the person who looks."""
     if reader is None:
         return to_sign_in(request)
-    values = _session_values(request, reader) | _form_values() | {"job_id": job_id[:LONGEST_ID]}
+    own = {"job_id": job_id[:LONGEST_ID], "keeps_corrections": services.settings.corrections_dir is not None}
+    values = _session_values(request, reader) | _form_values() | own
     return render(request, "job.html", values)
 
 

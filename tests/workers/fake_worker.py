@@ -72,7 +72,8 @@ def run_pipeline(
     elif word == "levels":
         return _levels(params, out_dir, progress)
     report = out_dir / "report.json"
-    report.write_text(json.dumps({"load_newton": params.load_newton, "pid": os.getpid()}))
+    told = {"vertebra": params.vertebra or "unknown", "load_newton": params.load_newton, "pid": os.getpid()}
+    report.write_text(json.dumps(told))
     page = out_dir / "viewer.html"
     page.write_text("<p>3-D</p>")
     files = [

@@ -27,8 +27,14 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Broker]:
 
 @pytest.fixture(scope="module")
 def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
+    folder = tmp_path_factory.mktemp("data")
     return Settings(
-        data_dir=tmp_path_factory.mktemp("data"), broker_url=broker.url, allow_anonymous=True, **FAST, log_format="json"
+        data_dir=folder,
+        broker_url=broker.url,
+        allow_anonymous=True,
+        **FAST,
+        log_format="json",
+        corrections_dir=folder / "corrections",
     )
 
 
@@ -85,6 +91,25 @@ def test_a_job_runs_and_publishes(client: httpx.Client, settings: Settings) -> N
     assert [result["name"] for result in results] == ["report.json", "viewer.html"]
     assert json.loads(client.get(results[0]["url"]).content)["load_newton"] == 500
     assert result_folders(settings, path) == ["results-1"]
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_mask_that_corrects_an_outline_is_kept_to_train_with(client: httpx.Client, settings: Settings) -> None:
+    first = ended(client, submit(client, "ok"))
+    folder = settings.data_dir / "corrections"
+    assert not folder.exists()  # a mask that corrects nothing is not kept
+    path = f"{first['links']['self']}/retry"
+    form = {"files": {"mask": ("mask.nii.gz", b"right outline")}, "data": {"params": '{"vertebra": "L2"}'}}
+    corrected = ended(client, client.post(path, **form).headers["location"])
+    assert (corrected["state"], corrected["corrects"]) == ("succeeded", first["id"])
+    manifest = folder / "cases.csv"
+    wait_for(manifest.exists, "the case")
+    person = corrected["input"]["ct"]["sha256"][:16]
+    name = corrected["id"]
+    line = f"{name}/ct.nii,{name}/mask.nii,,L2,{person},"
+    wait_for(lambda: manifest.read_text() == f"ct,mask,convention,level,person,label\n{line}\n", "the line of the case")
+    assert (folder / name / "ct.nii").read_bytes() == b"ok"
+    assert (folder / name / "mask.nii").read_bytes() == b"right outline"
 
 
 @pytest.mark.usefixtures("worker")

@@ -127,3 +127,64 @@ def test_who_may_not_and_what_is_gone(client: httpx.Client, stranger: httpx.Clie
     count = len(stored_jobs(settings))
     check_problem(client.post(f"/v1/jobs/{earlier['id']}/retry"), 404, "job_not_found")
     assert len(stored_jobs(settings)) == count
+
+
+RIGHT = {"mask": ("mask.nii.gz", b"the right outline")}
+
+
+def test_a_mask_corrects_the_outline_of_a_job(client: httpx.Client, settings: Settings) -> None:
+    earlier = failed_job(client, settings, mask=None, params={"seed_ras_mm": [1, 2, 3], "load_newton": 700})
+    path = f"/v1/jobs/{earlier['id']}/retry"
+    response = client.post(path, files=RIGHT, data={"params": '{"vertebra": "L2", "mask_label": 31}'})
+    assert response.status_code == 202, response.text
+    right = response.json()
+    assert (right["retry_of"], right["corrects"], right["state"]) == (earlier["id"], earlier["id"], "queued")
+    changed = {"seed_ras_mm": None, "vertebra": "L2", "mask_label": 31}
+    assert right["params"] == earlier["params"] | changed
+    assert right["input"]["ct"] == earlier["input"]["ct"]
+    assert (input_of(settings, right), input_of(settings, right, "mask")) == (b"the ct", b"the right outline")
+    assert [job["id"] for job in client.get("/v1/jobs", params={"retry_of": earlier["id"]}).json()["jobs"]] == [
+        right["id"]
+    ]
+    client.post(f"/v1/jobs/{right['id']}/cancel")
+    again = client.post(f"/v1/jobs/{right['id']}/retry", json={"load_newton": 800}).json()
+    assert (again["retry_of"], again["corrects"]) == (right["id"], None)  # it sends no mask of its own
+    assert again["input"] == right["input"]
+
+
+def test_a_second_mask_takes_the_place_of_the_first(client: httpx.Client, settings: Settings) -> None:
+    earlier = failed_job(client, settings, params={"mask_label": 20, "mask_convention": "verse"})
+    right = client.post(f"/v1/jobs/{earlier['id']}/retry", files=RIGHT).json()
+    assert right["params"] == earlier["params"] | {"mask_label": None, "mask_convention": "auto"}
+    assert input_of(settings, right, "mask") == b"the right outline"
+    no_choice = client.post(f"/v1/jobs/{earlier['id']}/retry", files={"mask": ("", b"")}).json()
+    assert (no_choice["corrects"], no_choice["input"]) == (None, earlier["input"])
+
+
+@pytest.mark.parametrize(
+    ("files", "data", "status", "slug"),
+    [
+        (RIGHT, {"params": '{"load_newton": -1}'}, 422, "invalid_parameters"),
+        (RIGHT, {"params": "[]"}, 422, "invalid_parameters"),
+        (RIGHT, {"params": '{"seed_ras_mm": [1, 2, 3]}'}, 422, "invalid_parameters"),
+        (RIGHT | {"ct": ("ct", b"another ct")}, {}, 400, "malformed_request"),
+        ({"mask": ("mask", b"")}, {}, 400, "empty_upload"),
+        ({"mask": ("mask", bytes(5 << 20))}, {}, 413, "upload_too_large"),
+    ],
+)
+def test_corrections_that_are_not_acceptable(
+    client: httpx.Client, settings: Settings, files: Any, data: Any, status: int, slug: str
+) -> None:
+    earlier = failed_job(client, settings)
+    count = len(stored_jobs(settings))
+    check_problem(client.post(f"/v1/jobs/{earlier['id']}/retry", files=files, data=data), status, slug)
+    assert len(stored_jobs(settings)) == count
+
+
+def test_an_idempotency_key_makes_one_correction(client: httpx.Client, settings: Settings) -> None:
+    earlier = failed_job(client, settings)
+    path, headers = f"/v1/jobs/{earlier['id']}/retry", {"Idempotency-Key": "right"}
+    first, second = (client.post(path, files=RIGHT, headers=headers).json() for _ in range(2))
+    assert first["id"] == second["id"]
+    other = {"mask": ("mask.nii.gz", b"another outline")}
+    check_problem(client.post(path, files=other, headers=headers), 409, "idempotency_conflict")
