@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.jobs.settings import SettingsError
 
-OWN_NAMES = frozenset({"v1", "jobs", "health", "metrics", "problems", "sign-in", "sign-out", "openapi.json"})
+OWN_NAMES = frozenset({"v1", "jobs", "health", "metrics", "problems", "sign-in", "sign-out", "docs", "openapi.json"})
 """What the gateway's own paths begin with."""
 
 

@@ -14,12 +14,13 @@ from app.contract.numbering import CONVENTION_NAMES
 from app.contract.params import DEFAULT_VERTEBRA, LEVELS, Fidelity, JobParams, OnUncertainLevel
 from app.identity.principal import Principal
 from app.identity.session_store import page_token
-from app.pages import sign_in
+from app.pages import api_description, sign_in
 from app.pages.render import render
 from app.pages.sign_in import to_sign_in
 
 router = APIRouter(include_in_schema=False)
 router.include_router(sign_in.router)
+router.include_router(api_description.router)
 
 LONGEST_ID = 64
 """Characters of a path that the page of a job repeats."""

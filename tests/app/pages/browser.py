@@ -39,6 +39,11 @@ class Browser:
         self._call("Page.navigate", url=url)
         wait_for(lambda: self.run("location.href !== 'about:blank' && document.readyState === 'complete'"), url)
 
+    def run_first(self, script: str) -> None:
+        """Run script in every page that is opened from now on, before the scripts of the page."""
+        self._call("Page.enable")
+        self._call("Page.addScriptToEvaluateOnNewDocument", source=script)
+
     def run(self, script: str) -> Any:
         """Run script in the page and return its value."""
         answer = self._call("Runtime.evaluate", expression=script, returnByValue=True, awaitPromise=True)

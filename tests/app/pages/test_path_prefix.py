@@ -16,7 +16,7 @@ from app.application import create_app
 from app.client import Client, JobFailedError, Request
 from app.jobs.database import open_database
 from app.jobs.settings import Settings, SettingsError
-from app.pages import routes, sign_in
+from app.pages import api_description, routes, sign_in
 from app.webhooks.endpoints import EndpointStore
 from tests.app.harness import KEYS, PATIENCE_S, Broker, fail, finish, post, wait_for
 from tests.app.pages.browser import CHROMIUM, running_browser
@@ -160,6 +160,8 @@ def test_the_pages_work_under_the_prefix(gateway: str, settings: Settings, tmp_p
         assert browser.run("document.querySelector('#jobs a').pathname").startswith(f"{PREFIX}/jobs/")
         browser.click("#sign-out")
         browser.wait(f"location.pathname === '{PREFIX}/sign-in'")
+        browser.open(f"{gateway}{PREFIX}/docs")
+        browser.wait("document.querySelector('.opblock')")
 
 
 def test_the_command_line_follows_the_links(gateway: str, settings: Settings, tmp_path: Path) -> None:
@@ -181,7 +183,12 @@ def test_a_prefix_that_is_a_path_of_the_gateway_is_refused(prefix: str, tmp_path
     with pytest.raises(SettingsError, match="Choose another"):
         create_app(Settings(data_dir=tmp_path, path_prefix=prefix))
     described = create_app(Settings(data_dir=tmp_path)).openapi()["paths"]
-    pages = [route.path for module in (routes, sign_in) for route in module.router.routes if isinstance(route, Route)]
+    pages = [
+        route.path
+        for module in (routes, sign_in, api_description)
+        for route in module.router.routes
+        if isinstance(route, Route)
+    ]
     own = {path.split("/")[1] for path in (*described, *pages, "/openapi.json")}
     assert own - {""} == OWN_NAMES
 
