@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from app.client import Request
-from app.contract.params import JobParams, ResultName
+from app.contract.params import ON_REQUEST, JobParams, ResultName
 from app.jobs.settings import SettingsError
 
 
@@ -85,7 +85,7 @@ def _add_params(command: argparse.ArgumentParser) -> None:
         nargs="*",
         choices=get_args(ResultName),
         metavar="FILE",
-        help=f"result files to make, of {', '.join(get_args(ResultName))} (default: all)",
+        help=f"result files to make, of {', '.join(get_args(ResultName))} (default: without {', '.join(ON_REQUEST)})",
     )
     choices = {
         "fidelity": "how to compute the stress",

@@ -22,10 +22,13 @@ OnOutOfDistribution = Literal["flag", "fe"]
 OnUncertainLevel = Literal["refuse", "flag"]
 OnUncertainOutline = Literal["flag", "refuse"]
 ResultName = Literal[
-    "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html", "spine.png"
-]
+    "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html", "spine.png",
+    "surface.stl", "surface.ply", "surface.glb",
+]  # fmt: skip
+ON_REQUEST: tuple[ResultName, ...] = ("surface.stl", "surface.ply", "surface.glb")
+"""Results that a job makes only where `results` names them: other forms of what the usual ones hold."""
 
-CONTRACT = 5
+CONTRACT = 6
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -116,13 +119,16 @@ class JobParams(BaseModel):
     )
     results: Annotated[list[ResultName], EachOnce, Field(json_schema_extra=UNIQUE)] | None = Field(
         default=None,
-        description='Result files that the job makes, e.g. `["stress.vtu"]`; all by default. `report.json` is always '
-        "made. What is left out costs no time and no storage. A refused job has its pictures in any case.",
+        description='Result files that the job makes, e.g. `["stress.vtu"]`; by default all but `surface.stl`, '
+        "`surface.ply` and `surface.glb`. `report.json` is always made. What is left out costs no time and no storage. "
+        "A refused job has its pictures in any case.",
     )
 
     def wants(self, name: ResultName) -> bool:
         """Whether the job makes this result file."""
-        return name == "report.json" or self.results is None or name in self.results
+        if self.results is None:
+            return name not in ON_REQUEST
+        return name == "report.json" or name in self.results
 
     @model_validator(mode="after")
     def _check_one_level(self) -> Self:

@@ -14,5 +14,8 @@ MEDIA_TYPES: Mapping[ResultName, str] = {
     "preview.png": "image/png",
     "viewer.html": "text/html; charset=utf-8",
     "spine.png": "image/png",
+    "surface.stl": "model/stl",
+    "surface.ply": "model/ply",
+    "surface.glb": "model/gltf-binary",
 }
-"""The result files in the order they are listed: all of a job without a mask, all but the last with one."""
+"""The result files in the order they are listed. `spine.png` is that of a job without a mask."""

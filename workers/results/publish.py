@@ -21,6 +21,7 @@ from workers.results.ct_slices import CtSlices
 from workers.results.mask_file import write_mask
 from workers.results.preview import write_preview
 from workers.results.stressed_mesh import StressedMesh
+from workers.results.surface_files import write_surface_glb, write_surface_ply, write_surface_stl
 from workers.results.viewer import write_viewer
 from workers.results.vtk_files import write_stress_vtu, write_surface_vtp
 
@@ -108,5 +109,8 @@ WRITE: Mapping[ResultName, Callable[[Path, Contents], None]] = {
     "stress.vtu": lambda path, contents: write_stress_vtu(path, contents.mesh, contents.caption),
     "surface.vtp": lambda path, contents: write_surface_vtp(path, contents.mesh, contents.caption),
     "viewer.html": lambda path, contents: write_viewer(path, contents.mesh, contents.caption, contents.slices),
+    "surface.stl": lambda path, contents: write_surface_stl(path, contents.mesh, contents.caption),
+    "surface.ply": lambda path, contents: write_surface_ply(path, contents.mesh, contents.caption),
+    "surface.glb": lambda path, contents: write_surface_glb(path, contents.mesh, contents.caption),
 }
 """How each file beside the report is written; the preview, which takes longest, begins first."""

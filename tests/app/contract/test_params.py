@@ -17,6 +17,7 @@ FINGERPRINTS = {
     3: "871353e8f22dcbf1",
     4: "db812a24843fbffa",
     5: "d0c94cd61bb4661c",
+    6: "85fd71ea6af17920",
 }
 """SHA-256 (the first digits) of the JSON schema of `JobParams`, without its texts, for each `CONTRACT`."""
 

@@ -56,8 +56,14 @@ def test_all_six_files_open(box, contents, tmp_path):
 
 
 def test_only_what_is_asked_for_is_made_and_the_report(contents, tmp_path):
-    for wanted in ([], ["mask.nii.gz"], ["report.json", "surface.vtp", "viewer.html", "spine.png"]):
-        out = tmp_path / str(len(wanted))
+    others = ["surface.stl", "surface.ply", "surface.glb"]
+    for wanted in (
+        [],
+        ["mask.nii.gz"],
+        ["report.json", "surface.vtp", "viewer.html", "spine.png"],
+        ["stress.vtu", *others],
+    ):
+        out = tmp_path / "-".join(wanted)
         files = publish(out, contents, JobParams(results=wanted).wants)
         expected = {*wanted, "report.json"} - {"spine.png"}  # drawn where the vertebra is located
         assert {file.name for file in files} == {path.name for path in out.iterdir()} == expected
