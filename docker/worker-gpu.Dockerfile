@@ -14,6 +14,7 @@ WORKDIR /src
 RUN python3.12 -m venv /opt/venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY app ./app
+COPY vertebra_client ./vertebra_client
 COPY models ./models
 COPY workers ./workers
 RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[gpu,server,otel]"

@@ -5,6 +5,7 @@ WORKDIR /src
 RUN python -m venv /opt/venv
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY app ./app
+COPY vertebra_client ./vertebra_client
 COPY models ./models
 COPY workers ./workers
 RUN /opt/venv/bin/pip install --no-cache-dir --constraint constraints.txt ".[cpu,server,otel]"

@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "architecture" / "README.md"
-HOUSE = ("app", "workers", "models", "synthetic_ct", "training", "bench", "docker", "docs")
+HOUSE = ("app", "vertebra_client", "workers", "models", "synthetic_ct", "training", "bench", "docker", "docs")
 MODULE_NAME = re.compile(rf"(?:{'|'.join(HOUSE)})(?:\.\w+)*(?::\w+)?")
 NUMERICS = {"numpy", "scipy", "numba", "vtk", "vtkmodules", "pyvista", "nibabel", "onnxruntime", "torch"}
 

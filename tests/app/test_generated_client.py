@@ -36,22 +36,22 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ModuleType]:
         pytest.skip("openapi-python-client is not installed")
     folder = tmp_path_factory.mktemp("generated")
     (folder / "openapi.json").write_text(json.dumps(create_app(Settings()).openapi()))
-    command = [str(TOOL), "generate", "--path", "openapi.json", "--output-path", "vertebra_client", "--meta", "none"]
+    command = [str(TOOL), "generate", "--path", "openapi.json", "--output-path", "generated_client", "--meta", "none"]
     path = f"{TOOL.parent}{os.pathsep}{os.environ['PATH']}"  # it calls ruff
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | {"PATH": path})
     assert done.returncode == 0, done.stdout + done.stderr
     assert "WARNING" not in done.stdout, done.stdout
     sys.path.insert(0, str(folder))
     try:
-        yield importlib.import_module("vertebra_client")
+        yield importlib.import_module("generated_client")
     finally:
         sys.path.remove(str(folder))
 
 
 def test_a_job_from_submission_to_its_results(sender: Any, settings: Settings) -> None:
-    models, types = (importlib.import_module(f"vertebra_client.{name}") for name in ("models", "types"))
-    jobs = {name: importlib.import_module(f"vertebra_client.api.jobs.{name}") for name in JOBS}
-    results = {name: importlib.import_module(f"vertebra_client.api.results.{name}") for name in RESULTS}
+    models, types = (importlib.import_module(f"generated_client.{name}") for name in ("models", "types"))
+    jobs = {name: importlib.import_module(f"generated_client.api.jobs.{name}") for name in JOBS}
+    results = {name: importlib.import_module(f"generated_client.api.results.{name}") for name in RESULTS}
     form = models.SubmitBody(
         ct=types.File(io.BytesIO(b"ok"), "ct.nii.gz"),
         mask=types.File(io.BytesIO(b"mask"), "mask.nii.gz"),
@@ -72,6 +72,6 @@ def test_a_job_from_submission_to_its_results(sender: Any, settings: Settings) -
 
 
 def test_a_problem_is_a_model_too(sender: Any) -> None:
-    get_job = importlib.import_module("vertebra_client.api.jobs.get_job")
+    get_job = importlib.import_module("generated_client.api.jobs.get_job")
     problem = get_job.sync("0" * 32, client=sender)
     assert (problem.type_, problem.status) == ("/problems/job_not_found", 404)

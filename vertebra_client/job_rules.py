@@ -1,0 +1,101 @@
+"""The rules of single requests: submit, look, list, cancel, retry, delete."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from app.contract.errors import BrokerUnavailable, JobNotFound
+from app.contract.job import JOBS_PATH, Job, JobPage, JobState
+from app.contract.params import JobParams
+from vertebra_client.answers import read_job, read_page
+from vertebra_client.calls import Call, Progress, Steps
+from vertebra_client.retries import Retries, ask
+from vertebra_client.submission import Form, Submission, params_json
+
+PAGE = 100
+"""Jobs that one request for a list asks for, at most."""
+
+
+@dataclass(frozen=True)
+class Filter:
+    """Which jobs to list."""
+
+    state: JobState | None = None
+
+    @property
+    def query(self) -> dict[str, str]:
+        """The filter as a query."""
+        return {} if self.state is None else {"state": self.state}
+
+
+def job_path(job_id: str, *more: str) -> str:
+    """Return the path of a job, or of a resource below it. Raise `ValueError` if the id cannot be one."""
+    if not job_id.isascii() or not job_id.isalnum():
+        raise ValueError(f"A job's id has letters and digits only, got {job_id[:40]!r}.")
+    return "/".join((JOBS_PATH, job_id, *more))
+
+
+def submit(submission: Submission, key: str | None, progress: Progress | None, retries: Retries) -> Steps[Job]:
+    """Upload the files and make the job. Whatever is sent twice makes one job, by the idempotency key."""
+    headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+    call = Call("POST", JOBS_PATH, headers=headers, body=Form(submission, progress))
+    return (yield from _accepted(call, retries))
+
+
+def retry(job_id: str, changes: JobParams | None, key: str | None, retries: Retries) -> Steps[Job]:
+    """Run the stored files of a job again, as a new job."""
+    headers = {"Idempotency-Key": key or uuid.uuid4().hex, "Content-Type": "application/json"}
+    body = b"{}" if changes is None else params_json(changes).encode()
+    call = Call("POST", job_path(job_id, "retry"), headers=headers, body=body)
+    return (yield from _accepted(call, retries))
+
+
+def _accepted(call: Call, retries: Retries) -> Steps[Job]:
+    """Return the job that a call makes, also where the service has stored it while its queue does not answer."""
+    try:
+        answer = yield from ask(lambda: call, retries)
+    except BrokerUnavailable as error:
+        if "job_id" not in error.extra:
+            raise
+        return (yield from look(str(error.extra["job_id"]), retries))
+    return read_job(answer.body)
+
+
+def look(job_id: str, retries: Retries) -> Steps[Job]:
+    """Return a job as it is now."""
+    call = Call("GET", job_path(job_id))
+    answer = yield from ask(lambda: call, retries)
+    return read_job(answer.body)
+
+
+def page(which: Filter, cursor: str | None, limit: int, retries: Retries) -> Steps[JobPage]:
+    """Return a page of the list of jobs, newest first."""
+    query: Mapping[str, str] = which.query | {"limit": str(limit)} | ({} if cursor is None else {"cursor": cursor})
+    call = Call("GET", JOBS_PATH, query=query)
+    answer = yield from ask(lambda: call, retries)
+    return read_page(answer.body)
+
+
+def cancel(job_id: str, retries: Retries) -> Steps[Job]:
+    """Stop a job that has not ended."""
+    call = Call("POST", job_path(job_id, "cancel"))
+    answer = yield from ask(lambda: call, retries)
+    return read_job(answer.body)
+
+
+def delete(job_id: str, retries: Retries) -> Steps[None]:
+    """Delete a job. Where the answer to an earlier try got lost, a job that is gone is a job deleted."""
+    sent = 0
+
+    def call() -> Call:
+        nonlocal sent
+        sent += 1
+        return Call("DELETE", job_path(job_id))
+
+    try:
+        yield from ask(call, retries)
+    except JobNotFound:
+        if sent == 1:
+            raise
