@@ -12,7 +12,7 @@ from fastapi import APIRouter, Header, Response
 from app.api.auth import AUTH_ERRORS, ReadTenant
 from app.api.event_stream import EVENT_STREAM, KEEP_ALIVE, KEEP_ALIVE_S, LONGEST_STREAM_S, RECONNECT, EventStream
 from app.api.job_json import job_from_row
-from app.api.job_watch import has_ended, version
+from app.api.job_watch import Seen, has_ended, version
 from app.api.jobs import JobId, job_not_found
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
@@ -44,11 +44,11 @@ async def follow_job(
         Header(alias="Last-Event-ID", max_length=64, description="`id` of the last event that the client has seen."),
     ] = None,
 ) -> Response:
-    """Send the job now, and again each time that its state, stage or progress changes; end when the job has ended.
+    """Send the job now, and again each time that it changes; end when the job has ended.
 
-    Each event holds the whole job, so a client that was away misses nothing: with `Last-Event-ID` it gets the current
-    state at once, unless it has seen it. A comment comes every 15 s. The stream ends after 15 minutes; browsers then
-    reconnect by themselves.
+    A change is one of its state, stage, progress or place in the queue. Each event holds the whole job, so a client
+    that was away misses nothing: with `Last-Event-ID` it gets the current state at once, unless it has seen it. A
+    comment comes every 15 s. The stream ends after 15 minutes; browsers then reconnect by themselves.
     """
     logs.job_id.set(job_id)
     row = await services.row_reader.get(tenant, job_id)
@@ -71,6 +71,6 @@ async def _events(services: Services, tenant: str, row: JobRow, seen: str | None
             return
 
 
-def _event(services: Services, row: JobRow) -> str:
-    job = job_from_row(row, services.settings)
-    return f"id: {version(row)}\nevent: job\ndata: {job.model_dump_json()}\n\n"
+def _event(services: Services, seen: Seen) -> str:
+    job = job_from_row(seen.row, services.settings, seen.outlook)
+    return f"id: {version(seen.row, seen.outlook.place)}\nevent: job\ndata: {job.model_dump_json()}\n\n"

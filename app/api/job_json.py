@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import math
+
 from app.api.times import utc
 from app.contract.job import JOBS_PATH, InputFile, Job, JobInput, JobLinks
 from app.contract.params import read_params
+from app.jobs.outlook import UNKNOWN, Outlook
 from app.jobs.rows import JobRow, Json
 from app.jobs.settings import Settings
 
 
-def job_from_row(row: JobRow, settings: Settings) -> Job:
-    """Return the JSON of a job from its row."""
+def job_from_row(row: JobRow, settings: Settings, outlook: Outlook = UNKNOWN) -> Job:
+    """Return the JSON of a job from its row, and from what an open job has before it where somebody looked."""
     path = settings.public_path(f"{JOBS_PATH}/{row.id}")
     mask = None
     if row.mask_sha256 is not None and row.mask_size is not None:
@@ -23,6 +26,8 @@ def job_from_row(row: JobRow, settings: Settings) -> Job:
             "stage": row.stage,
             "level": row.level,
             "percent": row.percent,
+            "queue_place": outlook.place,
+            "seconds_left": None if outlook.seconds_left is None else math.ceil(outlook.seconds_left),
             "attempt": row.attempt,
             "max_attempts": settings.max_attempts,
             "created_at": utc(row.created_at),

@@ -12,9 +12,12 @@ import time
 from collections import Counter
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 
+from app.api.outlook_reader import OutlookReader
 from app.api.row_reader import RowReader
 from app.contract.errors import StorageUnavailable, TooManyWaits
+from app.jobs.outlook import Outlook
 from app.jobs.rows import OPEN_STATES, JobRow
 
 LOOK_EVERY_S = 0.5
@@ -24,11 +27,20 @@ MOST_WAITS, MOST_WAITS_A_TENANT = 400, 200
 VERSION_DIGITS = 16
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A job at one moment: its row, and what it has before it."""
+
+    row: JobRow
+    outlook: Outlook
+
+
 class JobWatch:
     """Waits for changes of jobs; only for the event loop of one gateway."""
 
-    def __init__(self, reader: RowReader) -> None:
+    def __init__(self, reader: RowReader, outlooks: OutlookReader) -> None:
         self._reader = reader
+        self._outlooks = outlooks
         self._held: Counter[str] = Counter()
 
     @property
@@ -51,8 +63,8 @@ class JobWatch:
         finally:
             self._held[tenant] -= 1
 
-    async def changes(self, tenant: str, job_id: str, seen: str | None, idle_s: float) -> AsyncIterator[JobRow | None]:
-        """Yield the row each time that it has changed, and ``None`` after ``idle_s`` without a change.
+    async def changes(self, tenant: str, job_id: str, seen: str | None, idle_s: float) -> AsyncIterator[Seen | None]:
+        """Yield the job each time that it has changed, and ``None`` after ``idle_s`` without a change.
 
         It ends after a row that will not change again, and when the job is gone. A database that does not answer for a
         while is no change.
@@ -72,9 +84,10 @@ class JobWatch:
                 row = await self._reader.get(tenant, job_id)
                 if row is None:
                     return
-                if version(row) != seen:
-                    seen, last = version(row), time.monotonic()
-                    yield row
+                outlook = await self._outlooks.of(row)
+                if version(row, outlook.place) != seen:
+                    seen, last = version(row, outlook.place), time.monotonic()
+                    yield Seen(row, outlook)
                 if has_ended(row):
                     return
             if time.monotonic() - last >= idle_s:
@@ -87,7 +100,7 @@ class JobWatch:
         with suppress(TimeoutError):
             async with asyncio.timeout(within_s):
                 async for changed in self.changes(tenant, row.id, version(row), within_s):
-                    row = changed or row
+                    row = changed.row if changed else row
         return row
 
 
@@ -96,7 +109,7 @@ def has_ended(row: JobRow) -> bool:
     return row.state not in OPEN_STATES
 
 
-def version(row: JobRow) -> str:
-    """Return what tells a client whether it has seen this state of a job."""
-    parts = (row.state, row.token, row.attempt, row.stage, row.level, round(row.percent, 1), row.finished_at)
+def version(row: JobRow, place: int | None = None) -> str:
+    """Return what tells a client whether it has seen this state of a job, and its place in the queue."""
+    parts = (place, row.state, row.token, row.attempt, row.stage, row.level, round(row.percent, 1), row.finished_at)
     return hashlib.sha256(repr(parts).encode()).hexdigest()[:VERSION_DIGITS]

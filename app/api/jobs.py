@@ -6,10 +6,12 @@ import base64
 import json
 import logging
 from contextlib import suppress
+from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
 from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from starlette.concurrency import run_in_threadpool
 
 from app.api import audit
 from app.api.auth import AUTH_ERRORS, READ_SECURITY, ReadTenant, SubmitTenant, read_tenant
@@ -51,7 +53,7 @@ JobId = Annotated[AnyJobId, AfterValidator(check_job_id)]
 
 
 @router.get("", summary="List jobs", responses=error_responses(*AUTH_ERRORS, InvalidParameters))
-def list_jobs(
+async def list_jobs(
     services: ServicesDep,
     tenant: ReadTenant,
     state: Annotated[JobState | None, Query(description="Only jobs in this state.")] = None,
@@ -67,9 +69,10 @@ def list_jobs(
 ) -> JobPage:
     """Return the client's own jobs, newest first."""
     which = JobFilter(state=state, retry_of=retry_of)
-    rows = services.store.list_page(tenant, which, before=_decode_cursor(cursor), limit=limit + 1)
+    find = partial(services.store.list_page, tenant, which, before=_decode_cursor(cursor), limit=limit + 1)
+    rows = await run_in_threadpool(find)
     has_more = len(rows) > limit
-    jobs = [job_from_row(row, services.settings) for row in rows[:limit]]
+    jobs = [job_from_row(row, services.settings, await services.outlooks.of(row)) for row in rows[:limit]]
     return JobPage(jobs=jobs, next_cursor=_encode_cursor(rows[limit - 1]) if has_more else None)
 
 
@@ -91,7 +94,7 @@ async def get_job(job_id: AnyJobId, request: Request, response: Response, prefer
     if row is None:
         raise job_not_found()
     row = await wait_as_preferred(services, row, prefer, response)
-    return job_from_row(row, services.settings)
+    return job_from_row(row, services.settings, await services.outlooks.of(row))
 
 
 @router.delete(

@@ -149,7 +149,7 @@ async def retry_job(
         return NewJob(new_row, upload, audit.entry_of(request, "retry", new_id, f"of {job_id}"))
 
     row = await accept(services, response, new_id, store())
-    return job_from_row(row, services.settings)
+    return job_from_row(row, services.settings, await services.outlooks.of(row))
 
 
 @dataclass(frozen=True)

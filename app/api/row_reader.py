@@ -15,8 +15,10 @@ from typing import TypeVar
 
 from app.contract.errors import StorageUnavailable
 from app.jobs.changes import Changes, changed_jobs
+from app.jobs.outlook import QueueLook, look_at_queue, read_recent
 from app.jobs.rows import JobRow
 from app.jobs.store import JobStore
+from app.jobs.typical_times import Done
 
 THREADS = 4
 LONGEST_QUERY = 200
@@ -58,6 +60,14 @@ class RowReader:
     async def changed(self, tenant: str, since: float | None) -> Changes:
         """Return what `app.jobs.changes.changed_jobs` returns. Raise `StorageUnavailable` as `get` does."""
         return await self._call(partial(changed_jobs, self._store, tenant, since))
+
+    async def recent(self) -> list[Done]:
+        """Return what `app.jobs.outlook.read_recent` returns. Raise `StorageUnavailable` as `get` does."""
+        return await self._call(partial(read_recent, self._store))
+
+    async def look_at_queue(self, recent: list[Done], seen_within_s: float) -> QueueLook:
+        """Return what `app.jobs.outlook.look_at_queue` returns. Raise `StorageUnavailable` as `get` does."""
+        return await self._call(partial(look_at_queue, self._store, recent, seen_within_s))
 
     def close(self) -> None:
         """End the threads; one that hangs ends with its call."""

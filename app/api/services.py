@@ -10,6 +10,7 @@ from prometheus_client import CollectorRegistry
 
 from app.api.job_watch import JobWatch
 from app.api.metrics import RequestMetrics
+from app.api.outlook_reader import OutlookReader
 from app.api.probes import Probes
 from app.api.row_reader import RowReader
 from app.api.tenant_rate import TenantRate
@@ -35,6 +36,7 @@ class Services:
     blobs: BlobStore
     queue: JobQueue
     row_reader: RowReader
+    outlooks: OutlookReader
     job_watch: JobWatch
     probes: Probes
     tenant_rate: TenantRate
@@ -56,6 +58,7 @@ class Services:
         queue = JobQueue(settings)
         registry = CollectorRegistry()
         row_reader = RowReader(store)
+        outlooks = OutlookReader(row_reader, settings.worker_seen_within_s)
         buckets = SharedBuckets(settings.broker)
         return cls(
             settings=settings,
@@ -63,7 +66,8 @@ class Services:
             blobs=blobs,
             queue=queue,
             row_reader=row_reader,
-            job_watch=JobWatch(row_reader),
+            outlooks=outlooks,
+            job_watch=JobWatch(row_reader, outlooks),
             probes=Probes(),
             tenant_rate=TenantRate(settings.tenant_requests_per_s, buckets),
             reconciler=Reconciler(settings, store, queue),

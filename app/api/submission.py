@@ -182,7 +182,7 @@ async def submit(
     row = await wait_as_preferred(services, row, prefer, response)
     if APPLIED in response.headers and has_ended(row):
         response.status_code = 200
-    return job_from_row(row, services.settings)
+    return job_from_row(row, services.settings, await services.outlooks.of(row))
 
 
 async def check_limits(request: Request, services: Services, tenant: str, idempotency_key: str | None) -> None:

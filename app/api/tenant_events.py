@@ -48,9 +48,10 @@ async def follow_jobs(
 ) -> Response:
     """Send each of your jobs when it is made, and again each time that its state, stage or progress changes.
 
-    It begins now; `GET /v1/jobs` has what was before. With `Last-Event-ID` it begins there, so a client that was away
-    misses nothing; it may get a job again that it has seen. Each event holds the whole job, so that does no harm. A
-    comment comes every 15 s. The stream ends after 15 minutes; browsers then reconnect by themselves.
+    A change of its place in the queue alone is no event here, but is one of `GET /v1/jobs/{id}/events`. It begins now;
+    `GET /v1/jobs` has what was before. With `Last-Event-ID` it begins there, so a client that was away misses nothing;
+    it may get a job again that it has seen. Each event holds the whole job, so that does no harm. A comment comes every
+    15 s. The stream ends after 15 minutes; browsers then reconnect by themselves.
     """
     held = ExitStack()
     held.enter_context(services.job_watch.hold(tenant))  # here, so that a refusal is a problem and not a stream
@@ -73,7 +74,7 @@ async def _events(services: Services, tenant: str, since: float | None) -> Async
             for row in changes.rows:
                 if seen.get(row.id) != known[row.id]:
                     last = now
-                    yield _event(services, row, changes.until)
+                    yield await _event(services, row, changes.until)
             since, seen = changes.until, known
             pause_s = LOOK_EVERY_S if changes.is_all else 0.0
         if now - last >= KEEP_ALIVE_S:
@@ -82,8 +83,8 @@ async def _events(services: Services, tenant: str, since: float | None) -> Async
         await asyncio.sleep(pause_s)
 
 
-def _event(services: Services, row: JobRow, moment: float) -> str:
+async def _event(services: Services, row: JobRow, moment: float) -> str:
     if row.state == "deleted":
         return f'id: {moment:.6f}\nevent: deleted\ndata: {{"id": "{row.id}"}}\n\n'
-    job = job_from_row(row, services.settings)
+    job = job_from_row(row, services.settings, await services.outlooks.of(row))
     return f"id: {moment:.6f}\nevent: job\ndata: {job.model_dump_json()}\n\n"

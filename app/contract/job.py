@@ -57,6 +57,17 @@ class Job(BaseModel):
         examples=["L2"],
     )
     percent: float = Field(ge=0, le=100, description="Progress of the whole job, percent (%).")
+    queue_place: int | None = Field(
+        description="Place of a job that waits: 1 starts next, as things are; tenants take turns. Null in other "
+        "states, after a passing fault, and where it is not known.",
+        examples=[3],
+    )
+    seconds_left: int | None = Field(
+        description="About how many seconds it is until the job ends, the wait in the queue included: by the times "
+        "that the stages of recent jobs like it took, and the jobs before it. Null where that is not known, e.g. "
+        "before three such jobs have succeeded, or where the job is slower than they were.",
+        examples=[25],
+    )
     attempt: int = Field(
         description="Number of attempts so far. The job of a dead worker gets a new attempt. One that a planned stop "
         "or a passing fault ended does not count."

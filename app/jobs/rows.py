@@ -66,6 +66,7 @@ class JobRow(Base):
         Index("ix_jobs_tenant_enqueued", "tenant", "enqueued_at"),
         Index("ix_jobs_tenant_finished", "tenant", "finished_at"),
         Index("ix_jobs_retry_of", "retry_of"),
+        Index("ix_jobs_state_finished", "state", "finished_at"),
         Index("ix_jobs_state", "state"),
         Index("ix_jobs_heartbeat", "heartbeat"),
     )

@@ -2,7 +2,9 @@
 const PAGE = 20, READ_AGAIN_MS = 5000;
 let pages = 1;
 const stateInWords = job => {
-  if (job.state === "running") return `running: ${stageInWords(job)}, ${percentDone(job)}`;
+  const left = job.seconds_left === null ? "" : `, ${aboutInWords(job.seconds_left)} left`;
+  if (job.state === "running") return `running: ${stageInWords(job)}, ${percentDone(job)}${left}`;
+  if (job.state === "queued") return `queued${placeInWords(job)}${left}`;
   return job.state === "failed" && job.error ? `failed: ${job.error.title}` : job.state;
 };
 function warningsCell([first, ...others]) {

@@ -137,7 +137,11 @@ def test_the_page_follows_a_job_to_its_end(
     monkeypatch.setattr(job_watch, "MOST_WAITS", waits)
     job = post(site, mask=None).json()
     browser.open(f"{site.base_url}{job['links']['page']}")
-    browser.wait("document.getElementById('state').textContent === 'Waiting for a free worker.'")
+    browser.wait("document.getElementById('state').textContent.startsWith('Waiting for a free worker: ')")
+    left = "showLeft({seconds_left: %s}); (p => [p.hidden, p.innerText])(document.getElementById('left'))"
+    assert browser.run(left % 42) == [False, "It should end in about 40\u00a0s, as recent jobs like it did."]
+    assert browser.run(left % 130)[1].startswith("It should end in about 2\u00a0min")
+    assert browser.run(left % "null")[0]
     store = open_store(open_settings)
     claim = store.claim(job["id"], "test")
     assert claim is not None
