@@ -29,7 +29,7 @@ TEST_PROCESSES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-l
 # pinned by hand: onnxruntime-gpu cannot be installed beside the CPU build, and the other pins do not depend on torch
 PINNED_APART := onnxruntime-gpu==1.31.1 torch==2.13.0
 
-.PHONY: help demo serve docs test check fix bench load faults fuzz hostile training template constraints clean
+.PHONY: help demo serve docs reference test check fix bench load faults fuzz hostile training template constraints clean
 
 help: ## list the commands
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -60,6 +60,9 @@ serve: .venv/installed ## run queue, worker and gateway on this machine
 docs: .venv/installed-dev ## build the documentation; a broken link is an error
 	@$(BIN)/python -m sphinx --quiet --fail-on-warning --keep-going --jobs 2 --conf-dir docs --doctree-dir build/doctrees . build/site
 	@echo "documentation: build/site/docs/index.html"
+
+reference: .venv/installed-dev ## write the pages of docs/reference that are made from the code
+	@$(BIN)/python -m docs.from_code
 
 test: .venv/installed-dev ## run every test (installs the servers that tests use, where apt-get works)
 	@tests/install_servers.sh & servers=$$!; tests/install_torch.sh; wait $$servers

@@ -7,6 +7,7 @@ import numpy as np
 from models.template import Template
 from models.types import Ints
 from workers.fem.field import StressField
+from workers.results.array_notes import ARRAY_NOTES
 from workers.results.stressed_mesh import NodalArray, StressedMesh
 
 
@@ -21,7 +22,8 @@ def nodal_arrays(mesh: StressedMesh) -> dict[str, NodalArray]:
     Raises
     ------
     ValueError
-        An extra array has the name of another one or does not have n values.
+        An extra array has the name of another one or does not have n values, or an array's name and unit are not in
+        `ARRAY_NOTES`.
     """
     arrays = _field_arrays(mesh.field) | _node_sets(mesh.template)
     n = len(mesh.template.nodes)
@@ -31,6 +33,9 @@ def nodal_arrays(mesh: StressedMesh) -> dict[str, NodalArray]:
             raise ValueError(f"extra array {name!r}: expected a new name and {n} values, got {len(values)}")
         single = values.astype(np.float32) if values.dtype.kind == "f" else values
         arrays[name] = NodalArray(single, extra.unit)
+    for name, array in arrays.items():
+        if name not in ARRAY_NOTES or ARRAY_NOTES[name].unit != array.unit:
+            raise ValueError(f"array {name!r}: expected a note with the unit {array.unit!r} in ARRAY_NOTES")
     return arrays
 
 

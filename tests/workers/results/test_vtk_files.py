@@ -116,8 +116,8 @@ def test_extra_arrays_come_with_their_unit(box, tmp_path):
     assert "von_mises_error=MPa" in text(grid, "units")[0]
 
 
-@pytest.mark.parametrize(("name", "length"), [("s1", None), ("error", 3)])
-def test_extra_arrays_that_clash_are_refused(box, name, length):
+@pytest.mark.parametrize(("name", "length"), [("s1", None), ("von_mises_error", 3), ("not_in_the_notes", None)])
+def test_extra_arrays_that_clash_or_are_not_described_are_refused(box, name, length):
     values = np.zeros(length or len(box.points))
     with pytest.raises(ValueError, match=name):
         nodal_arrays(replace(box, extra={name: NodalArray(values, "MPa")}))
