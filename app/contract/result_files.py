@@ -1,4 +1,4 @@
-"""The media type of each result file."""
+"""The media type of each result file, and what it holds."""
 
 from __future__ import annotations
 
@@ -19,3 +19,19 @@ MEDIA_TYPES: Mapping[ResultName, str] = {
     "surface.glb": "model/gltf-binary",
 }
 """The result files in the order they are listed. `spine.png` is that of a job without a mask."""
+
+CONTENTS: Mapping[ResultName, str] = {
+    "stress.vtu": "The tetrahedral mesh with the nodal arrays below. Opens in ParaView, PyVista, VTK and meshio.",
+    "surface.vtp": "The outer surface with the same arrays, for the first nodes of the mesh.",
+    "mask.nii.gz": "The cleaned mask on the grid of the CT: 1 where the vertebra is, 0 elsewhere.",
+    "report.json": "The job in numbers: what it computed and how sure it is. Every job that succeeds has it.",
+    "preview.png": "Warnings, and three views with a colour bar. With `both`: prediction, solution and difference.",
+    "viewer.html": "An interactive page that needs no network: the bone in 3-D, cuts through it, and the CT about it "
+    "in three planes with the mask's outline and the stress.",
+    "surface.stl": "The outer surface, binary STL, mm; it has no colours.",
+    "surface.ply": "The outer surface, PLY, mm; a vertex has its von Mises stress as colour and as `von_mises`, MPa.",
+    "surface.glb": "The outer surface, glTF 2.0 with the same colours; upright and in metres, as glTF wants it.",
+    "spine.png": "Without a mask: the row of vertebral bodies from the side, each with its level and how probable that "
+    "is; the chosen one ringed. A refused job has it too.",
+}
+"""What each result file holds, for a reader; Markdown."""

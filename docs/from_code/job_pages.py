@@ -5,28 +5,15 @@ from __future__ import annotations
 from typing import get_args
 
 from app.contract.errors import all_errors
-from app.contract.params import JobParams, ResultName
+from app.contract.params import ON_REQUEST, JobParams, ResultName
 from app.contract.report import Report
-from app.contract.result_files import MEDIA_TYPES
+from app.contract.result_files import CONTENTS, MEDIA_TYPES
 from app.contract.summary import Summary
 from docs.from_code.markdown import code, page, plain, table
 from docs.from_code.schemas import fields_table, model_sections
 from models.template import REGIONS
 from workers.results.array_notes import ARRAY_NOTES
 from workers.results.vtk_files import ABOUT
-
-CONTENTS: dict[ResultName, str] = {
-    "stress.vtu": "The tetrahedral mesh with the nodal arrays below. Opens in ParaView, PyVista, VTK and meshio.",
-    "surface.vtp": "The outer surface with the same arrays, for the first nodes of the mesh.",
-    "mask.nii.gz": "The cleaned mask on the grid of the CT: 1 where the vertebra is, 0 elsewhere.",
-    "report.json": "The job in numbers: the [report](report.md). Every job that succeeds has it.",
-    "preview.png": "Warnings, and three views with a colour bar. With `both`: prediction, solution and difference.",
-    "viewer.html": "An interactive page that needs no network: the bone in 3-D, cuts through it, and the CT about it "
-    "in three planes with the mask's outline and the stress.",
-    "spine.png": "Without a mask: the row of vertebral bodies from the side, each with its level and how probable that "
-    "is; the chosen one ringed. A refused job has it too.",
-}
-"""What each result file holds."""
 
 
 def parameters_page() -> str:
@@ -42,7 +29,7 @@ def parameters_page() -> str:
 
 def results_page() -> str:
     """Return the page of the result files and their arrays."""
-    files = [[code(name), code(MEDIA_TYPES[name]), CONTENTS[name]] for name in get_args(ResultName)]
+    files = [[code(name), code(MEDIA_TYPES[name]), _contents(name)] for name in get_args(ResultName)]
     arrays = [
         [code(name), note.unit, str(note.components), note.present, note.meaning] for name, note in ARRAY_NOTES.items()
     ]
@@ -70,6 +57,10 @@ def results_page() -> str:
         "`colour_maps`, `region_names`, `vertebra`, `load`, `fidelity`, `software` and `research_only`. In "
         "`surface.vtp` each of these texts is an array of strings.",
     )
+
+
+def _contents(name: ResultName) -> str:
+    return f"{CONTENTS[name]}{' Only where `results` names it.' if name in ON_REQUEST else ''}"
 
 
 def report_page() -> str:
