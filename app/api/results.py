@@ -32,7 +32,7 @@ from app.jobs.rows import Json
 
 router = APIRouter(prefix=JOBS_PATH, tags=["results"])
 
-INLINE_TYPES = ("image/png", "text/html", "application/json")
+INLINE_TYPES = ("image/png", "text/html", "application/json", "application/pdf")
 """Media types that a browser shows; it downloads the others."""
 
 HTML_POLICY = (
@@ -40,6 +40,9 @@ HTML_POLICY = (
     "img-src data: blob:; frame-ancestors 'self'"
 )
 """A result page may run its own scripts, but it does not get this server's origin or the network."""
+
+PDF_POLICY = "script-src 'none'; frame-ancestors 'none'"
+"""A browser shows a PDF in a viewer of its own, which some build of elements that a stricter policy forbids."""
 
 FILE_PATH = "/{job_id}/results/{name:result}"
 LIST_ERRORS = (*AUTH_ERRORS, JobNotFound, JobNotFinished, InvalidParameters)
@@ -117,6 +120,6 @@ def _headers(entry: Json) -> dict[str, str]:
         "Cache-Control": "private, no-cache",
         "Content-Disposition": f'{disposition}; filename="{download_name(entry["name"])}"',
     }
-    if media_type == "text/html":
-        headers["Content-Security-Policy"] = HTML_POLICY
+    if policy := {"text/html": HTML_POLICY, "application/pdf": PDF_POLICY}.get(media_type):
+        headers["Content-Security-Policy"] = policy
     return headers

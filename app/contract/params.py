@@ -22,13 +22,13 @@ OnOutOfDistribution = Literal["flag", "fe"]
 OnUncertainLevel = Literal["refuse", "flag"]
 OnUncertainOutline = Literal["flag", "refuse"]
 ResultName = Literal[
-    "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html", "spine.png",
-    "surface.stl", "surface.ply", "surface.glb",
+    "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "report.pdf", "viewer.html",
+    "spine.png", "surface.stl", "surface.ply", "surface.glb",
 ]  # fmt: skip
 ON_REQUEST: tuple[ResultName, ...] = ("surface.stl", "surface.ply", "surface.glb")
 """Results that a job makes only where `results` names them: other forms of what the usual ones hold."""
 
-CONTRACT = 6
+CONTRACT = 7
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""

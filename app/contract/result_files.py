@@ -12,6 +12,7 @@ MEDIA_TYPES: Mapping[ResultName, str] = {
     "mask.nii.gz": "application/gzip",
     "report.json": "application/json",
     "preview.png": "image/png",
+    "report.pdf": "application/pdf",
     "viewer.html": "text/html; charset=utf-8",
     "spine.png": "image/png",
     "surface.stl": "model/stl",
@@ -26,6 +27,8 @@ CONTENTS: Mapping[ResultName, str] = {
     "mask.nii.gz": "The cleaned mask on the grid of the CT: 1 where the vertebra is, 0 elsewhere.",
     "report.json": "The job in numbers: what it computed and how sure it is. Every job that succeeds has it.",
     "preview.png": "Warnings, and three views with a colour bar. With `both`: prediction, solution and difference.",
+    "report.pdf": "One A4 page to print and to file: warnings, how sure the report is, key numbers and the pictures. "
+    "Nothing of the patient.",
     "viewer.html": "An interactive page that needs no network: the bone in 3-D, cuts through it, and the CT about it "
     "in three planes with the mask's outline and the stress.",
     "surface.stl": "The outer surface, binary STL, mm; it has no colours.",

@@ -27,6 +27,11 @@ function levelDetails({vertebra, problem}, files, job) {
 async function showLevel(whole, vertebra, files) {
   whole.append(...describeReport(await (await api(files["report.json"].url)).json()));
   if (files["preview.png"]) whole.append(make("img", null, {src: files["preview.png"].url, alt: `Three views of ${vertebra} coloured by von Mises stress`}));
+  if (files["report.pdf"]) {
+    const paper = make("p", "For paper and for the record: ");
+    paper.append(make("a", `the report of ${vertebra} on one page (PDF)`, {href: files["report.pdf"].url, target: "_blank", rel: "noopener"}));
+    whole.append(paper);
+  }
   if (!files["viewer.html"]) return;
   const alone = make("p");
   alone.append(make("a", "Open the 3-D view in a window of its own", {href: files["viewer.html"].url, target: "_blank", rel: "noopener"}));

@@ -32,18 +32,16 @@ PNG_LEVEL = 4
 """Of zlib."""
 
 
-def write_preview(path: Path, mesh: StressedMesh, caption: Caption) -> None:
-    """Draw three views of the surface coloured by von Mises stress, with one colour bar in MPa, as PNG.
+def draw_views(mesh: StressedMesh) -> Image.Image:
+    """Draw three views of the surface coloured by von Mises stress, with one colour bar in MPa.
 
-    What a reader should know first, warnings above all, stands above the views; where the mesh has a solution beside
-    the prediction, both and their difference stand below.
+    Where the mesh has a solution beside the prediction, both and their difference stand below.
     """
     scale = sequential_scale(mesh.surface_von_mises)
     picture = blank_picture()
     painted = paint_cells(picture, [Cell(panel, mesh.surface_von_mises, scale) for panel in PANELS], mesh)
     image = Image.fromarray(picture)
     pen = Pen(image)
-    write_headline(pen, caption, WIDTH)
     for projection, behind in painted:
         letter_panel(pen, projection.panel)
         mark_peak(pen, projection.peak_in_picture, hidden=behind)
@@ -51,14 +49,16 @@ def write_preview(path: Path, mesh: StressedMesh, caption: Caption) -> None:
     draw_colour_bar(pen, scale, "von Mises stress (MPa)", COLOUR_BAR)
     for row, text in zip(NUMBER_ROWS, headline_numbers(mesh), strict=False):
         pen.write((WIDTH - MARGIN, row), text, HEADLINE_NUMBER if row == NUMBER_ROWS[0] else SMALL, anchor="ra")
-    top = PANEL_TOP * SCALE
-    parts = (
-        image.crop((0, 0, image.width, top)),
-        notice_band(caption, WIDTH),
-        image.crop((0, top, *image.size)),
-        comparison_row(mesh),
-    )
-    _stack([part for part in parts if part]).reduce(SCALE).save(path, format="PNG", compress_level=PNG_LEVEL)
+    views = image.crop((0, PANEL_TOP * SCALE, *image.size))
+    return _stack([part for part in (views, comparison_row(mesh)) if part]).reduce(SCALE)
+
+
+def write_preview(path: Path, views: Image.Image, caption: Caption) -> None:
+    """Write the views as PNG, below a headline and what a reader should know first, warnings above all."""
+    head = Image.new("RGB", (WIDTH * SCALE, PANEL_TOP * SCALE), "white")
+    write_headline(Pen(head), caption, WIDTH)
+    above = [part.reduce(SCALE) for part in (head, notice_band(caption, WIDTH)) if part]
+    _stack([*above, views]).save(path, format="PNG", compress_level=PNG_LEVEL)
 
 
 def _stack(parts: list[Image.Image]) -> Image.Image:

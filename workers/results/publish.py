@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from pathlib import Path
+
+from PIL.Image import Image
 
 from app.contract.params import ResultName
 from app.contract.report import Report
@@ -19,7 +22,8 @@ from workers.results.build_report import TIMING_DECIMALS
 from workers.results.captions import Caption
 from workers.results.ct_slices import CtSlices
 from workers.results.mask_file import write_mask
-from workers.results.preview import write_preview
+from workers.results.pdf_report import write_report_pdf
+from workers.results.preview import draw_views, write_preview
 from workers.results.stressed_mesh import StressedMesh
 from workers.results.surface_files import write_surface_glb, write_surface_ply, write_surface_stl
 from workers.results.viewer import write_viewer
@@ -56,6 +60,8 @@ class Contents:
         Of the CT, on which it shows it.
     ct
         HU, about the vertebra at least: what `viewer.html` shows in slices. None: it shows none.
+    views
+        The pictures of the stress, as soon as they are drawn; None where no file shows them.
     """
 
     mesh: StressedMesh
@@ -63,6 +69,13 @@ class Contents:
     vertebra: CleanMask
     grid: Grid
     ct: Volume | None = None
+    views: Future[Image] | None = None
+
+    @property
+    def drawn(self) -> Image:
+        """The pictures of the stress. It waits for them."""
+        assert self.views is not None
+        return self.views.result()
 
     @property
     def slices(self) -> CtSlices | None:
@@ -89,7 +102,9 @@ def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], boo
     """
     start = time.perf_counter()
     out_dir.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(WRITERS) as pool:  # compression runs beside the drawing of the preview
+    with ThreadPoolExecutor(WRITERS) as pool:  # compression runs beside the drawing
+        if any(wants(name) for name in DRAWN):
+            contents = replace(contents, views=pool.submit(draw_views, contents.mesh))
         tasks = [pool.submit(write, out_dir / name, contents) for name, write in WRITE.items() if wants(name)]
         for task in tasks:
             task.result()
@@ -102,7 +117,6 @@ def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], boo
 
 
 WRITE: Mapping[ResultName, Callable[[Path, Contents], None]] = {
-    "preview.png": lambda path, contents: write_preview(path, contents.mesh, contents.caption),
     "mask.nii.gz": lambda path, contents: write_mask(
         path, onto_ct_grid(contents.vertebra, contents.grid), contents.grid.affine
     ),
@@ -112,5 +126,9 @@ WRITE: Mapping[ResultName, Callable[[Path, Contents], None]] = {
     "surface.stl": lambda path, contents: write_surface_stl(path, contents.mesh, contents.caption),
     "surface.ply": lambda path, contents: write_surface_ply(path, contents.mesh, contents.caption),
     "surface.glb": lambda path, contents: write_surface_glb(path, contents.mesh, contents.caption),
+    "preview.png": lambda path, contents: write_preview(path, contents.drawn, contents.caption),
+    "report.pdf": lambda path, contents: write_report_pdf(path, contents.report, contents.drawn, datetime.now(UTC)),
 }
-"""How each file beside the report is written; the preview, which takes longest, begins first."""
+"""How each file beside the report is written; those that wait for the drawing last."""
+DRAWN: tuple[ResultName, ...] = ("preview.png", "report.pdf")
+"""The files that show the views, which take longest and are drawn once, before all others."""

@@ -75,6 +75,14 @@ def test_a_result_page_is_sandboxed(client: httpx.Client, job: str) -> None:
     assert headers["content-security-policy"].startswith("sandbox allow-scripts")
 
 
+def test_a_browser_shows_the_page_to_print(client: httpx.Client, settings: Settings) -> None:
+    path = post(client).headers["location"]
+    finish(settings, path.rsplit("/", 1)[1], {"report.pdf": (b"%PDF-1.4", "application/pdf")})
+    headers = client.get(f"{path}/results/report.pdf").headers
+    assert headers["content-disposition"] == 'inline; filename="report.pdf"'
+    assert headers["content-security-policy"] == "script-src 'none'; frame-ancestors 'none'"
+
+
 def test_head(client: httpx.Client, job: str) -> None:
     response = client.head(f"{job}/results/stress.vtu")
     assert (response.status_code, response.content) == (200, b"")

@@ -18,6 +18,7 @@ FINGERPRINTS = {
     4: "db812a24843fbffa",
     5: "d0c94cd61bb4661c",
     6: "85fd71ea6af17920",
+    7: "65bf636d1a5c7072",
 }
 """SHA-256 (the first digits) of the JSON schema of `JobParams`, without its texts, for each `CONTRACT`."""
 

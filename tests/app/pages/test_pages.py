@@ -84,6 +84,7 @@ def finished(client: httpx.Client, settings: Settings, **changes: Any) -> str:
     job = post(client, mask=None).json()
     data = report(**changes).model_dump_json().encode()
     files = {"report.json": (data, "application/json"), "preview.png": picture(168, 76, 90)}
+    files["report.pdf"] = (b"%PDF-1.4", "application/pdf")
     finish(settings, job["id"], files)
     return f"{client.base_url}{job['links']['page']}"
 
@@ -516,6 +517,10 @@ def test_a_print_has_warnings_numbers_and_picture(
     browser.wait("document.getElementById('preview').naturalWidth === 168")
     browser.media("print")
     seen = "(s => getComputedStyle(document.querySelector(s)).display !== 'none')"
-    assert browser.run(f"['#report ul.caution', '#report table', '#preview'].every({seen})")
+    assert browser.run(f"['#report ul.caution', '#report table', '#preview', '#pdf'].every({seen})")
+    written = browser.run("getComputedStyle(document.getElementById('pdf'), '::after').content")
+    assert browser.run("document.getElementById('pdf').getAttribute('href')") in written
+    assert httpx.get(browser.run("document.getElementById('pdf').href")).content == b"%PDF-1.4"
+    assert browser.run("document.getElementById('zip').href").endswith("/results.zip")
     assert not browser.run(f"['button', '#viewer', '#published', 'form'].some({seen})")
     browser.media("")

@@ -19,7 +19,7 @@ from workers.results.headline_numbers import headline_numbers
 from workers.results.notice_band import wrapped
 from workers.results.panels import PANEL_TOP, PANELS, common_scale, project
 from workers.results.pen import Pen, TextStyle
-from workers.results.preview import write_preview
+from workers.results.preview import draw_views, write_preview
 from workers.results.rasteriser import rasterise
 from workers.results.stressed_mesh import NodalArray
 from workers.results.views import View, direction_letters
@@ -28,7 +28,7 @@ CAPTION = Caption("L1", 500.0, "fe")
 
 
 def drawn(mesh, path):
-    write_preview(path, mesh, CAPTION)
+    write_preview(path, draw_views(mesh), CAPTION)
     with Image.open(path) as image:
         return np.asarray(image.convert("RGB")).astype(int)
 
@@ -179,12 +179,12 @@ def test_works_without_display_in_a_forked_child(tmp_path):
         from pathlib import Path
         from tests.workers.results.box import box_template, stress_of, stressed_box
         from workers.results.captions import Caption
-        from workers.results.preview import write_preview
+        from workers.results.preview import draw_views, write_preview
         template = box_template()
         child = os.fork()
         if child == 0:
             mesh = stressed_box(stress_of(1 + template.nodes[:, 2]))
-            write_preview(Path({str(tmp_path / "child.png")!r}), mesh, Caption("L1", 500, "fe"))
+            write_preview(Path({str(tmp_path / "child.png")!r}), draw_views(mesh), Caption("L1", 500, "fe"))
             os._exit(0)
         sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
     """

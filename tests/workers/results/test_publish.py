@@ -36,11 +36,11 @@ def contents(box) -> Contents:
     return Contents(box, build_report(box, sections), vertebra, Grid(MASK.shape, LEFT_HANDED))
 
 
-def test_all_six_files_open(box, contents, tmp_path):
+def test_all_seven_files_open(box, contents, tmp_path):
     files = publish(tmp_path / "out", contents, JobParams().wants)
     by_name = {file.name: file for file in files}
     assert list(by_name) == [
-        "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "viewer.html",
+        "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "report.pdf", "viewer.html",
     ]  # fmt: skip
     assert {path.name for path in (tmp_path / "out").iterdir()} == set(by_name)
     assert all(file.path.stat().st_size > 0 for file in files)

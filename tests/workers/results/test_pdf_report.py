@@ -1,0 +1,71 @@
+"""``report.pdf``: one page, warnings and trust before the numbers, nothing beyond its edges."""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from datetime import UTC, datetime
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from tests.app.reports import OUTLINE, SEGMENTATION, report
+from workers.results.captions import DISCLAIMER
+from workers.results.pdf_report import write_report_pdf
+from workers.results.pdf_style import MARGIN, WIDTH
+
+pytestmark = pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="no poppler (pdftoppm, pdftotext) here")
+
+TEAL = (33, 143, 141)
+VIEWS = Image.new("RGB", (1680, 664), TEAL)
+MADE_AT = datetime(2026, 11, 26, 14, 30, tzinfo=UTC)
+LONG = "The outline is uncertain, as the image shows little of an edge from bone to disc at the inferior endplate. " * 3
+DPI = 72
+
+
+def page_of(tmp_path, the_report, views=VIEWS):
+    """The words of the only page in reading order, and its pixels, one a point."""
+    path = tmp_path / "report.pdf"
+    write_report_pdf(path, the_report, views, MADE_AT)
+    info = subprocess.run(["pdfinfo", path], check=True, capture_output=True, text=True).stdout
+    assert "Pages:           1\n" in info
+    assert "(A4)" in info
+    text = subprocess.run(["pdftotext", "-layout", path, "-"], check=True, capture_output=True, text=True).stdout
+    subprocess.run(["pdftoppm", "-r", str(DPI), "-png", "-singlefile", path, tmp_path / "page"], check=True)
+    return text, np.asarray(Image.open(tmp_path / "page.png"))
+
+
+def test_warnings_and_how_sure_come_before_the_numbers(tmp_path):
+    doubtful = SEGMENTATION.model_copy(update={"outline": OUTLINE, "level_verified": False})
+    said = report(warnings=["Check the level first."], segmentation=doubtful, disclaimer=DISCLAIMER)
+    text, page = page_of(tmp_path, said)
+    order = [
+        *("Vertebra L1", "RESEARCH USE ONLY", "Not for diagnosis", "Warnings", "Check the level first.", "How sure"),
+        *("NOT VERIFIED", "Key numbers", "99th percentile", "off the endplates", "depends on the mesh", "SHA-256"),
+    ]
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+    assert "2026-11-26 14:30 UTC" in text
+    assert all(number in text for number in (" 0.521 ", " 0.733 ", " 1.25 ", " 0.300 ", " -1.30 "))
+    teal = np.isclose(page, TEAL, atol=2).all(axis=2)
+    assert teal.sum() == pytest.approx(WIDTH * WIDTH * 664 / 1680, rel=0.01)  # as wide as the page allows
+
+
+def test_without_warnings_the_page_says_so(tmp_path):
+    assert "Warnings: none" in page_of(tmp_path, report(warnings=[]))[0]
+
+
+@pytest.mark.parametrize(("number", "height"), [(2, 664), (7, 664), (7, 1328), (60, 1328)])
+def test_nothing_leaves_the_page(tmp_path, number, height):
+    warnings = [f"{n}: {LONG}" for n in range(number)]
+    text, page = page_of(tmp_path, report(warnings=warnings), VIEWS.resize((1680, height)))
+    shown = [f"{n}: The outline" for n in range(number) if f"{n}: The outline" in text]
+    left_out = number - len(shown)
+    assert (left_out > 0) == (number == 60)
+    assert not left_out or f"{left_out} more warnings have no place here: read them in report.json." in text
+    assert "SHA-256" in text  # the last words
+    inner = slice(round(MARGIN) - 8, -round(MARGIN) + 8)
+    outside = page.copy()
+    outside[inner, inner] = 255
+    assert outside.min() == 255
