@@ -59,10 +59,20 @@ def tet_volumes(points: Floats, tets: Ints) -> Floats:
     return mean_ratio(np.ascontiguousarray(points), tets)[1]
 
 
+@compiled("(f8[::1], i4[:,::1], i8)", parallel=False)
+def _lumped(values, tets, n):  # type: ignore[no-untyped-def]
+    """Sums (n,) at the nodes of a quarter of the value (m,) of each tetrahedron around them."""
+    total = np.zeros(n)
+    for t in range(tets.shape[0]):
+        for c in range(4):
+            total[tets[t, c]] += values[t] / 4.0
+    return total
+
+
 def nodal_volumes(points: Floats, tets: Ints) -> Floats:
     """Return the lumped volume of each node, (n,) float64, mm^3: a quarter of each tetrahedron around it."""
-    quarter = np.repeat(np.abs(tet_volumes(points, tets)) / 4.0, 4)
-    return np.bincount(tets.ravel(), quarter, minlength=len(points)).astype(np.float64)
+    lumped: Floats = _lumped(np.abs(tet_volumes(points, tets)), tets, len(points))
+    return lumped
 
 
 @compiled(parallel=False)

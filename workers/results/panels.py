@@ -90,9 +90,10 @@ class Projection:
 
     def hides_peak(self, hits: Hits) -> bool:
         """Say whether bone covers the peak, looking at the hits within one pixel of it."""
-        near = np.hypot(hits.cols - self.peak[0], hits.rows - self.peak[1]) < SCALE
-        depth = hits.interpolate(self.surface.triangles, self.nodes[:, 2])[near]
-        return not near.any() or bool(depth.max() > self.peak[2] + COVER_MM * self.pixels_per_mm)
+        rows = hits.where(np.abs(hits.rows - self.peak[1]) < SCALE)
+        near = rows.where(np.hypot(rows.cols - self.peak[0], rows.rows - self.peak[1]) < SCALE)
+        depth = near.interpolate(self.surface.triangles, self.nodes[:, 2])
+        return not len(depth) or bool(depth.max() > self.peak[2] + COVER_MM * self.pixels_per_mm)
 
 
 def common_scale(vertices: Floats) -> float:

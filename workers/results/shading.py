@@ -7,8 +7,7 @@ from scipy.ndimage import gaussian_filter
 
 from models.types import Bytes, Floats, Singles
 from workers.results.colour_scale import ColourScale
-from workers.results.panels import PANEL_HEIGHT, PANEL_WIDTH, Projection
-from workers.results.pen import SCALE
+from workers.results.panels import Projection
 from workers.results.rasteriser import Hits
 
 LAMP = np.array([-0.35, 0.55, 0.76])
@@ -59,9 +58,13 @@ def _normals(hits: Hits, projection: Projection) -> Singles:
 
 def _shadow(hits: Hits, projection: Projection) -> Singles:
     """Return the share of light (p,) float32 that is left to each pixel by the surface around it."""
+    if not len(hits.rows):
+        return np.ones(0, np.float32)
     depth_mm = projection.nodes[:, 2] / projection.pixels_per_mm
-    depth = np.full((PANEL_HEIGHT * SCALE, PANEL_WIDTH * SCALE), depth_mm.min(), np.float32)
-    depth[hits.rows, hits.cols] = hits.interpolate(projection.surface.triangles, depth_mm)
-    surroundings = gaussian_filter(depth, SHADOW_SIGMA, truncate=SHADOW_TRUNCATE)
-    behind = np.clip(surroundings - depth, 0, SHADOW_DEPTH_MM)[hits.rows, hits.cols]
-    return 1 - SHADOW_PER_MM * behind
+    seen = hits.interpolate(projection.surface.triangles, depth_mm)
+    room = SHADOW_SIGMA * SHADOW_TRUNCATE  # beyond it nothing darkens the surface
+    rows, cols = hits.rows - hits.rows.min() + room, hits.cols - hits.cols.min() + room
+    depth = np.full((rows.max() + room + 1, cols.max() + room + 1), depth_mm.min(), np.float32)
+    depth[rows, cols] = seen
+    surroundings = gaussian_filter(depth, SHADOW_SIGMA, truncate=SHADOW_TRUNCATE)[rows, cols]
+    return 1 - SHADOW_PER_MM * np.clip(surroundings - seen, 0, SHADOW_DEPTH_MM)

@@ -74,9 +74,15 @@ class StressedMesh:
     @cached_property
     def steady_nodes(self) -> Ints:
         """(k,) ids of the nodes beyond `NEAR_ENDPLATE_MM` of both endplates, where the stress is steady."""
-        endplates = self.points[np.concatenate([self.template.loaded_nodes, self.template.fixed_nodes])]
-        distance = cKDTree(endplates).query(self.points, distance_upper_bound=NEAR_ENDPLATE_MM)[0]
-        return np.flatnonzero(distance > NEAR_ENDPLATE_MM).astype(np.int32)
+        steady = np.ones(len(self.points), np.bool_)
+        for nodes in (self.template.loaded_nodes, self.template.fixed_nodes):
+            endplate = self.points[nodes]
+            low, high = endplate.min(axis=0) - NEAR_ENDPLATE_MM, endplate.max(axis=0) + NEAR_ENDPLATE_MM
+            may_be_near = np.flatnonzero(((self.points >= low) & (self.points <= high)).all(axis=1))
+            tree = cKDTree(endplate)
+            distance = tree.query(self.points[may_be_near], distance_upper_bound=NEAR_ENDPLATE_MM)[0]
+            steady[may_be_near[distance <= NEAR_ENDPLATE_MM]] = False
+        return np.flatnonzero(steady).astype(np.int32)
 
     @cached_property
     def steady_peak_node(self) -> int | None:
