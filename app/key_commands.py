@@ -26,7 +26,7 @@ LONGEST_NAME = 128
 """Characters that the columns for tenant and name hold."""
 
 
-def add_key_commands(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
+def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     """Add the command ``keys`` with its own commands."""
     text = "create, list, rotate and revoke API keys"
     keys = commands.add_parser("keys", help=text, description=f"{text.capitalize()}. No restart is needed.")

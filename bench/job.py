@@ -14,14 +14,15 @@ from typing import Any
 import httpx
 import psutil
 
-from app.client import Client, Request
+from app.contract.params import Fidelity, JobParams
 from app.demo import service
 from bench.memory import watch_growth
 from bench.segmentation import hospital_ct, write_ct
 from training.artifacts.data_folder import data_folder
+from vertebra_client import Client, Submission
 
 REPEATS = 3
-FIDELITIES = ("surrogate", "fe")
+FIDELITIES: tuple[Fidelity, ...] = ("surrogate", "fe")
 ALONE = "512 x 512 x 133 CT without a mask, surrogate"
 UPLOAD_BYTES = 300_000_000
 NO_SERVICE = "http://127.0.0.1:9"
@@ -30,15 +31,13 @@ PAPER_SECONDS = (134.0, 154.0)
 """The paper's pipeline on an RTX 4090, segmentation included (Table IV)."""
 
 
-def job_seconds(client: Client, request: Request) -> tuple[float, dict[str, float]]:
+def job_seconds(client: Client, submission: Submission) -> tuple[float, dict[str, float]]:
     """Submit, wait, download everything; return wall-clock seconds and the seconds of each stage."""
     with tempfile.TemporaryDirectory() as folder:
         start = time.perf_counter()
-        path = client.submit(request)
-        job = client.watch(path)
-        for result in client.results(path):
-            client.download(result, Path(folder))
-        return time.perf_counter() - start, job["timings"]
+        job = client.wait(client.submit(submission).id)
+        client.download_all(job.id, Path(folder))
+        return time.perf_counter() - start, job.timings
 
 
 def upload_growth(url: str, key: str | None) -> tuple[float, float]:
@@ -60,12 +59,12 @@ def measure_alone(client: Client) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "ct.nii.gz"
         write_ct(hospital_ct(), path)
-        return _repeat(client, Request(path, None, {}))
+        return _repeat(client, Submission(path))
 
 
-def _repeat(client: Client, request: Request) -> dict[str, Any]:
+def _repeat(client: Client, submission: Submission) -> dict[str, Any]:
     """Run a job several times; return the seconds of each run, and those of the last one's stages."""
-    runs = [job_seconds(client, request) for _ in range(REPEATS)]
+    runs = [job_seconds(client, submission) for _ in range(REPEATS)]
     return {"post_to_last_result_s": [seconds for seconds, _ in runs], "stages_s": runs[-1][1]}
 
 
@@ -89,9 +88,9 @@ def measure_with_mask(client: Client, folder: Path) -> dict[str, Any]:
     """Send the CT in `folder` with its mask, once a fidelity and repeat; return the figures by fidelity."""
     figures = {}
     for fidelity in FIDELITIES:
-        params = {"mask_label": 31, "vertebra": "L1", "fidelity": fidelity}
-        request = Request(folder / "ct.nii.gz", folder / "vertebrae.nii.gz", params)
-        figures[fidelity] = _repeat(client, request)
+        params = JobParams(mask_label=31, vertebra="L1", fidelity=fidelity)
+        submission = Submission(folder / "ct.nii.gz", folder / "vertebrae.nii.gz", params)
+        figures[fidelity] = _repeat(client, submission)
     return figures
 
 

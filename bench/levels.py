@@ -11,10 +11,11 @@ from typing import Any
 
 import psutil
 
-from app.client import Client, Request
+from app.contract.params import JobParams
 from app.demo import service
 from bench.job import NO_SERVICE, REPEATS, job_seconds
 from training.artifacts.data_folder import data_folder
+from vertebra_client import Client, Submission
 
 LUMBAR = ["L1", "L2", "L3", "L4", "L5"]
 SHARED = ("fetch", "read", "localise")
@@ -35,20 +36,20 @@ def cpu_seconds() -> float:
     return sum(sum(child.cpu_times()[:2]) for child in psutil.Process().children(recursive=True))
 
 
-def run_job(client: Client, request: Request) -> Run:
+def run_job(client: Client, submission: Submission) -> Run:
     """Run a job to its last result."""
     before = cpu_seconds()
-    seconds, stages = job_seconds(client, request)
+    seconds, stages = job_seconds(client, submission)
     return Run(seconds, cpu_seconds() - before, stages)
 
 
 def measure(client: Client, ct: Path) -> dict[str, Any]:
     """Send a CT without a mask in turns for L1 and for five levels; return the figures of both and their ratios."""
     runs: dict[str, list[Run]] = {"one": [], "five": []}
-    job_seconds(client, Request(ct, None, {}))  # a first job, which nothing is compared with
+    job_seconds(client, Submission(ct))  # a first job, which nothing is compared with
     for _ in range(REPEATS):
         for name, vertebra in (("one", "L1"), ("five", LUMBAR)):
-            runs[name].append(run_job(client, Request(ct, None, {"vertebra": vertebra})))
+            runs[name].append(run_job(client, Submission(ct, params=JobParams.model_validate({"vertebra": vertebra}))))
     result: dict[str, Any] = {
         name: {
             "post_to_last_result_s": [run.seconds for run in of_name],

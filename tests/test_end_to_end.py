@@ -1,4 +1,4 @@
-"""The service as a user runs it: `vertebra-stress serve`, then `vertebra-stress submit`, on a real CT."""
+"""The service as a user runs it: `vertebra-stress serve`, then `vertebra-stress run`, on a real CT."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from PIL import Image
 
 from app import local_key
 from app.broker import free_port
+from app.commands.exit_codes import JOB_FAILED
 from app.contract.params import ON_REQUEST
 from app.contract.result_files import MEDIA_TYPES
 from app.jobs.parent_death import die_with_parent
@@ -87,7 +88,7 @@ def inputs(data_dir: Path) -> tuple[Path, Path]:
 
 def submit(url: str, ct: Path, out: Path, *more: str) -> subprocess.CompletedProcess[str]:
     arguments = ["--ct", str(ct), "--out", str(out), "--url", url, *more]
-    command = [sys.executable, "-m", "app.cli", "submit", *arguments]
+    command = [sys.executable, "-m", "app.cli", "run", *arguments]
     sender = environment() | {"VERTEBRA_API_KEY": KEYS[url]}
     return subprocess.run(command, cwd=ROOT, env=sender, capture_output=True, text=True, timeout=WITHIN_S)
 
@@ -165,7 +166,7 @@ def test_a_refused_ct_leaves_pictures_of_what_was_seen(service: str, data_dir: P
     """A chest without the first rib, the end of the ribs and the sacrum: which vertebra is T11 is not settled."""
     chest = data_dir / "ct_unlabelled/acrin_petct_42f/ct.nii.gz"
     done = submit(service, chest, tmp_path / "out", "--vertebra", "T11")
-    assert done.returncode == 1
+    assert done.returncode == JOB_FAILED
     error = last_job(service)["error"]
     assert error["type"] == "/problems/vertebra_not_found"
     candidates = [f"candidate-{number}.png" for number in range(1, len(error["alternatives"]) + 1)]
@@ -194,7 +195,7 @@ def test_a_truncated_ct_fails_by_name(service: str, inputs: tuple[Path, Path], t
     data = inputs[0].read_bytes()
     ct.write_bytes(data[: len(data) // 2])
     done = submit(service, ct, tmp_path / "out", *mask(inputs[1], 31))
-    assert done.returncode == 1
+    assert done.returncode == JOB_FAILED
     assert "The file is damaged or incomplete" in done.stderr
     assert "corrupt_file" in done.stderr
     job = assert_failed_without_results(service, tmp_path / "out", "corrupt_file")
@@ -204,7 +205,7 @@ def test_a_truncated_ct_fails_by_name(service: str, inputs: tuple[Path, Path], t
 
 def test_a_bad_label_lists_those_present(service: str, inputs: tuple[Path, Path], tmp_path: Path) -> None:
     done = submit(service, inputs[0], tmp_path / "out", *mask(inputs[1], 20))
-    assert done.returncode == 1
+    assert done.returncode == JOB_FAILED
     assert "label_absent" in done.stderr
     assert "[26, 27, 28, 29, 30, 31, 32, 33]" in done.stderr
     job = assert_failed_without_results(service, tmp_path / "out", "label_absent")

@@ -20,13 +20,15 @@ from vertebra_client.errors import (
     ServiceUnreachableError,
     UnexpectedAnswerError,
     WaitTimeoutError,
+    WrongArgumentError,
 )
-from vertebra_client.job_rules import Filter
+from vertebra_client.job_rules import Changes, Filter
 from vertebra_client.retries import Retries
 from vertebra_client.submission import Submission
 
 __all__ = [
     "AsyncClient",
+    "Changes",
     "Client",
     "ClientError",
     "DamagedResultError",
@@ -44,4 +46,5 @@ __all__ = [
     "UnexpectedAnswerError",
     "VertebraError",
     "WaitTimeoutError",
+    "WrongArgumentError",
 ]

@@ -55,11 +55,14 @@ def read(model: type[M], data: bytes, *, ignore_new: bool = False) -> M:
 
 
 def read_job(data: bytes) -> Job:
-    """Return a job. Of parameters of a newer release it has those that this release knows."""
+    """Return a job, also of another release.
+
+    Parameters that this release does not know are left out, and members that the other one does not have are null.
+    """
     try:
         return Job.model_validate_json(data)
     except ValidationError:
-        known = _without_newer_params(data)
+        known = _of_another_release(data)
         return read(Job, data) if known is None else known
 
 
@@ -74,9 +77,9 @@ class _Page(BaseModel):
     next_cursor: str | None
 
 
-def _without_newer_params(data: bytes) -> Job | None:
+def _of_another_release(data: bytes) -> Job | None:
     try:
-        body = json.loads(data)
+        body = dict.fromkeys(Job.model_fields) | json.loads(data)  # an older release lacks some members
         params = body["params"]
         known = {name: params[name] for name in JobParams.model_fields if name in params}
         return Job.model_validate(body | {"params": JobParams.model_construct(**known)})

@@ -11,14 +11,14 @@ import anyio
 import httpx
 
 from app.contract.job import Job
-from app.contract.params import JobParams
 from app.contract.report import Report
 from app.contract.result_list import Result
+from app.contract.summary import Summary
 from vertebra_client import downloads, job_rules, waiting
 from vertebra_client.calls import Answer, Call, Pause, Progress, Steps
 from vertebra_client.connection import Connection, Options, advance, answer_of, begin
 from vertebra_client.errors import ServiceUnreachableError
-from vertebra_client.job_rules import PAGE, Filter
+from vertebra_client.job_rules import PAGE, Changes, Filter
 from vertebra_client.submission import Submission
 
 T = TypeVar("T")
@@ -78,6 +78,10 @@ class AsyncClient(Connection):
         """See `Client.report`."""
         return await self._run(downloads.report(job_id, level, self.options.retries))
 
+    async def summary(self, job_id: str) -> Summary:
+        """See `Client.summary`."""
+        return await self._run(downloads.summary(job_id, self.options.retries))
+
     async def download(self, job_id: str, name: str, folder: Path, *, progress: Progress | None = None) -> Path:
         """See `Client.download`."""
         return await self._run(downloads.download_one(job_id, name, folder, progress, self.options.retries))
@@ -90,9 +94,9 @@ class AsyncClient(Connection):
         """See `Client.cancel`."""
         return await self._run(job_rules.cancel(job_id, self.options.retries))
 
-    async def retry(self, job_id: str, changes: JobParams | None = None, *, idempotency_key: str | None = None) -> Job:
+    async def retry(self, job_id: str, changes: Changes | None = None, *, idempotency_key: str | None = None) -> Job:
         """See `Client.retry`."""
-        return await self._run(job_rules.retry(job_id, changes, idempotency_key, self.options.retries))
+        return await self._run(job_rules.retry(job_id, changes or Changes(), idempotency_key, self.options.retries))
 
     async def delete(self, job_id: str) -> None:
         """See `Client.delete`."""

@@ -11,14 +11,14 @@ from typing import Self, TypeVar
 import httpx
 
 from app.contract.job import Job
-from app.contract.params import JobParams
 from app.contract.report import Report
 from app.contract.result_list import Result
+from app.contract.summary import Summary
 from vertebra_client import downloads, job_rules, waiting
 from vertebra_client.calls import Answer, Call, Pause, Progress, Steps
 from vertebra_client.connection import Connection, Options, advance, answer_of, begin
 from vertebra_client.errors import ServiceUnreachableError
-from vertebra_client.job_rules import PAGE, Filter
+from vertebra_client.job_rules import PAGE, Changes, Filter
 from vertebra_client.submission import Submission
 
 T = TypeVar("T")
@@ -117,6 +117,10 @@ class Client(Connection):
         """Return the report of a job; of one with several levels, that of a level."""
         return self._run(downloads.report(job_id, level, self.options.retries))
 
+    def summary(self, job_id: str) -> Summary:
+        """Return the summary of a job with several levels."""
+        return self._run(downloads.summary(job_id, self.options.retries))
+
     def download(self, job_id: str, name: str, folder: Path, *, progress: Progress | None = None) -> Path:
         """Save one result in a folder and return its path.
 
@@ -141,12 +145,9 @@ class Client(Connection):
         """Stop a job that has not ended; it stays visible."""
         return self._run(job_rules.cancel(job_id, self.options.retries))
 
-    def retry(self, job_id: str, changes: JobParams | None = None, *, idempotency_key: str | None = None) -> Job:
-        """Run the stored files of a job that has ended again, and return the new job.
-
-        Parameters that ``changes`` sets take the place of the earlier job's; one that is set to None is taken back.
-        """
-        return self._run(job_rules.retry(job_id, changes, idempotency_key, self.options.retries))
+    def retry(self, job_id: str, changes: Changes | None = None, *, idempotency_key: str | None = None) -> Job:
+        """Run the stored files of a job that has ended again, with changes, and return the new job."""
+        return self._run(job_rules.retry(job_id, changes or Changes(), idempotency_key, self.options.retries))
 
     def delete(self, job_id: str) -> None:
         """Delete a job with its files. This stops it if it runs."""

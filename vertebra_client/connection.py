@@ -14,7 +14,8 @@ import httpx
 from app.contract.job import Job
 from vertebra_client.calls import Answer, Call, Pause, Steps
 from vertebra_client.downloads import result_path
-from vertebra_client.errors import ServiceUnreachableError
+from vertebra_client.errors import ServiceUnreachableError, WrongArgumentError
+from vertebra_client.job_rules import job_path
 from vertebra_client.retries import Retries
 from vertebra_client.submission import Form
 
@@ -45,12 +46,12 @@ class Options:
 
 
 class Connection:
-    """URL, key and options of a client. Raise `ValueError` if the URL is none of a web server."""
+    """URL, key and options of a client. Raise `WrongArgumentError` if the URL is none of a web server."""
 
     def __init__(self, url: str, key: str | None, options: Options) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise ValueError(f"Expected a URL such as https://host or https://host/prefix, got {url!r}.")
+            raise WrongArgumentError(f"Expected a URL such as https://host or https://host/prefix, got {url!r}.")
         self.url = url.rstrip("/")
         self.options = options
         self._key = key
@@ -83,6 +84,10 @@ class Connection:
     def result_url(self, job_id: str, name: str) -> str:
         """Return the URL of a result."""
         return self.url + result_path(job_id, name)
+
+    def job_url(self, job: Job) -> str:
+        """Return the URL of a job, for a program."""
+        return self.url + job_path(job.id)
 
     def page_url(self, job: Job) -> str:
         """Return the URL of a job's web page, for a person."""

@@ -9,6 +9,7 @@ from urllib.parse import quote
 from app.contract.errors import RangeNotSatisfiable, ResultNotFound
 from app.contract.report import Report
 from app.contract.result_list import Result, ResultList
+from app.contract.summary import Summary
 from vertebra_client.answers import read
 from vertebra_client.calls import Call, Progress, Steps
 from vertebra_client.errors import DamagedResultError, ServiceUnreachableError
@@ -37,6 +38,13 @@ def report(job_id: str, level: str | None, retries: Retries) -> Steps[Report]:
     call = Call("GET", result_path(job_id, f"{level}/report.json" if level else "report.json"))
     answer = yield from ask(lambda: call, retries)
     return read(Report, answer.body, ignore_new=True)
+
+
+def summary(job_id: str, retries: Retries) -> Steps[Summary]:
+    """Return the summary of a job with several levels."""
+    call = Call("GET", result_path(job_id, "summary.json"))
+    answer = yield from ask(lambda: call, retries)
+    return read(Summary, answer.body, ignore_new=True)
 
 
 def download_all(job_id: str, folder: Path, progress: Progress | None, retries: Retries) -> Steps[dict[str, Path]]:

@@ -8,6 +8,7 @@
     ├── JobFailedError             the job that was waited for failed; `job`, `error`
     ├── JobCancelledError          somebody cancelled it; `job`
     ├── WaitTimeoutError           it has not ended in time; `job` as it was last seen
+    ├── WrongArgumentError         a URL or an id that cannot be one; a `ValueError` too
     └── DamagedResultError         a downloaded file is not what the service lists
 """
 
@@ -63,3 +64,7 @@ class WaitTimeoutError(ClientError):
 
 class DamagedResultError(ClientError):
     """A downloaded file does not have the size or the SHA-256 that the service lists, also after a second try."""
+
+
+class WrongArgumentError(ClientError, ValueError):
+    """The URL of the service or the id of a job cannot be one."""

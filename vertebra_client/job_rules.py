@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from pathlib import Path
 
 from app.contract.errors import BrokerUnavailable, JobNotFound
 from app.contract.job import JOBS_PATH, Job, JobPage, JobState
 from app.contract.params import JobParams
 from vertebra_client.answers import read_job, read_page
 from vertebra_client.calls import Call, Progress, Steps
+from vertebra_client.errors import WrongArgumentError
 from vertebra_client.retries import Retries, ask
 from vertebra_client.submission import Form, Submission, params_json
 
@@ -23,31 +25,53 @@ class Filter:
     """Which jobs to list."""
 
     state: JobState | None = None
+    retry_of: str | None = None
 
     @property
     def query(self) -> dict[str, str]:
         """The filter as a query."""
-        return {} if self.state is None else {"state": self.state}
+        return {name: value for name, value in vars(self).items() if value is not None}
 
 
 def job_path(job_id: str, *more: str) -> str:
-    """Return the path of a job, or of a resource below it. Raise `ValueError` if the id cannot be one."""
+    """Return the path of a job, or of a resource below it. Raise `WrongArgumentError` if the id cannot be one."""
     if not job_id.isascii() or not job_id.isalnum():
-        raise ValueError(f"A job's id has letters and digits only, got {job_id[:40]!r}.")
+        raise WrongArgumentError(f"A job's id has letters and digits only, got {job_id[:40]!r}.")
     return "/".join((JOBS_PATH, job_id, *more))
 
 
 def submit(submission: Submission, key: str | None, progress: Progress | None, retries: Retries) -> Steps[Job]:
     """Upload the files and make the job. Whatever is sent twice makes one job, by the idempotency key."""
     headers = {"Idempotency-Key": key or uuid.uuid4().hex}
-    call = Call("POST", JOBS_PATH, headers=headers, body=Form(submission, progress))
+    call = Call("POST", JOBS_PATH, headers=headers, body=submission.form(progress))
     return (yield from _accepted(call, retries))
 
 
-def retry(job_id: str, changes: JobParams | None, key: str | None, retries: Retries) -> Steps[Job]:
+@dataclass(frozen=True)
+class Changes:
+    """What a job that runs again has other than the earlier one.
+
+    Parameters
+    ----------
+    params
+        Those that are set take the place of the earlier job's; one that is set to None is taken back.
+    mask
+        A label map that corrects the outline: the path of a file, or its bytes.
+    """
+
+    params: JobParams = field(default_factory=JobParams)
+    mask: Path | bytes | None = None
+
+
+def retry(job_id: str, changes: Changes, key: str | None, retries: Retries) -> Steps[Job]:
     """Run the stored files of a job again, as a new job."""
-    headers = {"Idempotency-Key": key or uuid.uuid4().hex, "Content-Type": "application/json"}
-    body = b"{}" if changes is None else params_json(changes).encode()
+    headers = {"Idempotency-Key": key or uuid.uuid4().hex}
+    text = params_json(changes.params)
+    body: Form | bytes
+    if changes.mask is None:
+        headers["Content-Type"], body = "application/json", text.encode()
+    else:
+        body = Form({"mask": changes.mask}, {"params": text})
     call = Call("POST", job_path(job_id, "retry"), headers=headers, body=body)
     return (yield from _accepted(call, retries))
 

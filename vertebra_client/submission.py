@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -38,43 +38,38 @@ class Submission:
     name: str | None = None
     callback_url: str | None = None
 
-    @property
-    def files(self) -> dict[str, Path | bytes]:
-        """The file parts of the form."""
-        return {"ct": self.ct} | ({} if self.mask is None else {"mask": self.mask})
-
-    @property
-    def texts(self) -> dict[str, str]:
-        """The text parts of the form."""
+    def form(self, progress: Callable[[int, int], object] | None) -> Form:
+        """Return the form that carries the job."""
         texts = {"params": params_json(self.params), "name": self.name, "callback_url": self.callback_url}
-        return {name: text for name, text in texts.items() if text is not None}
-
-    @property
-    def size(self) -> int:
-        """Bytes of the files."""
-        return sum(_size(file) for file in self.files.values())
+        return Form({"ct": self.ct, "mask": self.mask}, texts, progress)
 
 
-@dataclass(frozen=True)
 class Form:
-    """The multipart form of a submission; ``progress`` is called with the bytes sent and the bytes in all.
+    """A multipart form of files and texts; what is None is left out.
 
-    A new try begins at 0 again.
+    ``progress`` is called with the bytes of the files that are sent and the bytes in all. A new try begins at 0 again.
     """
 
-    submission: Submission
-    progress: Callable[[int, int], object] | None = None
+    def __init__(
+        self,
+        files: Mapping[str, Path | bytes | None],
+        texts: Mapping[str, str | None],
+        progress: Callable[[int, int], object] | None = None,
+    ) -> None:
+        self._files = {part: file for part, file in files.items() if file is not None}
+        self._texts = {part: text for part, text in texts.items() if text is not None}
+        self._progress = progress
 
     @contextmanager
     def opened(self) -> Iterator[dict[str, Any]]:
         """Open the files and yield the arguments ``data`` and ``files`` of an httpx request, which streams them."""
-        count = _Count(self.submission.size, self.progress)
+        count = _Count(sum(map(_size, self._files.values())), self._progress)
         with ExitStack() as stack:
             files = {
                 part: (part, stack.enter_context(_opened(file, count)), FILE_TYPE)  # a file's name may be a patient's
-                for part, file in self.submission.files.items()
+                for part, file in self._files.items()
             }
-            yield {"data": self.submission.texts, "files": files}
+            yield {"data": self._texts, "files": files}
 
 
 def params_json(params: JobParams) -> str:

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from pydantic import Field
 
 from app.contract.params import Vertebra
-from app.contract.report import ExpectedError, Inputs, Peak, Software
+from app.contract.report import ExpectedError, Inputs, Peak, Report, Software
 from app.contract.section import Positive, Section, Share
 
 
@@ -28,6 +28,23 @@ class Headline(Section):
     confidence: Share | None = Field(description="Probability that this is the level; null where a mask was sent.")
     level_verified: bool | None = Field(
         description="Whether ribs or sacrum settle the level; null where a mask was sent."
+    )
+
+
+def headline_of(report: Report) -> Headline:
+    """Return the most important numbers of a report."""
+    stress, seen = report.stress, report.segmentation
+    body = stress.regions.get("body")
+    return Headline(
+        fidelity=report.fidelity,
+        p99_mpa=stress.overall.p99_mpa,
+        body_p99_mpa=body.p99_mpa if body else None,
+        peak_away_from_endplates=stress.peak_away_from_endplates,
+        peak_von_mises=stress.peak_von_mises,
+        volume_mm3=report.geometry.volume_mm3,
+        expected_error=report.expected_error,
+        confidence=seen.confidence if seen else None,
+        level_verified=seen.level_verified if seen else None,
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from unittest.mock import patch
 
 from app.cli import command_parser
+from app.commands.exit_codes import MEANINGS
 from docs.from_code.markdown import code, page, table
 
 
@@ -19,6 +20,8 @@ def command_line_page() -> str:
         "`make demo` and `make serve` install the program; it is then `.venv/bin/vertebra-stress`. Every command has "
         "`--help`. The [settings](settings.md) are environment variables.",
         *blocks,
+        "## Exit codes",
+        table(["code", "meaning"], [[code(number), meaning] for number, meaning in MEANINGS.items()]),
     )
 
 

@@ -23,6 +23,7 @@ import pytest
 
 from app import cli, local_key
 from app.broker import free_port
+from app.commands.exit_codes import JOB_FAILED, TRY_LATER
 from app.jobs.parent_death import die_with_parent
 from app.listeners import listen
 from tests.app.harness import PATIENCE_S, ROOT, kill_group, wait_for
@@ -129,7 +130,7 @@ def submit(service: Service, tmp_path: Path, ct: str) -> int:
     (tmp_path / "ct").write_text(ct)
     (tmp_path / "mask").write_text("mask")
     arguments = ["--ct", str(tmp_path / "ct"), "--mask", str(tmp_path / "mask"), "--load", "750"]
-    return cli.main(["submit", *arguments, "--out", str(tmp_path / "out"), "--url", service.url])
+    return cli.main(["run", *arguments, "--out", str(tmp_path / "out"), "--url", service.url])
 
 
 def test_serve_from_start_to_stop(
@@ -144,7 +145,7 @@ def test_serve_from_start_to_stop(
         assert "/results/report.json" in printed
         assert (tmp_path / "out" / "viewer.html").read_text() == "<p>3-D</p>"
 
-        assert submit(service, tmp_path, "bad") == 1
+        assert submit(service, tmp_path, "bad") == JOB_FAILED
         complaint = capsys.readouterr().err
         for text in ("Implausible voxel size", "expected: 0.1 to 6 mm", "got: 1000 mm"):
             assert text in complaint
@@ -315,7 +316,7 @@ def finished(url: str) -> dict | None:
 def test_submit_to_nowhere(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
     (tmp_path / "ct").write_text("x")
-    assert cli.main(["submit", "--ct", str(tmp_path / "ct"), "--url", "http://127.0.0.1:1"]) == 1
+    assert cli.main(["submit", "--ct", str(tmp_path / "ct"), "--url", "http://127.0.0.1:1"]) == TRY_LATER
     assert "does not answer" in capsys.readouterr().err
     assert cli.main(["submit", "--ct", str(tmp_path / "absent")]) == 1
     assert "There is no file" in capsys.readouterr().err

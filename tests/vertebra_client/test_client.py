@@ -25,6 +25,7 @@ from app.jobs.database import open_database
 from app.jobs.settings import Settings
 from tests.app.harness import fail, finish, wait_for
 from vertebra_client import (
+    Changes,
     Client,
     Filter,
     JobCancelledError,
@@ -110,8 +111,10 @@ def test_other_ends_of_a_job_are_errors(connect: Connect, gateway: str, settings
     with pytest.raises(JobEnded):
         client.cancel(failed.id)
 
-    again = client.retry(failed.id, JobParams(mask_label=None, load_newton=1000.0))
+    again = client.retry(failed.id, Changes(JobParams(mask_label=None, load_newton=1000.0)))
     assert (again.retry_of, again.params.load_newton, again.params.mask_label) == (failed.id, 1000.0, None)
+    assert [job.id for job in client.jobs(Filter(retry_of=failed.id))] == [again.id]
+    assert client.retry(failed.id, Changes(mask=b"better")).corrects == failed.id
     assert client.cancel(again.id).state == "cancelled"
     with pytest.raises(JobCancelledError, match=again.id):
         client.wait(again.id)

@@ -22,7 +22,9 @@ from PIL import Image
 
 from app.contract.errors import BadSpacing, EveryLevelRefused, VertebraNotFound
 from app.contract.params import JobParams
+from app.contract.summary import LevelSummary, Summary, headline_of
 from app.jobs.worker_registry import LoadedBundle
+from tests.app import reports
 
 
 @dataclass
@@ -71,6 +73,8 @@ def run_pipeline(
         raise RuntimeError("PATIENT NAME")
     elif word == "levels":
         return _levels(params, out_dir, progress)
+    elif word == "report":
+        return _report(params, out_dir)
     report = out_dir / "report.json"
     told = {"vertebra": params.vertebra or "unknown", "load_newton": params.load_newton, "pid": os.getpid()}
     report.write_text(json.dumps(told))
@@ -132,6 +136,37 @@ def _levels(params: JobParams, out_dir: Path, progress: Callable[..., None]) -> 
     return PipelineResult(
         [ResultFile("summary.json", out_dir / "summary.json", "application/json"), *files], {"morph": 0.5}, "test-1"
     )
+
+
+def _report(params: JobParams, out_dir: Path) -> PipelineResult:
+    """Leave what the contract describes: a report, or the summary of levels of which the first is refused."""
+    done = reports.report(load_newton=params.load_newton)
+    name, document = "report.json", done.model_dump_json()
+    if params.has_folders:
+        first, *others = params.by_level()
+        refused = LevelSummary(
+            vertebra=first,
+            state="refused",
+            problem=VertebraNotFound("Not there.", got="other levels").problem(),
+            headline=None,
+            warnings=[],
+        )
+        levels = [refused] + [
+            LevelSummary(vertebra=level, state="done", problem=None, headline=headline_of(done), warnings=["W"])
+            for level in others
+        ]
+        summary = Summary(
+            levels=levels,
+            load_newton=params.load_newton,
+            frame=done.frame,
+            timings_s={},
+            inputs=done.inputs,
+            software=done.software,
+            disclaimer=done.disclaimer,
+        )
+        name, document = "summary.json", summary.model_dump_json()
+    (out_dir / name).write_text(document)
+    return PipelineResult([ResultFile(name, out_dir / name, "application/json")], {}, "test-1", tuple(done.warnings))
 
 
 def _fill_the_disk(marker: Path) -> None:

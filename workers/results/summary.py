@@ -8,7 +8,7 @@ from pathlib import Path
 from app.contract.errors import VertebraError
 from app.contract.params import Vertebra
 from app.contract.report import Inputs, Report, Software
-from app.contract.summary import Headline, LevelSummary, Summary
+from app.contract.summary import LevelSummary, Summary, headline_of
 from workers.results.build_report import TIMING_DECIMALS
 from workers.results.captions import DISCLAIMER, FRAME
 from workers.results.publish import ResultFile
@@ -44,19 +44,7 @@ def write_summary(out_dir: Path, summary: Summary) -> ResultFile:
 
 def summarise_done(report: Report) -> LevelSummary:
     """Return the summary of a level that has a report."""
-    stress, seen = report.stress, report.segmentation
-    body = stress.regions.get("body")
-    headline = Headline(
-        fidelity=report.fidelity,
-        p99_mpa=stress.overall.p99_mpa,
-        body_p99_mpa=body.p99_mpa if body else None,
-        peak_away_from_endplates=stress.peak_away_from_endplates,
-        peak_von_mises=stress.peak_von_mises,
-        volume_mm3=report.geometry.volume_mm3,
-        expected_error=report.expected_error,
-        confidence=seen.confidence if seen else None,
-        level_verified=seen.level_verified if seen else None,
-    )
+    headline = headline_of(report)
     return LevelSummary(
         vertebra=report.vertebra, state="done", problem=None, headline=headline, warnings=report.warnings
     )

@@ -13,13 +13,13 @@ from starlette.routing import Route
 
 from app.api.path_prefix import OWN_NAMES
 from app.application import create_app
-from app.client import Client, JobFailedError, Request
 from app.jobs.database import open_database
 from app.jobs.settings import Settings, SettingsError
 from app.pages import api_description, routes, sign_in
 from app.webhooks.endpoints import EndpointStore
 from tests.app.harness import KEYS, PATIENCE_S, Broker, fail, finish, post, wait_for
 from tests.app.pages.browser import CHROMIUM, running_browser
+from vertebra_client import Client, JobFailedError, Submission
 
 PREFIX = "/apps/vertebra"
 REPORT = {"report.json": (b"{}", "application/json")}
@@ -164,18 +164,17 @@ def test_the_pages_work_under_the_prefix(gateway: str, settings: Settings, tmp_p
         browser.wait("document.querySelector('.opblock')")
 
 
-def test_the_command_line_follows_the_links(gateway: str, settings: Settings, tmp_path: Path) -> None:
-    ct = tmp_path / "ct"
-    ct.write_bytes(b"ok")
+def test_the_client_works_with_and_without_the_prefix(gateway: str, settings: Settings, tmp_path: Path) -> None:
     for url in (gateway, f"{gateway}{PREFIX}"):
         with Client(url, "key-a") as client:
-            path = client.submit(Request(ct, None, {}))
-            fail(settings, path.rsplit("/", 1)[1], PROBLEM, REPORT)
-            with pytest.raises(JobFailedError):
-                client.watch(path)
-            (result,) = client.results(path)
-            assert client.download(result, tmp_path).read_bytes() == b"{}"
-            assert client.absolute(path) == f"{gateway}{path}"
+            job = client.submit(Submission(b"ok"))
+            fail(settings, job.id, PROBLEM, REPORT)
+            with pytest.raises(JobFailedError) as failure:
+                client.wait(job.id)
+            assert failure.value.error.slug == "bad_spacing"
+            assert client.download(job.id, "report.json", tmp_path).read_bytes() == b"{}"
+            assert client.job_url(job) == f"{url}/v1/jobs/{job.id}"
+            assert client.page_url(job) == f"{gateway}{PREFIX}/jobs/{job.id}"
 
 
 @pytest.mark.parametrize("prefix", ["/v1", "/jobs", "/openapi.json", "/sign-in", "/v1/x"])

@@ -1,37 +1,27 @@
-"""`vertebra-stress submit` against a gateway and a worker whose pipeline does what the "CT" says."""
+"""`vertebra-stress run` against a gateway and a worker whose pipeline does what the "CT" says."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import json
 from pathlib import Path
 
-import httpx
 import pytest
 
 from app.cli import main
-from app.client import inner_path
-from app.jobs.settings import Settings
-from app.problem_text import problem_text
-from tests.app.harness import FAST, Broker, running_gateway, running_worker, wait_for
-
-
-@pytest.fixture(scope="module")
-def url(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    settings = Settings(data_dir=tmp_path_factory.mktemp("data"), broker_url=broker.url, allow_anonymous=True, **FAST)
-    with running_gateway(settings) as url, running_worker(settings, settings.data_dir / "worker.log"):
-        wait_for(lambda: httpx.get(f"{url}/health/ready").status_code == 200, "worker")
-        yield url
+from app.commands.exit_codes import DONE, JOB_CANCELLED, JOB_FAILED, NOT_ENDED, REFUSED, WRONG_HERE
+from app.commands.problem_text import problem_text
+from vertebra_client.partial_file import inner_path
 
 
 def submit(url: str, folder: Path, word: str, *more: str) -> int:
     for name in ("ct", "mask"):
         (folder / name).write_text(word)
     files = ["--ct", str(folder / "ct"), "--mask", str(folder / "mask"), "--out", str(folder / "out")]
-    return main(["submit", "--url", url, *files, *more])
+    return main(["run", "--url", url, *files, *more])
 
 
 def test_the_pictures_of_a_refusal_are_saved(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert submit(url, tmp_path, "refuse") == 1
+    assert submit(url, tmp_path, "refuse") == JOB_FAILED
     printed = capsys.readouterr()
     assert "vertebra_not_found" in printed.err
     assert "candidate 1: 97% probable; to choose it send --seed 1.0 -20.0 300.5" in printed.err
@@ -43,7 +33,7 @@ def test_the_pictures_of_a_refusal_are_saved(url: str, tmp_path: Path, capsys: p
 
 
 def test_a_failure_without_pictures_saves_nothing(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert submit(url, tmp_path, "bad") == 1
+    assert submit(url, tmp_path, "bad") == JOB_FAILED
     assert "bad_spacing" in capsys.readouterr().err
     assert not (tmp_path / "out").exists()
 
@@ -60,7 +50,7 @@ def test_a_job_whose_levels_are_all_refused_names_each(
 ) -> None:
     (tmp_path / "ct").write_text("levels")
     files = ["--ct", str(tmp_path / "ct"), "--mask", str(tmp_path / "ct"), "--out", str(tmp_path / "out")]
-    assert main(["submit", "--url", url, *files, "--vertebra", "all", "--results"]) == 0  # seven levels
+    assert main(["run", "--url", url, *files, "--vertebra", "all", "--results"]) == 0  # seven levels
     assert "L5/report.json" in capsys.readouterr().out
 
 
@@ -78,3 +68,34 @@ def test_the_name_of_a_result_cannot_leave_the_folder() -> None:
 def test_other_members_of_a_problem_are_named() -> None:
     text = problem_text({"type": "/problems/label_absent", "title": "T", "detail": "D", "labels_present": [1, 2]})
     assert text.splitlines() == ["T (/problems/label_absent)", "  D", "  labels_present: [1, 2]"]
+
+
+def test_one_document_for_a_program(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert submit(url, tmp_path, "report", "--json") == DONE
+    document = json.loads(capsys.readouterr().out)
+    assert document["job"]["state"] == "succeeded"
+    report = json.loads(Path(document["results"]["report.json"]).read_text())
+    assert report["stress"]["overall"]["p99_mpa"] == 0.521
+
+    assert submit(url, tmp_path, "refuse", "--json") == JOB_FAILED
+    document = json.loads(capsys.readouterr().out)
+    assert document["error"]["type"] == "/problems/vertebra_not_found"
+    assert document["error"]["alternatives"] == [{"centre_ras_mm": [1.0, -20.0, 300.5], "probability": 0.97}]
+    assert document["job"]["state"] == "failed"
+
+
+def test_a_job_that_takes_too_long_goes_on(url: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert submit(url, tmp_path, "sleep 300", "--timeout", "0.2", "--json") == NOT_ENDED
+    printed = capsys.readouterr()
+    assert "has not ended after 0.2 s" in printed.err
+    job_id = json.loads(printed.out)["job"]["id"]
+    assert main(["cancel", "--url", url, job_id]) == DONE
+    assert main(["status", "--url", url, "--wait", job_id]) == JOB_CANCELLED
+
+
+def test_parameters_are_checked_before_a_file_is_sent(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    nowhere = "http://127.0.0.1:1"
+    assert submit(nowhere, tmp_path, "ok", "--load", "-5") == REFUSED
+    assert "load_newton" in capsys.readouterr().err
+    assert submit("127.0.0.1:8000", tmp_path, "ok") == WRONG_HERE
+    assert "Expected a URL such as https://host" in capsys.readouterr().err

@@ -3,8 +3,8 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from app.commands.report_text import summary
 from app.contract.report import ExpectedError
-from app.report_text import summary
 from tests.app.reports import OUTLINE, REFINED, SEGMENTATION, report
 
 

@@ -1,0 +1,73 @@
+"""``batch``: run every CT of a folder, and list the results in a CSV file."""
+
+from __future__ import annotations
+
+import argparse
+from collections import Counter
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+
+from app.commands.batch import Batch
+from app.commands.batch_cases import DONE, Case, cases_of, known, read
+from app.commands.connection import Commands, Opener, add_service_command
+from app.commands.exit_codes import JOB_FAILED
+from app.commands.job_arguments import CommandError, add_params, params_of
+from app.commands.output import emit, say
+
+AHEAD = 4
+"""Jobs that are sent before the first of them has ended, so that no worker waits for an upload."""
+
+
+def add(commands: Commands, opener: Opener) -> None:
+    """Add the command to the subparsers of the command line."""
+    text = "run every CT of a folder; a rerun goes on and sends nothing again that is done"
+    command = add_service_command(commands, "batch", partial(_batch, opener), text)
+    command.add_argument("folder", type=Path, help="folder of the CTs")
+    command.add_argument("--csv", type=Path, required=True, help="file of the results; a rerun reads it first")
+    command.add_argument("--out", type=Path, help="folder for the result files, in a folder for each CT")
+    command.add_argument(
+        "--pattern", default="*.nii*", help="which files are CTs, e.g. **/ct.nii.gz (default %(default)s)"
+    )
+    command.add_argument("--masks", type=Path, help="folder of the masks, which have the names of the CTs")
+    command.add_argument("--mask-name", metavar="NAME", help="name of the mask beside each CT")
+    command.add_argument("--ahead", type=int, default=AHEAD, help="jobs sent ahead (default %(default)s)")
+    command.add_argument("--again", action="store_true", help="run CTs again that were refused or failed")
+    add_params(command)
+
+
+def _batch(opener: Opener, arguments: argparse.Namespace) -> int:
+    before = read(arguments.csv)
+    params = params_of(arguments)
+    cases = [known(case, before.get(case.file, [])) for case in cases_of(_files(arguments), arguments.folder, params)]
+    with opener(arguments) as client:
+        batch = Batch(client, params, cases, arguments.csv, arguments.out)
+        batch.run(max(arguments.ahead, 1), arguments.again, partial(_tell, arguments, len(cases)))
+    states = Counter(case.state for case in cases)
+    text = ", ".join(f"{count} {state}" for state, count in states.items())
+    emit(arguments, {"csv": arguments.csv, "states": states}, f"{text}; see {arguments.csv}")
+    return 0 if set(states) <= {DONE} else JOB_FAILED
+
+
+def _tell(arguments: argparse.Namespace, total: int, number: int, case: Case) -> None:
+    say(arguments, f"{number} of {total}  {case.file}  {case.state}")
+
+
+def _files(arguments: argparse.Namespace) -> Iterator[tuple[Path, Path | None]]:
+    """Yield each CT with its mask. Raise `CommandError` if there is none, or a mask is missing."""
+    folder, masks, name = arguments.folder, arguments.masks, arguments.mask_name
+    if not folder.is_dir():
+        raise CommandError(f"There is no folder {folder}.")
+    found = sorted(path for path in folder.glob(arguments.pattern) if path.is_file())
+    found = [path for path in found if masks is None or masks.resolve() not in path.resolve().parents]
+    if not found:
+        raise CommandError(f"No file of {folder} matches {arguments.pattern}. Choose others with --pattern.")
+    for ct in found:
+        mask = None
+        if masks is not None:
+            mask = masks / ct.relative_to(folder)
+        elif name is not None:
+            mask = ct.with_name(name)
+        if mask is not None and not mask.is_file():
+            raise CommandError(f"The CT {ct} has no mask: there is no file {mask}.")
+        yield ct, mask
