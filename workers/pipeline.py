@@ -23,6 +23,7 @@ from workers.outline.edge_offset import edge_of
 from workers.outline.judgement import Evidence, judge_outline, refuse_uncertain
 from workers.outline.surface_mask import voxels_inside
 from workers.results.build_report import ReportSections, build_report
+from workers.results.dicom_warnings import dicom_warnings
 from workers.results.mesh_summary import summarise_fit
 from workers.results.numbering_warnings import numbering_warnings
 from workers.results.provenance import describe_software
@@ -122,6 +123,7 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
             equilibrium=stress.equilibrium,
             segmentation=segmentation,
             numbering=found.numbering,
+            dicom=scan.about_dicom,
             size=size,
             fit=summarise_fit(mesh.distance_mm),
             timings_s=clock.timings,
@@ -133,8 +135,9 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
 
 
 def warnings_of_input(scan: Scan, found: Found, size: Size) -> list[str]:
-    """Return what a reader should know of the files that were sent: numbering, size, frames."""
+    """Return what a reader should know of the files that were sent: DICOM series, numbering, size, frames."""
     return [
+        *dicom_warnings(scan.about_dicom),
         *numbering_warnings(found.numbering, found.level),
         *size_warnings(size, found.level),
         *frame_warnings(scan.ct.frames_apart_mm, found.frames_apart_mm),

@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
+from app.contract.dicom_series import DicomInput
 from app.contract.errors import VertebraError
 from app.contract.numbering import Numbering
 from app.contract.params import JobParams, Vertebra
 from app.contract.report import Inputs
+from workers.dicom.read_dicom import DicomCt
+from workers.dicom_stage import naming_the_series, read_dicom_upload
 from workers.each_level import of_each_level
 from workers.imaging.grid import Grid
 from workers.imaging.volume import Volume, read_ct, read_ct_near, read_mask
@@ -36,12 +39,15 @@ class Scan:
         Of each level that the job asks for: where the networks located it, or its label; or the error that refuses it.
     files
         The CT and, where one was sent, the mask, as uploaded.
+    dicom
+        Of a CT that came as DICOM: which series it is, and the file of what DICOM results need; else None.
     """
 
     ct: Volume
     grid: Grid
     found: dict[Vertebra, Where | VertebraError]
     files: tuple[Path, Path | None]
+    dicom: DicomCt | None = None
 
     def where(self, level: Vertebra) -> Where:
         """Return where a level is. Raise the error that refuses it."""
@@ -49,6 +55,11 @@ class Scan:
         if isinstance(found, VertebraError):
             raise found
         return found
+
+    @property
+    def about_dicom(self) -> DicomInput | None:
+        """What the report says of the DICOM series; None where a NIfTI file was sent."""
+        return self.dicom.about if self.dicom else None
 
     def inputs_of(self, numbering: Numbering | None) -> Inputs:
         """The files by their SHA-256, with the label of a vertebra where a mask was sent."""
@@ -63,7 +74,8 @@ class Scan:
 def read_scan(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, clock: StageClock) -> Scan:
     """Read the files of a job and find each of its levels.
 
-    A mask is read before the CT, of which only the planes near the labels are kept.
+    A mask is read before the CT, of which only the planes near the labels are kept. Of DICOM files a NIfTI file is made
+    first.
 
     Raises
     ------
@@ -71,15 +83,19 @@ def read_scan(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, clo
         A file cannot be used, or every level is refused.
     """
     if mask is None:
-        with clock.stage("read"):
-            volume = read_ct(ct)
-        with clock.stage("localise") as told:
-            return Scan(volume, volume.grid, {**locate_vertebrae(volume, params, out_dir, told)}, (ct, None))
-    with clock.stage("read"):
+        with clock.stage("read") as told:
+            dicom = read_dicom_upload(ct, params, out_dir, told)
+            with naming_the_series(dicom):
+                volume = read_ct(dicom.ct if dicom else ct)
+        with clock.stage("localise") as told, naming_the_series(dicom):
+            return Scan(volume, volume.grid, {**locate_vertebrae(volume, params, out_dir, told)}, (ct, None), dicom)
+    with clock.stage("read") as told:
         labels = labels_of(mask, params)
         grids = [label.piece.grid for label in labels.values() if isinstance(label, Label)]
-        near, grid = read_ct_near(ct, grids, NEAR_LABEL_MM)
-        return Scan(near, grid, {**labels}, (ct, mask))
+        dicom = read_dicom_upload(ct, params, out_dir, told)
+        with naming_the_series(dicom):
+            near, grid = read_ct_near(dicom.ct if dicom else ct, grids, NEAR_LABEL_MM)
+        return Scan(near, grid, {**labels}, (ct, mask), dicom)
 
 
 def labels_of(path: Path, params: JobParams) -> dict[Vertebra, Label | VertebraError]:

@@ -48,7 +48,14 @@ FORM_PARTS: dict[str, Any] = {
     "ct": {
         "type": "string",
         "format": "binary",
-        "description": "CT volume, NIfTI (.nii or .nii.gz), in Hounsfield units (HU).",
+        "description": "CT volume in Hounsfield units (HU): NIfTI (.nii or .nii.gz), or a zip of the DICOM files of "
+        "one or several series, or one multi-frame DICOM file.",
+    },
+    "dicom": {
+        "type": "array",
+        "items": {"type": "string", "format": "binary"},
+        "description": "Instead of `ct`: the DICOM files of one or several series, each as a part of this name, e.g. "
+        "all files of a folder. `input.ct` of the job is then the zip that the service makes of them.",
     },
     "mask": {
         "type": "string",
@@ -78,10 +85,16 @@ MASK_RULES: dict[str, Any] = {
     },
 }
 """Which parameters go with a mask and which without (`app.api.uploads.check_mask_params`), as JSON Schema has it."""
+ONE_CT: dict[str, Any] = {"not": {"not": {"oneOf": [{"required": ["ct"]}, {"required": ["dicom"]}]}}}
+"""Either `ct` or `dicom`. Written as a double negation because generators make a choice of types of a plain `oneOf`."""
 FORM_EXAMPLES = {
     "totalsegmentator": {
         "summary": "L1 of a TotalSegmentator mask under 500 N",
         "value": {"ct": "(ct.nii.gz)", "mask": "(mask.nii.gz)", "params": '{"mask_label": 31}'},
+    },
+    "dicom": {
+        "summary": "L1 of a DICOM study",
+        "value": {"ct": "(study.zip)", "params": "{}"},
     },
     "levels": {
         "summary": "Every whole level of a CT, and of each the stress field alone",
@@ -95,10 +108,10 @@ SUBMIT_BODY: dict[str, Any] = {
             "multipart/form-data": {
                 "schema": {
                     "type": "object",
-                    "required": ["ct"],
                     "additionalProperties": False,
                     "properties": FORM_PARTS,
                     **MASK_RULES,
+                    **ONE_CT,
                 },
                 "encoding": {"params": {"contentType": "application/json"}},
                 "examples": FORM_EXAMPLES,

@@ -14,6 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.api.byte_range import declared_size
+from app.api.dicom_parts import DicomZip
 from app.api.multipart import Event, FormParser, unreadable_form
 from app.api.problem_details import validation_problem
 from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
@@ -24,13 +25,15 @@ from app.jobs.rows import NAME_LENGTH
 from app.jobs.storage_keys import input_key
 
 FILE_PARTS = ("ct", "mask")
+DICOM_PART = "dicom"
+"""Of which a form may have many, instead of `ct`."""
 PARAMS_PART, CALLBACK_PART, NAME_PART = TEXT_PARTS = ("params", "callback_url", "name")
 CORRECTION_PARTS = ("mask", PARAMS_PART)
 MAX_TEXT_BYTES = 64 * 1024
 """Longest text part; a complete JSON of the parameters has less than 1 kB."""
 
-FORM_OVERHEAD_BYTES = 1 << 20
-"""Allowance for parameters, headers and boundaries in the limit of the whole form."""
+FORM_OVERHEAD_BYTES = 16 << 20
+"""Allowance for parameters, headers and boundaries in the limit of the whole form: 800 bytes for each `dicom` part."""
 
 BUFFER_BYTES = 1 << 20
 """Bytes collected before one write to storage."""
@@ -81,7 +84,7 @@ async def receive(request: Request, to: Destination) -> Upload:
     StorageUnavailable
         The storage failed.
     """
-    receiver = _FormReceiver(to, (*FILE_PARTS, *TEXT_PARTS))
+    receiver = _FormReceiver(to, (*FILE_PARTS, DICOM_PART, *TEXT_PARTS))
     await _receive_form(request, receiver, to)
     return receiver.result()
 
@@ -124,6 +127,7 @@ class _FormReceiver:
         self._part, self._unnamed = "", False
         self._buffer = bytearray()
         self._writer: BlobWriter | None = None
+        self._dicom: DicomZip | None = None
         self._seen: set[str] = set()
         self.files: dict[str, BlobInfo] = {}
         self.params_text = b""
@@ -142,15 +146,17 @@ class _FormReceiver:
         elif kind == "end":
             await self._end()
         else:
-            self._closed = True
+            await self._close()
 
     def check_end(self) -> None:
         """Raise `MalformedRequest` if the body has ended too early, or without a CT where there must be one."""
         if not self._closed:
             raise unreadable_form("the body ends before its closing boundary")
         if "ct" in self._parts and "ct" not in self.files:
+            if self._seen & {"ct", DICOM_PART}:
+                raise empty_upload("ct" if "ct" in self._seen else DICOM_PART)
             parts = ", ".join(sorted(self._seen)) or "no part"
-            raise MalformedRequest("The CT is missing.", expected="a file part `ct`", got=parts)
+            raise MalformedRequest("The CT is missing.", expected="a file part `ct`, or parts `dicom`", got=parts)
 
     def result(self) -> Upload:
         """Return the upload of a submission. Raise `InvalidParameters` if a part contradicts another."""
@@ -161,14 +167,24 @@ class _FormReceiver:
         return upload
 
     async def abort(self) -> None:
-        if self._writer is not None:
-            await run_in_threadpool(self._writer.abort)
+        for writer in (self._writer, self._dicom):
+            if writer is not None:
+                await run_in_threadpool(writer.abort)
+
+    async def _close(self) -> None:
+        """Note the end of the form, and make the file of its `dicom` parts."""
+        self._closed = True
+        if self._dicom is None:
+            return
+        if "ct" in self.files:
+            raise MalformedRequest("The form has two CTs.", expected="`ct` or `dicom`", got="both")
+        self.files["ct"] = await run_in_threadpool(self._dicom.commit)
 
     async def _begin(self, part: str) -> None:
         if part not in self._parts:
             known = ", ".join(self._parts)
             raise MalformedRequest("The form has an unknown part.", expected=known, got=part or "no name")
-        if part in self._seen:
+        if part in self._seen and part != DICOM_PART:
             raise MalformedRequest("The form has a part twice.", expected=f"one `{part}`", got="two")
         self._seen.add(part)
         self._part = part
@@ -177,6 +193,9 @@ class _FormReceiver:
 
     async def _add(self, data: bytes) -> None:
         self._buffer += data
+        if self._part == DICOM_PART:
+            await self._add_dicom()
+            return
         if self._writer is None:
             if len(self._buffer) > MAX_TEXT_BYTES:
                 raise MalformedRequest(
@@ -188,7 +207,22 @@ class _FormReceiver:
         if len(self._buffer) >= BUFFER_BYTES:
             await self._flush(self._writer)
 
+    async def _add_dicom(self) -> None:
+        if self._dicom is None:
+            writer = await run_in_threadpool(self._to.blobs.writer, input_key(self._to.job_id, "ct"))
+            self._dicom = DicomZip(writer)
+        if self._dicom.size + len(self._buffer) > self._to.max_file_bytes:
+            raise upload_too_large(DICOM_PART, self._to.max_file_bytes)
+        if len(self._buffer) >= BUFFER_BYTES:
+            await self._flush(self._dicom)
+
     async def _end(self) -> None:
+        if self._part == DICOM_PART:
+            if self._buffer and self._dicom is not None:
+                await self._flush(self._dicom)
+            if self._dicom is not None:
+                self._dicom.end()
+            return
         if self._writer is None:
             text = bytes(self._buffer)
             self._buffer.clear()
@@ -200,16 +234,16 @@ class _FormReceiver:
                 self._callback_url = text.decode("utf-8", "replace") or None
             return
         await self._flush(self._writer)
-        if self._writer.size == 0 and self._unnamed and self._part != "ct":
+        if self._writer.size == 0 and self._unnamed:
             await run_in_threadpool(self._writer.abort)  # the field of a form in which nobody chose a file
             self._writer = None
             return
         if self._writer.size == 0:
-            raise EmptyUpload(f"The file part `{self._part}` has no bytes.", expected="a NIfTI file", got="0 bytes")
+            raise empty_upload(self._part)
         self.files[self._part] = await run_in_threadpool(self._writer.commit)
         self._writer = None
 
-    async def _flush(self, writer: BlobWriter) -> None:
+    async def _flush(self, writer: BlobWriter | DicomZip) -> None:
         data = bytes(self._buffer)
         self._buffer.clear()
         await run_in_threadpool(writer.write, data)
@@ -238,10 +272,17 @@ def job_name(text: bytes) -> str | None:
     return name or None
 
 
+def empty_upload(part: str) -> EmptyUpload:
+    """Return the error of a file part without bytes."""
+    expected = "DICOM files" if part == DICOM_PART else "a NIfTI file"
+    return EmptyUpload(f"The file part `{part}` has no bytes.", expected=expected, got="0 bytes")
+
+
 def upload_too_large(what: str, limit: int) -> UploadTooLarge:
     """Return the error of an upload over the limit (bytes)."""
     return UploadTooLarge(
-        f"`{what}` is larger than this server accepts. Crop the CT around the spine, or compress it (.nii.gz).",
+        f"`{what}` is larger than this server accepts. Crop the CT around the spine, compress it (.nii.gz), or "
+        "send one series alone.",
         expected=f"at most {limit} bytes",
         got="more",
     )

@@ -29,6 +29,11 @@
     │   └── RangeNotSatisfiable        416 range_not_satisfiable
     ├── InputError                     the CT or the mask cannot be used (the job fails)
     │   ├── NotNifti                   422 not_nifti
+    │   ├── BadArchive                 422 bad_archive
+    │   ├── NoCtSeries                 422 no_ct_series
+    │   ├── SeriesAmbiguous            422 series_ambiguous
+    │   ├── SeriesAbsent               422 series_absent
+    │   ├── BadSeries                  422 bad_series
     │   ├── CorruptFile                422 corrupt_file
     │   ├── DecompressionBomb          413 decompression_bomb
     │   ├── BadDimensions              422 bad_dimensions
@@ -284,6 +289,36 @@ class NotNifti(InputError):
     """The file is not a NIfTI-1 or NIfTI-2 image."""
 
     slug, title = "not_nifti", "Not a NIfTI file"
+
+
+class BadArchive(InputError):
+    """The zip is damaged, encrypted, has too many files, or holds links, paths out of it or other archives."""
+
+    slug, title = "bad_archive", "The zip cannot be used"
+
+
+class NoCtSeries(InputError):
+    """The files hold no DICOM series of CT slices; ``series`` lists those they hold and why each is left out."""
+
+    slug, title = "no_ct_series", "No CT series"
+
+
+class SeriesAmbiguous(InputError):
+    """Several DICOM series fit equally; ``series`` lists them, and ``series_uid`` chooses one by its ``id``."""
+
+    slug, title = "series_ambiguous", "Which series is meant?"
+
+
+class SeriesAbsent(InputError):
+    """The files have no series with this ``series_uid``; ``series`` lists those they have."""
+
+    slug, title = "series_absent", "The series is not among the files"
+
+
+class BadSeries(InputError):
+    """The slices of the DICOM series are no volume: some are missing, differ, lie at one place or along a curve."""
+
+    slug, title = "bad_series", "The slices are no volume"
 
 
 class CorruptFile(InputError):

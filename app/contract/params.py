@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.contract.dicom_series import AskedSeries
 from app.contract.levels import LEVELS, UNIQUE, AskedLevels, EachOnce, Vertebra
 from app.contract.numbering import MaskConvention
 
@@ -28,7 +29,7 @@ ResultName = Literal[
 ON_REQUEST: tuple[ResultName, ...] = ("surface.stl", "surface.ply", "surface.glb")
 """Results that a job makes only where `results` names them: other forms of what the usual ones hold."""
 
-CONTRACT = 7
+CONTRACT = 8
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -73,6 +74,12 @@ class JobParams(BaseModel):
         default=None,
         description="A point in the vertebra, world RAS+ in mm, instead of a mask. The service segments the vertebra "
         "around this point and takes it for `vertebra`, without a search.",
+    )
+    series_uid: AskedSeries | None = Field(
+        default=None,
+        description="Which DICOM series to read, where several are sent: its SeriesInstanceUID, or the `id` that the "
+        "report or the problem `series_ambiguous` lists. The service keeps a hash of it alone. By default it takes the "
+        "CT series that fits best.",
     )
     load_newton: float = Field(
         default=500.0,

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from app.contract.dicom_series import DicomInput
 from app.contract.numbering import Numbering
 from app.contract.params import ReportedLevel, Surrogate
 from app.contract.section import Number, Position, Positive, Section
@@ -208,6 +209,9 @@ class Report(Section):
     geometry: Geometry
     segmentation: Segmentation | None = Field(default=None, description="Null where a mask was sent.")
     numbering: Numbering | None = Field(default=None, description="Null where no mask was sent.")
+    dicom: DicomInput | None = Field(
+        default=None, description="Which DICOM series was read; null where a NIfTI file was sent."
+    )
     size: Size | None = Field(
         default=None, description="Size beside that of adults; null in reports of older releases."
     )

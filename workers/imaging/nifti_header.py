@@ -240,7 +240,7 @@ def _check_size(header: Header, stream: NiftiStream, limits: Limits) -> None:
 
 
 def _not_nifti(expected: str, got: str) -> NotNifti:
-    detail = "Send a single-file NIfTI-1 or NIfTI-2 image (.nii or .nii.gz); convert DICOM first, e.g. with dcm2niix."
+    detail = "Send a single-file NIfTI-1 or NIfTI-2 image (.nii or .nii.gz), or the CT as a zip of its DICOM files."
     return NotNifti(detail, expected=expected, got=got)
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from dataclasses import field as default
 from typing import Literal
 
+from app.contract.dicom_series import DicomInput
 from app.contract.params import JobParams, ReportedLevel
 from app.contract.report import (
     Agreement,
@@ -50,6 +51,8 @@ class ReportSections:
         How the vertebra was found; None where a mask was sent.
     numbering
         What the label of the mask stands for; None where none was sent.
+    dicom
+        Which DICOM series was read; None where a NIfTI file was sent.
     size
         Size beside that of adults.
     fit
@@ -70,6 +73,7 @@ class ReportSections:
     equilibrium: Equilibrium | None = None
     segmentation: Segmentation | None = None
     numbering: Numbering | None = None
+    dicom: DicomInput | None = None
     size: Size | None = None
     fit: SurfaceFit | None = None
     timings_s: Mapping[str, float] = default(default_factory=dict)
@@ -89,6 +93,7 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
         agreement=sections.agreement,
         segmentation=sections.segmentation,
         numbering=sections.numbering,
+        dicom=sections.dicom,
         size=sections.size,
         frame=FRAME,
         stress=summarise_stress(mesh),

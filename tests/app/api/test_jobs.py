@@ -26,6 +26,7 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
         "mask_label": 31,
         "mask_convention": "auto",
         "seed_ras_mm": None,
+        "series_uid": None,
         "load_newton": 750.0,
         "fidelity": "surrogate",
         "surrogate": "refined",

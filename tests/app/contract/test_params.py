@@ -19,6 +19,7 @@ FINGERPRINTS = {
     5: "d0c94cd61bb4661c",
     6: "85fd71ea6af17920",
     7: "65bf636d1a5c7072",
+    8: "5791e6c5be287b5f",
 }
 """SHA-256 (the first digits) of the JSON schema of `JobParams`, without its texts, for each `CONTRACT`."""
 

@@ -1,0 +1,156 @@
+"""The headers of DICOM files, read with pydicom within bounds; never the pixels.
+
+pydicom's messages may hold values of the file, so its log and its warnings are off, and of its errors the kind is kept.
+"""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pydicom.config
+from pydicom import Dataset, dcmread, uid
+from pydicom.datadict import tag_for_keyword
+from pydicom.filereader import read_file_meta_info
+
+from app.contract.errors import BadVoxels, CorruptFile, VertebraError
+from workers.dicom.source_dicom import kept_tags
+
+pydicom.config.logger.setLevel(logging.CRITICAL + 1)
+pydicom.config.settings.reading_validation_mode = pydicom.config.IGNORE
+
+MAX_HEADER_BYTES = 16 << 20
+"""Bytes of one file that are read for its header; a multi-frame CT of 2,000 frames has 6 MB."""
+MAX_HEADERS_BYTES = 256 << 20
+"""The same of all files of an upload: 20,000 headers of 12 kB; those of real slices have 3 to 8 kB without private
+attributes, which are skipped."""
+
+JUDGED = (
+    *("ConvolutionKernel", "TemporalPositionIdentifier", "RescaleType", "PixelPaddingValue"),
+    *("PixelPaddingRangeLimit", "ModalityLUTSequence"),
+)
+"""Attributes that choice and pixels need, beside those that results need."""
+TAGS = [*kept_tags(), *(tag for keyword in JUDGED if (tag := tag_for_keyword(keyword)) is not None)]
+
+READABLE: dict[str, str] = {
+    uid.ImplicitVRLittleEndian: "uncompressed",
+    uid.ExplicitVRLittleEndian: "uncompressed",
+    uid.ExplicitVRBigEndian: "uncompressed, big-endian",
+    uid.RLELossless: "RLE",
+    uid.JPEGBaseline8Bit: "JPEG, lossy",
+    uid.JPEGExtended12Bit: "JPEG, lossy",
+    uid.JPEGLossless: "JPEG lossless",
+    uid.JPEGLosslessSV1: "JPEG lossless",
+    uid.JPEGLSLossless: "JPEG-LS lossless",
+    uid.JPEGLSNearLossless: "JPEG-LS, lossy",
+    uid.JPEG2000Lossless: "JPEG 2000 lossless",
+    uid.JPEG2000: "JPEG 2000",
+    uid.HTJ2KLossless: "HTJ2K lossless",
+    uid.HTJ2KLosslessRPCL: "HTJ2K lossless",
+    uid.HTJ2K: "HTJ2K",
+}
+"""Transfer syntaxes by what the report calls them. A deflated data set is not read: it expands without a bound."""
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """A DICOM file by its header.
+
+    Attributes
+    ----------
+    path
+        Where its pixels are.
+    header
+        Its attributes of `TAGS`, as the file has them.
+    syntax
+        UID of its transfer syntax.
+    """
+
+    path: Path
+    header: Dataset
+    syntax: str
+
+
+@contextmanager
+def dicom_errors(what: str) -> Iterator[None]:
+    """Turn whatever pydicom and the decoders raise over a hostile file into `CorruptFile`; `what` names it."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    except (VertebraError, MemoryError):
+        raise
+    except Exception as error:
+        raise CorruptFile(
+            f"{what} cannot be read. Export the series again.",
+            expected="DICOM as PS3.10 has it",
+            got=type(error).__name__,
+        ) from error
+
+
+def read_headers(paths: list[Path]) -> tuple[list[ImageFile], int]:
+    """Read the headers of files; return those that are readable, and how many are not.
+
+    Raises
+    ------
+    CorruptFile
+        The headers together are larger than any real study's.
+    """
+    files, unreadable, left = [], 0, MAX_HEADERS_BYTES
+    for path in paths:
+        try:
+            file, size = _read_header(path)
+        except CorruptFile:
+            unreadable += 1
+            continue
+        files.append(file)
+        left -= size
+        if left < 0:
+            raise too_long(MAX_HEADERS_BYTES)
+    return files, unreadable
+
+
+def _read_header(path: Path) -> tuple[ImageFile, int]:
+    with dicom_errors("A DICOM file"), _CountingReader(io.FileIO(path)) as file:
+        syntax = str(read_file_meta_info(path).TransferSyntaxUID)
+        if syntax == uid.DeflatedExplicitVRLittleEndian:
+            check_syntax(syntax)
+        read = dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
+        header = Dataset()
+        for element in read:  # parses each value once, within the bound
+            header.add(element)
+        return ImageFile(path, header, syntax), file.count
+
+
+def check_syntax(syntax: str) -> None:
+    """Raise `BadVoxels` if no decoder reads a transfer syntax."""
+    if syntax not in READABLE:
+        raise BadVoxels(
+            "Export the series again, uncompressed or with a lossless compression.",
+            expected="pixels uncompressed, or as RLE, JPEG, JPEG-LS or JPEG 2000",
+            got=uid.UID(syntax).name[:60],
+        )
+
+
+class _CountingReader(io.BufferedReader):
+    """A file that refuses to give more than `MAX_HEADER_BYTES`; what is skipped does not count."""
+
+    count = 0
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or size < 0 or self.count + size > MAX_HEADER_BYTES:
+            raise too_long(MAX_HEADER_BYTES)
+        self.count += size
+        return super().read(size)
+
+
+def too_long(limit: int) -> CorruptFile:
+    """Return the error of headers that go on beyond a limit, bytes."""
+    return CorruptFile(
+        "The headers of the DICOM files are longer than those of any CT.", expected=f"at most {limit} bytes", got="more"
+    )

@@ -1,0 +1,111 @@
+"""From an upload of DICOM files to a NIfTI file of its CT, which the other rooms read as one that was sent."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+from app.contract.dicom_series import DicomInput
+from workers.dicom.headers import READABLE, check_syntax, read_headers
+from workers.dicom.nifti_copy import write_nifti
+from workers.dicom.repeats import without_repeats
+from workers.dicom.series_choice import choose
+from workers.dicom.slice_grid import SliceGrid, grid_of
+from workers.dicom.slices import slices_of
+from workers.dicom.source_dicom import FILE_NAME, SourceDicom, header_of
+from workers.dicom.stacks import Stack, describe, stacks_of
+from workers.dicom.unpacking import is_dicom_upload, unpack
+from workers.imaging.steps import Told, nobody
+
+__all__ = ["DicomCt", "is_dicom_upload", "read_dicom"]
+
+NIFTI_NAME = "ct.nii"
+UNPACKED = "dicom"
+"""Folder of the unpacked files, removed once they are read."""
+LOSSY = "01"
+"""Of LossyImageCompression: the pixels were compressed with loss at some time, whatever they are now."""
+
+
+@dataclass(frozen=True)
+class DicomCt:
+    """What was read from DICOM.
+
+    Attributes
+    ----------
+    ct
+        NIfTI-2 file of the volume, HU.
+    source
+        File from which `SourceDicom.load` reads what DICOM results need. It holds the patient's identity.
+    about
+        For the report; nothing of the patient.
+    """
+
+    ct: Path
+    source: Path
+    about: DicomInput
+
+
+def read_dicom(path: Path, folder: Path, asked: str | None, told: Told = nobody) -> DicomCt:
+    """Choose the series of an upload and write its volume as NIfTI.
+
+    Parameters
+    ----------
+    path
+        The upload: a zip of DICOM files, or one.
+    folder
+        Existing, private folder for the files that are written.
+    asked
+        Id of the series, where the client chose one.
+    told
+        Called with the share that is done.
+
+    Raises
+    ------
+    InputError
+        The upload cannot be used.
+    """
+    unpacked = folder / UNPACKED
+    unpacked.mkdir()
+    try:
+        paths, others = unpack(path, unpacked)
+        files, unreadable = read_headers(paths)
+        slices, no_images = slices_of(files)
+        choice = choose(stacks_of(slices), asked)
+        stack, repeated = without_repeats(choice.stack)
+        for one in stack.slices:
+            check_syntax(one.file.syntax)
+        grid = grid_of(stack)
+        write_nifti(stack, grid, folder / NIFTI_NAME, told)
+    finally:
+        shutil.rmtree(unpacked, ignore_errors=True)
+    source_of(stack, grid).save(folder / FILE_NAME)
+    about = DicomInput(
+        series=describe(stack),
+        reason=choice.reason,
+        others=choice.others,
+        files_left_out=others + unreadable + no_images,
+        transfer_syntax=READABLE[stack.first.file.syntax],
+        lossy=is_lossy(stack),
+        gantry_tilt_deg=round(grid.tilt_deg, 2),
+        repeated_slices=repeated,
+        resampled_to_mm=grid.resampled_to_mm,
+    )
+    return DicomCt(folder / NIFTI_NAME, folder / FILE_NAME, about)
+
+
+def is_lossy(stack: Stack) -> bool:
+    """Whether the pixels of a stack went through a compression with loss."""
+    return any(
+        one.file.header.get("LossyImageCompression") == LOSSY or READABLE[one.file.syntax].endswith("lossy")
+        for one in stack.slices
+    )
+
+
+def source_of(stack: Stack, grid: SliceGrid) -> SourceDicom:
+    """Return what DICOM results need of the images of a stack."""
+    images = list({one.file.path: one.file for one in stack.slices}.values())
+    numbers = tuple(one.frame for one in stack.slices if one.frame is not None)
+    frames = numbers if len(images) == 1 else ()
+    no_slice_of_its_own = grid.resampled_to_mm is not None or len(images) not in (1, len(stack.slices))
+    return SourceDicom(tuple(header_of(image.header) for image in images), frames, no_slice_of_its_own)
