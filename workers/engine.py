@@ -16,7 +16,9 @@ from app.contract.report import Prediction
 from app.jobs.settings import Settings
 from models.bundle import DEFAULT_BUNDLE, NETWORKS, Bundle
 from models.template import Template
-from models.types import Floats, Singles
+from models.types import Bools, Floats, Singles
+from workers.bone.interior import interior_elements
+from workers.bone.sampling import BoneSampler
 from workers.fem.equilibrium import equilibrium_residual
 from workers.fem.errors import NotConverged, SolverError
 from workers.fem.field import StressField
@@ -71,6 +73,16 @@ class Engine:
     def morpher(self) -> MeshMorpher:
         """Makes subject meshes."""
         return MeshMorpher(self.template, self.bundle.shape_model)
+
+    @cached_property
+    def bone_sampler(self) -> BoneSampler:
+        """Reads the CT at the elements of subject meshes."""
+        return BoneSampler(self.template)
+
+    @cached_property
+    def interior(self) -> Bools:
+        """(m,) whether an element lies in the interior of the vertebral body."""
+        return interior_elements(self.template)
 
     @cached_property
     def finder(self) -> VertebraFinder:

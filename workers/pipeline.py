@@ -11,6 +11,7 @@ from app.contract.errors import MorphFailed
 from app.contract.params import JobParams, Vertebra
 from app.contract.report import Segmentation
 from app.contract.size import Size
+from workers.bone_stage import describe_bone, find_bone
 from workers.engine import engine
 from workers.geometry.surface import Surface
 from workers.mask.cleaning import CleanMask
@@ -104,10 +105,13 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
         segmentation = judge_segmentation(evidence, vertebra, mesh, params) if evidence else None
         edge = None if evidence else edge_of(surface, scan.ct)
         size = size_section(found.level, vertebra.volume_mm3 / 1000.0, mesh.fit.pose.scale, edge)
-    stress = compute_stress(mesh.points, params, clock)
+    bone = find_bone(mesh.points, scan.ct, params, clock)
+    stress = compute_stress(mesh.points, params, clock, bone.elements.material if bone else None)
     with clock.stage("write"):
-        stressed = StressedMesh(engine().template, mesh.points, stress.field, stress.extra)
+        section, arrays = describe_bone(mesh.points, stress.field, bone, params) if bone else (None, {})
+        stressed = StressedMesh(engine().template, mesh.points, stress.field, {**stress.extra, **arrays})
         warnings = [
+            *(bone.warnings if bone else ()),
             *(segmentation_warnings(segmentation, params.vertebra_sought) if segmentation else []),
             *warnings_of_input(scan, found, size),
             *report_warnings(mesh, vertebra, found.level, scan.ct if evidence else None),
@@ -125,6 +129,7 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
             numbering=found.numbering,
             dicom=scan.about_dicom,
             size=size,
+            bone=section,
             fit=summarise_fit(mesh.distance_mm),
             timings_s=clock.timings,
             warnings=[*warnings, *stress.warnings],

@@ -27,6 +27,7 @@ STAGES = {
     "segment": 18.0,
     "surface": 40.0,
     "morph": 42.0,
+    "material": 60.0,
     "predict": 62.0,
     "solve": 64.0,
     "write": 88.0,

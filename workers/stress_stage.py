@@ -12,12 +12,14 @@ from app.contract.report import Agreement, Equilibrium, Prediction
 from models.types import Floats
 from workers.engine import engine
 from workers.fem.field import StressField
+from workers.fem.material import Material
 from workers.results.agreement import agreement, solution_arrays
 from workers.results.force_balance import force_balance
 from workers.results.stressed_mesh import NodalArray
 from workers.stage_clock import StageClock
 
 SURROGATE_FAILED = "The surrogate did not converge: the stress was solved with finite elements."
+SOLVED_FOR_DENSITY = "The surrogate knows homogeneous bone alone: the stress was solved with finite elements."
 SOLVED_INSTEAD = "The surrogate does not predict this shape well: the stress was solved with finite elements."
 
 
@@ -50,14 +52,21 @@ class StressOutcome:
     warnings: tuple[str, ...] = ()
 
 
-def compute_stress(points: Floats, params: JobParams, clock: StageClock) -> StressOutcome:
+def compute_stress(
+    points: Floats, params: JobParams, clock: StageClock, material: Material | None = None
+) -> StressOutcome:
     """Return the stress of a subject's mesh (n, 3) mm, world RAS.
+
+    Elements with a `material` of their own are solved, whatever the fidelity; None: the paper's bone.
 
     Raises
     ------
     SolveFailed
         The finite-element solution was asked for, or needed, and did not converge.
     """
+    if material is not None:
+        solved = _solve(points, params, clock, material)
+        return solved if params.fidelity == "fe" else replace(solved, warnings=(SOLVED_FOR_DENSITY,))
     if params.fidelity == "fe":
         return _solve(points, params, clock)
     try:
@@ -92,7 +101,7 @@ def _with_solution(outcome: StressOutcome, points: Floats, params: JobParams, cl
     )
 
 
-def _solve(points: Floats, params: JobParams, clock: StageClock) -> StressOutcome:
+def _solve(points: Floats, params: JobParams, clock: StageClock, material: Material | None = None) -> StressOutcome:
     with clock.stage("solve"):
-        solution, force = engine().solve(points, params.load_newton)
+        solution, force = engine().solve(points, params.load_newton, material)
     return StressOutcome(solution.field, "fe", equilibrium=force_balance(solution.reaction, force.sum(axis=0)))

@@ -32,6 +32,7 @@ def warm_up(report: Report) -> LoadedBundle:
         "reading the template": lambda e: e.template,
         "evaluating the shape model": lambda e: e.morpher,
         "planning the solver": lambda e: e.solver,
+        "placing the samples of density": lambda e: e.bone_sampler,
         "loading the networks": _load_networks,
         "preparing the tangent surrogate": lambda e: e.tangent,
         "preparing the paper's surrogate": lambda e: e.paper,

@@ -14,6 +14,7 @@ from app.api import audit
 from app.api.auth import AUTH_ERRORS, SubmitTenant
 from app.api.job_json import job_from_row
 from app.api.jobs import JobId, find_job, job_not_found
+from app.api.params_schema import params_schema
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.api.submission import (
@@ -48,7 +49,7 @@ from app.contract.errors import (
     UploadTooLarge,
 )
 from app.contract.job import JOBS_PATH, Job
-from app.contract.params import CONTRACT, JobParams, read_params
+from app.contract.params import CONTRACT, read_params
 from app.jobs.blob_writer import BlobInfo
 from app.jobs.job_ids import new_job_id
 from app.jobs.rows import OPEN_STATES, JobRow
@@ -59,7 +60,7 @@ router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 MASK_TELLS = ("seed_ras_mm", "mask_label", "mask_convention")
 """Parameters that belong to the earlier job's own way to find the vertebra: a new mask takes their place."""
 
-CHANGED_PARAMS = JobParams.model_json_schema()
+CHANGED_PARAMS = params_schema()
 RETRY_BODY: dict[str, Any] = {
     "requestBody": {
         "required": False,

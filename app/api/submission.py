@@ -17,6 +17,7 @@ from app.api.byte_range import declared_size
 from app.api.job_json import job_from_row
 from app.api.job_watch import has_ended
 from app.api.jobs import wait_as_preferred
+from app.api.params_schema import params_schema
 from app.api.prefer import APPLIED, APPLIED_HEADER, PreferHeader
 from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
@@ -75,7 +76,7 @@ FORM_PARTS: dict[str, Any] = {
         "maxLength": NAME_LENGTH,
         "description": "By which people tell the job from others, e.g. a number of the study. No data of the patient.",
     },
-    "params": JobParams.model_json_schema() | {"description": "JSON text; every field is optional."},
+    "params": params_schema() | {"description": "JSON text; every field is optional."},
 }
 MASK_RULES: dict[str, Any] = {
     "if": {"required": ["mask"]},

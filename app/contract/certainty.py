@@ -9,7 +9,10 @@ from app.contract.numbering import CONVENTION_NAMES
 
 
 def certainty(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    """Yield from a parsed ``report.json`` what a text is about (level, vertebra, outline, size, error), and it."""
+    """Yield from a parsed ``report.json`` what a text is about (level, vertebra, outline, size, error), and it.
+
+    "bone" comes where the job asked for the density of the CT.
+    """
     segmentation = report["segmentation"]
     yield "level", _level(segmentation) if segmentation else _level_of_mask(report)
     if segmentation:
@@ -18,6 +21,8 @@ def certainty(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "outline", _outline(outline)
     if size := report.get("size"):
         yield "size", _size(size)
+    if bone := report.get("bone"):
+        yield "bone", _bone(bone)
     if error := report.get("expected_error"):
         yield "error", _expected_error(error, report.get("prediction"))
 
@@ -91,6 +96,17 @@ def _size(size: Mapping[str, Any]) -> str:
         else f"; the bone's edge lies {abs(offset):.1f} mm {'in' if offset < 0 else 'out'}side the mask"
     )
     return ", ".join([*doubts, text]) + (edge if size["off_edge"] else "")
+
+
+def _bone(bone: Mapping[str, Any]) -> str:
+    """Return density, stiffness and strength, and whether a phantom calibrated them."""
+    calibrated = "calibrated with a phantom" if bone["calibration"]["calibrated"] else "UNCALIBRATED"
+    strength = bone["strength"]
+    return (
+        f"{calibrated}; trabecular {bone['trabecular_density_mg_cm3']:.0f} mg/cm³ K2HPO4; stiffness "
+        f"{strength['stiffness_n_per_mm']:,.0f} N/mm; linear strength {strength['linear_strength_newton']:,.0f} N; "
+        "research, not diagnosis"
+    )
 
 
 def _expected_error(error: Mapping[str, Any], prediction: Mapping[str, Any] | None) -> str:

@@ -42,6 +42,7 @@
     │   ├── BadSpacing                 422 bad_spacing
     │   ├── BadVoxels                  422 bad_voxels
     │   ├── NotHounsfield              422 not_hounsfield
+    │   ├── DensityUnusable            422 density_unusable
     │   ├── BadMask                    422 bad_mask
     │   ├── GridMismatch               422 grid_mismatch
     │   ├── LabelAbsent                422 label_absent
@@ -367,6 +368,12 @@ class NotHounsfield(InputError):
     """The intensities are not CT Hounsfield units (MR, or a windowed 0..255 export)."""
 
     slug, title = "not_hounsfield", "The intensities are not Hounsfield units"
+
+
+class DensityUnusable(InputError):
+    """The intensities around the vertebra give no bone density: masked, windowed, rescaled or not HU."""
+
+    slug, title = "density_unusable", "The CT gives no bone density"
 
 
 class BadMask(InputError):

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
+from app.contract.bone import BoneMaterial, Calibration, DensityLaw
 from app.contract.dicom_series import AskedSeries
 from app.contract.levels import LEVELS, UNIQUE, AskedLevels, EachOnce, Vertebra
 from app.contract.numbering import MaskConvention
@@ -29,7 +30,7 @@ ResultName = Literal[
 ON_REQUEST: tuple[ResultName, ...] = ("surface.stl", "surface.ply", "surface.glb")
 """Results that a job makes only where `results` names them: other forms of what the usual ones hold."""
 
-CONTRACT = 8
+CONTRACT = 9
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -106,6 +107,23 @@ class JobParams(BaseModel):
         "`flag` says so in the report, `fe` solves instead. Fidelity `both` solves anyway. The surrogate `refined` is "
         "never out of distribution: its error has a bound.",
     )
+    material: BoneMaterial = Field(
+        default="homogeneous",
+        description="What the bone is made of: `homogeneous` (E 500 MPa everywhere, as published), or `density`: each "
+        "element's modulus follows from the CT. The stress is then solved with finite elements. Research: it is "
+        "neither a diagnosis nor a prediction of fracture.",
+    )
+    calibration: Calibration | None = Field(
+        default=None,
+        description='How density follows from HU; `density` needs it. `{"kind": "phantom", "slope": 0.82, "intercept": '
+        '-4.0, "measure": "k2hpo4"}` is a phantom\'s, mg/cm³ = slope x HU + intercept. `{"kind": "none"}` says that '
+        "there is none: a default is used, and everything that follows from it is marked uncalibrated.",
+    )
+    density_law: DensityLaw = Field(
+        default="kopperdahl_2002",
+        description="Law from density to Young's modulus: `kopperdahl_2002`, `crawford_2003`, `morgan_2003` (vertebral "
+        "trabecular bone) or `keyak_2003` (femora, cortical bone too). Results of different laws differ up to twofold.",
+    )
     on_uncertain_level: OnUncertainLevel = Field(
         default="refuse",
         description="What to do where the networks do not see the ribs or the sacrum that settle which level a "
@@ -142,6 +160,23 @@ class JobParams(BaseModel):
         if self.has_folders and (self.seed_ras_mm is not None or self.mask_label is not None):
             raise PydanticCustomError(
                 "one_level", "`seed_ras_mm` and `mask_label` name one vertebra, so `vertebra` should be one level"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _check_bone(self) -> Self:
+        if self.material == "homogeneous" and self.calibration is not None:
+            raise PydanticCustomError("calibration", '`calibration` needs `"material": "density"`')
+        if self.material == "density" and self.calibration is None:
+            raise PydanticCustomError(
+                "calibration",
+                '`"material": "density"` needs a `calibration`: that of a phantom, or `{"kind": "none"}`',
+            )
+        if self.material == "density" and (self.surrogate != "refined" or self.fidelity == "both"):
+            raise PydanticCustomError(
+                "density_solved",
+                "the surrogates `tangent` and `paper` and the fidelity `both` need homogeneous bone: with "
+                '`"material": "density"` the stress is solved',
             )
         return self
 

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
+from app.contract.bone import Bone
 from app.contract.dicom_series import DicomInput
 from app.contract.numbering import Numbering
 from app.contract.params import ReportedLevel, Surrogate
@@ -13,7 +14,7 @@ from app.contract.section import Number, Position, Positive, Section
 from app.contract.segmentation import Alternative, Outline, RowBody, Segmentation
 from app.contract.size import Size
 
-__all__ = ["Alternative", "Numbering", "Outline", "RowBody", "Segmentation", "Size"]
+__all__ = ["Alternative", "Bone", "Numbering", "Outline", "RowBody", "Segmentation", "Size"]
 
 
 class Peak(Section):
@@ -214,6 +215,9 @@ class Report(Section):
     )
     size: Size | None = Field(
         default=None, description="Size beside that of adults; null in reports of older releases."
+    )
+    bone: Bone | None = Field(
+        default=None, description="The patient's own bone; null where the job took it as homogeneous."
     )
     fit: SurfaceFit | None = Field(description="Fit of the template to the mask; null where none was made.")
     mesh: MeshQuality

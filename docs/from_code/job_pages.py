@@ -10,7 +10,7 @@ from app.contract.report import Report
 from app.contract.result_files import CONTENTS, MEDIA_TYPES
 from app.contract.summary import Summary
 from docs.from_code.markdown import code, page, plain, table
-from docs.from_code.schemas import fields_table, model_sections
+from docs.from_code.schemas import fields_table, model_sections, section
 from models.template import REGIONS
 from workers.results.array_notes import ARRAY_NOTES
 from workers.results.vtk_files import ABOUT
@@ -18,12 +18,14 @@ from workers.results.vtk_files import ABOUT
 
 def parameters_page() -> str:
     """Return the page of the parameters of a job."""
+    schema = JobParams.model_json_schema()
     return page(
         "Parameters of a job",
         'A client sends them as one JSON object in the form field `params`, e.g. `params={"vertebra": "L2"}`. All '
         "have a default, so the field may be left out. A field that is unknown or out of range is refused with "
         "[`invalid_parameters`](problems.md). The command line has an [option](command-line.md) for each.",
-        fields_table(JobParams.model_json_schema(), {}, with_default=True),
+        fields_table(schema, schema["$defs"], with_default=True),
+        *(section(name, part, 2, schema["$defs"]) for name, part in schema["$defs"].items()),
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 ALWAYS = "always"
 SOLVED = "with `refined` or `fe`"
 BOTH = "with `both`"
+DENSITY = "with `material` `density`"
 
 
 @dataclass(frozen=True)
@@ -48,5 +49,8 @@ ARRAY_NOTES: Mapping[str, ArrayNote] = {
     "s2_fe": ArrayNote("MPa", BOTH, "Middle principal stress of the solution."),
     "s3_fe": ArrayNote("MPa", BOTH, "Smallest principal stress of the solution."),
     "displacement_fe": ArrayNote("mm", BOTH, "Displacement of the solution.", 3),
+    "density": ArrayNote("mg/cm3 of K2HPO4", DENSITY, "Bone density; `about_json_utf8` says whether it is calibrated."),
+    "young_modulus": ArrayNote("MPa", DENSITY, "Young's modulus."),
+    "yield_ratio": ArrayNote("1", DENSITY, "Von Mises stress over the yield stress of bone of this density."),
 }
 """By name, in the order in which a file has them."""

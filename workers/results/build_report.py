@@ -11,6 +11,7 @@ from app.contract.dicom_series import DicomInput
 from app.contract.params import JobParams, ReportedLevel
 from app.contract.report import (
     Agreement,
+    Bone,
     Equilibrium,
     Inputs,
     Numbering,
@@ -21,7 +22,7 @@ from app.contract.report import (
     Software,
     SurfaceFit,
 )
-from workers.results.captions import DISCLAIMER, FRAME
+from workers.results.captions import DENSITY_DISCLAIMER, DISCLAIMER, FRAME
 from workers.results.expected_error import total_error
 from workers.results.mesh_summary import summarise_geometry, summarise_quality
 from workers.results.stress_summary import summarise_stress
@@ -55,6 +56,8 @@ class ReportSections:
         Which DICOM series was read; None where a NIfTI file was sent.
     size
         Size beside that of adults.
+    bone
+        The patient's own bone; None where it is homogeneous.
     fit
         Distance between the mesh's surface and the mask's.
     timings_s
@@ -75,6 +78,7 @@ class ReportSections:
     numbering: Numbering | None = None
     dicom: DicomInput | None = None
     size: Size | None = None
+    bone: Bone | None = None
     fit: SurfaceFit | None = None
     timings_s: Mapping[str, float] = default(default_factory=dict)
     warnings: Sequence[str] = ()
@@ -98,6 +102,7 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
         frame=FRAME,
         stress=summarise_stress(mesh),
         geometry=summarise_geometry(mesh),
+        bone=sections.bone,
         fit=sections.fit,
         mesh=summarise_quality(mesh),
         equilibrium=sections.equilibrium,
@@ -105,5 +110,5 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
         inputs=sections.inputs,
         software=sections.software,
         warnings=list(sections.warnings),
-        disclaimer=DISCLAIMER,
+        disclaimer=DENSITY_DISCLAIMER if sections.bone else DISCLAIMER,
     )

@@ -16,6 +16,11 @@ DISCLAIMER = (
     "Research software. Not a medical device. Not for diagnosis or treatment. The stress is that of a homogeneous, "
     "linear elastic model under an idealised load, not a measurement of the patient."
 )
+DENSITY_DISCLAIMER = (
+    "Research software. Not a medical device. Not for diagnosis or treatment. Density, stiffness and strength are "
+    "those of a linear elastic model under an idealised load. They are no measurement of the patient and foretell no "
+    "fracture."
+)
 UNKNOWN: ReportedLevel = "unknown"
 MODELS = {"fe": "finite elements", "surrogate": "surrogate prediction"}
 """How a title names each fidelity."""

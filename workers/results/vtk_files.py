@@ -29,6 +29,8 @@ ZLIB_LEVEL = 1
 """At 123 k nodes and 690 k tetrahedra 0.3 s and 12.8 MB; level 5 takes 0.6 s for 12.8 MB, LZ4 0.02 s for 18.8 MB
 (2 cores)."""
 
+HOMOGENEOUS = "homogeneous"
+"""What the field data says of the bone where it has no density."""
 ABOUT = "about_json_utf8"
 """Field data of ``stress.vtu``: the bytes of a JSON object with units, frame, level, load, fidelity and software."""
 
@@ -106,6 +108,7 @@ def _texts(arrays: Mapping[str, NodalArray], caption: Caption) -> dict[str, str 
         "vertebra": caption.vertebra,
         "load": f"{caption.load_newton:g} N",
         "fidelity": caption.fidelity,
+        "bone": dict(caption.certainty).get("bone", HOMOGENEOUS),
         "software": software_and_version(),
         "research_only": RESEARCH_NOTE,
     }

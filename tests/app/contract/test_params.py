@@ -20,6 +20,7 @@ FINGERPRINTS = {
     6: "85fd71ea6af17920",
     7: "65bf636d1a5c7072",
     8: "5791e6c5be287b5f",
+    9: "d268cd001e011695",
 }
 """SHA-256 (the first digits) of the JSON schema of `JobParams`, without its texts, for each `CONTRACT`."""
 
@@ -81,3 +82,29 @@ def test_a_seed_or_a_label_is_of_one_vertebra(vertebra: Any, one: dict[str, Any]
     assert JobParams(**one).has_folders is False
     with pytest.raises(ValidationError, match="name one vertebra"):
         JobParams(vertebra=vertebra, **one)
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"material": "density"}, "needs a `calibration`"),
+        ({"calibration": {"kind": "none"}}, 'needs `"material": "density"`'),
+        (
+            {"material": "density", "calibration": {"kind": "phantom", "slope": -0.8, "intercept": 0.0}},
+            "greater than 0",
+        ),
+        ({"material": "density", "calibration": {"kind": "phantom", "slope": 0.8}}, "Field required"),
+        ({"material": "density", "calibration": {"kind": "none"}, "fidelity": "both"}, "the stress is solved"),
+        ({"material": "density", "calibration": {"kind": "none"}, "surrogate": "paper"}, "the stress is solved"),
+    ],
+)
+def test_a_density_that_cannot_be_computed_is_refused(params: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValidationError, match=message):
+        JobParams.model_validate(params)
+
+
+def test_a_calibration_survives_the_row() -> None:
+    phantom = {"kind": "phantom", "slope": 0.8, "intercept": -4.0, "measure": "hydroxyapatite"}
+    params = JobParams.model_validate({"material": "density", "calibration": phantom})
+    assert read_params(json.loads(json.dumps(params.stored())), CONTRACT) == params
+    assert "calibration" not in JobParams().stored()

@@ -1,0 +1,104 @@
+"""The patient's own bone: what a client may say of a CT's calibration, and the report's section on density."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.contract.section import Number, Positive, Section, Share
+
+BoneMaterial = Literal["homogeneous", "density"]
+DensityLaw = Literal["kopperdahl_2002", "crawford_2003", "morgan_2003", "keyak_2003"]
+PhantomMeasure = Literal["k2hpo4", "hydroxyapatite"]
+
+
+class PhantomCalibration(BaseModel):
+    """A calibration that was measured with a phantom."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    kind: Literal["phantom"] = Field(description="A phantom calibrated the CT.")
+    slope: float = Field(gt=0.0, le=5.0, allow_inf_nan=False, description="Density a HU, mg/cm³ a HU.")
+    intercept: float = Field(ge=-500.0, le=500.0, allow_inf_nan=False, description="Density at 0 HU, mg/cm³.")
+    measure: PhantomMeasure = Field(
+        default="k2hpo4", description="Salt of the phantom: `k2hpo4` or `hydroxyapatite`. The two must not be mixed up."
+    )
+
+
+class NoCalibration(BaseModel):
+    """No calibration: a stated default is used, and everything that follows from it is marked uncalibrated."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    kind: Literal["none"] = Field(description="Nothing calibrated the CT.")
+
+
+Calibration = Annotated[PhantomCalibration | NoCalibration, Field(discriminator="kind")]
+
+OSTEOPOROTIC_MG_CM3, LOW_MG_CM3 = 80.0, 120.0
+"""Trabecular density of the spine: reference lines of the American College of Radiology (ACR-SPR-SSR practice parameter
+for quantitative CT): osteoporosis at or below the first, low bone mass below the second."""
+FRAGILE_WOMEN_N, FRAGILE_MEN_N = 4500.0, 6500.0
+"""Strength at or below which biomechanical CT calls a vertebra fragile, by its own nonlinear model (Kopperdahl et al.,
+J Bone Miner Res 29(3), 2014)."""
+
+
+class UsedCalibration(Section):
+    """How the density follows from the CT."""
+
+    kind: Literal["phantom", "none"] = Field(description="What the client said; `none`: a default was used.")
+    slope: Positive = Field(description="Density a HU, mg/cm³ a HU.")
+    intercept: Number = Field(description="Density at 0 HU, mg/cm³.")
+    measure: PhantomMeasure = Field(description="Salt that the slope is of; all densities of the report are K2HPO4.")
+    calibrated: bool = Field(description="False: nothing calibrated this CT, so every density and modulus is a guess.")
+
+
+class RegionBone(Section):
+    """Bone of one region, by volume."""
+
+    density_mg_cm3: Number = Field(description="Mean density, mg/cm³ of K2HPO4.")
+    young_modulus_mpa: Positive = Field(description="Mean Young's modulus, MPa.")
+
+
+class StiffnessAndStrength(Section):
+    """Stiffness and strength from the linear solution under the job's load. Research, not diagnosis."""
+
+    stiffness_n_per_mm: Positive = Field(
+        description="Load over the mean displacement of the superior endplate along the axis, N/mm: under an even "
+        "traction, so about a tenth softer than between rigid plates."
+    )
+    body_height_mm: Positive = Field(description="Distance of the endplates' middles along the axis, mm.")
+    linear_strength_newton: Positive = Field(
+        description="0.0068 x stiffness x height, N (Crawford et al. 2003), fitted to vertebrae between plates."
+    )
+    pistoia_strength_newton: Positive = Field(
+        description="Load at which 2 % of the body's volume is strained beyond 0.7 %, N (Pistoia et al. 2002, fitted "
+        "to the distal radius)."
+    )
+    load_over_strength: Positive = Field(description="The job's load over the linear strength, no unit.")
+    beyond_yield_share: Share = Field(
+        description="Share of the body's volume whose von Mises stress is above the yield stress of its density, "
+        "37.4 density^1.39 MPa (Kopperdahl et al. 2002), under the job's load."
+    )
+    fragile_women_newton: Positive = Field(description="Reference line of biomechanical CT for women, N.")
+    fragile_men_newton: Positive = Field(description="Reference line of biomechanical CT for men, N.")
+
+
+class Bone(Section):
+    """The patient's own bone, where the job asked for `"material": "density"`. Research, not diagnosis."""
+
+    law: DensityLaw = Field(description="Law from density to Young's modulus.")
+    law_citation: str = Field(description="Its equation and source.")
+    calibration: UsedCalibration = Field(description="From HU to density.")
+    trabecular_density_mg_cm3: Number = Field(
+        description="Mean density of an ellipsoid in the body's interior, clear of shell and basivertebral vein, "
+        "mg/cm³ of K2HPO4 (vBMD)."
+    )
+    osteoporotic_mg_cm3: Positive = Field(description="Reference line of the ACR: osteoporosis at or below, mg/cm³.")
+    low_mg_cm3: Positive = Field(description="Reference line of the ACR: low bone mass below, mg/cm³.")
+    beyond_law_share: Share = Field(
+        description="Share of the volume whose density is outside the range on which the law was measured."
+    )
+    regions: dict[str, RegionBone] = Field(description="Means by anatomical region.")
+    strength: StiffnessAndStrength = Field(description="Stiffness and strength under the job's load.")
