@@ -22,6 +22,7 @@ def job_from_row(row: JobRow, settings: Settings, outlook: Outlook = UNKNOWN) ->
         {
             "id": row.id,
             "name": row.name,
+            "labels": row.labels or {},
             "state": row.state,
             "stage": row.stage,
             "level": row.level,

@@ -10,7 +10,7 @@ from functools import partial
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from pydantic import AfterValidator, Field, TypeAdapter, ValidationError
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 
 from app.api import audit
@@ -21,6 +21,7 @@ from app.api.problem_details import error_responses
 from app.api.services import Services, ServicesDep
 from app.contract.errors import InvalidParameters, JobNotFound, TooManyWaits
 from app.contract.job import EXAMPLE_ID, JOBS_PATH, Job, JobPage, JobState
+from app.contract.labels import KEY_PATTERN, MOST_LABELS, VALUE_PATTERN
 from app.jobs import logs
 from app.jobs.job_filter import JobFilter
 from app.jobs.job_ids import JOB_ID, is_job_id
@@ -35,6 +36,8 @@ CURSOR = TypeAdapter(
 
 CURSOR_PATTERN = "^[A-Za-z0-9_-]+={0,2}$"
 """Base64 for URLs (RFC 4648)."""
+
+LabelFilter = Annotated[str, StringConstraints(pattern=f"^{KEY_PATTERN}(={VALUE_PATTERN})?$")]
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
@@ -61,6 +64,13 @@ async def list_jobs(
         str | None,
         Query(pattern=f"^{JOB_ID.pattern}$", description="Only jobs that run the files of this job again."),
     ] = None,
+    label: Annotated[
+        list[LabelFilter] | None,
+        Query(
+            max_length=MOST_LABELS,
+            description="Only jobs with this label, `key=value`, or with this `key` alone; several: with each of them.",
+        ),
+    ] = None,
     limit: Annotated[int, Query(ge=1, le=200, description="Jobs a page.")] = 50,
     cursor: Annotated[
         str | None,
@@ -68,7 +78,7 @@ async def list_jobs(
     ] = None,
 ) -> JobPage:
     """Return the client's own jobs, newest first."""
-    which = JobFilter(state=state, retry_of=retry_of)
+    which = JobFilter(state=state, retry_of=retry_of, labels=tuple(map(_as_label, label or ())))
     find = partial(services.store.list_page, tenant, which, before=_decode_cursor(cursor), limit=limit + 1)
     rows = await run_in_threadpool(find)
     has_more = len(rows) > limit
@@ -142,6 +152,12 @@ async def wait_as_preferred(services: Services, row: JobRow, prefer: list[str] |
 def job_not_found() -> JobNotFound:
     """Return the same error for a job that never existed, is deleted, is purged or is another tenant's."""
     return JobNotFound("You have no job with this id. Somebody may have deleted it, or its retention has ended.")
+
+
+def _as_label(text: str) -> tuple[str, str | None]:
+    """Return key and value of a label that a client looks for; no value where it takes any."""
+    key, equals, value = text.partition("=")
+    return key, value if equals else None
 
 
 def _encode_cursor(row: JobRow) -> str:

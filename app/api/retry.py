@@ -27,12 +27,12 @@ from app.api.submission import (
     destination,
     new_job_row,
 )
+from app.api.text_parts import parse_params
 from app.api.uploads import (
     MAX_TEXT_BYTES,
     Destination,
     Upload,
     check_mask_params,
-    parse_params,
     receive_correction,
 )
 from app.contract.errors import (
@@ -211,7 +211,9 @@ def _same_upload(earlier: JobRow, changes: _Changes) -> Upload:
         mask = BlobInfo(earlier.mask_size, earlier.mask_sha256)
     changed = parse_params(json.dumps(params | changes.params).encode())
     ct = BlobInfo(earlier.ct_size, earlier.ct_sha256)
-    return Upload(changed.for_upload(mask is not None), ct, mask, earlier.callback_url, earlier.name)
+    return Upload(
+        changed.for_upload(mask is not None), ct, mask, earlier.callback_url, earlier.name, earlier.labels or {}
+    )
 
 
 def _copy_input(services: Services, earlier: JobRow, new_id: str, with_mask: bool) -> None:

@@ -35,6 +35,7 @@ from app.contract.errors import (
     UploadTooLarge,
 )
 from app.contract.job import JOBS_PATH, Job
+from app.contract.labels import LABELS_SCHEMA, LONGEST_KEY, LONGEST_VALUE, MOST_LABELS
 from app.contract.params import CONTRACT, JobParams, read_params
 from app.jobs import logs, tracing
 from app.jobs.job_ids import new_job_id
@@ -76,6 +77,12 @@ FORM_PARTS: dict[str, Any] = {
         "maxLength": NAME_LENGTH,
         "description": "By which people tell the job from others, e.g. a number of the study. No data of the patient.",
     },
+    "labels": LABELS_SCHEMA
+    | {
+        "description": 'JSON text, e.g. `{"study": "spine-2026", "ward": "B"}`: texts by which you find the job again, '
+        f"`GET /v1/jobs?label=study=spine-2026`. At most {MOST_LABELS}, keys of {LONGEST_KEY} and values of "
+        f"{LONGEST_VALUE} characters. No data of the patient.",
+    },
     "params": params_schema() | {"description": "JSON text; every field is optional."},
 }
 MASK_RULES: dict[str, Any] = {
@@ -114,7 +121,7 @@ SUBMIT_BODY: dict[str, Any] = {
                     **MASK_RULES,
                     **ONE_CT,
                 },
-                "encoding": {"params": {"contentType": "application/json"}},
+                "encoding": {name: {"contentType": "application/json"} for name in ("labels", "params")},
                 "examples": FORM_EXAMPLES,
             }
         },
@@ -287,6 +294,7 @@ def new_job_row(job_id: str, tenant: str, idempotency_key: str | None, upload: U
         mask_sha256=upload.mask.sha256 if upload.mask else None,
         mask_size=upload.mask.size if upload.mask else None,
         name=upload.name,
+        labels=upload.labels or None,
         request_id=logs.request_id.get(),
         traceparent=tracing.traceparent(),
         callback_url=upload.callback_url,

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import codecs
 import contextlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from fastapi import Request
-from pydantic import ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.api.byte_range import declared_size
 from app.api.dicom_parts import DicomZip
 from app.api.multipart import Event, FormParser, unreadable_form
-from app.api.problem_details import validation_problem
+from app.api.text_parts import job_labels, job_name, parse_params
 from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
 from app.contract.params import JobParams
 from app.jobs.blob_writer import BlobInfo, BlobWriter
 from app.jobs.blobs import BlobStore
-from app.jobs.rows import NAME_LENGTH
 from app.jobs.storage_keys import input_key
 
 FILE_PARTS = ("ct", "mask")
 DICOM_PART = "dicom"
 """Of which a form may have many, instead of `ct`."""
-PARAMS_PART, CALLBACK_PART, NAME_PART = TEXT_PARTS = ("params", "callback_url", "name")
+PARAMS_PART, CALLBACK_PART, NAME_PART, LABELS_PART = TEXT_PARTS = ("params", "callback_url", "name", "labels")
 CORRECTION_PARTS = ("mask", PARAMS_PART)
 MAX_TEXT_BYTES = 64 * 1024
 """Longest text part; a complete JSON of the parameters has less than 1 kB."""
@@ -52,6 +49,7 @@ class Upload:
     mask: BlobInfo | None
     callback_url: str | None = None
     name: str | None = None
+    labels: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -134,6 +132,7 @@ class _FormReceiver:
         self._params = JobParams()
         self._callback_url: str | None = None
         self._name: str | None = None
+        self._labels: dict[str, str] = {}
         self._closed = False
 
     async def handle(self, event: Event) -> None:
@@ -162,7 +161,7 @@ class _FormReceiver:
         """Return the upload of a submission. Raise `InvalidParameters` if a part contradicts another."""
         mask = self.files.get("mask")
         params = self._params.for_upload(mask is not None)
-        upload = Upload(params, self.files["ct"], mask, self._callback_url, self._name)
+        upload = Upload(params, self.files["ct"], mask, self._callback_url, self._name, self._labels)
         check_mask_params(upload)
         return upload
 
@@ -230,6 +229,8 @@ class _FormReceiver:
                 self.params_text, self._params = text, parse_params(text)
             elif self._part == NAME_PART:
                 self._name = job_name(text)
+            elif self._part == LABELS_PART:
+                self._labels = job_labels(text)
             else:
                 self._callback_url = text.decode("utf-8", "replace") or None
             return
@@ -247,29 +248,6 @@ class _FormReceiver:
         data = bytes(self._buffer)
         self._buffer.clear()
         await run_in_threadpool(writer.write, data)
-
-
-def parse_params(text: bytes) -> JobParams:
-    """Return the parameters of a job from their JSON. Raise `InvalidParameters` if a field is not acceptable.
-
-    A byte-order mark before the JSON is ignored, as RFC 8259 allows; editors and shells of Windows write one.
-    """
-    try:
-        return JobParams.model_validate_json(text.removeprefix(codecs.BOM_UTF8) or b"{}")
-    except ValidationError as error:
-        raise validation_problem(error, "params") from error
-
-
-def job_name(text: bytes) -> str | None:
-    """Return the name that a client gives a job; None of blanks. Raise `InvalidParameters` if it is not acceptable."""
-    name = text.decode("utf-8", "replace").strip()
-    if len(name) > NAME_LENGTH or not (name or " ").isprintable():
-        raise InvalidParameters(
-            "`name` is not a short line of text.",
-            expected=f"at most {NAME_LENGTH} printable characters",
-            got=f"{len(name)} characters",
-        )
-    return name or None
 
 
 def empty_upload(part: str) -> EmptyUpload:

@@ -46,6 +46,9 @@ class Job(BaseModel):
 
     id: str = Field(description="Identifier, 32 hex digits.", examples=[EXAMPLE_ID])
     name: str | None = Field(description="The name that the client gave it; null without one.", examples=["case 17"])
+    labels: dict[str, str] = Field(
+        description="The labels that the client gave it; empty without any.", examples=[{"study": "spine-2026"}]
+    )
     state: JobState = Field(
         description="`queued` -> `running` -> `succeeded`, `failed` or `cancelled`. A failed job has an `error`, and "
         "may have pictures that explain it: then `links.results` is set."

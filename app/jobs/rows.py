@@ -106,6 +106,8 @@ class JobRow(Base):
     started_at: Mapped[float | None]
     finished_at: Mapped[float | None]
     name: Mapped[str | None] = mapped_column(String(NAME_LENGTH))
+    labels: Mapped[Json | None]
+    """Short texts by their keys, by which the client finds the job again."""
     request_id: Mapped[str | None] = mapped_column(String(REQUEST_ID_LENGTH))
     traceparent: Mapped[str | None] = mapped_column(String(TRACEPARENT_LENGTH))
     """The trace of the request that submitted the job, as W3C Trace Context writes it."""

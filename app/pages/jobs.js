@@ -18,17 +18,19 @@ function jobRow(job) {
   const row = make("tr"), name = make("td");
   name.append(make("a", job.name || job.id.slice(0, 8), {href: job.links.page}));
   if (job.retry_of) name.append(make("br"), make("span", "tried again", {class: "note"}));
+  if (Object.keys(job.labels).length) name.append(make("br"), ...labelChips(job.labels, chooseLabel));
   row.append(name, make("td", levelInWords(job.params)), make("td", stateInWords(job)), warningsCell(job.warnings || []),
     make("td", new Date(job.created_at).toLocaleString()));
   return row;
 }
 const levelInWords = params => params.vertebra === "all" ? "all levels" : [params.vertebra || "by the mask"].flat().join(", ");
 async function listJobs() {
-  const jobs = [], state = $("filter").value;
+  const jobs = [], state = $("filter").value, label = $("label-filter").value.trim();
   let cursor = null;
   for (let page = 0; page < pages && (page === 0 || cursor); page++) {
-    const query = new URLSearchParams({limit: PAGE, ...(state && {state}), ...(cursor && {cursor})});
+    const query = new URLSearchParams({limit: PAGE, ...(state && {state}), ...(label && {label}), ...(cursor && {cursor})});
     const response = await api(root + "/v1/jobs?" + query);
+    $("label-filter").setAttribute("aria-invalid", response.status === 422);
     if (!response.ok) return;
     const found = await response.json();
     jobs.push(...found.jobs); cursor = found.next_cursor;
@@ -39,6 +41,8 @@ async function listJobs() {
   $("no-jobs").hidden = jobs.length > 0; $("older").hidden = !cursor;
 }
 const readList = () => listJobs().catch(() => {});
+$("label-filter").addEventListener("change", () => { pages = 1; readList(); });
+const chooseLabel = text => { $("label-filter").value = text; pages = 1; readList(); };
 $("filter").addEventListener("change", () => { pages = 1; readList(); });
 $("older").addEventListener("click", () => { pages++; readList(); });
 readList(); setInterval(readList, READ_AGAIN_MS);

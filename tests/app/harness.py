@@ -171,6 +171,7 @@ def post(
     mask: bytes | None = b"mask",
     params: Any = None,
     name: str | None = None,
+    labels: Any = None,
     **more: Any,
 ) -> httpx.Response:
     files: dict[str, Any] = {"ct": ("ct.nii.gz", ct)}
@@ -178,6 +179,7 @@ def post(
         files["mask"] = ("mask.nii.gz", mask)
     data = {} if params is None else {"params": params if isinstance(params, str) else json.dumps(params)}
     data |= {} if name is None else {"name": name}
+    data |= {} if labels is None else {"labels": labels if isinstance(labels, str) else json.dumps(labels)}
     return client.post("/v1/jobs", files=files, data=data, **more)
 
 

@@ -348,6 +348,33 @@ def test_the_list_of_jobs_tells_one_from_the_other(
     browser.wait("document.getElementById('heading').textContent === 'case 17'")
 
 
+def test_labels_are_sent_shown_and_filter_the_list(site: httpx.Client, browser: Browser, tmp_path: Path) -> None:
+    other = post(site, mask=None).json()
+    (tmp_path / "ct").write_bytes(b"ct")
+    browser.open(f"{site.base_url}/")
+    browser.choose_file("input[name=ct]", tmp_path / "ct")
+    form = "document.forms['submit-form']"
+    browser.run(f"{form}.labels.value = 'study'")
+    browser.click("#send")
+    assert "A label needs a key, an equals sign and a value" in browser.text("#message")
+    browser.run(f"{form}.labels.value = ' study = spine 2026, ward=B,'")
+    browser.click("#send")
+    browser.wait("location.pathname.startsWith('/jobs/') && document.getElementById('labels')?.hidden === false")
+    job = site.get("/v1" + browser.run("location.pathname")).json()
+    assert job["labels"] == {"study": "spine 2026", "ward": "B"}
+    assert browser.run("[...document.querySelectorAll('#labels .chip')].map(e => e.innerText)") == [
+        "study=spine 2026",
+        "ward=B",
+    ]
+    browser.open(f"{site.base_url}/")
+    browser.wait(f"{row_of(job)} && {row_of(other)}")
+    browser.run(f"[...{row_of(job)}.querySelectorAll('.chip')][1].click()")
+    browser.wait(f"!{row_of(other)}")
+    assert browser.run(f"$('label-filter').value === 'ward=B' && {row_of(job)} !== undefined")
+    browser.run("$('label-filter').value = '=B'; $('label-filter').dispatchEvent(new Event('change'))")
+    browser.wait("$('label-filter').getAttribute('aria-invalid') === 'true'")
+
+
 def test_a_failed_job_runs_again_with_other_parameters_and_no_upload(
     site: httpx.Client, open_settings: Settings, browser: Browser
 ) -> None:
