@@ -26,7 +26,9 @@ COLUMNS = ("ct", "mask", "convention", "level", "person", "label")
 PERSON_DIGITS = 16
 """Digits of the CT's SHA-256 that stand for the person: nobody tells who it is, and one scan is one person."""
 
-GZIP_MAGIC = b"\x1f\x8b"
+SUFFIXES = {b"\x1f\x8b": ".nii.gz", b"PK": ".zip"}
+"""By the first two bytes of a file that was sent: compressed NIfTI, or DICOM files in a zip; others are plain NIfTI."""
+
 REPORT = "report.json"
 
 
@@ -92,10 +94,10 @@ def _person(ct: Path) -> str:
 
 
 def _copy(source: Path, folder: Path) -> Path:
-    """Copy a file of the job into a folder, named as the NIfTI file that it is."""
+    """Copy a file of the job into a folder, named as what it is."""
     make_private_folder(folder)
     with source.open("rb") as stream:
-        suffix = ".nii.gz" if stream.read(len(GZIP_MAGIC)) == GZIP_MAGIC else ".nii"
+        suffix = SUFFIXES.get(stream.read(2), ".nii")
         stream.seek(0)
         target = folder / f"{source.name}{suffix}"
         with open(target, "wb", opener=open_private) as out:
