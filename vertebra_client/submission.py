@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import IO, Any
 
 from app.contract.params import JobParams
 
 FILE_TYPE = "application/octet-stream"
+DICOM_PART = "dicom"
+"""Part of the form that holds one DICOM file of a folder."""
+
+Files = Mapping[str, Path | bytes | None]
 
 
 @dataclass(frozen=True)
@@ -21,9 +26,10 @@ class Submission:
     Parameters
     ----------
     ct
-        CT volume in HU: the path of a file, or its bytes.
+        CT volume in HU: the path of a NIfTI file, of a zip of DICOM files or of a folder of them; or a file's bytes.
     mask
-        Label map of the vertebra, the same; without one the service finds and segments the vertebra.
+        Label map of the vertebra, NIfTI: the path of a file, or its bytes. Without one the service finds and segments
+        the vertebra.
     params
         Parameters of the job. What is not set here, the service chooses.
     name
@@ -52,29 +58,45 @@ class Form:
 
     def __init__(
         self,
-        files: Mapping[str, Path | bytes | None],
+        files: Files,
         texts: Mapping[str, str | None],
         progress: Callable[[int, int], object] | None = None,
     ) -> None:
-        self._files = {part: file for part, file in files.items() if file is not None}
+        self._files = [pair for part, file in files.items() if file is not None for pair in _parts(part, file)]
         self._texts = {part: text for part, text in texts.items() if text is not None}
         self._progress = progress
 
     @contextmanager
     def opened(self) -> Iterator[dict[str, Any]]:
-        """Open the files and yield the arguments ``data`` and ``files`` of an httpx request, which streams them."""
-        count = _Count(sum(map(_size, self._files.values())), self._progress)
-        with ExitStack() as stack:
-            files = {
-                part: (part, stack.enter_context(_opened(file, count)), FILE_TYPE)  # a file's name may be a patient's
-                for part, file in self._files.items()
-            }
+        """Yield the arguments ``data`` and ``files`` of an httpx request, which streams the files."""
+        sources = [_Source(file) for _, file in self._files]
+        count = _Count(sum(source.size for source in sources), self._progress)
+        for source in sources:
+            source.count = count
+        names = [part for part, _ in self._files]  # a file's own name may be a patient's
+        files = [(part, (part, source, FILE_TYPE)) for part, source in zip(names, sources, strict=True)]
+        try:
             yield {"data": self._texts, "files": files}
+        finally:
+            for source in sources:
+                source.close()
 
 
 def params_json(params: JobParams) -> str:
     """Return the JSON of the parameters that are set, so that defaults are those of the service."""
     return params.model_dump_json(exclude_unset=True)
+
+
+def files_below(folder: Path) -> list[Path]:
+    """Return the files of a folder and its folders, in one order on every machine."""
+    return sorted(path for path in folder.rglob("*") if path.is_file())
+
+
+def _parts(part: str, file: Path | bytes) -> Iterator[tuple[str, Path | bytes]]:
+    if isinstance(file, Path) and file.is_dir():
+        yield from ((DICOM_PART, path) for path in files_below(file))
+    else:
+        yield part, file
 
 
 class _Count:
@@ -89,24 +111,36 @@ class _Count:
             self._progress(self._sent, self._total)
 
 
-class _Counted:
-    """A readable file that counts what is read."""
+class _Source:
+    """What httpx reads of a file. It is open only while it is read: a folder may have more files than may be open."""
 
-    def __init__(self, file: IO[bytes], count: _Count) -> None:
-        self._file, self._count = file, count
-        self.seek, self.tell = file.seek, file.tell
+    def __init__(self, file: Path | bytes) -> None:
+        self._file = file
+        self._open: IO[bytes] | None = None
+        self.size = len(file) if isinstance(file, bytes) else file.stat().st_size
+        self.count: _Count | None = None
+
+    def tell(self) -> int:
+        return 0 if self._open is None else self._open.tell()
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        """Tell the size, or begin anew: httpx asks for nothing else."""
+        if whence == os.SEEK_END:
+            return self.size
+        self.close()
+        return offset
 
     def read(self, size: int = -1) -> bytes:
-        data = self._file.read(size)
-        self._count.add(len(data))
+        if self._open is None:
+            self._open = io.BytesIO(self._file) if isinstance(self._file, bytes) else self._file.open("rb")
+        data = self._open.read(size)
+        if not data:
+            self.close()
+        elif self.count is not None:
+            self.count.add(len(data))
         return data
 
-
-@contextmanager
-def _opened(file: Path | bytes, count: _Count) -> Iterator[IO[bytes]]:
-    with io.BytesIO(file) if isinstance(file, bytes) else file.open("rb") as stream:
-        yield cast(IO[bytes], _Counted(stream, count))  # what httpx uses of a file
-
-
-def _size(file: Path | bytes) -> int:
-    return len(file) if isinstance(file, bytes) else file.stat().st_size
+    def close(self) -> None:
+        if self._open is not None:
+            self._open.close()
+            self._open = None

@@ -146,7 +146,7 @@ class Batch:
 
     def _folder(self, case: Case) -> Path:
         assert self._out is not None
-        return self._out / case.file.removesuffix(".gz").removesuffix(".nii")
+        return self._out / case.file.removesuffix(".gz").removesuffix(".nii").removesuffix(".zip")
 
     def _lacks_files(self, case: Case) -> bool:
         return self._out is not None and not self._folder(case).is_dir()

@@ -14,6 +14,7 @@ from app.commands.job_arguments import CommandError
 from app.contract.params import JobParams
 from app.contract.summary import Headline, LevelSummary
 from vertebra_client import Submission
+from vertebra_client.submission import files_below
 
 PIECE = 1 << 20
 COLUMNS = (
@@ -52,7 +53,8 @@ def request_of(submission: Submission) -> str:
     for file in (submission.ct, submission.mask):
         digest.update(b"\0")
         if isinstance(file, Path):
-            digest.update(_sha256(file))
+            for path in files_below(file) if file.is_dir() else [file]:
+                digest.update(_sha256(path))
     return digest.hexdigest()[:32]
 
 

@@ -14,6 +14,7 @@ from app.commands.connection import Commands, Opener, add_service_command
 from app.commands.exit_codes import JOB_FAILED
 from app.commands.job_arguments import CommandError, add_params, params_of
 from app.commands.output import emit, say
+from vertebra_client.submission import files_below
 
 AHEAD = 4
 """Jobs that are sent before the first of them has ended, so that no worker waits for an upload."""
@@ -27,9 +28,14 @@ def add(commands: Commands, opener: Opener) -> None:
     command.add_argument("--csv", type=Path, required=True, help="file of the results; a rerun reads it first")
     command.add_argument("--out", type=Path, help="folder for the result files, in a folder for each CT")
     command.add_argument(
-        "--pattern", default="*.nii*", help="which files are CTs, e.g. **/ct.nii.gz (default %(default)s)"
+        "--pattern",
+        nargs="+",
+        default=["*.nii*", "*.zip"],
+        help="which files are CTs, e.g. **/ct.nii.gz, or */ for folders of DICOM files (default *.nii* and *.zip)",
     )
-    command.add_argument("--masks", type=Path, help="folder of the masks, which have the names of the CTs")
+    command.add_argument(
+        "--masks", type=Path, help="folder of the masks, with the names of the CTs (of folders and zips: NAME.nii.gz)"
+    )
     command.add_argument("--mask-name", metavar="NAME", help="name of the mask beside each CT")
     command.add_argument("--ahead", type=int, default=AHEAD, help="jobs sent ahead (default %(default)s)")
     command.add_argument("--again", action="store_true", help="run CTs again that were refused or failed")
@@ -58,16 +64,24 @@ def _files(arguments: argparse.Namespace) -> Iterator[tuple[Path, Path | None]]:
     folder, masks, name = arguments.folder, arguments.masks, arguments.mask_name
     if not folder.is_dir():
         raise CommandError(f"There is no folder {folder}.")
-    found = sorted(path for path in folder.glob(arguments.pattern) if path.is_file())
-    found = [path for path in found if masks is None or masks.resolve() not in path.resolve().parents]
+    wanted = {path for pattern in arguments.pattern for path in folder.glob(pattern)}
+    found = sorted(path for path in wanted if path.is_file() or files_below(path))
+    found = [path for path in found if masks is None or not path.resolve().is_relative_to(masks.resolve())]
     if not found:
-        raise CommandError(f"No file of {folder} matches {arguments.pattern}. Choose others with --pattern.")
+        raise CommandError(
+            f"No file of {folder} matches {' or '.join(arguments.pattern)}. Choose others with --pattern."
+        )
     for ct in found:
         mask = None
         if masks is not None:
-            mask = masks / ct.relative_to(folder)
+            mask = masks / mask_name(ct.relative_to(folder))
         elif name is not None:
-            mask = ct.with_name(name)
+            mask = (ct if ct.is_dir() else ct.parent) / name
         if mask is not None and not mask.is_file():
             raise CommandError(f"The CT {ct} has no mask: there is no file {mask}.")
         yield ct, mask
+
+
+def mask_name(ct: Path) -> Path:
+    """Return the name of the mask of a CT in the folder of masks: that of a NIfTI file, else with ``.nii.gz``."""
+    return ct if ".nii" in ct.suffixes else ct.with_name(f"{ct.name.removesuffix('.zip')}.nii.gz")

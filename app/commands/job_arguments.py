@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from app.contract.errors import InvalidParameters
 from app.contract.params import JobParams, ResultName
 from vertebra_client import Submission
+from vertebra_client.submission import files_below
 
 PARAMS = {
     "load": "load_newton",
@@ -18,6 +19,7 @@ PARAMS = {
     "results": "results",
     "convention": "mask_convention",
     "label": "mask_label",
+    "series": "series_uid",
     "seed": "seed_ras_mm",
     "fidelity": "fidelity",
     "surrogate": "surrogate",
@@ -34,7 +36,9 @@ class CommandError(Exception):
 
 def add_job_arguments(command: argparse.ArgumentParser, needs_ct: bool) -> None:
     """Add the files and the parameters of a job to a command; ``needs_ct`` makes the CT a required argument."""
-    command.add_argument("--ct", type=Path, required=needs_ct, help="CT volume, NIfTI, in HU")
+    command.add_argument(
+        "--ct", type=Path, required=needs_ct, help="CT in HU: NIfTI file, zip of DICOM files, or folder of them"
+    )
     add_mask_argument(command)
     command.add_argument("--name", help="name of the job, by which people tell it from others; no data of the patient")
     add_params(command)
@@ -49,7 +53,11 @@ def add_mask_argument(command: argparse.ArgumentParser) -> None:
 
 def submission_of(arguments: argparse.Namespace) -> Submission:
     """Return the job that the arguments describe. Raise `CommandError` if a file is missing."""
-    require_files(arguments.ct, arguments.mask)
+    if not arguments.ct.is_dir():
+        require_files(arguments.ct)
+    elif not files_below(arguments.ct):
+        raise CommandError(f"The folder {arguments.ct} has no file.")
+    require_files(arguments.mask)
     return Submission(arguments.ct, arguments.mask, params_of(arguments), arguments.name)
 
 
@@ -82,6 +90,9 @@ def params_of(arguments: argparse.Namespace) -> JobParams:
 def add_params(command: argparse.ArgumentParser) -> None:
     """Add the parameters of a job."""
     command.add_argument("--label", type=int, help="label of the vertebra in the mask")
+    command.add_argument(
+        "--series", metavar="ID", help="DICOM series to read: its UID, or the id that the report lists"
+    )
     command.add_argument(
         "--seed",
         type=float,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -85,6 +86,21 @@ def test_a_job_from_submission_to_its_results(
     with pytest.raises(ResultNotFound) as absent:
         client.download(job.id, "surface.vtp", tmp_path)
     assert absent.value.expected == "report.json, L2/stress.vtu"
+
+
+def test_a_folder_of_dicom_files_is_sent_file_by_file(
+    connect: Connect, gateway: str, settings: Settings, tmp_path: Path
+) -> None:
+    (tmp_path / "PATIENT^NAME").mkdir()
+    for name, data in {"IM1": b"first", "PATIENT^NAME/IM2": b"second " * 30_000}.items():
+        (tmp_path / name).write_bytes(data)
+    sent: list[tuple[int, int]] = []
+    job = connect(gateway).submit(Submission(tmp_path), progress=lambda *state: sent.append(state))
+    assert sent[-1] == (210_005, 210_005)
+    (stored,) = Path(settings.storage).glob(f"jobs/{job.id}/input/ct")
+    with zipfile.ZipFile(stored) as zipped:
+        assert [zipped.read(name)[:6] for name in zipped.namelist()] == [b"first", b"second"]
+    assert b"PATIENT" not in stored.read_bytes()
 
 
 def test_lists_follow_the_pages_and_the_filter(connect: Connect, gateway: str, monkeypatch: pytest.MonkeyPatch) -> None:

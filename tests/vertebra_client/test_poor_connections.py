@@ -7,11 +7,14 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+import redis
 
 from app.contract.errors import TooManyRequests
+from app.jobs.buckets import KEY_PREFIX
 from app.jobs.settings import Settings
 from tests.app.harness import KEYS, Broker, finish, running_gateway, wait_for
 from tests.vertebra_client.breaking_link import BreakingLink, breaking_link
@@ -135,18 +138,36 @@ async def _silent(*_: object) -> Any:
     yield None
 
 
-def test_a_client_waits_as_long_as_the_service_asks(connect: Connect, broker: Broker, tmp_path: Path) -> None:
+def test_a_client_waits_as_long_as_the_service_asks(
+    connect: Connect, broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        """Let the time pass: the service forgets what it has counted."""
+        pauses.append(seconds)
+        with redis.Redis.from_url(broker.url) as counts:
+            counts.delete(*counts.scan_iter(f"{KEY_PREFIX}*"))
+
+    async def pause_async(seconds: float) -> None:
+        pause(seconds)
+
+    monkeypatch.setattr("vertebra_client.client.time", SimpleNamespace(sleep=pause))
+    monkeypatch.setattr("vertebra_client.async_client.anyio", SimpleNamespace(sleep=pause_async))
     limited = Settings(
-        data_dir=tmp_path, broker_url=broker.url, api_keys=KEYS, stale_after_s=3600, tenant_requests_per_s=1.0
-    )
-    impatient = Options(retries=Retries(longest_retry_after_s=0.0))
+        data_dir=tmp_path, broker_url=broker.url, api_keys=KEYS, stale_after_s=3600, tenant_requests_per_s=0.01
+    )  # a request in 100 s
+    impatient = Options(retries=Retries(longest_retry_after_s=10.0))
     with running_gateway(limited) as url:
-        client = connect(url)
-        job = client.submit(Submission(b"ok"))
-        assert [client.job(job.id).id for _ in range(3)] == [job.id] * 3  # two at once, then one a second
+        job = connect(url).submit(Submission(b"ok"))
         with pytest.raises(TooManyRequests) as refused:
-            [connect(url, options=impatient).job(job.id) for _ in range(3)]
-        assert refused.value.extra["retry_after"] == 1
+            connect(url, options=impatient).job(job.id)
+        asked = refused.value.extra["retry_after"]
+        assert 10 < asked <= 100
+        assert pauses == []
+        assert connect(url).job(job.id).id == job.id
+    assert len(pauses) == 1
+    assert 10 < pauses[0] <= asked
 
 
 def test_a_job_that_is_stored_while_the_queue_is_down_is_accepted(

@@ -125,6 +125,21 @@ def test_each_level_has_a_row(run: Run, tmp_path: Path, capsys: pytest.CaptureFi
     assert len({row["job"] for row in table}) == 1
 
 
+def test_a_ct_may_be_a_folder_of_dicom_files(url: str, run: Run, tmp_path: Path) -> None:
+    put(tmp_path, a="report")
+    study = tmp_path / "cts" / "study"
+    study.mkdir()
+    for name in ("IM1", "IM2"):
+        (study / name).write_text("a slice")
+    (tmp_path / "cts" / "masks" / "study.nii.gz").write_text(f"mask in {tmp_path}")
+    assert run("--pattern", "*.nii*", "*/") == JOB_FAILED  # the worker of this test knows no zip
+    assert [(row["file"], row["state"]) for row in rows(tmp_path)] == [("a.nii.gz", "done"), ("study", "failed")]
+    first = rows(tmp_path)[1]["request"]
+    (study / "IM2").write_text("another slice")
+    run("--pattern", "*.nii*", "*/")
+    assert rows(tmp_path)[1]["request"] != first
+
+
 def test_a_folder_that_cannot_be_run(url: str, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run() == WRONG_HERE
     assert "There is no folder" in capsys.readouterr().err
