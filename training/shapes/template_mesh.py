@@ -9,7 +9,7 @@ import tetgen
 
 from models.types import Floats, Ints
 from workers.geometry.incidence import Incidence
-from workers.geometry.relaxation import relax
+from workers.geometry.relaxation import energy_delta, relax
 from workers.geometry.surface import Surface
 from workers.geometry.tetrahedra import mean_ratio
 
@@ -60,9 +60,10 @@ def fill(surface: Surface) -> tuple[Floats, Ints]:
         tets = np.ascontiguousarray(tets[:, [0, 2, 1, 3]])
     incidence = Incidence.of(tets, len(nodes))
     internal = np.arange(n_surface, len(nodes), dtype=np.int32)
-    relax(nodes, tets, incidence, internal, np.full(len(internal), INTERNAL_LIMIT_MM), sweeps=SWEEPS)
+    delta = energy_delta(mean_ratio(nodes, tets)[1])
+    relax(nodes, tets, incidence, internal, np.full(len(internal), INTERNAL_LIMIT_MM), delta, SWEEPS)
     for _ in range(REPAIR_ROUNDS):
         poor = np.unique(tets[mean_ratio(nodes, tets)[0] < POOR_MEAN_RATIO])
         limit = np.where(poor < n_surface, SURFACE_LIMIT_MM, INTERNAL_LIMIT_MM)
-        relax(nodes, tets, incidence, poor, limit, sweeps=SWEEPS)
+        relax(nodes, tets, incidence, poor, limit, delta, SWEEPS)
     return nodes, tets

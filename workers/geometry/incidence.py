@@ -30,3 +30,9 @@ class Incidence:
         order = np.argsort(tets.ravel(), kind="stable")
         counts = np.bincount(tets.ravel(), minlength=n_nodes)
         return cls(np.concatenate([[0], np.cumsum(counts)]), (order // 4).astype(np.int32))
+
+    def around(self, nodes: Integers) -> Ints:
+        """Return the ids (k,) int32, ascending, of the tetrahedra that have a corner among `nodes` (j,)."""
+        first, count = self.start[nodes], self.start[nodes + 1] - self.start[nodes]
+        before = np.cumsum(count) - count
+        return np.unique(self.tets[np.repeat(first - before, count) + np.arange(count.sum())])

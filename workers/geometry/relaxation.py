@@ -12,7 +12,6 @@ import numpy as np
 from models.compiled import compiled
 from models.types import Floats, Ints
 from workers.geometry.incidence import Incidence
-from workers.geometry.tetrahedra import mean_ratio
 
 SWEEPS = 4
 """How often a call moves each node; the callers repeat calls until the mesh is good enough."""
@@ -124,14 +123,23 @@ def _descend(points, nodes, limit, tets, start, incident, inverse, delta, sweeps
                     step *= STEP_SHRINKAGE
 
 
+def energy_delta(volume: Floats, regularisation: float = REGULARISATION) -> float:
+    """Return delta of the energy for a mesh whose tetrahedra have these volumes (m,), mm³.
+
+    `regularisation` is relative to the median element. Small values suit a sound mesh. Larger ones (0.1) give the
+    energy of a tangled mesh a slope out of the tangle.
+    """
+    return float(regularisation * 6.0 * np.median(np.abs(volume)) * np.linalg.det(_INVERSE_IDEAL))
+
+
 def relax(
     points: Floats,
     tets: Ints,
     incidence: Incidence,
     nodes: Ints,
     limit_mm: Floats,
+    delta: float,
     sweeps: int = SWEEPS,
-    regularisation: float = REGULARISATION,
 ) -> None:
     """Move nodes in place towards better-shaped tetrahedra.
 
@@ -147,14 +155,11 @@ def relax(
         (k,) ids of the nodes that may move; they move one after the other, in this order.
     limit_mm
         (k,) mm: how far each of them may move.
+    delta
+        Delta of the energy, from `energy_delta`.
     sweeps
         How often all nodes move.
-    regularisation
-        Delta of the energy, relative to the median element. Small values suit a sound mesh. Larger ones (0.1) give the
-        energy of a tangled mesh a slope out of the tangle.
     """
-    median_volume = np.median(np.abs(mean_ratio(points, tets)[1]))
-    delta = regularisation * 6.0 * median_volume * np.linalg.det(_INVERSE_IDEAL)
     _descend(
         points, nodes.astype(np.int64), limit_mm, tets, incidence.start, incidence.tets, _INVERSE_IDEAL, delta, sweeps
     )

@@ -2,7 +2,8 @@
 
 The pairs count mostly point-to-plane, which couples the three axes: the matrix of the equations has three times as many
 rows as there are modes. It is never built. Conjugate gradients apply it node by node. The preconditioner is the matrix
-of pairs whose normals point everywhere; it has one block for all axes.
+of pairs that lie evenly on the surface and whose normals point everywhere. It has one block for all axes, which the
+eigenvectors of the eigenfunctions' Gram matrix turn into a diagonal, whatever the weight of the pairs.
 """
 
 from __future__ import annotations
@@ -12,9 +13,9 @@ from itertools import combinations_with_replacement
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse.linalg import LinearOperator, cg
 
 from models.types import Floats, Integers, Singles
+from workers.mesh.modes import combination, projection
 
 POINT_TO_POINT = 0.05
 """Weight of point-to-point beside point-to-plane; it keeps vertices from sliding along the surface."""
@@ -72,7 +73,37 @@ class PairSums:
         return cls(metric, pull.astype(np.float32), total.astype(np.float32))
 
 
-def posterior_mean(phi: Singles, pairs: PairSums, start: Floats) -> Floats:
+@dataclass(frozen=True)
+class GramSpectrum:
+    """The Gram matrix of eigenfunctions at a surface's vertices, as eigenvectors and eigenvalues.
+
+    Attributes
+    ----------
+    vectors
+        (m, m) float64, in columns.
+    values
+        (m,) float64, mm².
+    n_vertices
+        Of the surface.
+    """
+
+    vectors: Floats
+    values: Floats
+    n_vertices: int
+
+    @classmethod
+    def of(cls, gram: Singles, n_vertices: int) -> GramSpectrum:
+        """Decompose the Gram matrix (m, m), mm²."""
+        values, vectors = scipy.linalg.eigh(gram.astype(np.float64), check_finite=False)
+        return cls(vectors, np.maximum(values, 0.0), n_vertices)
+
+    def solve(self, weight: float, right: Floats) -> Floats:
+        """Return x (m, k) with (1 + weight · Gram) x = right; `weight` in 1/mm² is that of each vertex."""
+        scaled = (self.vectors.T @ right) / (1.0 + weight * self.values)[:, None]
+        return np.asarray(self.vectors @ scaled, np.float64)
+
+
+def posterior_mean(phi: Singles, pairs: PairSums, start: Floats, spectrum: GramSpectrum) -> Floats:
     """Return the coefficients (m, 3), given pairs and a guess (m, 3) (Lüthi et al. 2018, section 4).
 
     Parameters
@@ -83,28 +114,29 @@ def posterior_mean(phi: Singles, pairs: PairSums, start: Floats) -> Floats:
         Of these n nodes.
     start
         (m, 3) guess.
+    spectrum
+        Of these m eigenfunctions.
     """
-    shape = start.shape
+    weight = float(pairs.weight.sum()) / spectrum.n_vertices * (1.0 / 3.0 + POINT_TO_POINT)
+    right = projection(phi, pairs.pull)
+    found = start.copy()
+    residual = right - _apply(phi, pairs, found)
+    enough = TOLERANCE * float(np.linalg.norm(right))
+    direction, product = np.zeros_like(right), 1.0
+    for _ in range(MAX_ITERATIONS):
+        if np.linalg.norm(residual) <= enough:
+            break
+        z = spectrum.solve(weight, residual)
+        before, product = product, float(np.vdot(residual, z))
+        direction = z + (product / before) * direction
+        image = _apply(phi, pairs, direction)
+        step = product / float(np.vdot(direction, image))
+        found += step * direction
+        residual -= step * image
+    return found
 
-    def matrix(flat: Singles) -> Singles:
-        coefficients = flat.reshape(shape).astype(np.float32)
-        return (coefficients + phi.T @ np.einsum("nij,nj->ni", pairs.metric, phi @ coefficients)).ravel()
 
-    gram = ((phi * pairs.weight[:, None]).T @ phi).astype(np.float64) * (1.0 / 3.0 + POINT_TO_POINT)
-    gram[np.diag_indices_from(gram)] += 1.0
-    factor = scipy.linalg.cho_factor(gram, overwrite_a=True, check_finite=False)
-
-    def precondition(flat: Singles) -> Singles:
-        return scipy.linalg.cho_solve(factor, flat.reshape(shape), check_finite=False).ravel().astype(np.float32)
-
-    right = (phi.T @ pairs.pull).ravel()
-    size = (right.size, right.size)
-    found, _ = cg(
-        LinearOperator(size, matrix, dtype=np.float32),
-        right,
-        start.ravel().astype(np.float32),
-        rtol=TOLERANCE,
-        maxiter=MAX_ITERATIONS,
-        M=LinearOperator(size, precondition, dtype=np.float32),
-    )
-    return found.reshape(shape).astype(np.float64)
+def _apply(phi: Singles, pairs: PairSums, coefficients: Floats) -> Floats:
+    """Return the matrix of the equations times coefficients (m, 3)."""
+    asked = np.einsum("nij,nj->ni", pairs.metric, combination(phi, coefficients))
+    return np.asarray(coefficients + projection(phi, asked), np.float64)

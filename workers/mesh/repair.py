@@ -8,7 +8,7 @@ from app.contract.errors import MeshQualityError
 from models.template import Template
 from models.types import Bools, Floats, Ints
 from workers.geometry.incidence import Incidence
-from workers.geometry.relaxation import REGULARISATION, relax
+from workers.geometry.relaxation import REGULARISATION, energy_delta, relax
 from workers.geometry.tetrahedra import mean_ratio
 
 POOR_QUALITY = 0.2
@@ -43,32 +43,32 @@ def repair(points: Floats, template: Template, incidence: Incidence) -> int:
     MeshQualityError
         Tetrahedra stay inverted or flat.
     """
-    quality, _ = mean_ratio(points, template.tets)
+    quality, volume = mean_ratio(points, template.tets)
     poor_before = int((quality < POOR_QUALITY).sum())
+    unit = energy_delta(volume, regularisation=1.0)
     for attempt in range(POOR_ROUNDS + UNSOUND_ROUNDS):
         poor, unsound = quality < POOR_QUALITY, quality < LEAST_QUALITY
         if not poor.any() or (attempt >= QUALITY_ROUNDS and not unsound.any()):
             return poor_before
         if attempt < POOR_ROUNDS:
-            nodes, regularisation = _nodes_around(poor, template, POOR_RINGS), REGULARISATION
+            nodes, regularisation = _nodes_around(poor, template.tets, incidence, POOR_RINGS), REGULARISATION
         else:
-            nodes = _nodes_around(unsound, template, UNSOUND_RINGS)
+            nodes = _nodes_around(unsound, template.tets, incidence, UNSOUND_RINGS)
             regularisation = UNSOUND_REGULARISATIONS[attempt % len(UNSOUND_REGULARISATIONS)]
         limit_mm = np.where(nodes < template.n_surface, SURFACE_LIMIT_MM, INTERNAL_LIMIT_MM)
-        relax(points, template.tets, incidence, nodes, limit_mm, regularisation=regularisation)
-        quality, _ = mean_ratio(points, template.tets)
+        relax(points, template.tets, incidence, nodes, limit_mm, regularisation * unit)
+        changed = incidence.around(nodes)
+        quality[changed] = mean_ratio(points, template.tets[changed])[0]
     _check_quality(quality)
     return poor_before
 
 
-def _nodes_around(chosen: Bools, template: Template, rings: int) -> Ints:
+def _nodes_around(chosen: Bools, tets: Ints, incidence: Incidence, rings: int) -> Ints:
     """Return the ids (int32, ascending) of the corners of chosen tetrahedra and of `rings` rings of neighbours."""
-    tets = template.tets
-    touched = np.zeros(len(template.nodes), np.bool_)
-    touched[tets[chosen]] = True
+    nodes = np.unique(tets[chosen])
     for _ in range(rings):
-        touched[tets[touched[tets].any(axis=1)]] = True
-    return np.flatnonzero(touched).astype(np.int32)
+        nodes = np.unique(tets[incidence.around(nodes)])
+    return nodes
 
 
 def _check_quality(quality: Floats) -> None:

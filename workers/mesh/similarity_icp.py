@@ -22,6 +22,9 @@ WORST_MM = 10.0
 """Distances count up to this where poses are compared, so that a few far points do not decide."""
 START_STEPS, FINAL_STEPS, N_FINALISTS = 8, 60, 2
 """Steps from each start pose; the best poses of these go on for `FINAL_STEPS` more."""
+STILL_MM = 1e-4
+"""A step that moves no point further is the last: the pairs stay as they are, and each step moves less than the last.
+Most poses come to rest within 30 steps."""
 START_STRIDE = 4
 """Every fourth point is enough to tell the start poses apart."""
 TURNS = ((1, 1, 1), (-1, -1, 1), (1, -1, -1), (-1, 1, -1))
@@ -102,9 +105,12 @@ class _SimilarityICP:
         self.reverse = target[::REVERSE_STRIDE]
 
     def run(self, pose: Similarity, steps: int) -> tuple[float, Similarity]:
-        """Return the mean distance before the last step, capped, in mm, and the pose after `steps` steps."""
+        """Return the mean distance before the last step, capped, in mm, and the pose after `steps` steps.
+
+        Steps that would change nothing any more are not taken.
+        """
+        moved = pose.apply(self.source)
         for _ in range(steps):
-            moved = pose.apply(self.source)
             d1, i = self.tree.query(moved)
             d2, j = cKDTree(moved).query(self.reverse)
             distance = np.concatenate([d1, d2])
@@ -113,4 +119,7 @@ class _SimilarityICP:
                 np.concatenate([self.target[i], self.reverse]),
                 1.0 / (1.0 + (distance / CAUCHY_MM) ** 2),
             )
+            before, moved = moved, pose.apply(self.source)
+            if np.abs(moved - before).max() < STILL_MM:
+                break
         return float(np.minimum(distance, WORST_MM).mean()), pose

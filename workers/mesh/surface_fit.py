@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import scipy.linalg
 
 from models.types import Floats, Singles
 from workers.geometry.farthest_points import farthest_points
 from workers.geometry.similarity import Similarity
 from workers.geometry.surface import Surface
 from workers.mesh.correspondences import Correspondences
-from workers.mesh.posterior_mean import PairSums, posterior_mean
+from workers.mesh.modes import combination, projection
+from workers.mesh.posterior_mean import GramSpectrum, PairSums, posterior_mean
 from workers.mesh.similarity_icp import align
 
 
@@ -78,7 +78,9 @@ class SurfaceFitter:
         self.surface = surface
         self.basis = basis
         self.control = farthest_points(surface.vertices, N_CONTROL)
-        self.gram = basis.T @ basis
+        gram = basis.T @ basis
+        used = {step.n_modes for step in COARSE_TO_FINE} | {basis.shape[1]}
+        self.spectra = {n: GramSpectrum.of(gram[:n, :n], len(basis)) for n in used if n <= len(gram)}
 
     def fit(self, target: Surface, voxel_mm: float) -> Fit:
         """Fit the template to a target.
@@ -109,24 +111,24 @@ class SurfaceFitter:
 
     def _moved(self, leading: Floats) -> Floats:
         """Return the vertices (n, 3), mm, template frame, of the shape with the leading coefficients (k, 3) alone."""
-        return self.surface.vertices + self.basis[:, : len(leading)] @ leading.astype(np.float32)
+        return self.surface.vertices + combination(self.basis, leading)
 
     def _mean_by_planes(self, pairs: Correspondences, coefficients: Floats, n_modes: int, noise: float) -> Floats:
         """Return the posterior mean (n_modes, 3) of the first coefficients, given pairs at the present shape."""
         found = pairs.pair(self._moved(coefficients[:n_modes]), noise)
         offset = found.points - self.surface.vertices[found.nodes]
-        rows, nodes = np.unique(found.nodes, return_inverse=True)
+        met = np.zeros(len(self.basis), np.bool_)
+        met[found.nodes] = True
+        rows, nodes = np.flatnonzero(met), (np.cumsum(met) - 1)[found.nodes]
         sums = PairSums.of(nodes, offset, found.normals, found.weight / noise**2, len(rows))
-        return posterior_mean(self.basis[rows, :n_modes], sums, coefficients[:n_modes])
+        return posterior_mean(self.basis[rows, :n_modes], sums, coefficients[:n_modes], self.spectra[n_modes])
 
     def _mean_by_points(self, pairs: Correspondences, coefficients: Floats, noise: float) -> Floats:
         """Return the posterior mean (m, 3), given the closest point of every vertex, point-to-point.
 
-        The three axes have the same matrix, so one factorisation of (m, m) serves all.
+        The three axes have the same matrix.
         """
         vertices = self.displace(coefficients)
         offset = pairs.closest_offsets(vertices) + vertices - self.surface.vertices
-        matrix = self.gram.astype(np.float64) / noise**2
-        matrix[np.diag_indices_from(matrix)] += 1.0
-        right = self.basis.T @ offset.astype(np.float32) / noise**2
-        return scipy.linalg.solve(matrix, right.astype(np.float64), assume_a="pos", check_finite=False)
+        right = projection(self.basis, offset) / noise**2
+        return self.spectra[len(coefficients)].solve(1.0 / noise**2, right)

@@ -7,7 +7,7 @@ import pytest
 
 from tests.workers.geometry.meshes import grid
 from workers.geometry.incidence import Incidence
-from workers.geometry.relaxation import _INVERSE_IDEAL, _node_energy, relax
+from workers.geometry.relaxation import _INVERSE_IDEAL, _node_energy, energy_delta, relax
 from workers.geometry.tetrahedra import mean_ratio
 
 ONE = np.array([[0, 1, 2, 3]], np.int32)
@@ -54,6 +54,10 @@ def test_energy_of_ideal_elements_is_their_number():
         assert np.abs(gradient).max() < 1e-6
 
 
+def delta_of(points, tets):
+    return energy_delta(mean_ratio(points, tets)[1])
+
+
 def tangled(seed):
     points, tets = grid(6)
     rng = np.random.default_rng(seed)
@@ -71,7 +75,7 @@ def test_relax_untangles(seed):
     before = points.copy()
     incidence = Incidence.of(tets, len(points))
     for _ in range(6):
-        relax(points, tets, incidence, inside, np.full(len(inside), 1.5))
+        relax(points, tets, incidence, inside, np.full(len(inside), 1.5), delta_of(points, tets))
     quality, volume = mean_ratio(points, tets)
     assert volume.min() > 0.0
     assert quality.min() > 0.3
@@ -85,7 +89,7 @@ def test_relax_keeps_each_node_within_its_limit(limit_mm):
     before = points.copy()
     limit = np.full(len(inside), limit_mm)
     limit[::2] *= 0.5
-    relax(points, tets, Incidence.of(tets, len(points)), inside, limit, sweeps=10)
+    relax(points, tets, Incidence.of(tets, len(points)), inside, limit, delta_of(points, tets), sweeps=10)
     moved = np.linalg.norm(points - before, axis=1)
     assert (moved[inside] <= limit + 1e-12).all()
     if limit_mm:
@@ -101,7 +105,7 @@ def test_relax_lifts_poor_elements_that_are_not_inverted():
     points[inside] += np.random.default_rng(3).uniform(-0.3, 0.3, (len(inside), 3))
     before, volume = mean_ratio(points, tets)
     assert volume.min() > 0.0
-    relax(points, tets, Incidence.of(tets, len(points)), inside, np.full(len(inside), 1.0), sweeps=8)
+    relax(points, tets, Incidence.of(tets, len(points)), inside, np.full(len(inside), 1.0), energy_delta(volume), 8)
     after = mean_ratio(points, tets)[0]
     assert after.min() > 2.0 * before.min()
     assert after.mean() > before.mean()
