@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import Delaunay, QhullError
+from scipy.spatial import ConvexHull, Delaunay, QhullError
 from tqdm import tqdm
 
 from models.types import Bools, Bytes, Floats, Integers
@@ -30,6 +30,8 @@ SMOOTHING_VOXELS, LEAST_SHARE = 0.6, 0.5
 """Blur of a bone's mask before it is sampled, so that its surface has no steps, and the share that is bone."""
 OUTLINE_POINTS, LEAST_OUTLINE = 400, 20
 """Points of a slice that span its convex hull, and how many labelled voxels a slice needs for one."""
+PIXEL_SLACK = 1e-7
+"""A pixel so near to an edge of the hull lies on it: other pixels are further off than the rounding of its equation."""
 FAT_MM, SKIN_MM = (8.0, 25.0), 2.0
 """Thickness of the fat outside the labelled structures (chosen by eye), and of the skin (textbooks: 1 to 4 mm)."""
 
@@ -108,14 +110,31 @@ def draw_soft_tissue(random: np.random.Generator, labels: Bytes, spacing: float)
 def _hull_by_slice(labelled: Bools) -> Bools:
     """Return the convex hull of each slice (i, j) of `labelled` (i, j, k)."""
     hull = np.zeros(labelled.shape, bool)
-    pixels = np.argwhere(np.ones(labelled.shape[:2], bool))
     for k in range(labelled.shape[2]):
         points = np.argwhere(labelled[:, :, k])
-        if len(points) < LEAST_OUTLINE:
-            continue
-        inside = _inside_hull(points[:: max(1, len(points) // OUTLINE_POINTS)], pixels)
-        hull[:, :, k] = inside.reshape(labelled.shape[:2])
+        if len(points) >= LEAST_OUTLINE:
+            hull[:, :, k] = hull_in_plane(points[:: max(1, len(points) // OUTLINE_POINTS)], labelled.shape[:2])
     return hull
+
+
+def hull_in_plane(points: Integers, shape: tuple[int, ...]) -> Bools:
+    """Return which pixels of a slice (i, j) lie in the convex hull of the points (m, 2); none where they are flat.
+
+    Row by row, the hull is what lies between the edges before and behind it.
+    """
+    try:
+        edges = ConvexHull(points).equations  # of the outward normals: inside it is not positive
+    except QhullError:
+        return np.zeros(shape, bool)
+    across, along, offset = edges.T
+    level = np.arange(shape[0])[:, None] * across + offset
+    parallel = np.abs(along) < PIXEL_SLACK
+    at = -level / np.where(parallel, 1.0, along)
+    first = np.where(~parallel & (along < 0.0), at, -np.inf).max(axis=1) - PIXEL_SLACK
+    last = np.where(~parallel & (along > 0.0), at, np.inf).min(axis=1) + PIXEL_SLACK
+    rows = (np.where(parallel, level, -1.0) <= PIXEL_SLACK).all(axis=1)
+    columns = np.arange(shape[1])
+    return np.asarray(rows[:, None] & (columns >= first[:, None]) & (columns <= last[:, None]))
 
 
 def _inside_hull(points: Integers, queries: Integers) -> Bools:

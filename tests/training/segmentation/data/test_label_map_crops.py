@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from scipy.spatial import Delaunay
 
 pytest.importorskip("joblib", reason="joblib is not installed (make training)")
 
@@ -11,7 +12,7 @@ from synthetic_ct.bone_labels import CERVICAL, PELVIS, RIB, SACRUM, label_of
 from synthetic_ct.tissue import Tissue
 from training.segmentation.data import label_map_crops
 from training.segmentation.data.anatomy_crops import AnatomyCrop
-from training.segmentation.data.label_map_crops import label_map_crop
+from training.segmentation.data.label_map_crops import hull_in_plane, label_map_crop
 from training.segmentation.data.label_maps import TISSUES, LabelMap, bone_table, tissue_table
 from workers.imaging.volume import Volume
 from workers.mask.conventions import TOTALSEGMENTATOR
@@ -94,3 +95,16 @@ def test_the_tables_have_one_meaning_for_each_number():
     assert (bone[77], bone[100], bone[0]) == (PELVIS, RIB, 0)
     numbers = [number for numbers in TISSUES.values() for number in numbers]
     assert len(numbers) == len(set(numbers))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_hull_in_a_plane_is_that_of_a_triangulation(seed):
+    random, shape = np.random.default_rng(seed), (60, 50)
+    points = np.stack([random.integers(5, 50, 40), random.integers(8, 45, 40)], axis=1)
+    expected = Delaunay(points).find_simplex(np.argwhere(np.ones(shape, bool))).reshape(shape) >= 0
+    assert 500 < expected.sum() < 2500
+    np.testing.assert_array_equal(hull_in_plane(points, shape), expected)
+
+
+def test_points_on_a_line_have_no_hull():
+    assert not hull_in_plane(np.stack([np.arange(30), np.arange(30)], axis=1), (40, 40)).any()
