@@ -132,9 +132,9 @@ def hull_in_plane(points: Integers, shape: tuple[int, ...]) -> Bools:
     at = -level / np.where(parallel, 1.0, along)
     first = np.where(~parallel & (along < 0.0), at, -np.inf).max(axis=1) - PIXEL_SLACK
     last = np.where(~parallel & (along > 0.0), at, np.inf).min(axis=1) + PIXEL_SLACK
-    rows = (np.where(parallel, level, -1.0) <= PIXEL_SLACK).all(axis=1)
+    last[(np.where(parallel, level, -1.0) > PIXEL_SLACK).any(axis=1)] = -np.inf
     columns = np.arange(shape[1])
-    return np.asarray(rows[:, None] & (columns >= first[:, None]) & (columns <= last[:, None]))
+    return np.asarray((columns >= first[:, None]) & (columns <= last[:, None]))
 
 
 def _inside_hull(points: Integers, queries: Integers) -> Bools:
