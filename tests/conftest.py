@@ -17,7 +17,6 @@ LONGEST_FIRST = (
     "workers/mask/test_plausibility.py",
     "workers/mesh/test_subject_mesh.py",
     "training/segmentation/test_commands.py",
-    "workers/fem/test_calculix.py",
     "workers/test_pipeline.py",
     "training/segmentation/fitting/test_onnx_export.py",
     "test_end_to_end.py",
