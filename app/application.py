@@ -28,6 +28,7 @@ from app.api import (
     tenant_events,
     webhooks,
 )
+from app.api.cross_origin import CrossOrigin
 from app.api.error_handlers import install_error_handlers
 from app.api.known_hosts import KnownHosts
 from app.api.middleware import MeasureRequests, SecurityHeaders
@@ -90,6 +91,8 @@ def create_app(settings: Settings | None = None) -> FastAPI:
     )
     install_error_handlers(app)
     app.add_middleware(PlainRequests)
+    if settings.cors_origins:
+        app.add_middleware(CrossOrigin, origins=settings.cors_origins)
     app.add_middleware(SecurityHeaders)
     app.add_middleware(KnownHosts, settings=settings)
     app.add_middleware(MeasureRequests)

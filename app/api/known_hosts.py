@@ -40,6 +40,7 @@ class KnownHosts:
         self._hosts = frozenset(settings.allowed_hosts)
         self._is_open = settings.is_open
         self._own = settings.host
+        self._origins = frozenset(settings.cors_origins)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Handle one connection."""
@@ -78,9 +79,11 @@ class KnownHosts:
         return address.is_loopback or not self._hosts
 
     def _is_foreign(self, headers: Headers, host: str) -> bool:
+        origin = headers.get("origin")
+        if origin in self._origins:
+            return False
         if headers.get("sec-fetch-site") in FOREIGN_SITES:
             return True
-        origin = headers.get("origin")
         if origin is None:
             return False
         return origin.partition("://")[2].lower() != host.lower() and _name(origin) not in self._hosts

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from typing import Annotated, Any
 
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+ORIGIN = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?")
+"""An origin as browsers write it (RFC 6454): in lower case, without a path."""
 
 
 class GatewaySettings(BaseSettings):
@@ -29,6 +33,12 @@ class GatewaySettings(BaseSettings):
         default=(),
         description="Names by which clients know this server, `a.example,b.example`. Without names an open service "
         "answers to addresses and localhost, any other to every name.",
+    )
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Origins whose pages may use the API with a key of theirs, "
+        "`https://a.example,https://b.example:8443`; `*` = all, not for an open service. None by default. No page of "
+        "another origin gets a session cookie.",
     )
     path_prefix: str = Field(
         default="",
@@ -54,9 +64,19 @@ class GatewaySettings(BaseSettings):
         """Return the path by which clients reach a path of the gateway. Whatever tells a client a path asks this."""
         return self.path_prefix + path
 
-    @field_validator("allowed_hosts", mode="before")
+    @field_validator("cors_origins", mode="after")
     @classmethod
-    def _split_hosts(cls, value: Any) -> Any:
+    def _check_origins(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        for origin in value:
+            if origin != "*" and ORIGIN.fullmatch(origin) is None:
+                raise ValueError(f"an origin is a scheme, a host and maybe a port, https://a.example, got {origin!r}")
+        if "*" in value and len(value) > 1:
+            raise ValueError("`*` stands for all origins, so it stands alone")
+        return value
+
+    @field_validator("allowed_hosts", "cors_origins", mode="before")
+    @classmethod
+    def _split_names(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
         return tuple(name.strip().lower() for name in value.split(",") if name.strip())

@@ -104,6 +104,12 @@ class Settings(GatewaySettings, IdentitySettings):
         return value
 
     @model_validator(mode="after")
+    def _check_open(self) -> Self:
+        if self.is_open and "*" in self.cors_origins:
+            raise ValueError("cors_origins may not be `*` where no key is needed: every page could use the service")
+        return self
+
+    @model_validator(mode="after")
     def _check_pauses(self) -> Self:
         if self.stale_after_s < 2 * self.heartbeat_s:
             raise ValueError(
