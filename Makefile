@@ -23,8 +23,10 @@ JOBS ?=
 MACHINES ?=
 RECOVERY ?=
 
-# a process for each core, four at most (each holds the bundle: 1.5 GB); a file of tests, with its fixtures, stays in one
-TEST_PROCESSES := --numprocesses logical --maxprocesses 4 --dist loadfile --no-loadscope-reorder
+# a process more than there are cores, since tests of the service wait a fifth of the time; four at most (each holds the
+# bundle: 1.5 GB); a file of tests, with its fixtures, stays in one
+CORES := $(shell getconf _NPROCESSORS_ONLN)
+TEST_PROCESSES := --numprocesses $(shell echo $$(($(CORES) < 4 ? $(CORES) + 1 : 4))) --dist loadfile --no-loadscope-reorder
 
 # pinned by hand: onnxruntime-gpu cannot be installed beside the CPU build, and the other pins do not depend on torch
 PINNED_APART := onnxruntime-gpu==1.31.1 torch==2.13.0
