@@ -141,6 +141,13 @@ def score_segmenter(arguments: argparse.Namespace) -> None:
     score_segmenter(arguments)
 
 
+def outline_cts(arguments: argparse.Namespace) -> None:
+    """Outline the CTs that nobody labelled, to be looked at; write the outlines that were kept for training."""
+    from training.segmentation.commands import outline_cts
+
+    outline_cts(arguments)
+
+
 def evaluate_cts(arguments: argparse.Namespace) -> None:
     """Ask the shipped networks for every level of every annotated real CT; write docs/evaluation/real-cts.md."""
     from training.segmentation.evaluation.real_ct_files import Request, evaluate_real_cts
@@ -183,6 +190,7 @@ def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
         command.add_argument("--trunks", type=int, default=240, help="synthetic trunks")
         command.add_argument("--jobs", type=int, default=-1, help="parallel jobs, -1: one a core")
     add("score-segmenter", score_segmenter).add_argument("--profile", default="shipped", help="whose base")
+    add("outline-cts", outline_cts).add_argument("--profile", default="shipped", help="whose base")
     outline = add("calibrate-outline", calibrate_outline)
     outline.add_argument("--profile", default="shipped", help="whose base")
     outline.add_argument("--count", type=int, default=80, help="CTs that are synthesised, beside the real ones")
@@ -193,6 +201,7 @@ def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
     train.add_argument(
         "--from-bundle", action="store_true", help="let the locator go on from the bundle's weights, not from its base"
     )
+    train.add_argument("--base-start", type=Path, help="trained.pt that the base goes on from")
     train.add_argument("--device", help="of the segmenter: cuda or cpu (default: cuda where there is one)")
     train.add_argument(
         "--minutes", type=float, nargs=2, metavar=("BASE", "LATER"), help="longest time of a base and of a later fold"

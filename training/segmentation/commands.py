@@ -77,6 +77,21 @@ def annotate(arguments: argparse.Namespace) -> None:
         print(f"{annotation.name}: {' '.join(annotation.levels)}, known by {annotation.known_by}")
 
 
+def outline_cts(arguments: argparse.Namespace) -> None:
+    """Outline the marked CTs that nobody labelled with the segmenter's base; write what was kept after looking."""
+    from training.segmentation.data.own_outline_verdicts import VERDICTS
+    from training.segmentation.evaluation.own_outline_files import write_own_outlines
+    from training.segmentation.evaluation.trained_folds import TrainedFolds
+    from training.segmentation.fitting.folds import BASE
+    from workers.engine import engine
+
+    base = TrainedFolds(_trainings(arguments), arguments.profile)
+    engine().finder.segmenter = base.segmenter("bifusion", BASE)
+    pictures: Path = arguments.work / "own_outlines"
+    paths = write_own_outlines(arguments.data, arguments.work / "scans" / "labelled", pictures)
+    print(f"{len(paths)} CTs to learn from; pictures: {pictures}; what is kept, and why: {VERDICTS}")
+
+
 def make_anatomy(arguments: argparse.Namespace) -> tuple[list[Path], list[Path]]:
     """Make the files that the segmenter learns from, where they are missing.
 
@@ -269,10 +284,10 @@ def _training_run(arguments: argparse.Namespace) -> TrainingRun:
     from training.segmentation.fitting.fold_runs import TrainingRun
 
     minutes = tuple(arguments.minutes) if arguments.minutes else None
-    return TrainingRun(arguments.profile, arguments.steps, minutes)
+    return TrainingRun(arguments.profile, arguments.steps, minutes, base_start=arguments.base_start)
 
 
-def _train_segmenters(arguments: argparse.Namespace, kinds: list[Kind], details: dict[str, object]) -> None:
+def _train_segmenters(arguments: argparse.Namespace, kinds: list[Kind], details: dict[str, Any]) -> None:
     """Train the folds of the segmenters; export BiFusion-UNet where ONNX is installed."""
     from training.segmentation.fitting.folds import ALL
     from training.segmentation.fitting.segmenter_data import SegmenterData
@@ -292,8 +307,11 @@ def _train_segmenters(arguments: argparse.Namespace, kinds: list[Kind], details:
                 )
                 continue
             from training.artifacts.bundle_writer import write_manifest
+            from training.segmentation.data.labelled_cts import read_labelled_ct
             from training.segmentation.fitting.onnx_export import export_segmenter
 
             export_segmenter(model, arguments.out / SEGMENTER)
+            seen = sorted({read_labelled_ct(path).person for path in data.ct_files})
+            details["people"] = dict(details.get("people", {})) | {"segmenter": seen}
             details["vgg_share_a_level"] = [round(share, 3) for share in model.fusion_weights()]
             write_manifest(arguments.out, segmentation=details)

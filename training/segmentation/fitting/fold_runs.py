@@ -36,17 +36,21 @@ class TrainingRun:
         Longest times of the base and of a later fold; no limit if None.
     start
         `TRAINED` of weights that later folds go on from in place of the base's.
+    base_start
+        `TRAINED` of weights that the base itself goes on from: an earlier base, of which the training data have grown.
     """
 
     profile: str = "shipped"
     steps: int | None = None
     minutes: tuple[float, float] | None = None
     start: Path | None = None
+    base_start: Path | None = None
 
     def base(self, steps: dict[str, int], rate: float, device: str = "cpu") -> TrainingSettings:
         """Return the settings of the base: `steps` by profile, and the highest learning rate."""
         limit = self.minutes[0] if self.minutes else None
-        return TrainingSettings(self.steps or steps[self.profile], rate, device=device, minutes=limit)
+        count = self.steps or steps[self.profile]
+        return TrainingSettings(count, rate, start=self.base_start, device=device, minutes=limit)
 
 
 def train_fold(

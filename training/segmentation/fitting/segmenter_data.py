@@ -18,6 +18,8 @@ from training.segmentation.synthesis.labelled_tensors import LabelledTensors
 FEW_FILES = 8
 """Up to so many crops are read without further processes, which take a second to start."""
 CHUNK = 4
+THORACIC_TIMES = 2
+"""A crop about a thoracic vertebra is taken so often as two others: they are a fifth, and ribs make them harder."""
 
 
 @dataclass(frozen=True)
@@ -47,8 +49,13 @@ class SegmenterData:
         return [LabelledTensors.of(read_labelled_ct(path), torch.device(self.device)) for path in self.ct_files]
 
     def crops_without(self, people: tuple[str, ...]) -> list[AnatomyTensors]:
-        """Return the crops that show none of these people."""
-        return [crop for crop in self.crops if not set(crop.people) & set(people)]
+        """Return the crops that show none of these people, thoracic ones `THORACIC_TIMES`."""
+        return [
+            crop
+            for crop in self.crops
+            if not set(crop.people) & set(people)
+            for _ in range(THORACIC_TIMES if crop.level.startswith("T") else 1)
+        ]
 
     def crops_with(self, people: tuple[str, ...]) -> list[AnatomyTensors]:
         """Return the crops that show one of these people."""

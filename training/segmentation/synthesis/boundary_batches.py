@@ -12,6 +12,7 @@ from training.segmentation.synthesis.anatomy_tensors import AnatomyTensors
 from training.segmentation.synthesis.fields import interpolate
 from training.segmentation.synthesis.hounsfield import synthesise_hu
 from training.segmentation.synthesis.labelled_tensors import LabelledTensors, look_at_real
+from training.segmentation.synthesis.rib_thickness import thicken_ribs
 from training.segmentation.synthesis.scanner import ScanPlan, scan
 from training.segmentation.synthesis.views import (
     AIR,
@@ -99,6 +100,7 @@ def look_at_synthetic(
     random: np.random.Generator, generator: torch.Generator, anatomy: AnatomyTensors, views: int, count: int
 ) -> tuple[Tensor, Tensor]:
     """Return `views` times `count` slices and targets of one synthesised CT."""
+    anatomy = thicken_ribs(random, anatomy)
     hu, structures = synthesise_hu(random, generator, anatomy), anatomy.structures()
     warp, plan = Warp.draw(random, generator, anatomy), ScanPlan.draw(random)
     ct = scan(random, generator, hu, warp, plan)
