@@ -11,11 +11,11 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from app.commands.levels_text import levels_text
 from app.contract.errors import EveryLevelRefused, LabelAbsent
 from app.contract.params import JobParams
 from app.contract.report import Report
 from app.contract.summary import Summary
-from app.levels_text import levels_text
 from workers.imaging.volume import Volume, read_mask
 from workers.mask_stage import read_label_map, take_numbered_label
 from workers.pipeline import PipelineResult, run_pipeline

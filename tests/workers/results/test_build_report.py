@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from app.commands.report_text import summary
 from app.contract.params import JobParams
 from app.contract.report import Inputs, Report, SurfaceFit
-from app.report_text import summary
 from models.template import REGIONS
 from workers.geometry.tetrahedra import min_dihedral_degrees
 from workers.geometry.weighted_statistics import weighted_percentiles
