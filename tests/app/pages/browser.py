@@ -64,11 +64,19 @@ class Browser:
         """Wait until an expression is true in the page."""
         wait_for(lambda: self.run(f"Boolean({condition})"), condition)
 
-    def choose_file(self, selector: str, path: Path) -> None:
-        """Choose a file in a form."""
+    def choose_file(self, selector: str, *paths: Path) -> None:
+        """Choose files in a form, or a folder where its field takes one."""
         root = self._call("DOM.getDocument")["root"]["nodeId"]
         node = self._call("DOM.querySelector", nodeId=root, selector=selector)["nodeId"]
-        self._call("DOM.setFileInputFiles", files=[str(path)], nodeId=node)
+        self._call("DOM.setFileInputFiles", files=[str(path) for path in paths], nodeId=node)
+
+    def drop(self, selector: str, *paths: Path) -> None:
+        """Drop files or folders on an element."""
+        box = f"document.querySelector({json.dumps(selector)}).getBoundingClientRect()"
+        at = {"x": self.run(f"{box}.x") + 5, "y": self.run(f"{box}.y") + 5}
+        data = {"items": [], "files": [str(path) for path in paths], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            self._call("Input.dispatchDragEvent", type=kind, **at, data=data)
 
     def resize(self, width: int, height: int = 800, scheme: str = "light") -> None:
         """Give the page a size in CSS pixels and a colour scheme, ``light`` or ``dark``."""
