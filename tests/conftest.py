@@ -18,6 +18,7 @@ LONGEST_FIRST = (
     "workers/mesh/test_subject_mesh.py",
     "training/segmentation/test_commands.py",
     "workers/test_pipeline.py",
+    "docs/test_code_blocks.py",
     "training/segmentation/fitting/test_onnx_export.py",
     "test_end_to_end.py",
     "workers/test_tasks.py",
