@@ -11,6 +11,9 @@ from sphinx.application import Sphinx
 
 FRONT = "docs/index"
 
+TITLES = {"README": "Overview", "docs/evaluation/README": "Evaluation"}
+"""What the sidebar calls pages whose own title would not say it there."""
+
 PARTS = {
     "Use it": ("docs/tutorial/index", "docs/how-to/index", "docs/reference/index", "docs/explanation/index"),
     "The project": (
@@ -42,11 +45,15 @@ def _add_navigation(app: Sphinx, page: str, source: list[str]) -> None:
     """Append the list of the pages below this one."""
     folder, _, name = page.rpartition("/")
     if page == FRONT:
-        source[0] += "".join(_tree(caption, [f"/{each}" for each in pages]) for caption, pages in PARTS.items())
+        source[0] += "".join(_tree(caption, [_entry(each) for each in pages]) for caption, pages in PARTS.items())
     elif name in FOLDER_PAGES and any(
         other != page and other.rpartition("/")[0] == folder and folder for other in app.project.docnames
     ):
         source[0] += _tree(None, ["*"])
+
+
+def _entry(page: str) -> str:
+    return f"{TITLES[page]} </{page}>" if page in TITLES else f"/{page}"
 
 
 def _tree(caption: str | None, pages: list[str]) -> str:
