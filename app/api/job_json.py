@@ -6,7 +6,7 @@ import math
 
 from app.api.times import utc
 from app.contract.job import JOBS_PATH, InputFile, Job, JobInput, JobLinks
-from app.contract.params import read_params
+from app.contract.params import LEVELS, read_params
 from app.jobs.outlook import UNKNOWN, Outlook
 from app.jobs.rows import JobRow, Json
 from app.jobs.settings import Settings
@@ -26,6 +26,7 @@ def job_from_row(row: JobRow, settings: Settings, outlook: Outlook = UNKNOWN) ->
             "state": row.state,
             "stage": row.stage,
             "level": row.level,
+            "levels_done": _levels_done(row.results or []),
             "percent": row.percent,
             "queue_place": outlook.place,
             "seconds_left": None if outlook.seconds_left is None else math.ceil(outlook.seconds_left),
@@ -51,6 +52,14 @@ def job_from_row(row: JobRow, settings: Settings, outlook: Outlook = UNKNOWN) ->
             ),
         }
     )
+
+
+def _levels_done(results: list[Json]) -> list[str] | None:
+    """Return the levels that have a report in a folder of their own."""
+    folders = {
+        name.partition("/")[0] for name in (result["name"] for result in results) if name.endswith("/report.json")
+    }
+    return [level for level in LEVELS if level in folders] or None
 
 
 def _public(problem: Json, settings: Settings) -> Json:

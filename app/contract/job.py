@@ -59,6 +59,11 @@ class Job(BaseModel):
         "of one.",
         examples=["L2"],
     )
+    levels_done: list[str] | None = Field(
+        description="Of a job with several levels those that have an answer, from top to bottom; null for a job of "
+        "one, and while there is none.",
+        examples=[["T12", "L1", "L2"]],
+    )
     percent: float = Field(ge=0, le=100, description="Progress of the whole job, percent (%).")
     queue_place: int | None = Field(
         description="Place of a job that waits: 1 starts next, as things are; tenants take turns. Null in other "

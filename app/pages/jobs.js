@@ -19,11 +19,15 @@ function jobRow(job) {
   name.append(make("a", job.name || job.id.slice(0, 8), {href: job.links.page}));
   if (job.retry_of) name.append(make("br"), make("span", "tried again", {class: "note"}));
   if (Object.keys(job.labels).length) name.append(make("br"), ...labelChips(job.labels, chooseLabel));
-  row.append(name, make("td", levelInWords(job.params)), make("td", stateInWords(job)), warningsCell(job.warnings || []),
+  row.append(name, make("td", levelInWords(job)), make("td", stateInWords(job)), warningsCell(job.warnings || []),
     make("td", new Date(job.created_at).toLocaleString()));
   return row;
 }
-const levelInWords = params => params.vertebra === "all" ? "all levels" : [params.vertebra || "by the mask"].flat().join(", ");
+function levelInWords({params: {vertebra}, levels_done: done}) {
+  if (vertebra === null) return "the one that the mask says";
+  const asked = vertebra === "all" ? "all levels" : [vertebra].flat().join(", "), answered = (done || []).join(", ");
+  return !answered || answered === asked ? asked : `${asked}; done: ${answered}`;
+}
 async function listJobs() {
   const jobs = [], state = $("filter").value, label = $("label-filter").value.trim();
   let cursor = null;

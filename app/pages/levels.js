@@ -11,13 +11,31 @@ function filesOf(level, byName) {  // the results in the folder of a level, by t
   return Object.fromEntries(own.map(([name, result]) => [name.slice(level.length + 1), result]));
 }
 function describeLevels(levels, byName, job) {
-  const wide = make("div", null, {class: "scrolls", tabindex: "0", role: "region", "aria-label": "Levels"});
+  const wide = make("div", null, {class: "scrolls", tabindex: "0", role: "region", "aria-label": "Levels"}), cards = make("ul", null, {class: "levels"});
   wide.append(levelsTable(levels));
-  return [make("h2", "Levels"), wide, ...levels.map(level => levelDetails(level, filesOf(level.vertebra, byName), job))];
+  cards.append(...levels.map(level => levelCard(level, filesOf(level.vertebra, byName), job)));
+  return [make("h2", "Levels"), wide, cards];
+}
+function levelCard(level, files, job) {  // what matters most of a level; the rest on demand
+  const {vertebra, problem, headline, warnings = []} = level, card = make("li");
+  card.append(make("h3", vertebra));
+  if (files["preview.png"]) card.append(make("img", null, {src: files["preview.png"].url, alt: `Three views of ${vertebra} coloured by von Mises stress`}));
+  if (warnings.length) { const list = make("ul", null, {class: "caution"}); list.append(...warnings.map(text => make("li", text))); card.append(list); }
+  card.append(problem ? make("p", `Refused: ${problem.title}.`, {class: "problem"}) : headlineList(headline), levelDetails(level, files, job));
+  return card;
+}
+function headlineList(h) {
+  const list = make("dl"), away = h.peak_away_from_endplates, error = h.expected_error;
+  const add = (name, value) => list.append(make("dt", name), make("dd", value));
+  if (away) add("Peak away from the endplates", mpa(away.value_mpa));
+  add("99th percentile, " + (h.body_p99_mpa === null ? "whole vertebra" : "body"), mpa(h.body_p99_mpa ?? h.p99_mpa));
+  add("Expected error", error ? ofPeak(error.total_percent) + " of the peak" : "not known");
+  if (h.level_verified !== null) add("Level", h.level_verified ? "verified" : "not verified: check it first");
+  return list;
 }
 function levelDetails({vertebra, problem}, files, job) {
-  const whole = make("details", null, {class: "level"});
-  whole.append(make("summary", problem ? `${vertebra}: why it is refused` : `${vertebra}: stress, pictures and how sure`));
+  const whole = make("details", null, {class: "level"}), choice = problem?.alternatives?.length;
+  whole.append(make("summary", choice ? `Which one is ${vertebra}? See the candidates` : problem ? `Why ${vertebra} is refused` : `${vertebra} in full: how sure, where, 3-D view`));
   if (problem) {
     const pictures = Object.fromEntries(Object.entries(files).map(([name, result]) => [name, result.url]));
     whole.append(...describeProblem(problem), ...describeRefusal({...job, error: problem, params: {...job.params, vertebra}}, pictures));
@@ -26,7 +44,6 @@ function levelDetails({vertebra, problem}, files, job) {
 }
 async function showLevel(whole, vertebra, files) {
   whole.append(...describeReport(await (await api(files["report.json"].url)).json()));
-  if (files["preview.png"]) whole.append(make("img", null, {src: files["preview.png"].url, alt: `Three views of ${vertebra} coloured by von Mises stress`}));
   if (files["report.pdf"]) {
     const paper = make("p", "For paper and for the record: ");
     paper.append(make("a", `the report of ${vertebra} on one page (PDF)`, {href: files["report.pdf"].url, target: "_blank", rel: "noopener"}));

@@ -14,6 +14,7 @@ from app.jobs.settings import Settings
 from app.jobs.store import open_store
 from tests.app.harness import PATIENCE_S, Broker, fail, finish, post, running_gateway
 from tests.app.pages.browser import CHROMIUM, Browser, running_browser
+from tests.app.pages.legibility import TOO_FAINT
 from tests.app.pages.test_pages import PROBLEM, picture
 from tests.app.reports import report
 from workers.results.summary import build_summary, summarise_done
@@ -81,9 +82,20 @@ def test_each_level_is_shown_with_its_numbers_or_its_refusal(
     assert "L3\trefused: The vertebra was not found" in browser.text("#report table")
     browser.wait("document.getElementById('spine').naturalWidth === 30")
     assert browser.run("document.getElementById('preview').hidden")
-    browser.click("details.level:nth-of-type(1) summary")
-    browser.wait("document.querySelector('details.level img')?.naturalWidth === 168")
-    assert "Level: L1, verified." in browser.text("details.level")
+    browser.wait("document.querySelector('.levels img')?.naturalWidth === 168")
+    first, second = (browser.text(f".levels > li:nth-child({n})") for n in (1, 2))
+    assert first.replace("\n\n", "\n").startswith("L1\nThe CT's voxels measure up to 3.0 mm")
+    assert "Peak away from the endplates\n0.733 MPa" in first
+    assert "Level\nverified" in first
+    assert second.split("\n\n") == ["L3", "Refused: The vertebra was not found.", "Which one is L3? See the candidates"]
+    for width in (390, 1280):
+        for scheme in ("light", "dark"):
+            browser.resize(width, scheme=scheme)
+            assert browser.run(TOO_FAINT) == []
+            assert browser.run("document.documentElement.scrollWidth") <= width
+            assert browser.run("document.getElementById('spine').offsetHeight") <= 26 * 16
+    browser.click("details.level summary")
+    browser.wait("document.querySelector('details.level').innerText.includes('Level: L1, verified.')")
     assert "Von Mises stress of L1 under 500 N" in browser.text("details.level")
     assert browser.run("document.querySelectorAll('.candidates img').length") == 2
     assert browser.text("#files").count("L1/") == 2
@@ -119,7 +131,7 @@ def test_a_job_whose_levels_are_all_refused_shows_each(
 
 
 def test_the_form_offers_all_levels_and_the_list_names_them(
-    site: httpx.Client, browser: Browser, tmp_path: Path
+    site: httpx.Client, settings: Settings, browser: Browser, tmp_path: Path
 ) -> None:
     (tmp_path / "ct").write_bytes(b"ct")
     browser.open(f"{site.base_url}/")
@@ -128,9 +140,12 @@ def test_the_form_offers_all_levels_and_the_list_names_them(
     browser.click("#send")
     browser.wait("location.pathname.startsWith('/jobs/') && document.readyState === 'complete'")
     assert site.get("/v1" + browser.run("location.pathname")).json()["params"]["vertebra"] == "all"
-    submit(site)
+    finish(settings, submit(site)["id"], files())
+    mask = post(site).json()
+    assert mask["levels_done"] is None
     browser.open(f"{site.base_url}/")
-    browser.wait("document.querySelectorAll('#jobs tr').length >= 2")
+    browser.wait("document.querySelectorAll('#jobs tr').length >= 3")
     listed = browser.text("#jobs")
     assert "all levels" in listed
-    assert "L1, L3" in listed
+    assert "the one that the mask says" in listed
+    assert "L1, L3; done: L1" in listed
