@@ -32,6 +32,9 @@ PASSING = (429, 502, 503, 504)
 SHOWN = 200
 """Characters of a strange answer that an error repeats."""
 
+ABSENT: dict[str, Any] = dict.fromkeys(Job.model_fields) | {"labels": {}}
+"""Members of a job that an older release does not send."""
+
 STANDARD = frozenset({"type", "title", "status", "detail", "expected", "got"})
 
 
@@ -79,7 +82,7 @@ class _Page(BaseModel):
 
 def _of_another_release(data: bytes) -> Job | None:
     try:
-        body = dict.fromkeys(Job.model_fields) | json.loads(data)  # an older release lacks some members
+        body = ABSENT | json.loads(data)
         params = body["params"]
         known = {name: params[name] for name in JobParams.model_fields if name in params}
         return Job.model_validate(body | {"params": JobParams.model_construct(**known)})

@@ -69,7 +69,7 @@ class Connection:
         arguments: dict[str, Any] = {
             "method": call.method,
             "url": call.path,
-            "params": dict(call.query),
+            "params": list(call.query),
             "headers": dict(call.headers),
             "timeout": self._timeout(call.silence_s),
         }

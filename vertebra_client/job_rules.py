@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -22,15 +22,17 @@ PAGE = 100
 
 @dataclass(frozen=True)
 class Filter:
-    """Which jobs to list."""
+    """Which jobs to list; ``labels`` are ``key=value``, or ``key`` for any value, and a job has each of them."""
 
     state: JobState | None = None
     retry_of: str | None = None
+    labels: Sequence[str] = ()
 
     @property
-    def query(self) -> dict[str, str]:
+    def query(self) -> list[tuple[str, str]]:
         """The filter as a query."""
-        return {name: value for name, value in vars(self).items() if value is not None}
+        texts = [("state", self.state), ("retry_of", self.retry_of), *(("label", label) for label in self.labels)]
+        return [(name, text) for name, text in texts if text is not None]
 
 
 def job_path(job_id: str, *more: str) -> str:
@@ -96,7 +98,7 @@ def look(job_id: str, retries: Retries) -> Steps[Job]:
 
 def page(which: Filter, cursor: str | None, limit: int, retries: Retries) -> Steps[JobPage]:
     """Return a page of the list of jobs, newest first."""
-    query: Mapping[str, str] = which.query | {"limit": str(limit)} | ({} if cursor is None else {"cursor": cursor})
+    query = [*which.query, ("limit", str(limit)), *([] if cursor is None else [("cursor", cursor)])]
     call = Call("GET", JOBS_PATH, query=query)
     answer = yield from ask(lambda: call, retries)
     return read_page(answer.body)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -36,6 +37,8 @@ class Submission:
         By which people tell the job from others. No data of the patient.
     callback_url
         Where the service tells that the job has ended.
+    labels
+        Short texts under short keys, by which to find the job again. No data of the patient.
     """
 
     ct: Path | bytes
@@ -43,10 +46,16 @@ class Submission:
     params: JobParams = field(default_factory=JobParams)
     name: str | None = None
     callback_url: str | None = None
+    labels: Mapping[str, str] = field(default_factory=dict)
 
     def form(self, progress: Callable[[int, int], object] | None) -> Form:
         """Return the form that carries the job."""
-        texts = {"params": params_json(self.params), "name": self.name, "callback_url": self.callback_url}
+        texts = {
+            "params": params_json(self.params),
+            "name": self.name,
+            "callback_url": self.callback_url,
+            "labels": json.dumps(dict(self.labels)) if self.labels else None,
+        }
         return Form({"ct": self.ct, "mask": self.mask}, texts, progress)
 
 

@@ -28,9 +28,8 @@ from app.contract.errors import (
     VertebraError,
 )
 from app.contract.job import Job
-from app.contract.params import JobParams
 from app.contract.summary import LevelSummary, headline_of
-from vertebra_client import Client, JobCancelledError, JobFailedError, Submission
+from vertebra_client import Client, JobCancelledError, JobFailedError
 
 OF_ONE_FILE = (EmptyUpload, UploadTooLarge, InvalidParameters)
 """Refusals that another file of the batch need not meet; every other error ends the run."""
@@ -45,8 +44,6 @@ class Batch:
     ----------
     client
         Of the service.
-    params
-        Parameters of every job.
     cases
         What to run, with what is known of each.
     table
@@ -55,8 +52,8 @@ class Batch:
         Folder for the results, or None.
     """
 
-    def __init__(self, client: Client, params: JobParams, cases: list[Case], table: Path, out: Path | None) -> None:
-        self._client, self._params, self._cases, self._table, self._out = client, params, cases, table, out
+    def __init__(self, client: Client, cases: list[Case], table: Path, out: Path | None) -> None:
+        self._client, self._cases, self._table, self._out = client, cases, table, out
 
     def run(self, ahead: int, again: bool, tell: Callable[[int, Case], None]) -> None:
         """Run every case that is not done, and with ``again`` those that were refused or failed.
@@ -100,8 +97,7 @@ class Batch:
         self._set(case, SENT, [])
 
     def _upload(self, case: Case) -> Job:
-        submission = Submission(case.ct, case.mask, self._params, name=case.file[-100:])
-        return self._client.submit(submission, idempotency_key=f"batch-{case.request}")
+        return self._client.submit(case.submission, idempotency_key=f"batch-{case.request}")
 
     def _finish(self, number: int, case: Case, tell: Callable[[int, Case], None]) -> None:
         """Wait for the job of a case and note how it ended."""

@@ -6,12 +6,10 @@ import csv
 import hashlib
 import io
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from app.commands.job_arguments import CommandError
-from app.contract.params import JobParams
 from app.contract.summary import Headline, LevelSummary
 from vertebra_client import Submission
 from vertebra_client.submission import files_below
@@ -34,8 +32,7 @@ class Case:
     """One CT of the batch."""
 
     file: str
-    ct: Path
-    mask: Path | None
+    submission: Submission
     request: str
     state: str = NOT_SENT
     job: str = ""
@@ -119,22 +116,16 @@ def write(path: Path, cases: list[Case]) -> None:
     os.replace(half, path)
 
 
-def known(case: Case, rows: list[Row]) -> Case:
+def case_of(file: str, submission: Submission, earlier: list[Row]) -> Case:
     """Return a case with what an earlier run left of it, if that had the same files and parameters."""
-    if not rows or rows[0]["request"] != case.request:
+    case = Case(file, submission, request_of(submission))
+    if not earlier or earlier[0]["request"] != case.request:
         return case
-    states = {row["state"] for row in rows}
-    case.state = DONE if DONE in states else rows[0]["state"]
-    case.job = rows[0]["job"]
-    case.rows = [{name: value for name, value in row.items() if value} for row in rows]
+    states = {row["state"] for row in earlier}
+    case.state = DONE if DONE in states else earlier[0]["state"]
+    case.job = earlier[0]["job"]
+    case.rows = [{name: value for name, value in row.items() if value} for row in earlier]
     return case
-
-
-def cases_of(files: Iterator[tuple[Path, Path | None]], folder: Path, params: JobParams) -> Iterator[Case]:
-    """Yield a case for each CT."""
-    for ct, mask in files:
-        request = request_of(Submission(ct, mask, params))
-        yield Case(ct.relative_to(folder).as_posix(), ct, mask, request)
 
 
 def _sha256(path: Path) -> bytes:

@@ -9,15 +9,19 @@ from functools import partial
 from pathlib import Path
 
 from app.commands.batch import Batch
-from app.commands.batch_cases import DONE, Case, cases_of, known, read
+from app.commands.batch_cases import DONE, Case, case_of, read
 from app.commands.connection import Commands, Opener, add_service_command
 from app.commands.exit_codes import JOB_FAILED
-from app.commands.job_arguments import CommandError, add_params, params_of
+from app.commands.job_arguments import CommandError, add_label_argument, add_params, labels_of, params_of
 from app.commands.output import emit, say
+from vertebra_client import Submission
 from vertebra_client.submission import files_below
 
 AHEAD = 4
 """Jobs that are sent before the first of them has ended, so that no worker waits for an upload."""
+
+LONGEST_NAME = 100
+"""Characters of a job's name that the service takes."""
 
 
 def add(commands: Commands, opener: Opener) -> None:
@@ -39,15 +43,15 @@ def add(commands: Commands, opener: Opener) -> None:
     command.add_argument("--mask-name", metavar="NAME", help="name of the mask beside each CT")
     command.add_argument("--ahead", type=int, default=AHEAD, help="jobs sent ahead (default %(default)s)")
     command.add_argument("--again", action="store_true", help="run CTs again that were refused or failed")
+    add_label_argument(command)
     add_params(command)
 
 
 def _batch(opener: Opener, arguments: argparse.Namespace) -> int:
     before = read(arguments.csv)
-    params = params_of(arguments)
-    cases = [known(case, before.get(case.file, [])) for case in cases_of(_files(arguments), arguments.folder, params)]
+    cases = [case_of(file, each, before.get(file, [])) for file, each in _submissions(arguments)]
     with opener(arguments) as client:
-        batch = Batch(client, params, cases, arguments.csv, arguments.out)
+        batch = Batch(client, cases, arguments.csv, arguments.out)
         batch.run(max(arguments.ahead, 1), arguments.again, partial(_tell, arguments, len(cases)))
     states = Counter(case.state for case in cases)
     text = ", ".join(f"{count} {state}" for state, count in states.items())
@@ -57,6 +61,14 @@ def _batch(opener: Opener, arguments: argparse.Namespace) -> int:
 
 def _tell(arguments: argparse.Namespace, total: int, number: int, case: Case) -> None:
     say(arguments, f"{number} of {total}  {case.file}  {case.state}")
+
+
+def _submissions(arguments: argparse.Namespace) -> Iterator[tuple[str, Submission]]:
+    """Yield the path of each CT below the folder, and the job with that name."""
+    params, labels = params_of(arguments), labels_of(arguments)
+    for ct, mask in _files(arguments):
+        file = ct.relative_to(arguments.folder).as_posix()
+        yield file, Submission(ct, mask, params, file[-LONGEST_NAME:], labels=labels)
 
 
 def _files(arguments: argparse.Namespace) -> Iterator[tuple[Path, Path | None]]:

@@ -3,31 +3,30 @@
 from __future__ import annotations
 
 import argparse
+import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal, get_args, get_origin
 
 from pydantic import ValidationError
+from pydantic.fields import FieldInfo
 
 from app.contract.errors import InvalidParameters
 from app.contract.params import JobParams, ResultName
 from vertebra_client import Submission
 from vertebra_client.submission import files_below
 
-PARAMS = {
-    "load": "load_newton",
-    "deadline": "deadline_s",
-    "results": "results",
-    "convention": "mask_convention",
-    "label": "mask_label",
-    "series": "series_uid",
-    "seed": "seed_ras_mm",
-    "fidelity": "fidelity",
-    "surrogate": "surrogate",
-    "on_out_of_distribution": "on_out_of_distribution",
-    "on_uncertain_level": "on_uncertain_level",
-    "on_uncertain_outline": "on_uncertain_outline",
+SHORT = {
+    "load_newton": "load",
+    "deadline_s": "deadline",
+    "mask_convention": "convention",
+    "mask_label": "label",
+    "series_uid": "series",
+    "seed_ras_mm": "seed",
 }
-"""Argument to parameter. What the command line does not say, the service chooses."""
+"""Arguments that are shorter than their parameter."""
+
+OWN = ("vertebra", "results", *SHORT)
+"""Parameters whose argument is written out below; the others are made from the contract."""
 
 
 class CommandError(Exception):
@@ -41,7 +40,15 @@ def add_job_arguments(command: argparse.ArgumentParser, needs_ct: bool) -> None:
     )
     add_mask_argument(command)
     command.add_argument("--name", help="name of the job, by which people tell it from others; no data of the patient")
+    add_label_argument(command)
     add_params(command)
+
+
+def add_label_argument(command: argparse.ArgumentParser) -> None:
+    """Add ``--job-label``."""
+    command.add_argument(
+        "--job-label", action="append", type=_pair, metavar="KEY=VALUE", help="label of the job; may be repeated"
+    )
 
 
 def add_mask_argument(command: argparse.ArgumentParser) -> None:
@@ -58,7 +65,12 @@ def submission_of(arguments: argparse.Namespace) -> Submission:
     elif not files_below(arguments.ct):
         raise CommandError(f"The folder {arguments.ct} has no file.")
     require_files(arguments.mask)
-    return Submission(arguments.ct, arguments.mask, params_of(arguments), arguments.name)
+    return Submission(arguments.ct, arguments.mask, params_of(arguments), arguments.name, labels=labels_of(arguments))
+
+
+def labels_of(arguments: argparse.Namespace) -> dict[str, str]:
+    """Return the labels of the job."""
+    return dict(arguments.job_label or ())
 
 
 def require_files(*paths: Path | None) -> None:
@@ -70,15 +82,12 @@ def require_files(*paths: Path | None) -> None:
 
 def params_of(arguments: argparse.Namespace) -> JobParams:
     """Return the parameters that the command line states. Raise `InvalidParameters` if one is not acceptable."""
-    stated: dict[str, Any] = {
-        name: getattr(arguments, argument)
-        for argument, name in PARAMS.items()
-        if getattr(arguments, argument) is not None
-    }
-    if arguments.vertebra is not None:
-        stated["vertebra"] = arguments.vertebra if len(arguments.vertebra) > 1 else arguments.vertebra[0]
+    given = {name: getattr(arguments, SHORT.get(name, name)) for name in JobParams.model_fields}
+    stated = {name: value for name, value in given.items() if value is not None}
+    if len(stated.get("vertebra", ())) == 1:
+        stated["vertebra"] = stated["vertebra"][0]
     try:
-        return JobParams.model_validate(stated)
+        return JobParams.model_validate_json(json.dumps(stated))
     except ValidationError as error:
         fault = error.errors()[0]
         name = ".".join(map(str, fault["loc"])) or "params"
@@ -115,24 +124,38 @@ def add_params(command: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help=f"result files to make, of {', '.join(get_args(ResultName))} (default: the usual ones)",
     )
-    _add_choices(command)
+    convention = JobParams.model_fields["mask_convention"]
+    command.add_argument(
+        "--convention",
+        choices=get_args(convention.annotation),
+        help=f"which number stands for which level in the mask (default {convention.default}: told by the mask itself)",
+    )
+    for name, field in JobParams.model_fields.items():
+        if name not in OWN:
+            _add_param(command, name, field)
 
 
-def _add_choices(command: argparse.ArgumentParser) -> None:
-    for argument, text in {
-        "convention": "which number stands for which level in the mask; auto: told by the mask itself",
-        "fidelity": "how to compute the stress",
-        "surrogate": "surrogate that predicts the stress",
-        "on_out_of_distribution": "what to do when the expected error is above the limit",
-        "on_uncertain_level": "what to do where ribs and sacrum do not settle the level",
-        "on_uncertain_outline": "what to do when the expected error that the outline adds is above the limit",
-    }.items():
-        name = PARAMS[argument]
-        command.add_argument(
-            "--" + argument.replace("_", "-"),
-            choices=get_args(JobParams.model_fields[name].annotation),
-            help=f"{text} (default {_default(name)})",
-        )
+def _add_param(command: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
+    """Add a parameter: a choice of words, or a JSON value."""
+    meaning = (field.description or "").partition(": ")[0].partition(". ")[0].replace("%", "%%").rstrip(".")
+    is_choice = get_origin(field.annotation) is Literal
+    default = f" (default {field.default})" if is_choice else ", as JSON"
+    kind: dict[str, Any] = {"choices": get_args(field.annotation)} if is_choice else {"type": _json, "metavar": "JSON"}
+    command.add_argument("--" + name.replace("_", "-"), help=meaning + default, **kind)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign or not key or not value:
+        raise argparse.ArgumentTypeError(f"expected KEY=VALUE, got {text[:60]}")
+    return key, value
+
+
+def _json(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected JSON, got {text[:60]}") from error
 
 
 def _default(name: str) -> Any:

@@ -30,6 +30,9 @@ def add(commands: Commands, opener: Opener) -> None:
     listing = add_service_command(commands, "list", partial(_list, opener), "list your jobs, newest first")
     listing.add_argument("--state", choices=get_args(JobState), help="only jobs in this state")
     listing.add_argument("--retry-of", metavar="JOB", help="only jobs that run the files of this one again")
+    listing.add_argument(
+        "--job-label", action="append", metavar="KEY[=VALUE]", help="only jobs with this label; may be repeated"
+    )
     listing.add_argument("--limit", type=int, default=LISTED, help="most jobs to list (default %(default)s); 0: all")
     results = add_service_command(commands, "results", partial(_results, opener), "list or download results of a job")
     results.add_argument("job", help="id of the job")
@@ -61,6 +64,8 @@ def _lines(job: Job) -> Iterator[str]:
     if job.seconds_left is not None:
         yield f"left       about {job.seconds_left} s"
     yield f"level      {_levels(job)}"
+    if job.labels:
+        yield f"labels     {', '.join(f'{key}={value}' for key, value in job.labels.items())}"
     for name, moment in (("created", job.created_at), ("started", job.started_at), ("finished", job.finished_at)):
         if moment is not None:
             yield f"{name:<10} {moment:%Y-%m-%d %H:%M:%SZ}"
@@ -79,7 +84,7 @@ def _levels(job: Job) -> str:
 
 def _list(opener: Opener, arguments: argparse.Namespace) -> int:
     with opener(arguments) as client:
-        every = client.jobs(Filter(arguments.state, arguments.retry_of))
+        every = client.jobs(Filter(arguments.state, arguments.retry_of, arguments.job_label or ()))
         jobs = list(islice(every, arguments.limit or None))
     rows = [
         f"{job.id}  {job.created_at:%Y-%m-%d %H:%MZ}  {stage_of(job):<16}  {_levels(job):<8}  {job.name or '-'}"

@@ -53,9 +53,13 @@ def test_a_job_from_submission_to_its_results(
     sent: list[tuple[int, int]] = []
     ct = tmp_path / "Name of a patient.nii.gz"
     ct.write_bytes(b"c" * 300_000)
-    submission = Submission(ct, b"mask", JobParams(mask_label=31, load_newton=750.0), name="case 17")
+    submission = Submission(
+        ct, b"mask", JobParams(mask_label=31, load_newton=750.0), name="case 17", labels={"study": "s1"}
+    )
     job = client.submit(submission, progress=lambda *state: sent.append(state))
     assert (job.state, job.name, job.params.mask_label, job.params.load_newton) == ("queued", "case 17", 31, 750.0)
+    assert [each.id for each in client.jobs(Filter(labels=["study=s1"]))][0:1] == [job.id]
+    assert list(client.jobs(Filter(labels=["study=other"]))) == []
     assert job.params.fidelity == "surrogate"  # the service's default
     assert (job.input.ct.size, job.input.mask.size) == (300_000, 4)
     assert sent[-1] == (300_004, 300_004)
