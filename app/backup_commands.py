@@ -5,8 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 
+from app.commands.output import add_json_argument, emit
 from app.contract.errors import StorageUnavailable
 from app.jobs.audit import Action, AuditTrail, operator_entry
 from app.jobs.backup import Contents, back_up
@@ -27,6 +29,7 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
     ):
         command = commands.add_parser(name, help=text[0].lower() + text[1:-1], description=text)
         command.add_argument("file", type=Path, help="the archive, which holds patient data")
+        add_json_argument(command)
         command.set_defaults(run=run)
 
 
@@ -34,7 +37,7 @@ def _back_up(arguments: argparse.Namespace) -> int:
     settings = Settings()
     contents = _try(back_up, settings, arguments.file)
     _note(settings, "backup", arguments.file)
-    sys.stdout.write(f"{arguments.file} holds {_summary(contents)}\n")
+    emit(arguments, asdict(contents), f"{arguments.file} holds {_summary(contents)}")
     for job_id in contents.damaged:
         sys.stderr.write(f"left out: job {job_id}, because a file of it is absent or not the one of its row\n")
     return SOME_DAMAGED if contents.damaged else 0
@@ -44,7 +47,7 @@ def _restore(arguments: argparse.Namespace) -> int:
     settings = Settings()
     contents = _try(restore, settings, arguments.file)
     _note(settings, "restore", arguments.file)
-    sys.stdout.write(f"restored {_summary(contents)}\n")
+    emit(arguments, asdict(contents), f"restored {_summary(contents)}")
     return 0
 
 

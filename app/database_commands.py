@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import sys
 
+from app.commands.output import add_json_argument, emit
 from app.jobs.database import connect, upgrade_database
 from app.jobs.schema import head, version
 from app.jobs.settings import Settings
@@ -22,31 +22,30 @@ def add(commands: argparse._SubParsersAction[argparse.ArgumentParser]) -> None:
         ("upgrade", _upgrade, "make the tables, or bring them to the version that this software needs"),
         ("status", _status, "print the version of the tables; status 1 if it is not the one needed"),
     ):
-        actions.add_parser(name, help=text, description=text).set_defaults(run=run)
+        command = actions.add_parser(name, help=text, description=text)
+        add_json_argument(command)
+        command.set_defaults(run=run)
 
 
-def _upgrade(_: argparse.Namespace) -> int:
+def _upgrade(arguments: argparse.Namespace) -> int:
     before, after = upgrade_database(Settings().database)
+    text = f"The database was at {_name(before)} and is at revision {after} now."
     if before == after:
-        _print(f"The database is at revision {after} already.")
-    else:
-        _print(f"The database was at {_name(before)} and is at revision {after} now.")
+        text = f"The database is at revision {after} already."
+    emit(arguments, {"before": before, "revision": after}, text)
     return 0
 
 
-def _status(_: argparse.Namespace) -> int:
+def _status(arguments: argparse.Namespace) -> int:
     engine = connect(Settings().database)
     try:
         found = version(engine)
     finally:
         engine.dispose()
-    _print(f"The database is at {_name(found)}; this software needs revision {head()}.")
+    text = f"The database is at {_name(found)}; this software needs revision {head()}."
+    emit(arguments, {"revision": found, "needed": head()}, text)
     return 0 if found == head() else NOT_AT_HEAD
 
 
 def _name(revision: str | None) -> str:
     return "no revision" if revision is None else f"revision {revision}"
-
-
-def _print(line: str) -> None:
-    sys.stdout.write(f"{line}\n")

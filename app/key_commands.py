@@ -10,8 +10,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from typing import Any
 
 from app import local_key
+from app.commands.output import add_json_argument, emit
 from app.identity.key_store import KeyOwner, KeyStore, state_of
 from app.identity.principal import SCOPES, parse_scopes
 from app.identity.principal_cache import CACHE_S
@@ -58,6 +60,7 @@ def _add(
     text: str,
 ) -> argparse.ArgumentParser:
     command = actions.add_parser(name, help=text, description=f"{text[0].upper()}{text[1:]}.")
+    add_json_argument(command)
     command.set_defaults(run=run)
     return command
 
@@ -72,18 +75,19 @@ def _create(arguments: argparse.Namespace) -> int:
         raise SettingsError(f"--scopes: {error}.") from error
     expires_at = None if arguments.days is None else time.time() + arguments.days * DAY_S
     with _key_store() as store:
-        _print_new(*store.create(KeyOwner(arguments.tenant, arguments.name, scopes, expires_at)))
+        row, text = store.create(KeyOwner(arguments.tenant, arguments.name, scopes, expires_at))
+    emit(arguments, {"key": text} | _document(row), _new_text(row, text))
     return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
     with _key_store() as store:
         rows = store.list_keys(arguments.tenant)
-    now = time.time()
-    print(f"{'id':<13}{'state':<9}{'tenant':<16}{'scopes':<19}{'created':<18}{'ends':<18}{'last used':<18}name")
+    lines = [f"{'id':<13}{'state':<9}{'tenant':<16}{'scopes':<19}{'created':<18}{'ends':<18}{'last used':<18}name"]
     for row in rows:
         times = "".join(f"{_date(at):<18}" for at in (row.created_at, row.expires_at, row.last_used_at))
-        print(f"{row.id:<13}{state_of(row, now):<9}{row.tenant:<16}{row.scopes:<19}{times}{row.name}")
+        lines.append(f"{row.id:<13}{state_of(row, time.time()):<9}{row.tenant:<16}{row.scopes:<19}{times}{row.name}")
+    emit(arguments, {"keys": [_document(row) for row in rows]}, "\n".join(lines))
     return 0
 
 
@@ -92,8 +96,9 @@ def _rotate(arguments: argparse.Namespace) -> int:
         made = store.rotate(arguments.id, arguments.overlap_hours * HOUR_S)
     if made is None:
         raise SettingsError(f"There is no live key {arguments.id}. `vertebra-stress keys list` shows the keys.")
-    _print_new(*made)
-    print(f"the old key {arguments.id} ends in {arguments.overlap_hours:g} h")
+    row, key = made
+    ends = f"the old key {arguments.id} ends in {arguments.overlap_hours:g} h"
+    emit(arguments, {"key": key} | _document(row), f"{_new_text(row, key)}\n{ends}")
     return 0
 
 
@@ -101,28 +106,39 @@ def _revoke(arguments: argparse.Namespace) -> int:
     with _key_store() as store:
         if not store.revoke(arguments.id):
             raise SettingsError(f"There is no key {arguments.id} to revoke. `vertebra-stress keys list` shows all.")
-    print(f"the key {arguments.id} is revoked; gateways forget it within {CACHE_S:g} s")
+    text = f"the key {arguments.id} is revoked; gateways forget it within {CACHE_S:g} s"
+    emit(arguments, {"revoked": arguments.id}, text)
     return 0
 
 
-def _end_links(_: argparse.Namespace) -> int:
+def _end_links(arguments: argparse.Namespace) -> int:
     Signer(Settings().signing_secrets).forget_all()
-    print("no link that was signed before opens anything")
+    emit(arguments, {"links": "ended"}, "no link that was signed before opens anything")
     return 0
 
 
-def _local(_: argparse.Namespace) -> int:
+def _local(arguments: argparse.Namespace) -> int:
     settings = Settings()
     local = local_key.read(settings.secrets_dir)
     if local is None:
         raise SettingsError(f"There is no key in {settings.secrets_dir}. `vertebra-stress serve` makes one.")
-    print(f"{local.url}\n{local_key.describe(settings, local)}")
+    document = {"url": local.url, "key": local.key, "sign_in": local_key.sign_in_link(settings, local)}
+    emit(arguments, document, f"{local.url}\n{local_key.describe(settings, local)}")
     return 0
 
 
-def _print_new(row: ApiKeyRow, text: str) -> None:
-    print(f"{text}\nid {row.id}, tenant {row.tenant}, scopes {row.scopes}, ends {_date(row.expires_at)}")
-    print("Keep the key now: only its SHA-256 is stored.")
+def _new_text(row: ApiKeyRow, text: str) -> str:
+    return (
+        f"{text}\nid {row.id}, tenant {row.tenant}, scopes {row.scopes}, ends {_date(row.expires_at)}\n"
+        "Keep the key now: only its SHA-256 is stored."
+    )
+
+
+def _document(row: ApiKeyRow) -> dict[str, Any]:
+    """Return a key without its text as JSON; times are seconds since 1970."""
+    members = ("id", "tenant", "name", "created_at", "expires_at", "last_used_at")
+    about = {name: getattr(row, name) for name in members}
+    return about | {"scopes": row.scopes.split(","), "state": state_of(row, time.time())}
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
@@ -27,6 +28,10 @@ SHORT = {
 
 OWN = ("vertebra", "results", *SHORT)
 """Parameters whose argument is written out below; the others are made from the contract."""
+
+
+END_OF_MEANING = re.compile(r": |\. (?=[A-Z`])")
+"""Of the first sentence of a description."""
 
 
 class CommandError(Exception):
@@ -137,7 +142,7 @@ def add_params(command: argparse.ArgumentParser) -> None:
 
 def _add_param(command: argparse.ArgumentParser, name: str, field: FieldInfo) -> None:
     """Add a parameter: a choice of words, or a JSON value."""
-    meaning = (field.description or "").partition(": ")[0].partition(". ")[0].replace("%", "%%").rstrip(".")
+    meaning = END_OF_MEANING.split(field.description or "")[0].replace("%", "%%").rstrip(".")
     is_choice = get_origin(field.annotation) is Literal
     default = f" (default {field.default})" if is_choice else ", as JSON"
     kind: dict[str, Any] = {"choices": get_args(field.annotation)} if is_choice else {"type": _json, "metavar": "JSON"}

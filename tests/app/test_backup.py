@@ -65,7 +65,9 @@ def test_a_restored_service_has_the_same_results(
     client.delete(f"/v1/jobs/{deleted['id']}")
 
     file = tmp_path / "backup.tar"
-    assert command(monkeypatch, settings, "backup", file) == 0  # the gateway runs meanwhile
+    assert command(monkeypatch, settings, "backup", "--json", file) == 0  # the gateway runs meanwhile
+    told = json.loads(capsys.readouterr().out)
+    assert (told["jobs"], told["files"], told["damaged"]) == (2, 7, [])
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     assert list(tmp_path.iterdir()) == [file]
     assert command(monkeypatch, other, "restore", file) == 0

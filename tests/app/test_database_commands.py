@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -35,7 +36,9 @@ def test_upgrade_and_status(
     assert f"was at no revision and is at revision {head()} now" in capsys.readouterr().out
     assert main(["database", "upgrade"]) == 0
     assert f"at revision {head()} already" in capsys.readouterr().out
-    assert main(["database", "status"]) == 0
+    capsys.readouterr()
+    assert main(["database", "status", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == {"revision": head(), "needed": head()}
     engine = connect(empty_database)
     assert version(engine) == head()
     engine.dispose()

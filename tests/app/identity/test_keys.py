@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 import time
@@ -197,7 +198,11 @@ def test_commands_act_on_a_running_gateway(
     assert new != old
     for key in (old, new):
         assert nobody.get("/v1/jobs", headers={"Authorization": f"Bearer {key}"}).status_code == 200
-    keys(settings, capsys, "revoke", key_id)
+    listed = json.loads(keys(settings, capsys, "list", "--tenant", "tenant-a", "--json"))["keys"]
+    (one,) = [each for each in listed if each["id"] == key_id]
+    assert (one["tenant"], one["scopes"], one["name"]) == ("tenant-a", ["read"], "reader")
+    assert new not in str(listed)
+    assert json.loads(keys(settings, capsys, "revoke", "--json", key_id)) == {"revoked": key_id}
     ask_old = {"X-API-Key": old}
     wait_for(lambda: nobody.get("/v1/jobs", headers=ask_old).status_code == 401, "end of the revoked key")
     body = check_problem(nobody.get("/v1/jobs", headers=ask_old), 401, "unauthorized")
