@@ -42,19 +42,15 @@ READABLE: dict[str, str] = {
     uid.ExplicitVRLittleEndian: "uncompressed",
     uid.ExplicitVRBigEndian: "uncompressed, big-endian",
     uid.RLELossless: "RLE",
-    uid.JPEGBaseline8Bit: "JPEG, lossy",
-    uid.JPEGExtended12Bit: "JPEG, lossy",
     uid.JPEGLossless: "JPEG lossless",
     uid.JPEGLosslessSV1: "JPEG lossless",
     uid.JPEGLSLossless: "JPEG-LS lossless",
     uid.JPEGLSNearLossless: "JPEG-LS, lossy",
     uid.JPEG2000Lossless: "JPEG 2000 lossless",
     uid.JPEG2000: "JPEG 2000",
-    uid.HTJ2KLossless: "HTJ2K lossless",
-    uid.HTJ2KLosslessRPCL: "HTJ2K lossless",
-    uid.HTJ2K: "HTJ2K",
 }
-"""Transfer syntaxes by what the report calls them. A deflated data set is not read: it expands without a bound."""
+"""Transfer syntaxes by what the report calls them. A deflated data set is not read: it expands without a
+bound. Nor is lossy JPEG: 8 bits hold no HU, and no free decoder has its 12 bits."""
 
 
 @dataclass(frozen=True)
@@ -86,6 +82,8 @@ def dicom_errors(what: str) -> Iterator[None]:
     except (VertebraError, MemoryError):
         raise
     except Exception as error:
+        if isinstance(error, OSError) and error.errno is not None:  # the operating system's: a full disk, say
+            raise
         raise CorruptFile(
             f"{what} cannot be read. Export the series again.",
             expected="DICOM as PS3.10 has it",
@@ -132,7 +130,7 @@ def check_syntax(syntax: str) -> None:
     if syntax not in READABLE:
         raise BadVoxels(
             "Export the series again, uncompressed or with a lossless compression.",
-            expected="pixels uncompressed, or as RLE, JPEG, JPEG-LS or JPEG 2000",
+            expected="pixels uncompressed, or as RLE, lossless JPEG, JPEG-LS or JPEG 2000",
             got=uid.UID(syntax).name[:60],
         )
 

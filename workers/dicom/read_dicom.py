@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from app.contract.dicom_series import DicomInput
-from workers.dicom.headers import READABLE, check_syntax, read_headers
+from workers.dicom.headers import READABLE, check_syntax, dicom_errors, read_headers
 from workers.dicom.nifti_copy import write_nifti
 from workers.dicom.repeats import without_repeats
 from workers.dicom.series_choice import choose
@@ -79,7 +79,8 @@ def read_dicom(path: Path, folder: Path, asked: str | None, told: Told = nobody)
         write_nifti(stack, grid, folder / NIFTI_NAME, told)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
-    source_of(stack, grid).save(folder / FILE_NAME)
+    with dicom_errors("The header of a DICOM image"):
+        source_of(stack, grid).save(folder / FILE_NAME)
     about = DicomInput(
         series=describe(stack),
         reason=choice.reason,

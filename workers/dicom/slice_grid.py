@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.contract.errors import BadAffine, BadSeries
+from app.contract.errors import BadSeries
 from models.types import Floats
 from workers.dicom.stacks import Stack, normal_of
 
@@ -21,8 +21,8 @@ OFF_LINE_MM = 0.1
 """Distance of a slice from the line through the first and the last; rounding to 0.1 mm stays below it."""
 MAX_GAP_MM = 5.0
 """Widest gap that is interpolated: CTs of spines with slices of 5 mm are in use, and no pedicle hides in it."""
-SQUARE = 1e-3
-"""How far from unit length and from a right angle the direction cosines may be."""
+ROUNDING = 1e-3
+"""Share of a plane by which the last one may lie beyond the last slice."""
 TO_RAS = np.diag([-1.0, -1.0, 1.0])
 """DICOM's x points left and its y to the back; NIfTI's to the right and to the front."""
 
@@ -64,16 +64,8 @@ def grid_of(stack: Stack) -> SliceGrid:
     ------
     BadSeries
         Slices are missing or lie along a curve.
-    BadAffine
-        The direction cosines are no unit vectors at right angles.
     """
     rows, columns = np.array(stack.first.rows), np.array(stack.first.columns)
-    if np.abs(np.array([rows @ rows - 1.0, columns @ columns - 1.0, rows @ columns])).max() > SQUARE:
-        raise BadAffine(
-            "Export the series again.",
-            expected="ImageOrientationPatient of two unit vectors at a right angle",
-            got="others",
-        )
     places = stack.places
     line = places[-1] - places[0]
     length = float(np.linalg.norm(line))
@@ -116,7 +108,7 @@ def _planes(along: Floats) -> tuple[tuple[Plane, ...], float]:
             expected=f"slices every {step:.3g} mm, or gaps of at most {MAX_GAP_MM:g} mm",
             got=f"{int(wide.sum())} wider gaps, up to {gaps.max():.3g} mm",
         )
-    at = step * np.arange(int(along[-1] / step + SQUARE) + 1)
+    at = step * np.arange(int(along[-1] / step + ROUNDING) + 1)
     below = np.clip(np.searchsorted(along, at, side="right") - 1, 0, n - 2)
     shares = np.clip((at - along[below]) / gaps[below], 0.0, 1.0)
     return tuple(Plane(int(k), float(share)) for k, share in zip(below, shares, strict=True)), step

@@ -96,5 +96,4 @@ def padding_of(one: Slice, stored: NDArray[Any]) -> Bools | None:
 
 def _bound(one: Slice) -> float:
     """Return a bound of the absolute HU, by the number of bits that are used."""
-    bits = int(one.file.header.get("BitsStored") or 16)
-    return float(2**bits * abs(one.slope) + abs(one.intercept))
+    return float(2**one.bits * abs(one.slope) + abs(one.intercept))

@@ -15,6 +15,10 @@ from workers.dicom.headers import ImageFile, dicom_errors
 MAX_SLICES = 20_000
 """Of one upload; a frame of a multi-frame image is a slice too."""
 FAR_MM = 1e6
+MOST_BITS = 64
+"""Of a stored value; no decoder gives more."""
+SQUARE = 1e-3
+"""How far from unit length and from a right angle the direction cosines may be."""
 CT_CLASSES = (uid.CTImageStorage, uid.EnhancedCTImageStorage, uid.LegacyConvertedEnhancedCTImageStorage)
 Triple = tuple[float, float, float]
 
@@ -34,13 +38,15 @@ class Slice:
     place
         Centre of the first voxel, mm LPS; None where the header does not say it.
     rows, columns
-        Unit vectors along a row (to the next column) and along a column, LPS; None as above.
+        Unit vectors at a right angle, along a row (to the next column) and along a column, LPS; None as above.
     spacing_mm
         Between rows, and between columns; None as above.
     shape
         Number of rows and columns.
     phase
         What may tell apart slices at one place: numbers of acquisition, temporal position and stack.
+    bits
+        Number of bits of a stored value that are used.
     slope, intercept, unit
         HU = stored · slope + intercept; what the header says that the result is, "" where nothing.
     """
@@ -58,14 +64,10 @@ class Slice:
     spacing_mm: tuple[float, float] | None
     shape: tuple[int, int]
     phase: tuple[str, ...]
+    bits: int
     slope: float
     intercept: float
     unit: str
-
-    @property
-    def sop_uid(self) -> str:
-        """UID of the image that it is, or that it is a frame of."""
-        return str(self.file.header.get("SOPInstanceUID", ""))
 
 
 def slices_of(files: list[ImageFile]) -> tuple[list[Slice], int]:
@@ -97,7 +99,7 @@ def slices_of(files: list[ImageFile]) -> tuple[list[Slice], int]:
 
 def _slice(file: ImageFile, frame: int | None) -> Slice:
     header = file.header
-    orientation = _numbers(_group(header, frame, "PlaneOrientationSequence"), "ImageOrientationPatient", 6)
+    orientation = _directions(_group(header, frame, "PlaneOrientationSequence"))
     spacing = _numbers(_group(header, frame, "PixelMeasuresSequence"), "PixelSpacing", 2)
     place = _numbers(_group(header, frame, "PlanePositionSequence"), "ImagePositionPatient", 3)
     values = _group(header, frame, "PixelValueTransformationSequence")
@@ -123,6 +125,7 @@ def _slice(file: ImageFile, frame: int | None) -> Slice:
             _text(content, "TemporalPositionIndex"),
             _text(content, "StackID"),
         ),
+        bits=min(int(header.get("BitsStored") or 16), MOST_BITS),
         slope=float(values.get("RescaleSlope") or 1.0),
         intercept=float(values.get("RescaleIntercept") or 0.0),
         unit=_text(values, "RescaleType"),
@@ -143,6 +146,20 @@ def _numbers(group: Dataset, name: str, n: int) -> list[float] | None:
     """Return the n numbers of an attribute; None where it has others, or one that is no length on Earth."""
     values = [float(value) for value in group.get(name) or ()]
     return values if len(values) == n and all(abs(value) < FAR_MM for value in values) else None
+
+
+def _directions(group: Dataset) -> list[float] | None:
+    """Return the direction cosines of rows and columns; None where they are no unit vectors at a right angle."""
+    values = _numbers(group, "ImageOrientationPatient", 6)
+    if values is None:
+        return None
+    rows, columns = values[:3], values[3:]
+    products = (_dot(rows, rows) - 1.0, _dot(columns, columns) - 1.0, _dot(rows, columns))
+    return values if max(map(abs, products)) <= SQUARE else None
+
+
+def _dot(a: list[float], b: list[float]) -> float:
+    return sum(x * y for x, y in zip(a, b, strict=True))
 
 
 def _text(group: Dataset, name: str) -> str:

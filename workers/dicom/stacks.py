@@ -97,7 +97,10 @@ def why_left_out(stack: Stack) -> str | None:
         (first.sop_class not in CT_CLASSES, "not stored as CT images"),
         ("LOCALIZER" in kinds, "a localizer"),
         (bool(kinds & PROJECTIONS), "a projection"),
-        (first.place is None or first.rows is None or first.spacing_mm is None, "its slices have no place"),
+        (
+            first.place is None or first.rows is None or first.spacing_mm is None,
+            "its slices have no place or direction",
+        ),
         (n < Limits.min_side, "a single slice" if n == 1 else f"{n} slices"),
     )
     return next((reason for holds, reason in reasons if holds), None)

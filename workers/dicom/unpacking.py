@@ -6,6 +6,7 @@ No name in the zip is ever used as a path: each file is written under a number, 
 from __future__ import annotations
 
 import io
+import os
 import stat
 import zipfile
 import zlib
@@ -69,13 +70,10 @@ class _BoundedReader(io.BufferedReader):
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or size < 0:
-            data = super().read(MAX_READ_BYTES + 1)
-            size = len(data)
-        else:
-            data = b"" if size > MAX_READ_BYTES else super().read(size)
+            size = os.fstat(self.fileno()).st_size - self.tell()
         if size > MAX_READ_BYTES:
             raise _bad(f"at most {MAX_DICOM_FILES} files", "a directory that is too long")
-        return data
+        return super().read(size)
 
 
 def _check_directory(entries: list[zipfile.ZipInfo], packed_bytes: int) -> None:

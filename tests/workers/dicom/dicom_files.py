@@ -22,6 +22,7 @@ from pydicom.uid import (
     EnhancedCTImageStorage,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
@@ -142,6 +143,7 @@ def _set_pixels(data: FileDataset, planes: NDArray[Any]) -> None:
 def _compress_with_gdcm(data: FileDataset, syntax: str) -> None:
     """pydicom has no encoder of its own for these."""
     kind = {
+        JPEGLossless: gdcm.TransferSyntax.JPEGLosslessProcess14,
         JPEGLosslessSV1: gdcm.TransferSyntax.JPEGLosslessProcess14_1,
         JPEGLSLossless: gdcm.TransferSyntax.JPEGLSLossless,
     }

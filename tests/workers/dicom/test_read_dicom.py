@@ -16,11 +16,14 @@ from pydicom.uid import (
     ExplicitVRBigEndian,
     ImplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGExtended12Bit,
+    JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
     RLELossless,
 )
 
+from app.contract.errors import BadVoxels
 from tests.workers.dicom.dicom_files import encoded, file_bytes, image, multi_frame, planes_of, series, turned, zipped
 from workers.dicom.read_dicom import DicomCt, read_dicom
 from workers.dicom.source_dicom import SourceDicom
@@ -130,6 +133,7 @@ def with_axis_flipped(affine: NDArray[Any], n: int) -> NDArray[Any]:
         ImplicitVRLittleEndian,
         ExplicitVRBigEndian,
         RLELossless,
+        JPEGLossless,
         JPEGLosslessSV1,
         JPEGLSLossless,
         JPEG2000Lossless,
@@ -218,3 +222,14 @@ def test_rounded_places_are_even(axial: tuple[NDArray[Any], NDArray[Any]], tmp_p
     got = read(tmp_path, images)
     assert got.about.resampled_to_mm is None
     assert np.linalg.norm(read_ct(got.ct).affine[:3, 2]) == pytest.approx(0.625, abs=2e-4)
+
+
+def test_loss_is_told_and_lossy_jpeg_is_refused(axial: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path) -> None:
+    hu, affine = axial[0][:, :, :5], axial[1]
+    assert read(tmp_path, series(hu, affine, LossyImageCompression="01")).about.lossy
+    images = [encoded(each, RLELossless) for each in series(hu, affine)]
+    for each in images:
+        each.file_meta.TransferSyntaxUID = JPEGExtended12Bit
+    with pytest.raises(BadVoxels) as caught:
+        read(tmp_path, images)
+    assert caught.value.got == "JPEG Extended (Process 2 and 4)"

@@ -71,7 +71,7 @@ def test_the_criteria_in_their_order(
         (some(A, SOPClassUID="1.2.840.10008.5.1.4.1.1.7"), "not stored as CT images"),
         (some(A, ImageType=["ORIGINAL", "PRIMARY", "LOCALIZER"]), "a localizer"),
         (some(A, ImageType=["DERIVED", "SECONDARY", "MIP"]), "a projection"),
-        (some(A, ImagePositionPatient=None), "its slices have no place"),
+        (some(A, ImagePositionPatient=None), "its slices have no place or direction"),
         (some(A, 1), "a single slice"),
         (some(A, 3), "3 slices"),
     ],
