@@ -14,7 +14,7 @@ import sys
 import time
 from pathlib import Path
 
-PARTS = ("morph", "fe", "surrogate", "segmentation", "job", "levels")
+PARTS = ("morph", "fe", "surrogate", "segmentation", "job", "levels", "slices")
 OUT = Path("bench-output")
 
 
