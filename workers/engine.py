@@ -24,6 +24,7 @@ from workers.fem.errors import NotConverged, SolverError
 from workers.fem.field import StressField
 from workers.fem.loads import endplate_traction
 from workers.fem.material import Material
+from workers.fem.plates import plan_plates, solve_between_plates
 from workers.fem.solve import Solution, solve
 from workers.fem.solve_plan import SolvePlan
 from workers.fem.template_solver import STRESS_TOLERANCE, TemplateSolver
@@ -200,6 +201,22 @@ class Engine:
             except NotConverged as error:
                 log.warning("the two-level solver gives way to full multigrid: %s", error)
         return solve(points, self.plan, force, material), force
+
+    @solver_errors()
+    def solve_case(self, points: Floats, params: JobParams, material: Material | None) -> tuple[Solution, Floats]:
+        """Return the solution of a job's load case, and the total force (3,), N, that is applied.
+
+        Parameters and errors are those of `solve`.
+        """
+        if params.load_case == "plates":
+            return solve_between_plates(points, self.template, self.plates, params.load_newton, material)
+        solution, force = self.solve(points, params.load_newton, material)
+        return solution, force.sum(axis=0)
+
+    @cached_property
+    def plates(self) -> SolvePlan:
+        """Plan of the template's mesh between plates."""
+        return plan_plates(self.template)
 
     def _force(self, points: Floats, load_newton: float) -> Floats:
         """Return the nodal forces (n, 3), N, of the load case."""

@@ -19,7 +19,9 @@ from workers.results.stressed_mesh import NodalArray
 from workers.stage_clock import StageClock
 
 SURROGATE_FAILED = "The surrogate did not converge: the stress was solved with finite elements."
-SOLVED_FOR_DENSITY = "The surrogate knows homogeneous bone alone: the stress was solved with finite elements."
+NO_SURROGATE = (
+    "The surrogate knows homogeneous bone under an even traction alone: the stress was solved with finite elements."
+)
 SOLVED_INSTEAD = "The surrogate does not predict this shape well: the stress was solved with finite elements."
 
 
@@ -57,16 +59,16 @@ def compute_stress(
 ) -> StressOutcome:
     """Return the stress of a subject's mesh (n, 3) mm, world RAS.
 
-    Elements with a `material` of their own are solved, whatever the fidelity; None: the paper's bone.
+    What no surrogate knows is solved, whatever the fidelity. `material` is of the elements; None: the paper's bone.
 
     Raises
     ------
     SolveFailed
         The finite-element solution was asked for, or needed, and did not converge.
     """
-    if material is not None:
+    if params.must_solve:
         solved = _solve(points, params, clock, material)
-        return solved if params.fidelity == "fe" else replace(solved, warnings=(SOLVED_FOR_DENSITY,))
+        return solved if params.fidelity == "fe" else replace(solved, warnings=(NO_SURROGATE,))
     if params.fidelity == "fe":
         return _solve(points, params, clock)
     try:
@@ -103,5 +105,5 @@ def _with_solution(outcome: StressOutcome, points: Floats, params: JobParams, cl
 
 def _solve(points: Floats, params: JobParams, clock: StageClock, material: Material | None = None) -> StressOutcome:
     with clock.stage("solve"):
-        solution, force = engine().solve(points, params.load_newton, material)
-    return StressOutcome(solution.field, "fe", equilibrium=force_balance(solution.reaction, force.sum(axis=0)))
+        solution, applied = engine().solve_case(points, params, material)
+    return StressOutcome(solution.field, "fe", equilibrium=force_balance(solution.reaction, applied))

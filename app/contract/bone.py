@@ -65,8 +65,8 @@ class StiffnessAndStrength(Section):
     """Stiffness and strength from the linear solution under the job's load. Research, not diagnosis."""
 
     stiffness_n_per_mm: Positive = Field(
-        description="Load over the mean displacement of the superior endplate along the axis, N/mm: under an even "
-        "traction, so about a tenth softer than between rigid plates."
+        description="Load over the mean displacement of the superior endplate along the axis, N/mm. With the load case "
+        "`traction` about a tenth softer than between `plates`."
     )
     body_height_mm: Positive = Field(description="Distance of the endplates' middles along the axis, mm.")
     linear_strength_newton: Positive = Field(

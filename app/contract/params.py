@@ -20,6 +20,7 @@ DEFAULT_VERTEBRA: Vertebra = "L1"
 """What the service looks for in a CT without a mask."""
 Fidelity = Literal["surrogate", "fe", "both"]
 Surrogate = Literal["refined", "tangent", "paper"]
+LoadCase = Literal["traction", "plates"]
 OnOutOfDistribution = Literal["flag", "fe"]
 OnUncertainLevel = Literal["refuse", "flag"]
 OnUncertainOutline = Literal["flag", "refuse"]
@@ -30,7 +31,7 @@ ResultName = Literal[
 ON_REQUEST: tuple[ResultName, ...] = ("surface.stl", "surface.ply", "surface.glb")
 """Results that a job makes only where `results` names them: other forms of what the usual ones hold."""
 
-CONTRACT = 9
+CONTRACT = 10
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -88,6 +89,12 @@ class JobParams(BaseModel):
         le=10_000.0,
         allow_inf_nan=False,
         description="Total compressive load on the superior endplate, along the cranio-caudal axis, in newton.",
+    )
+    load_case: LoadCase = Field(
+        default="traction",
+        description="How the load is brought in: `traction` presses evenly on the superior endplate, as published; "
+        "`plates` moves a rigid plate that sticks to it along the axis until it bears the load. The inferior endplate "
+        "is clamped. `plates` is the case of most published strengths; its stress is solved with finite elements.",
     )
     fidelity: Fidelity = Field(
         default="surrogate",
@@ -172,13 +179,18 @@ class JobParams(BaseModel):
                 "calibration",
                 '`"material": "density"` needs a `calibration`: that of a phantom, or `{"kind": "none"}`',
             )
-        if self.material == "density" and (self.surrogate != "refined" or self.fidelity == "both"):
+        if self.must_solve and (self.surrogate != "refined" or self.fidelity == "both"):
             raise PydanticCustomError(
-                "density_solved",
-                "the surrogates `tangent` and `paper` and the fidelity `both` need homogeneous bone: with "
-                '`"material": "density"` the stress is solved',
+                "solved",
+                "the surrogates `tangent` and `paper` and the fidelity `both` need homogeneous bone under traction: "
+                'with `"material": "density"` or `"load_case": "plates"` the stress is solved',
             )
         return self
+
+    @property
+    def must_solve(self) -> bool:
+        """Whether no surrogate knows the problem: bone of its own density, or rigid plates."""
+        return self.material == "density" or self.load_case == "plates"
 
     @property
     def has_folders(self) -> bool:

@@ -9,7 +9,7 @@ from pydantic import Field
 from app.contract.bone import Bone
 from app.contract.dicom_series import DicomInput
 from app.contract.numbering import Numbering
-from app.contract.params import ReportedLevel, Surrogate
+from app.contract.params import LoadCase, ReportedLevel, Surrogate
 from app.contract.section import Number, Position, Positive, Section
 from app.contract.segmentation import Alternative, Outline, RowBody, Segmentation
 from app.contract.size import Size
@@ -193,6 +193,7 @@ class Report(Section):
         "where a mask was sent and neither the client nor the mask says it."
     )
     load_newton: float = Field(gt=0.0, allow_inf_nan=False, description="Compressive load on the superior endplate, N.")
+    load_case: LoadCase = Field(default="traction", description="How the load is brought in.")
     fidelity: Literal["surrogate", "fe"] = Field(
         description="What the stress in this report is: a surrogate's prediction or a finite-element solution."
     )

@@ -89,6 +89,7 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
     return Report(
         vertebra=sections.level,
         load_newton=sections.params.load_newton,
+        load_case=sections.params.load_case,
         fidelity=sections.fidelity,
         prediction=sections.prediction,
         expected_error=total_error(

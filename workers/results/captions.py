@@ -22,6 +22,8 @@ DENSITY_DISCLAIMER = (
     "fracture."
 )
 UNKNOWN: ReportedLevel = "unknown"
+LOAD_CASES = {"traction": "", "plates": " between rigid plates"}
+"""What a title adds for each load case."""
 MODELS = {"fe": "finite elements", "surrogate": "surrogate prediction"}
 """How a title names each fidelity."""
 
@@ -55,6 +57,8 @@ class Caption:
         Sentences that a reader needs before the numbers, the most important first.
     certainty
         How sure the report is of level, outline and stress, e.g. ``("level", "verified; by the ribs L1")``.
+    load_case
+        How the load is brought in, e.g. ``"traction"``.
     """
 
     vertebra: str
@@ -62,12 +66,14 @@ class Caption:
     fidelity: str
     warnings: tuple[str, ...] = ()
     certainty: tuple[tuple[str, str], ...] = ()
+    load_case: str = "traction"
 
     @classmethod
     def of(cls, report: Report) -> Caption:
         """Return what the report says."""
         lines = tuple(certainty(report.model_dump(mode="json")))
-        return cls(report.vertebra, report.load_newton, report.fidelity, tuple(report.warnings), lines)
+        warnings = tuple(report.warnings)
+        return cls(report.vertebra, report.load_newton, report.fidelity, warnings, lines, report.load_case)
 
     @property
     def vertebra_words(self) -> str:
@@ -79,4 +85,4 @@ class Caption:
         """Level, load and model in one line, e.g. ``L1 · 500 N axial compression · finite elements``."""
         model = MODELS.get(self.fidelity, self.fidelity)
         level = "level unknown" if self.vertebra == UNKNOWN else self.vertebra
-        return f"{level} · {self.load_newton:g} N axial compression · {model}"
+        return f"{level} · {self.load_newton:g} N axial compression{LOAD_CASES[self.load_case]} · {model}"

@@ -17,6 +17,7 @@ EVERY = {
     "series_uid": (["0123456789abcdef"], "0123456789abcdef"),
     "seed_ras_mm": (["1", "-2.5", "3"], [1.0, -2.5, 3.0]),
     "load_newton": (["750"], 750.0),
+    "load_case": (["plates"], "plates"),
     "fidelity": (["both"], "both"),
     "surrogate": (["tangent"], "tangent"),
     "material": (["density"], "density"),

@@ -21,6 +21,7 @@ FINGERPRINTS = {
     7: "65bf636d1a5c7072",
     8: "5791e6c5be287b5f",
     9: "d268cd001e011695",
+    10: "920ff4d92b2be1b4",
 }
 """SHA-256 (the first digits) of the JSON schema of `JobParams`, without its texts, for each `CONTRACT`."""
 
@@ -96,6 +97,7 @@ def test_a_seed_or_a_label_is_of_one_vertebra(vertebra: Any, one: dict[str, Any]
         ({"material": "density", "calibration": {"kind": "phantom", "slope": 0.8}}, "Field required"),
         ({"material": "density", "calibration": {"kind": "none"}, "fidelity": "both"}, "the stress is solved"),
         ({"material": "density", "calibration": {"kind": "none"}, "surrogate": "paper"}, "the stress is solved"),
+        ({"load_case": "plates", "surrogate": "tangent"}, "the stress is solved"),
     ],
 )
 def test_a_density_that_cannot_be_computed_is_refused(params: dict[str, Any], message: str) -> None:
