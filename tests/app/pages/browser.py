@@ -25,6 +25,10 @@ SOFTWARE_GRAPHICS = ("--use-gl=angle", "--use-angle=swiftshader", "--enable-unsa
 ANSWER_WITHIN_S = PATIENCE_S
 
 
+class NavigatedError(AssertionError):
+    """The page went away while a script ran in it."""
+
+
 class Browser:
     """One page. Commands go in and answers come out as JSON, each ended by a zero byte."""
 
@@ -62,7 +66,13 @@ class Browser:
 
     def wait(self, condition: str) -> None:
         """Wait until an expression is true in the page."""
-        wait_for(lambda: self.run(f"Boolean({condition})"), condition)
+        wait_for(lambda: self._holds(condition), condition)
+
+    def _holds(self, condition: str) -> bool:
+        try:
+            return bool(self.run(f"Boolean({condition})"))
+        except NavigatedError:  # the question came as the page went
+            return False
 
     def choose_file(self, selector: str, *paths: Path) -> None:
         """Choose files in a form, or a folder where its field takes one."""
@@ -123,6 +133,8 @@ class Browser:
         while True:
             answer = self._read()
             if answer.get("id") == self._number:
+                if "navigated" in answer.get("error", {}).get("message", ""):
+                    raise NavigatedError(answer)
                 assert "error" not in answer, answer
                 result: dict[str, Any] = answer["result"]
                 return result

@@ -105,13 +105,15 @@ def test_a_person_chooses_one_of_the_series_that_fit(site: httpx.Client, setting
     browser.open(f"{site.base_url}{job['links']['page']}")
     browser.wait("document.querySelectorAll('#refusal tbody tr').length === 3")
     assert browser.text("#refusal tbody tr:nth-child(1)").split("\t") == [
-        EARLY.id, "400", "0.75 mm", "axial", "Br40", "Read this one"
+        EARLY.id[:8], "400", "0.75 mm", "axial", "Br40", "Read this one"
     ]  # fmt: skip
+    assert browser.text("#problem p") == "Which series is meant?"
     assert "a localizer" in browser.text("#refusal tbody tr:nth-child(3)")
     for width in (390, 1280):
         browser.resize(width)
         assert browser.run(TOO_FAINT) == []
         assert browser.run("document.documentElement.scrollWidth") <= width
+        assert browser.run("document.querySelector('#refusal button').getBoundingClientRect().right") <= width
     browser.click("#refusal tbody tr:nth-child(2) button")
     browser.wait(f"location.pathname !== '{job['links']['page']}' && document.readyState === 'complete'")
     again = site.get("/v1" + browser.run("location.pathname")).json()
