@@ -17,7 +17,7 @@ from app.commands import batch_command, job_commands, run_commands
 from app.commands.connection import Commands, add_service_command
 from app.commands.exit_codes import INTERRUPTED, MEANINGS, WRONG_HERE
 from app.commands.job_arguments import CommandError, add_job_arguments, submission_of
-from app.commands.output import fail, say
+from app.commands.output import fail, say, to_json
 from app.contract.errors import VertebraError, WrongDatabaseVersion
 from app.demo import DemoError, service, synthetic_ct
 from app.jobs.settings import Settings, SettingsError
@@ -33,17 +33,17 @@ def main(argv: Sequence[str] | None = None) -> int:
         status: int = arguments.run(arguments)
         return status
     except WrongDatabaseVersion as error:  # of this machine's own database, not of a service
-        return _print_error(str(error))
+        return _print_error(arguments, str(error))
     except (VertebraError, ClientError) as error:
         return fail(arguments, error)
     except ValidationError as error:
-        return _print_error(_settings_text(error))
+        return _print_error(arguments, _settings_text(error))
     except (SettingsError, DemoError, ChildKeepsDying, CommandError) as error:
-        return _print_error(str(error))
+        return _print_error(arguments, str(error))
     except OSError as error:
         if error.filename is None:
             raise
-        return _print_error(f"{error.filename}: {error.strerror}")
+        return _print_error(arguments, f"{error.filename}: {error.strerror}")
     except KeyboardInterrupt:
         return INTERRUPTED
 
@@ -104,7 +104,9 @@ def _settings_text(error: ValidationError) -> str:
     return "\n".join(["These settings are not acceptable:", *lines])
 
 
-def _print_error(text: str) -> int:
+def _print_error(arguments: argparse.Namespace, text: str) -> int:
+    if getattr(arguments, "json", False):
+        sys.stdout.write(f"{to_json({'error': {'detail': text}})}\n")
     sys.stderr.write(f"{text}\n")
     return WRONG_HERE
 

@@ -141,8 +141,10 @@ def test_a_ct_may_be_a_folder_of_dicom_files(url: str, run: Run, tmp_path: Path)
 
 
 def test_a_folder_that_cannot_be_run(url: str, run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run() == WRONG_HERE
-    assert "There is no folder" in capsys.readouterr().err
+    assert run("--json") == WRONG_HERE
+    printed = capsys.readouterr()
+    assert "There is no folder" in printed.err
+    assert json.loads(printed.out)["error"]["detail"] == printed.err.strip()
     put(tmp_path)
     assert run() == WRONG_HERE
     assert "No file of" in capsys.readouterr().err
