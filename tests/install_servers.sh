@@ -7,6 +7,9 @@ command -v ccx >/dev/null || wanted+=(calculix-ccx)
 command -v chromium >/dev/null || wanted+=(chromium)
 command -v nginx >/dev/null || wanted+=(nginx-light)
 command -v caddy >/dev/null || wanted+=(caddy)
+PATH="$PATH:/usr/sbin" command -v Orthanc >/dev/null || wanted+=(orthanc orthanc-dicomweb)
+command -v pdftoppm >/dev/null || wanted+=(poppler-utils)
+command -v dciodvfy >/dev/null || wanted+=(dicom3tools)
 compgen -G "/usr/lib/postgresql/*/bin/initdb" >/dev/null || wanted+=(postgresql)
 [ ${#wanted[@]} -eq 0 ] && exit 0
 if [ "$(id -u)" -ne 0 ] || ! command -v apt-get >/dev/null; then

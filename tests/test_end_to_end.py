@@ -12,6 +12,7 @@ import sys
 import time
 from collections.abc import Iterator
 from functools import partial
+from io import BytesIO
 from pathlib import Path
 
 import httpx
@@ -19,27 +20,34 @@ import nibabel as nib
 import numpy as np
 import pytest
 import pyvista as pv
+from highdicom.seg import Segmentation
+from highdicom.sr import MeasurementReport
 from PIL import Image
+from pydicom import dcmread
 
 from app import local_key
 from app.broker import free_port
 from app.commands.exit_codes import JOB_FAILED
 from app.contract.dicom_series import series_id
-from app.contract.params import ON_REQUEST
+from app.contract.params import DICOM_RESULTS, ON_REQUEST
 from app.contract.result_files import MEDIA_TYPES
 from app.jobs.parent_death import die_with_parent
 from app.jobs.settings import SECRETS_FOLDER
 from app.start_up import progress
 from tests.app.harness import ROOT, kill_group, wait_for
-from tests.workers.dicom.dicom_files import SERIES, STUDY, file_bytes, series, turned
+from tests.workers.dicom.dicom_files import PATIENT, SERIES, STUDY, file_bytes, series, turned, zipped
+from tests.workers.dicom_results.orthanc import dicomweb_url, running_orthanc
+from tests.workers.dicom_results.placed_voxels import placed_voxels
 from workers.imaging.volume import read_ct
 from workers.results.publish import SPINE_PICTURE
 
-USUAL = MEDIA_TYPES.keys() - set(ON_REQUEST)
+USUAL = MEDIA_TYPES.keys() - {*ON_REQUEST, *DICOM_RESULTS}
 WITHIN_S = 3600.0
 """How long a job and the stop may each take on a busy machine; an idle one needs 30 s at most."""
 
 
+ARCHIVE_PORT = free_port("127.0.0.1")
+"""Where the service looks for the archive of the hospital; one test runs it there."""
 KEYS: dict[str, str] = {}
 """The key of the service at each URL."""
 
@@ -58,6 +66,7 @@ def service(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     port = free_port("127.0.0.1")
     url, log = f"http://127.0.0.1:{port}", folder / "serve.log"
     settings = {"VERTEBRA_DATA_DIR": str(folder / "data"), "VERTEBRA_PORT": str(port), "TMPDIR": str(folder)}
+    settings["VERTEBRA_DICOMWEB_SERVERS"] = json.dumps({"pacs": dicomweb_url(ARCHIVE_PORT)})
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "serve"],
@@ -212,6 +221,42 @@ def test_a_dicom_study_has_the_stress_of_its_nifti_file(
     assert (dicom["reason"], dicom["files_left_out"]) == ("the only CT series", 1)
     for secret in ("Doe", "4711", "19500102", "20260102", SERIES, STUDY):
         assert secret not in text + json.dumps(job)
+
+
+def test_the_results_of_a_dicom_study_go_back_into_it(service: str, inputs: tuple[Path, Path], tmp_path: Path) -> None:
+    """A zip of the CT; the archive then has the mask, voxel by voxel, the numbers and the page, with the patient."""
+    hu, affine = turned(read_ct(inputs[0]), "LPS")
+    images = series(hu, affine)
+    params = json.dumps({"results": ["mask.nii.gz"], "store_to": "pacs"})
+    files = {"ct": zipped(tmp_path / "ct.zip", images).open("rb"), "params": (None, params)}
+    with running_orthanc(tmp_path, ARCHIVE_PORT) as archive:
+        answer = httpx.post(f"{service}/v1/jobs", files=files, headers={"X-API-Key": KEYS[service]}, timeout=WITHIN_S)
+        job = wait_for(lambda: ended(service, answer.json()["id"]), "the DICOM job", WITHIN_S)
+        assert job["state"] == "succeeded", job["error"]
+        assert not any("stored" in warning for warning in job["warnings"])
+        stored = [
+            httpx.get(f"{archive}/instances/{each}/file").content for each in httpx.get(f"{archive}/instances").json()
+        ]
+    names = {each["name"] for each in ask(f"{service}{job['links']['results']}").json()["results"]}
+    assert names == {"mask.nii.gz", "report.json", *DICOM_RESULTS}
+    read = {each.Modality: each for each in map(dcmread, map(BytesIO, stored))}
+    assert sorted(read) == ["DOC", "SEG", "SR"]
+    assert {(each.StudyInstanceUID, each.PatientID, str(each.PatientName)) for each in read.values()} == {
+        (STUDY, "4711", PATIENT)
+    }
+    (tmp_path / "mask.nii.gz").write_bytes(ask(f"{service}{job['links']['results']}/mask.nii.gz").content)
+    mask = nib.load(tmp_path / "mask.nii.gz")
+    seen = placed_voxels(Segmentation.from_dataset(read["SEG"]), mask.affine, mask.shape)
+    np.testing.assert_array_equal(seen, np.asarray(mask.dataobj))
+    assert seen.sum() > 1000
+    report = ask(f"{service}{job['links']['results']}/report.json").json()
+    content = MeasurementReport.from_sequence([read["SR"]])
+    (group,) = content.get_volumetric_roi_measurement_groups()
+    numbers = {each.name.value: each.value for each in group.get_measurements()}
+    assert numbers["VM_P99"] == pytest.approx(report["stress"]["overall"]["p99_mpa"], rel=1e-5)
+    assert bytes(read["DOC"].EncapsulatedDocument).startswith(b"%PDF-")
+    for secret in (b"Doe", b"4711", STUDY.encode()):
+        assert secret not in bytes(read["DOC"].EncapsulatedDocument) + json.dumps([report, job]).encode()
 
 
 def ended(url: str, job_id: str) -> dict | None:

@@ -135,8 +135,8 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
             warnings=[*warnings, *stress.warnings],
         )
         report = build_report(stressed, sections)
-        contents = Contents(stressed, report, vertebra, scan.grid, scan.ct)
-        return LevelResult(report, publish(out_dir, contents, params.wants))
+        contents = Contents(stressed, report, vertebra, scan.grid, scan.ct, scan.source)
+        return LevelResult(*publish(out_dir, contents, params.wants))
 
 
 def warnings_of_input(scan: Scan, found: Found, size: Size) -> list[str]:

@@ -12,6 +12,7 @@ from app.contract.numbering import Numbering
 from app.contract.params import JobParams, Vertebra
 from app.contract.report import Inputs
 from workers.dicom.read_dicom import DicomCt
+from workers.dicom.source_dicom import SourceDicom
 from workers.dicom_stage import naming_the_series, read_dicom_upload
 from workers.each_level import of_each_level
 from workers.imaging.grid import Grid
@@ -60,6 +61,11 @@ class Scan:
     def about_dicom(self) -> DicomInput | None:
         """What the report says of the DICOM series; None where a NIfTI file was sent."""
         return self.dicom.about if self.dicom else None
+
+    @cached_property
+    def source(self) -> SourceDicom | None:
+        """The DICOM images of the CT, with their patient; None where a NIfTI file was sent."""
+        return SourceDicom.load(self.dicom.source) if self.dicom else None
 
     def inputs_of(self, numbering: Numbering | None) -> Inputs:
         """The files by their SHA-256, with the label of a vertebra where a mask was sent."""

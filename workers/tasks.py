@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ from workers.attempt_files import discard, fetch_input, upload
 from workers.attempt_watch import AttemptWatch, FencedOut, Interrupted
 from workers.celery_app import app
 from workers.corrections import keep_correction, reports_of
+from workers.dicom_store import store_results
 from workers.level_folder import in_order
 from workers.memory_limit import as_out_of_memory
 from workers.presence import job_store, worker_name
@@ -114,7 +116,8 @@ def _attempt(claim: Claim, folder: Path, watch: AttemptWatch) -> None:
     out = folder / "out"
     out.mkdir()
     try:
-        result = pipeline.run_pipeline(ct, mask, JobParams.model_validate(claim.params), out, progress)
+        params = JobParams.model_validate(claim.params)
+        result = pipeline.run_pipeline(ct, mask, params, out, progress)
     except VertebraError as error:
         pictures = in_order(path.relative_to(out) for path in out.rglob(PICTURES))
         if not pictures:
@@ -122,7 +125,8 @@ def _attempt(claim: Claim, folder: Path, watch: AttemptWatch) -> None:
         _publish_failure(claim, store, error, out, pictures)
         return
     progress("publish", 99.0)
-    _publish(claim, store, result)
+    stored = store_results(params.store_to, [file.path for file in result.files], Settings())
+    _publish(claim, store, replace(result, warnings=[*result.warnings, *stored]))
     if claim.corrects is not None and mask is not None:
         keep_correction(Settings().corrections_dir, claim.job_id, (ct, mask), reports_of(result.files))
 

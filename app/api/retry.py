@@ -24,6 +24,7 @@ from app.api.submission import (
     accept,
     check_deadline,
     check_limits,
+    check_server,
     destination,
     new_job_row,
 )
@@ -142,6 +143,7 @@ async def retry_job(
         changes = await _read_changes(request, services, idempotency_key, earlier, destination(services, new_id))
         upload = _same_upload(earlier, changes)
         check_deadline(upload.params, services.settings)
+        check_server(upload.params, tenant, services.settings)
         check_mask_params(upload)
         await run_in_threadpool(_copy_input, services, earlier, new_id, changes.mask is None)
         new_row = new_job_row(new_id, tenant, idempotency_key, upload)

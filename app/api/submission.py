@@ -194,6 +194,7 @@ async def submit(
         await check_limits(request, services, tenant, idempotency_key)
         upload = await receive(request, destination(services, job_id))
         check_deadline(upload.params, services.settings)
+        check_server(upload.params, tenant, services.settings)
         callback_url = await run_in_threadpool(callback_of, services, tenant, upload.callback_url)
         upload = replace(upload, callback_url=callback_url)
         new_row = new_job_row(job_id, tenant, idempotency_key, upload)
@@ -300,6 +301,17 @@ def new_job_row(job_id: str, tenant: str, idempotency_key: str | None, upload: U
         callback_url=upload.callback_url,
         callback_due=True if upload.callback_url is not None else None,
     )
+
+
+def check_server(params: JobParams, tenant: str, settings: Settings) -> None:
+    """Raise `InvalidParameters` where a job would store to a server that the settings do not give to the tenant."""
+    servers = settings.dicomweb_servers_of(tenant)
+    if params.store_to is not None and params.store_to not in servers:
+        raise InvalidParameters(
+            "`store_to` should name a DICOMweb server that the operator has set up for you.",
+            expected=f"one of {', '.join(servers)}" if servers else "none: the operator has set up no server for you",
+            got=params.store_to,
+        )
 
 
 def check_deadline(params: JobParams, settings: Settings) -> None:

@@ -26,7 +26,7 @@ SHORT = {
 }
 """Arguments that are shorter than their parameter."""
 
-OWN = ("vertebra", "results", *SHORT)
+OWN = ("vertebra", "results", "store_to", *SHORT)
 """Parameters whose argument is written out below; the others are made from the contract."""
 
 
@@ -122,6 +122,9 @@ def add_params(command: argparse.ArgumentParser) -> None:
     )
     command.add_argument("--load", type=float, help=f"load, N (default {_default('load_newton')})")
     command.add_argument("--deadline", type=int, metavar="S", help="longest run, seconds (default: the server's limit)")
+    command.add_argument(
+        "--store-to", metavar="SERVER", help="DICOMweb server of the operator where the DICOM results are stored"
+    )
     command.add_argument(
         "--results",
         nargs="*",

@@ -26,12 +26,14 @@ OnUncertainLevel = Literal["refuse", "flag"]
 OnUncertainOutline = Literal["flag", "refuse"]
 ResultName = Literal[
     "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "report.pdf", "viewer.html",
-    "spine.png", "surface.stl", "surface.ply", "surface.glb",
+    "spine.png", "surface.stl", "surface.ply", "surface.glb", "segmentation.dcm", "measurements.dcm", "report.dcm",
 ]  # fmt: skip
 ON_REQUEST: tuple[ResultName, ...] = ("surface.stl", "surface.ply", "surface.glb")
 """Results that a job makes only where `results` names them: other forms of what the usual ones hold."""
+DICOM_RESULTS: tuple[ResultName, ...] = ("segmentation.dcm", "measurements.dcm", "report.dcm")
+"""Results of a CT that came as DICOM, in its study."""
 
-CONTRACT = 10
+CONTRACT = 11
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -156,8 +158,19 @@ class JobParams(BaseModel):
         "A refused job has its pictures in any case.",
     )
 
+    store_to: str | None = Field(
+        default=None,
+        max_length=40,
+        pattern=r"^[a-z0-9][a-z0-9-]*$",
+        description="Name of a DICOMweb server of the operator's settings, such as `pacs`: the job stores its DICOM "
+        "results there (STOW-RS), in the study of the CT. A CT that did not come as DICOM, or a server that does not "
+        "take them, is a warning of the job.",
+    )
+
     def wants(self, name: ResultName) -> bool:
         """Whether the job makes this result file."""
+        if self.store_to and name in DICOM_RESULTS:
+            return True
         if self.results is None:
             return name not in ON_REQUEST
         return name == "report.json" or name in self.results

@@ -18,8 +18,12 @@ MEDIA_TYPES: Mapping[ResultName, str] = {
     "surface.stl": "model/stl",
     "surface.ply": "model/ply",
     "surface.glb": "model/gltf-binary",
+    "segmentation.dcm": "application/dicom",
+    "measurements.dcm": "application/dicom",
+    "report.dcm": "application/dicom",
 }
-"""The result files in the order they are listed. `spine.png` is that of a job without a mask."""
+"""The result files in the order they are listed. `spine.png` is that of a job without a mask, the last three are those
+of a CT that came as DICOM."""
 
 CONTENTS: Mapping[ResultName, str] = {
     "stress.vtu": "The tetrahedral mesh with the nodal arrays below. Opens in ParaView, PyVista, VTK and meshio.",
@@ -34,6 +38,11 @@ CONTENTS: Mapping[ResultName, str] = {
     "surface.stl": "The outer surface, binary STL, mm; it has no colours.",
     "surface.ply": "The outer surface, PLY, mm; a vertex has its von Mises stress as colour and as `von_mises`, MPa.",
     "surface.glb": "The outer surface, glTF 2.0 with the same colours; upright and in metres, as glTF wants it.",
+    "segmentation.dcm": "Of a CT that came as DICOM: the mask as segmentation (SEG) of its images, in their study and "
+    "with their patient.",
+    "measurements.dcm": "Of such a CT: the key numbers as structured report (SR, TID 1500) on that segmentation, with "
+    "the warnings as comments.",
+    "report.dcm": "Of such a CT: `report.pdf` as encapsulated PDF in its study.",
     "spine.png": "Without a mask: the row of vertebral bodies from the side, each with its level and how probable that "
     "is; the chosen one ringed. A refused job has it too.",
 }

@@ -8,6 +8,7 @@ from typing import Literal, Self
 
 from pydantic import Field, PositiveFloat, SecretStr, field_validator, model_validator
 
+from app.jobs.dicomweb_settings import DicomwebSettings
 from app.jobs.gateway_settings import GatewaySettings
 from app.jobs.identity_settings import IdentitySettings
 
@@ -39,7 +40,7 @@ class SettingsError(ValueError):
     """A setting is missing or unsafe; the message says which one, and what to do."""
 
 
-class Settings(GatewaySettings, IdentitySettings):
+class Settings(GatewaySettings, IdentitySettings, DicomwebSettings):
     """Addresses, limits and times of the service.
 
     If no variable is set, everything lies in ``./var`` on this machine, and `serve` makes a key for the local tenant.

@@ -8,6 +8,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
+from app.jobs.dicomweb_settings import DicomwebSettings
 from app.jobs.gateway_settings import GatewaySettings
 from app.jobs.identity_settings import IdentitySettings
 from app.jobs.settings import MODELS_DIR, Settings
@@ -16,6 +17,7 @@ from docs.from_code.markdown import code, page, plain, table
 PARTS = (
     ("Connections and limits of the gateway", GatewaySettings),
     ("Who may use the service", IdentitySettings),
+    ("DICOMweb servers", DicomwebSettings),
 )
 LIMITS = {"gt": "> {}", "ge": "≥ {}", "lt": "< {}", "le": "≤ {}"}
 

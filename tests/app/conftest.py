@@ -43,6 +43,8 @@ def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settin
         api_keys=KEYS,
         max_upload_bytes=4 << 20,
         models_dir=folder / "models",
+        dicomweb_servers={"pacs": "http://127.0.0.1:9/dicom-web"},
+        dicomweb_tenants={"pacs": ["tenant-a"]},
         stale_after_s=3600,
     )
 

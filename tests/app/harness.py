@@ -160,7 +160,9 @@ def environment(settings: Settings) -> dict[str, str]:
         if name == "api_keys":
             value = {key.get_secret_value(): tenant for key, tenant in value.items()}
         if isinstance(value, dict):
-            value = json.dumps(value)
+            value = json.dumps(
+                {k: v.get_secret_value() if hasattr(v, "get_secret_value") else v for k, v in value.items()}
+            )
         values[f"VERTEBRA_{name.upper()}"] = str(value)
     return os.environ | values | {"PYTHONPATH": str(ROOT)}
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy.spatial.transform import Rotation
 
 from app.contract import errors
-from app.contract.params import ON_REQUEST, JobParams
+from app.contract.params import DICOM_RESULTS, ON_REQUEST, JobParams
 from app.contract.result_files import MEDIA_TYPES
 from tests.workers.mask.numbered_maps import renumbered
 from workers.imaging.volume import Volume, read_ct, read_mask
@@ -70,7 +70,7 @@ def reference(inputs, tmp_path_factory) -> Run:
 
 
 def test_results(reference):
-    names = [name for name in MEDIA_TYPES if name not in (*ON_REQUEST, SPINE_PICTURE)]
+    names = [name for name in MEDIA_TYPES if name not in (*ON_REQUEST, *DICOM_RESULTS, SPINE_PICTURE)]
     assert [file.name for file in reference.result.files] == names
     assert sorted(path.name for path in reference.folder.iterdir()) == sorted(names)
     for file in reference.result.files:

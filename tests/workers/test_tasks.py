@@ -16,6 +16,7 @@ import pytest
 from app.jobs.queue import JobQueue
 from app.jobs.settings import Settings
 from tests.app.harness import FAST, PATIENCE_S, Broker, post, running_broker, running_gateway, running_worker, wait_for
+from workers.dicom_store import NOTHING_TO_STORE
 from workers.memory_limit import memory_here, share_of
 
 
@@ -35,6 +36,7 @@ def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settin
         **FAST,
         log_format="json",
         corrections_dir=folder / "corrections",
+        dicomweb_servers={"pacs": "http://127.0.0.1:9/dicom-web"},
     )
 
 
@@ -77,6 +79,14 @@ def running(client: httpx.Client, path: str) -> dict:
 def result_folders(settings: Settings, path: str) -> list[str]:
     folder = Path(settings.storage) / "jobs" / path.rsplit("/", 1)[1]
     return sorted(child.name for child in folder.glob("results-*")) if folder.exists() else []
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_job_that_has_nothing_for_the_archive_says_so(client: httpx.Client) -> None:
+    path = post(client, b"ok", params={"store_to": "pacs"}).headers["location"]
+    job = ended(client, path)
+    assert job["state"] == "succeeded", job
+    assert job["warnings"][1:] == [NOTHING_TO_STORE.format(name="pacs")]
 
 
 @pytest.mark.usefixtures("worker")

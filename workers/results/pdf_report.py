@@ -9,7 +9,6 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from PIL import Image as Pictures
@@ -97,13 +96,11 @@ class Part(NamedTuple):
         return self.gap + self.content.wrap(WIDTH, HEIGHT)[1]
 
 
-def write_report_pdf(path: Path, report: Report, views: Pictures.Image, made_at: datetime) -> None:
-    """Write the page in the roomiest layout that fits; what has no place then is named.
+def report_pdf(report: Report, views: Pictures.Image, made_at: datetime) -> bytes:
+    """Return the page in the roomiest layout that fits; what has no place then is named.
 
     Parameters
     ----------
-    path
-        The new file.
     report
         What the page says.
     views
@@ -118,7 +115,8 @@ def write_report_pdf(path: Path, report: Report, views: Pictures.Image, made_at:
         room = HEIGHT - GAP - sum(part.height for part in (*above, *below))
         if room >= layout.picture * full_height:
             break
-    canvas = Canvas(str(path), pagesize=A4, lang="en")
+    file = io.BytesIO()
+    canvas = Canvas(file, pagesize=A4, lang="en")
     canvas.setTitle(f"Von Mises stress: {Caption.of(report).title}")
     canvas.setAuthor(software_and_version())
     canvas.setCreator(software_and_version())
@@ -128,6 +126,7 @@ def write_report_pdf(path: Path, report: Report, views: Pictures.Image, made_at:
         top -= part.height
         part.content.drawOn(canvas, MARGIN + part.left, top)
     canvas.save()
+    return file.getvalue()
 
 
 def _layouts(warnings: int) -> Iterator[Layout]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -14,15 +14,18 @@ from PIL.Image import Image
 from app.contract.params import ResultName
 from app.contract.report import Report
 from app.contract.result_files import MEDIA_TYPES
+from workers.dicom.source_dicom import SourceDicom
+from workers.dicom_results.contents import Stressed
+from workers.dicom_results.files import write_dicom_files
 from workers.imaging.grid import Grid
 from workers.imaging.volume import Volume
 from workers.mask.cleaning import CleanMask
-from workers.mask.ct_grid import onto_ct_grid
+from workers.mask.ct_grid import PlacedMask, onto_ct_grid
 from workers.results.build_report import TIMING_DECIMALS
 from workers.results.captions import Caption
 from workers.results.ct_slices import CtSlices
 from workers.results.mask_file import write_mask
-from workers.results.pdf_report import write_report_pdf
+from workers.results.pdf_report import report_pdf
 from workers.results.preview import draw_views, write_preview
 from workers.results.stressed_mesh import StressedMesh
 from workers.results.surface_files import write_surface_glb, write_surface_ply, write_surface_stl
@@ -60,8 +63,12 @@ class Contents:
         Of the CT, on which it shows it.
     ct
         HU, about the vertebra at least: what `viewer.html` shows in slices. None: it shows none.
+    source
+        The DICOM images that the CT was read from; None where a NIfTI file was sent.
     views
         The pictures of the stress, as soon as they are drawn; None where no file shows them.
+    made_at
+        When the results were made, UTC.
     """
 
     mesh: StressedMesh
@@ -69,13 +76,25 @@ class Contents:
     vertebra: CleanMask
     grid: Grid
     ct: Volume | None = None
+    source: SourceDicom | None = None
     views: Future[Image] | None = None
+    made_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def drawn(self) -> Image:
         """The pictures of the stress. It waits for them."""
         assert self.views is not None
         return self.views.result()
+
+    @property
+    def pdf(self) -> bytes:
+        """The one-page report."""
+        return report_pdf(self.report, self.drawn, self.made_at)
+
+    @property
+    def mask(self) -> PlacedMask:
+        """The mask on the grid of the CT."""
+        return onto_ct_grid(self.vertebra, self.grid)
 
     @property
     def slices(self) -> CtSlices | None:
@@ -88,8 +107,8 @@ class Contents:
         return Caption.of(self.report)
 
 
-def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], bool]) -> list[ResultFile]:
-    """Write the result files of a vertebra into a folder; return them and the picture of the spine where it is there.
+def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], bool]) -> tuple[Report, list[ResultFile]]:
+    """Write the result files of a vertebra into a folder; return the report, and them.
 
     Parameters
     ----------
@@ -109,17 +128,20 @@ def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], boo
         for task in tasks:
             task.result()
     report = contents.report
+    warnings = [*report.warnings, *write_dicom_files(out_dir, contents.source, lambda: _dicom(contents), wants)]
     timings = {**report.timings_s, "write": round(time.perf_counter() - start, TIMING_DECIMALS)}
-    complete = report.model_copy(update={"timings_s": timings})
+    complete = report.model_copy(update={"timings_s": timings, "warnings": warnings})
     (out_dir / "report.json").write_text(complete.model_dump_json(indent=2) + "\n", "utf-8")
     files = [ResultFile(name, out_dir / name, media_type) for name, media_type in MEDIA_TYPES.items()]
-    return [file for file in files if file.path.exists()]
+    return complete, [file for file in files if file.path.exists()]
 
 
-WRITE: Mapping[ResultName, Callable[[Path, Contents], None]] = {
-    "mask.nii.gz": lambda path, contents: write_mask(
-        path, onto_ct_grid(contents.vertebra, contents.grid), contents.grid.affine
-    ),
+def _dicom(contents: Contents) -> Stressed:
+    return Stressed(contents.report, contents.mask, contents.grid.affine, contents.pdf, contents.made_at)
+
+
+WRITE: Mapping[ResultName, Callable[[Path, Contents], object]] = {
+    "mask.nii.gz": lambda path, contents: write_mask(path, contents.mask, contents.grid.affine),
     "stress.vtu": lambda path, contents: write_stress_vtu(path, contents.mesh, contents.caption),
     "surface.vtp": lambda path, contents: write_surface_vtp(path, contents.mesh, contents.caption),
     "viewer.html": lambda path, contents: write_viewer(path, contents.mesh, contents.caption, contents.slices),
@@ -127,8 +149,8 @@ WRITE: Mapping[ResultName, Callable[[Path, Contents], None]] = {
     "surface.ply": lambda path, contents: write_surface_ply(path, contents.mesh, contents.caption),
     "surface.glb": lambda path, contents: write_surface_glb(path, contents.mesh, contents.caption),
     "preview.png": lambda path, contents: write_preview(path, contents.drawn, contents.caption),
-    "report.pdf": lambda path, contents: write_report_pdf(path, contents.report, contents.drawn, datetime.now(UTC)),
+    "report.pdf": lambda path, contents: path.write_bytes(contents.pdf),
 }
 """How each file beside the report is written; those that wait for the drawing last."""
-DRAWN: tuple[ResultName, ...] = ("preview.png", "report.pdf")
+DRAWN: tuple[ResultName, ...] = ("preview.png", "report.pdf", "report.dcm")
 """The files that show the views, which take longest and are drawn once, before all others."""

@@ -30,10 +30,14 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
         "load_newton": 750.0,
         "fidelity": "surrogate",
         "surrogate": "refined",
+        "material": "homogeneous",
+        "calibration": None,
+        "density_law": "kopperdahl_2002",
         "on_out_of_distribution": "flag",
         "on_uncertain_level": "refuse",
         "on_uncertain_outline": "flag",
         "deadline_s": None,
+        "store_to": None,
         "results": None,
     }
     assert job["input"]["ct"] == {"size": 4, "sha256": hashlib.sha256(b"a ct").hexdigest()}
@@ -242,6 +246,15 @@ def test_uploads_of_two_clients_do_not_block_each_other(client: httpx.Client, ga
         )
         assert post(client).status_code == 202
     assert json.loads(client.get("/v1/jobs?limit=1").text)["jobs"]
+
+
+def test_a_job_stores_only_where_the_operator_lets_its_tenant(client: httpx.Client, stranger: httpx.Client) -> None:
+    assert post(client, params={"store_to": "pacs"}).json()["params"]["store_to"] == "pacs"
+    problem = check_problem(post(stranger, params={"store_to": "pacs"}), 422, "invalid_parameters")
+    assert problem["expected"] == "none: the operator has set up no server for you"
+    problem = check_problem(post(client, params={"store_to": "other"}), 422, "invalid_parameters")
+    assert (problem["expected"], problem["got"]) == ("one of pacs", "other")
+    check_problem(post(client, params={"store_to": "https://evil.example"}), 422, "invalid_parameters")
 
 
 def test_a_deadline_is_bounded_by_the_servers(client: httpx.Client, settings: Settings) -> None:

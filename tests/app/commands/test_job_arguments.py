@@ -27,6 +27,7 @@ EVERY = {
     "on_uncertain_outline": (["refuse"], "refuse"),
     "deadline_s": (["60"], 60),
     "results": (["stress.vtu"], ["stress.vtu"]),
+    "store_to": (["pacs"], "pacs"),
 }
 """Parameter to words after its argument, and value."""
 ARGUMENTS = {"mask_label": "label", "mask_convention": "convention", "series_uid": "series", "seed_ras_mm": "seed",

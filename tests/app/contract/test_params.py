@@ -22,6 +22,7 @@ FINGERPRINTS = {
     8: "5791e6c5be287b5f",
     9: "d268cd001e011695",
     10: "920ff4d92b2be1b4",
+    11: "22a2b59281eb23ee",
 }
 """SHA-256 (the first digits) of the JSON schema of `JobParams`, without its texts, for each `CONTRACT`."""
 

@@ -48,6 +48,24 @@ def test_a_tenants_retention(monkeypatch: pytest.MonkeyPatch) -> None:
         Settings()
 
 
+def test_dicomweb_servers_are_named_and_given_to_tenants(monkeypatch: pytest.MonkeyPatch) -> None:
+    servers = '{"pacs": "https://user:secret@pacs.example/dicom-web", "open": "http://127.0.0.1:8042/dicom-web"}'
+    monkeypatch.setenv("VERTEBRA_DICOMWEB_SERVERS", servers)
+    monkeypatch.setenv("VERTEBRA_DICOMWEB_TENANTS", '{"pacs": ["ward"]}')
+    assert Settings().dicomweb_servers_of("ward") == ["pacs", "open"]
+    assert Settings().dicomweb_servers_of("other") == ["open"]
+    assert "secret" not in repr(Settings())
+    for faulty in (
+        '{"PACS": "https://a"}',
+        '{"pacs": "ftp://a"}',
+        '{"pacs": "https:///x"}',
+        '{"pacs": "https://a?b=1"}',
+    ):
+        monkeypatch.setenv("VERTEBRA_DICOMWEB_SERVERS", faulty)
+        with pytest.raises(ValidationError, match="should"):
+            Settings()
+
+
 def test_limits_follow_the_deadline() -> None:
     settings = Settings()
     assert (settings.job_deadline_s, settings.hard_limit_s, settings.visibility_timeout_s) == (540, 600, 900)

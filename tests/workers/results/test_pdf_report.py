@@ -12,7 +12,7 @@ from PIL import Image
 
 from tests.app.reports import OUTLINE, SEGMENTATION, report
 from workers.results.captions import DISCLAIMER
-from workers.results.pdf_report import write_report_pdf
+from workers.results.pdf_report import report_pdf
 from workers.results.pdf_style import MARGIN, WIDTH
 
 pytestmark = pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="no poppler (pdftoppm, pdftotext) here")
@@ -27,7 +27,7 @@ DPI = 72
 def page_of(tmp_path, the_report, views=VIEWS):
     """The words of the only page in reading order, and its pixels, one a point."""
     path = tmp_path / "report.pdf"
-    write_report_pdf(path, the_report, views, MADE_AT)
+    path.write_bytes(report_pdf(the_report, views, MADE_AT))
     info = subprocess.run(["pdfinfo", path], check=True, capture_output=True, text=True).stdout
     assert "Pages:           1\n" in info
     assert "(A4)" in info

@@ -37,7 +37,7 @@ def contents(box) -> Contents:
 
 
 def test_all_seven_files_open(box, contents, tmp_path):
-    files = publish(tmp_path / "out", contents, JobParams().wants)
+    _, files = publish(tmp_path / "out", contents, JobParams().wants)
     by_name = {file.name: file for file in files}
     assert list(by_name) == [
         "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "report.pdf", "viewer.html",
@@ -64,7 +64,7 @@ def test_only_what_is_asked_for_is_made_and_the_report(contents, tmp_path):
         ["stress.vtu", *others],
     ):
         out = tmp_path / "-".join(wanted)
-        files = publish(out, contents, JobParams(results=wanted).wants)
+        _, files = publish(out, contents, JobParams(results=wanted).wants)
         expected = {*wanted, "report.json"} - {"spine.png"}  # drawn where the vertebra is located
         assert {file.name for file in files} == {path.name for path in out.iterdir()} == expected
 
