@@ -33,6 +33,7 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
         "material": "homogeneous",
         "calibration": None,
         "density_law": "kopperdahl_2002",
+        "load_case": "traction",
         "on_out_of_distribution": "flag",
         "on_uncertain_level": "refuse",
         "on_uncertain_outline": "flag",
