@@ -26,8 +26,8 @@ VerSe 004, an osteoporotic L2. Its density (K2HPO4) and a voxel model of it are 
 | linear strength 0.0068 K H from the plates, N | {strength:,.0f} ({strength_off:+.1f} %) | {published_strength:,.0f} |
 | homogeneous bone, E 500 MPa, traction, N/mm | {homogeneous:,.0f} | |
 
-The stiffness between plates is {plates_off:+.1f} % of the published one. The mesh alone does not explain that: the
-published model as its files and scripts describe it (hexahedra of 1 mm, E = 2980 ρ^1.05, caps of 2500 MPa, driven along
+The stiffness between plates differs from the published one by {plates_off:+.1f} %. The mesh alone does not explain that:
+the published model as we read its files and scripts (hexahedra of 1 mm, E = 2980 ρ^1.05, caps of 2500 MPa, driven along
 z) gives {voxel:,.0f} N/mm when it is solved here, {voxel_off:+.1f} %. Tetrahedra, plates instead of caps, and density
 read from inside the bone make it {over_voxel:.0f} % stiffer than that. What the published run did otherwise is not in
 its files. The published height is that of its voxel model; ours is the distance of the endplates' middles.
@@ -40,14 +40,13 @@ Stiffness of that L2 under the paper's traction, N/mm: {laws}.
 
 {calculix}
 Tests: a patch of elements with random moduli, layers in a row and beside each other in closed form, a column between
-plates, 48 orientations and a turned patient, convergence with the mesh (`tests/workers/fem/test_graded.py`,
+plates, orientations of the file and a turned patient, convergence with the mesh (`tests/workers/fem/test_graded.py`,
 `tests/workers/fem/test_plates.py`, `tests/workers/bone`).
 
 ## Time
 
-The solver takes {density_cycles:.0f} cycles with density and {plain_cycles:.0f} with homogeneous bone. On the machine of
-this run, which others used too, reading density and moduli took {reading_s:.1f} s, the solves {density_s:.1f} and
-{plain_s:.1f} s.
+The solver takes {density_cycles:.0f} cycles with density and {plain_cycles:.0f} with homogeneous bone. On a machine
+that others used too, reading density and moduli took {reading_s:.1f} s, the solves {density_s:.1f} and {plain_s:.1f} s.
 
 ## A real CT that nobody calibrated
 
@@ -62,7 +61,7 @@ published table (voxel models of VerSe'19) has 19.2 ± 5.2 kN/mm for L1. So thes
 
 - Internal calibration from air, fat, muscle and blood of the scan. So contrast agent is not detected either.
 - Caps in the job, bending, and nonlinear material. The published nonlinear strength of that L2 is 1,847 N.
-- A distribution over people: of two people only there is a CT or a density.
+- A distribution over people: there are CTs of three with a mask.
 """
 
 
