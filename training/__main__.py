@@ -7,11 +7,12 @@ The order: template, simulate, tangent, networks, calibrate, scans, segmentation
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import workers  # noqa: F401  (thread settings, before NumPy)
+from app.contract.params import LEVELS
 from models.bundle import DEFAULT_BUNDLE
 from training.artifacts.data_folder import data_folder
 
@@ -24,9 +25,12 @@ SEGMENTATION_NETWORKS = ("locator", "row", "landmarks", "bifusion", "vgg16", "re
 
 
 def _sources(arguments: argparse.Namespace) -> tuple[Source, ...]:
+    from training.shapes.manifest import manifest_sources
     from training.shapes.sources import SOURCES, verse_sources
 
-    return verse_sources(arguments.verse) if arguments.verse else SOURCES
+    if arguments.manifest:
+        return manifest_sources(arguments.manifest, tuple(arguments.level))
+    return verse_sources(arguments.verse, *arguments.level[:1]) if arguments.verse else SOURCES
 
 
 def make_template(arguments: argparse.Namespace) -> None:
@@ -208,7 +212,7 @@ def _add_segmentation(add: Callable[..., argparse.ArgumentParser]) -> None:
     )
 
 
-def main() -> None:
+def main(argv: Sequence[str] | None = None) -> None:
     """Run the command named on the command line."""
     parser = argparse.ArgumentParser(prog="python -m training", description=__doc__)
     commands = parser.add_subparsers(required=True)
@@ -218,13 +222,22 @@ def main() -> None:
         command.add_argument("--data", type=Path, default=data_folder(), help="folder of source shapes")
         command.add_argument("--out", type=Path, default=DEFAULT_BUNDLE, help="bundle folder")
         command.add_argument("--work", type=Path, default=Path("build/training"), help="folder of intermediate results")
-        command.add_argument("--verse", type=Path, help="use the L1s of this VerSe folder (BIDS) as sources instead")
+        lists = command.add_mutually_exclusive_group()
+        lists.add_argument(
+            "--manifest", type=Path, help="train with the cases of this CSV file: ct, mask, convention, level, person"
+        )
+        lists.add_argument("--verse", type=Path, help="train with the people of this VerSe folder (BIDS)")
+        command.add_argument(
+            "--level", nargs="+", choices=LEVELS, default=None, help="levels of --manifest (all) or --verse (L1)"
+        )
         command.set_defaults(run=run)
         return command
 
     _add_surrogates(add)
     _add_segmentation(add)
-    arguments = parser.parse_args()
+    arguments = parser.parse_args(argv)
+    if arguments.level is None:
+        arguments.level = ["L1"] if arguments.verse else list(LEVELS)
     arguments.run(arguments)
 
 

@@ -49,7 +49,7 @@ def make_trunk_files(arguments: argparse.Namespace) -> TrunkFiles:
 
     drawn = _files(folder / "trunks", "*.npz", arguments.trunks, draw)[: arguments.trunks]
     maps = make_label_map_trunks(arguments.data, folder / "label_map_trunks", jobs=arguments.jobs)
-    marks = () if arguments.verse else read_annotations()
+    marks = () if _own_list(arguments) else read_annotations()
     marked = make_marked_trunks(marks, arguments.data, folder / "marked_trunks")
     return TrunkFiles(drawn + maps, _real_scans(arguments)[1] + marked)
 
@@ -58,7 +58,7 @@ def _real_scans(arguments: argparse.Namespace) -> tuple[list[Path], list[Path]]:
     """Put real CTs with label maps on the grids of the networks; return the files of the crops and of the trunks."""
     from training.segmentation.data.real_scans import write_real_scans
 
-    return write_real_scans(_real_cts(arguments), arguments.work / "scans" / ("verse" if arguments.verse else "real"))
+    return write_real_scans(_real_cts(arguments), arguments.work / "scans" / (_own_list(arguments) or "real"))
 
 
 def annotate(arguments: argparse.Namespace) -> None:
@@ -122,7 +122,7 @@ def make_anatomy(arguments: argparse.Namespace) -> tuple[list[Path], list[Path]]
 
     drawn = _files(folder / "anatomy", "*.xz", arguments.anatomy, draw)
     maps = _files(folder / "label_maps", "*.xz", 1, cut)
-    labelled = _files(folder / ("labelled-verse" if arguments.verse else "labelled"), "*.npz", 1, label)
+    labelled = _files(folder / "-".join(filter(None, ("labelled", _own_list(arguments)))), "*.npz", 1, label)
     return drawn[: arguments.anatomy] + maps, labelled
 
 
@@ -134,7 +134,7 @@ def make_row_files(arguments: argparse.Namespace) -> RowFiles:
     crops, _ = make_anatomy(arguments)
     folder: Path = arguments.work / "scans"
     drawn = make_row_windows(crops, folder / "row_windows", arguments.rows, jobs=arguments.jobs)
-    marked = () if arguments.verse else read_annotations()
+    marked = () if _own_list(arguments) else read_annotations()
     return RowFiles(drawn, make_real_row_windows(marked, arguments.data, folder / "row_windows_real"))
 
 
@@ -145,22 +145,30 @@ def _files(folder: Path, pattern: str, count: int, make: Callable[[Path], list[P
 
 
 def _real_cts(arguments: argparse.Namespace) -> tuple[RealCt, ...]:
+    from training.segmentation.data.manifest_cts import manifest_cts
     from training.segmentation.data.real_cts import data_folder_cts, verse_cts
 
+    if arguments.manifest:
+        return manifest_cts(arguments.manifest, tuple(arguments.level))
     return verse_cts(arguments.verse) if arguments.verse else data_folder_cts(arguments.data)
+
+
+def _own_list(arguments: argparse.Namespace) -> str:
+    """Return the name of the source list that takes the place of the data folder's CTs; empty without one."""
+    return "manifest" if arguments.manifest else "verse" if arguments.verse else ""
 
 
 def _folds(arguments: argparse.Namespace) -> list[Fold]:
     """Return the folds of the segmenter that are wanted, the base first."""
     from training.segmentation.fitting.folds import BASE, folds
 
-    later = folds(tuple(ct.person for ct in _real_cts(arguments))) if arguments.verse else folds()
+    later = folds(tuple(ct.person for ct in _real_cts(arguments))) if _own_list(arguments) else folds()
     return [fold for fold in (BASE, *later) if not arguments.only or fold.name in arguments.only]
 
 
 def _trainings(arguments: argparse.Namespace) -> Path:
     """Return the folder of the trainings."""
-    return Path(arguments.work / ("segmentation-verse" if arguments.verse else "segmentation"))
+    return Path(arguments.work / "-".join(filter(None, ("segmentation", _own_list(arguments)))))
 
 
 def evaluate_segmentation(arguments: argparse.Namespace) -> None:

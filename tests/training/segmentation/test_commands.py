@@ -14,7 +14,7 @@ from training.__main__ import main
 from workers.imaging.network_input import CHANNELS, STRUCTURES
 
 COMMAND = (
-    "x segmentation --data {data} --out {bundle} --work {work} --verse {verse} --crops 1 --landmarks 1 --trunks 1"
+    "x segmentation --data {data} --out {bundle} --work {work} --manifest {manifest} --crops 1 --landmarks 1 --trunks 1"
     " --anatomy 1 --rows 2 --profile tiny --steps 2 --networks locator row landmarks bifusion --jobs 1"
 )
 
@@ -51,21 +51,30 @@ def few_sources(monkeypatch, morpher) -> None:
     monkeypatch.setattr(scanner, "LEAST_PIXEL_MM", 3.0)
 
 
+def manifest_of(folder: Path) -> Path:
+    """Write the list of the lumbar vertebrae of the person in a VerSe folder."""
+    path, (ct,), (mask,) = folder / "cases.csv", folder.rglob("*_ct.nii.gz"), folder.rglob("*_msk.nii.gz")
+    files = ",".join(str(file.relative_to(folder)) for file in (ct, mask))
+    lines = [f"{files},verse,L{number},a" for number in range(1, 6)]
+    path.write_text("\n".join(["ct,mask,convention,level,person", *lines]))
+    return path
+
+
 @pytest.mark.filterwarnings("ignore")  # torch's exporter warns of its own parts
 def test_one_command_trains_and_exports(few_sources, verse_folder, data_dir, tmp_path, monkeypatch):
     bundle, work = tmp_path / "bundle", tmp_path / "work"
     shutil.copytree(DEFAULT_BUNDLE, bundle)
     for name in NETWORKS:
         (bundle / name).unlink(missing_ok=True)
-    command = COMMAND.format(data=data_dir, bundle=bundle, work=work, verse=verse_folder)
+    command = COMMAND.format(data=data_dir, bundle=bundle, work=work, manifest=manifest_of(verse_folder))
     monkeypatch.setattr("sys.argv", command.split())
     main()
-    assert sorted(p.name for p in (work / "segmentation-verse").iterdir()) == [
+    assert sorted(p.name for p in (work / "segmentation-manifest").iterdir()) == [
         *(f"bifusion-tiny-{fold}" for fold in ("a", "all", "base")),
         *(f"{network}-tiny-{fold}" for network in ("landmarks", "locator", "row") for fold in ("all", "base")),
     ]
     assert _names(work / "scans" / "anatomy") == ["00000.xz"]
-    assert len(_names(work / "scans" / "label_maps")) == len(_names(work / "scans" / "labelled-verse")) == 1
+    assert len(_names(work / "scans" / "label_maps")) == len(_names(work / "scans" / "labelled-manifest")) == 1
     made = Bundle(bundle)
     assert made.has(*NETWORKS)
     assert len(made.manifest["segmentation"]["vgg_share_a_level"]) == 5

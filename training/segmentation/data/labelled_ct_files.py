@@ -61,7 +61,7 @@ def write_labelled_cts(cts: tuple[RealCt, ...], folder: Path) -> list[Path]:
     """Write CTs where they are missing; return the files. Calibrated densities are left out."""
     folder.mkdir(parents=True, exist_ok=True)
     for source in tqdm(cts, desc=folder.name, disable=None):
-        path = folder / f"{source.person}_{source.ct.name.split('.')[0]}.npz"
+        path = folder / f"{source.name}.npz"
         if not source.calibrated and not path.exists():
             labelled_ct(source).save(path)
     return sorted(folder.glob("*.npz"))

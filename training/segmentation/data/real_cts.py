@@ -38,6 +38,8 @@ class RealCt:
         The file's RAS frame is turned by 180 degrees about z.
     calibrated
         The voxels are mineral densities, not HU: the checks for HU are left out.
+    scan
+        Tells CTs of one person with files of one name apart; by default the name of the CT's file.
     """
 
     person: str
@@ -47,6 +49,12 @@ class RealCt:
     whole: tuple[str, ...]
     turned: bool = field(default=False)
     calibrated: bool = field(default=False)
+    scan: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of the files that are made of it: no two CTs of a list have the same."""
+        return f"{self.person}_{self.scan or self.ct.name.split('.')[0]}"
 
     def read(self) -> tuple[Volume, Volume]:
         """Return the CT and the label map, upright."""
@@ -113,7 +121,7 @@ def verse_cts(folder: Path) -> tuple[RealCt, ...]:
             continue
         labels = read_mask(mask)
         present = {level: (value,) for level, value in VERSE_LABELS.items() if (labels.voxels == value).any()}
-        whole = tuple(level for level in present if _is_whole(labels, present[level]))
+        whole = tuple(level for level in present if is_whole(labels, present[level]))
         cts.append(RealCt(mask.name.split("_")[0].removeprefix("sub-"), images[0], mask, present, whole))
     if not cts:
         raise FileNotFoundError(
@@ -122,7 +130,7 @@ def verse_cts(folder: Path) -> tuple[RealCt, ...]:
     return tuple(cts)
 
 
-def _is_whole(labels: Volume, values: tuple[int, ...]) -> bool:
+def is_whole(labels: Volume, values: tuple[int, ...]) -> bool:
     """Whether a label touches no face of the volume."""
     inside = np.isin(labels.voxels, values)
     return not any(inside.take(edge, axis=axis).any() for axis in range(3) for edge in (0, -1))

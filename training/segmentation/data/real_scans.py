@@ -108,7 +108,7 @@ def write_real_scans(cts: tuple[RealCt, ...], folder: Path) -> tuple[list[Path],
     for path in (crops, trunks):
         path.mkdir(parents=True, exist_ok=True)
     for source in tqdm(cts, desc="real CTs", disable=None):
-        stem = f"{source.person}_{source.ct.name.split('.')[0]}"
+        stem = source.name
         done = crops / f"{stem}.done"
         if done.exists() or source.calibrated:
             continue
