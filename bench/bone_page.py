@@ -27,9 +27,10 @@ VerSe 004, an osteoporotic L2. Its density (K2HPO4) and a voxel model of it are 
 | homogeneous bone, E 500 MPa, traction, N/mm | {homogeneous:,.0f} | |
 
 The stiffness between plates differs from the published one by {plates_off:+.1f} %. The mesh alone does not explain
-that: the published model as we read its files and scripts (hexahedra of 1 mm, E = 2980 ρ^1.05, caps of 2500 MPa, driven along
-z) gives {voxel:,.0f} N/mm when it is solved here, {voxel_off:+.1f} %. Tetrahedra, plates instead of caps, and density
-read from inside the bone make it {over_voxel:.0f} % stiffer than that. What the published run did otherwise is not in
+that: the published model as we read its files and scripts (hexahedra of 1 mm, E = 2980 ρ^1.05, caps of 2500
+MPa, driven along z) gives {voxel:,.0f} N/mm when it is solved here, {voxel_off:+.1f} %. Tetrahedra, plates
+instead of caps, and density read from inside the bone make it {over_voxel:.0f} % stiffer than that. What the
+published run did otherwise is not in
 its files. The published height is that of its voxel model; ours is the distance of the endplates' middles.
 
 ## Laws
