@@ -24,7 +24,7 @@ from app.contract.bone import DensityLaw
 from app.contract.params import LEVELS
 from bench.bone_page import write_page
 from bench.calculix import executable, solve_with_calculix
-from bench.voxel_model import voxel_stiffness
+from bench.voxel_model import table_density, voxel_stiffness
 from models.types import Floats
 from workers.bone.calibration import DEFAULT_INTERCEPT, DEFAULT_SLOPE, Calibration
 from workers.bone.elements import ElementBone
@@ -104,6 +104,12 @@ def measure_voxel_model(subject: Published) -> float:
     """Return the stiffness of the published model, solved anew, N/mm; its third axis is the scanner's, upward."""
     density, parts = subject.density.voxels.astype(np.float64), subject.parts.voxels
     return voxel_stiffness(density, parts, float(subject.density.spacing[0]))
+
+
+def measure_table_model(subject: Published) -> float:
+    """Return the same with the moduli of the published run's table, N/mm."""
+    density, parts = subject.density.voxels.astype(np.float64), subject.parts.voxels
+    return voxel_stiffness(table_density(density, parts), parts, float(subject.density.spacing[0]))
 
 
 def measure_levels(subject: Published) -> dict[str, Any]:
@@ -195,6 +201,7 @@ PARTS: dict[str, Callable[[Published], Any]] = {
     "time": measure_time,
     "calculix": compare_with_calculix,
     "voxel_model": measure_voxel_model,
+    "table_model": measure_table_model,
 }
 
 if __name__ == "__main__":

@@ -18,7 +18,29 @@ from models.types import Bools, Floats, Integers
 CAP_MPA, SOFTEST_MPA, POISSON = 2500.0, 1e-4, 0.3
 TOLERANCE = 1e-5
 """Relative residual; the stiffness, an energy, is then right to about its square."""
+TABLE_BINS, LEAST_MG = 128, -31.0
+"""Rows of the published run's table of materials, and its least density, mg/cm^3."""
 CORNERS = np.array(list(itertools.product((0, 1), repeat=3)))
+
+
+def table_density(density: Floats, parts: Integers) -> Floats:
+    """Return the density (i, j, k), mg/cm^3, that the published run's table gives each voxel.
+
+    Its scripts (Bonelab/Ogo, ``density2materialID`` and ``add_bone_material``) number the bins of density from 1, but
+    give the first modulus to number 0: each voxel has the modulus of the next denser bin, 15 mg/cm^3 more on
+    verse004's L2.
+
+    Parameters
+    ----------
+    density, parts
+        See `voxel_stiffness`.
+    """
+    whole = np.trunc(np.maximum(density, LEAST_MG))
+    bone = (parts >= 1) & (parts <= 4) & (whole != 0.0)
+    edges = np.linspace(whole[bone].min(), whole[bone].max(), TABLE_BINS + 1)
+    middles = (edges[:-1] + edges[1:]) / 2.0
+    numbers = np.clip(np.digitize(whole, edges), 1, TABLE_BINS)
+    return np.where(bone, np.append(middles, middles[0])[numbers], 0.0)
 
 
 def voxel_stiffness(density: Floats, parts: Integers, side_mm: float) -> float:

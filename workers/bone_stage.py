@@ -15,7 +15,7 @@ from workers.bone.intensities import check_intensities, intensities_of, intensit
 from workers.bone.strength import measure_strength
 from workers.engine import engine
 from workers.fem.field import StressField
-from workers.geometry.tetrahedra import nodal_volumes
+from workers.geometry.tetrahedra import nodal_volumes, tet_volumes
 from workers.imaging.volume import Volume
 from workers.results.bone_section import bone_arrays, bone_section, strength_section
 from workers.results.stressed_mesh import NodalArray
@@ -53,7 +53,8 @@ def find_bone(points: Floats, ct: Volume, params: JobParams, clock: StageClock) 
         interior = hounsfield[engine().interior]
         calibration = Calibration.of(params.calibration)
         bone = ElementBone.of(hounsfield, calibration, params.density_law)
-        trabecular = float(np.mean(bone.density[engine().interior]))
+        volumes = tet_volumes(points, engine().template.tets)[engine().interior]
+        trabecular = float(np.average(bone.density[engine().interior], weights=volumes))
     warnings = [] if calibration.calibrated else [UNCALIBRATED]
     return FoundBone(bone, trabecular, (*warnings, *intensity_warnings(around, interior)))
 

@@ -74,15 +74,20 @@ class StiffnessAndStrength(Section):
     )
     pistoia_strength_newton: Positive = Field(
         description="Load at which 2 % of the body's volume is strained beyond 0.7 %, N (Pistoia et al. 2002, fitted "
-        "to the distal radius)."
+        "to the tissue of distal radii in micro finite elements)."
     )
-    load_over_strength: Positive = Field(description="The job's load over the linear strength, no unit.")
+    load_over_strength: Positive = Field(
+        description="The job's load over the linear strength, no unit. Not that of a daily activity."
+    )
     beyond_yield_share: Share = Field(
         description="Share of the body's volume whose von Mises stress is above the yield stress of its density, "
-        "37.4 density^1.39 MPa (Kopperdahl et al. 2002), under the job's load."
+        "37.4 density^1.39 MPa (Kopperdahl et al. 2002, trabecular bone; too low in the cortex), under the job's load."
     )
-    fragile_women_newton: Positive = Field(description="Reference line of biomechanical CT for women, N.")
-    fragile_men_newton: Positive = Field(description="Reference line of biomechanical CT for men, N.")
+    fragile_women_newton: Positive = Field(
+        description="Line of biomechanical CT for women, N, by its own nonlinear model: the strengths above are not on "
+        "that scale and must not be compared with it."
+    )
+    fragile_men_newton: Positive = Field(description="Line of biomechanical CT for men, N, likewise.")
 
 
 class Bone(Section):
@@ -95,8 +100,10 @@ class Bone(Section):
         description="Mean density of an ellipsoid in the body's interior, clear of shell and basivertebral vein, "
         "mg/cm³ of K2HPO4 (vBMD)."
     )
-    osteoporotic_mg_cm3: Positive = Field(description="Reference line of the ACR: osteoporosis at or below, mg/cm³.")
-    low_mg_cm3: Positive = Field(description="Reference line of the ACR: low bone mass below, mg/cm³.")
+    osteoporotic_mg_cm3: Positive = Field(
+        description="Reference line of the ACR for the mean of two lumbar vertebrae: osteoporosis at or below, mg/cm³."
+    )
+    low_mg_cm3: Positive = Field(description="The same: low bone mass below, mg/cm³.")
     beyond_law_share: Share = Field(
         description="Share of the volume whose density is outside the range on which the law was measured."
     )

@@ -124,7 +124,7 @@ class JobParams(BaseModel):
     )
     calibration: Calibration | None = Field(
         default=None,
-        description='How density follows from HU; `density` needs it. `{"kind": "phantom", "slope": 0.82, "intercept": '
+        description='How density follows from HU; `density` needs it. `{"kind": "phantom", "slope": 0.75, "intercept": '
         '-4.0, "measure": "k2hpo4"}` is a phantom\'s, mg/cm³ = slope x HU + intercept. `{"kind": "none"}` says that '
         "there is none: a default is used, and everything that follows from it is marked uncalibrated.",
     )

@@ -203,7 +203,9 @@ class Report(Section):
         "of distribution. Null where no surrogate predicted.",
     )
     expected_error: ExpectedError | None = Field(
-        default=None, description="Expected error of the stress in this report; null where it is not known."
+        default=None,
+        description="Expected error of the stress in this report; null where it is not known, as with a material that "
+        "follows density.",
     )
     agreement: Agreement | None = Field(default=None, description="Null unless the job asked for fidelity `both`.")
     frame: str = Field(description="World frame and unit of all positions.")

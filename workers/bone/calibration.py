@@ -8,11 +8,11 @@ from app.contract.bone import NoCalibration, PhantomCalibration
 from models.types import Reals
 from workers.bone.measures import Measure, convert
 
-DEFAULT_SLOPE, DEFAULT_INTERCEPT = 0.84, 0.0
+DEFAULT_SLOPE, DEFAULT_INTERCEPT = 0.73, 0.0
 """mg/cm^3 of K2HPO4 a HU, and mg/cm^3 at 0 HU, where nobody calibrated the CT: K2HPO4 in water at 70 keV, the effective
-energy of about 120 kVp behind a body. 1 mg/cm^3 of it raises the attenuation by 0.312 / 0.194 of that of 1 mg/cm^3 of
-water (mass attenuation coefficients of NIST, cm^2/g) and displaces 0.41 mm^3 of water: 1.20 HU. At 80 kVp the slope is
-about 0.6, at 140 kVp about 0.9."""
+energy of about 120 kVp behind a body. 1 mg/cm^3 of it raises the attenuation by 0.308 / 0.194 of that of 1 mg/cm^3 of
+water (mass attenuation coefficients of NIST, cm^2/g), and dissolved it displaces 0.217 mm^3 of water (Mindways QCT
+PRO): 1.37 HU. At 80 kVp the slope is about 0.53, at 140 kVp about 0.77."""
 
 
 @dataclass(frozen=True)

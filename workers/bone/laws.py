@@ -57,19 +57,22 @@ LAWS: Mapping[DensityLaw, Law] = {
         "k2hpo4",
         lambda density: 3230.0 * density - 34.7,
         (0.05, 0.30),
-        "Crawford, Cann & Keaveny, Bone 33(4), 2003: E = 3230 rho - 34.7, human vertebrae, along the axis",
+        "Kopperdahl et al. 2002, their line, as used by Crawford et al., Bone 33(4), 2003: E = 3230 rho - 34.7, human "
+        "vertebrae, along the axis",
     ),
     "morgan_2003": Law(
         "apparent",
         lambda density: 4730.0 * density**1.56,
         (0.11, 0.35),
-        "Morgan, Bayraktar & Keaveny, J Biomech 36(7), 2003: E = 4730 rho^1.56, human vertebrae, along the axis",
+        "Morgan, Bayraktar & Keaveny, J Biomech 36(7), 2003: E = 4730 rho^1.56, human vertebrae, along the axis; "
+        "apparent density by way of equine ash, about twice as stiff as the others in vertebrae",
     ),
     "keyak_2003": Law(
         "ash",
         _keyak,
         (0.09, 1.22),
-        "Keyak & Falkinstein, Med Eng Phys 25(9), 2003: three ranges of ash density, human femora, cortical bone too",
+        "Keyak & Falkinstein, Med Eng Phys 25(9), 2003, after Keyak et al. 1994 and Keller 1994: three ranges of ash "
+        "density, cortical bone too; by way of equine ash, about twice as stiff as the others in vertebrae",
     ),
 }
 

@@ -20,7 +20,8 @@ STRENGTH_OVER_STIFFNESS = 0.0068
 & Keaveny, Bone 33(4), 2003)."""
 CRITICAL_STRAIN, CRITICAL_SHARE = 0.007, 0.02
 """A bone fails when this share of its volume is strained beyond this effective strain (Pistoia et al., Bone 30(6),
-2002, on the distal radius)."""
+2002, on the tissue of distal radii in micro finite elements; a continuum with marrow in it is not what it was fitted
+to)."""
 YIELD_MPA, YIELD_EXPONENT = 37.4, 1.39
 """Yield stress of vertebral trabecular bone of a density in g/cm^3 of K2HPO4 (Kopperdahl, Morgan & Keaveny 2002)."""
 LEAST_DENSITY_G_CM3 = 0.0044

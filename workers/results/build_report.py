@@ -13,6 +13,7 @@ from app.contract.report import (
     Agreement,
     Bone,
     Equilibrium,
+    ExpectedError,
     Inputs,
     Numbering,
     Prediction,
@@ -92,9 +93,7 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
         load_case=sections.params.load_case,
         fidelity=sections.fidelity,
         prediction=sections.prediction,
-        expected_error=total_error(
-            sections.segmentation.outline if sections.segmentation else None, sections.prediction, sections.fidelity
-        ),
+        expected_error=expected_error(sections),
         agreement=sections.agreement,
         segmentation=sections.segmentation,
         numbering=sections.numbering,
@@ -113,3 +112,14 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
         warnings=list(sections.warnings),
         disclaimer=DENSITY_DISCLAIMER if sections.bone else DISCLAIMER,
     )
+
+
+def expected_error(sections: ReportSections) -> ExpectedError | None:
+    """Return what is known of the stress' error; None with the patient's own bone.
+
+    Outlines and surrogates are calibrated on homogeneous bone, and nothing tells the error of calibration and law.
+    """
+    if sections.bone is not None:
+        return None
+    outline = sections.segmentation.outline if sections.segmentation else None
+    return total_error(outline, sections.prediction, sections.fidelity)
