@@ -3,19 +3,25 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
+from typing import Self
+from urllib.parse import SplitResult, urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SERVER_NAME = r"^[a-z0-9][a-z0-9-]{0,39}$"
+SERVER_NAME = r"[a-z0-9][a-z0-9-]{0,39}"
 """A name that a job may use for a server; the URL stays in the settings."""
 
 
 class DicomwebSettings(BaseSettings):
     """Servers and who may use them; a part of `app.jobs.settings.Settings`."""
 
-    model_config = SettingsConfigDict(env_prefix="VERTEBRA_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="VERTEBRA_",
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,  # URLs and keys hold secrets, and a faulty setting is printed and logged
+    )
 
     dicomweb_servers: dict[str, SecretStr] = Field(
         default_factory=dict,
@@ -35,13 +41,36 @@ class DicomwebSettings(BaseSettings):
     @classmethod
     def _check_servers(cls, servers: dict[str, SecretStr]) -> dict[str, SecretStr]:
         for name, url in servers.items():
-            if not re.match(SERVER_NAME, name):
-                raise ValueError(f"a server's name should match {SERVER_NAME}, got {name}")
-            parts = urlsplit(url.get_secret_value())
-            if parts.scheme not in ("https", "http") or not parts.hostname or parts.query or parts.fragment:
+            if not re.fullmatch(SERVER_NAME, name):
+                raise ValueError(f"a server's name should be {SERVER_NAME}")
+            parts = _split(url.get_secret_value())
+            if (
+                parts is None
+                or parts.scheme not in ("https", "http")
+                or not parts.hostname
+                or parts.query
+                or parts.fragment
+            ):
                 raise ValueError(f"the URL of {name} should be http(s)://host/path without a query")
         return servers
+
+    @model_validator(mode="after")
+    def _check_tenants(self) -> Self:
+        if unknown := sorted(self.dicomweb_tenants.keys() - self.dicomweb_servers.keys()):
+            raise ValueError(
+                f"dicomweb_tenants should name servers of dicomweb_servers, got {', '.join(unknown)}: "
+                "a server that is misspelt here would be for all tenants"
+            )
+        return self
 
     def dicomweb_servers_of(self, tenant: str) -> list[str]:
         """Return the names of the servers that a tenant may use."""
         return [name for name in self.dicomweb_servers if tenant in self.dicomweb_tenants.get(name, [tenant])]
+
+
+def _split(url: str) -> SplitResult | None:
+    """Return the parts of a URL; None where it has none. What `urlsplit` says of such a URL quotes its password."""
+    try:
+        return urlsplit(url)
+    except ValueError:
+        return None

@@ -15,7 +15,7 @@ ORIGIN = re.compile(r"https?://[a-z0-9.\-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:
 class GatewaySettings(BaseSettings):
     """Limits of what one client can hold; a part of `app.jobs.settings.Settings`."""
 
-    model_config = SettingsConfigDict(env_prefix="VERTEBRA_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VERTEBRA_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     head_timeout_s: float = Field(
         default=10.0, gt=0, description="A connection is closed whose request line and headers take longer."

@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 class IdentitySettings(BaseSettings):
     """Credentials that count beside the keys of the database; a part of `app.jobs.settings.Settings`."""
 
-    model_config = SettingsConfigDict(env_prefix="VERTEBRA_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix="VERTEBRA_", extra="ignore", frozen=True, hide_input_in_errors=True)
 
     api_keys: Annotated[dict[SecretStr, str], NoDecode] = Field(
         default_factory=dict,

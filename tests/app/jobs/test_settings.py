@@ -55,8 +55,14 @@ def test_dicomweb_servers_are_named_and_given_to_tenants(monkeypatch: pytest.Mon
     assert Settings().dicomweb_servers_of("ward") == ["pacs", "open"]
     assert Settings().dicomweb_servers_of("other") == ["open"]
     assert "secret" not in repr(Settings())
+    monkeypatch.setenv("VERTEBRA_DICOMWEB_TENANTS", '{"pcas": ["ward"]}')
+    with pytest.raises(ValidationError, match="should name servers of dicomweb_servers, got pcas"):
+        Settings()
+    monkeypatch.delenv("VERTEBRA_DICOMWEB_TENANTS")
     for faulty in (
         '{"PACS": "https://a"}',
+        '{"pacs\\n": "https://a"}',
+        '{"pacs": "https://user:secret@[a"}',
         '{"pacs": "ftp://a"}',
         '{"pacs": "https:///x"}',
         '{"pacs": "https://a?b=1"}',
@@ -64,6 +70,20 @@ def test_dicomweb_servers_are_named_and_given_to_tenants(monkeypatch: pytest.Mon
         monkeypatch.setenv("VERTEBRA_DICOMWEB_SERVERS", faulty)
         with pytest.raises(ValidationError, match="should"):
             Settings()
+
+
+def test_a_faulty_setting_is_told_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (
+        ("VERTEBRA_DICOMWEB_SERVERS", '["https://user:secret@a"]'),
+        ("VERTEBRA_DICOMWEB_SERVERS", '{"pacs": "https://user:secret@\u2100"}'),
+        ("VERTEBRA_DICOMWEB_SERVERS", '{"pacs": ["https://user:secret@a"]}'),
+        ("VERTEBRA_API_KEYS", '{"k": ["secret"]}'),
+    ):
+        monkeypatch.setenv(name, value)
+        with pytest.raises(ValidationError) as caught:
+            Settings()
+        assert "secret" not in str(caught.value)
+        monkeypatch.delenv(name)
 
 
 def test_limits_follow_the_deadline() -> None:
