@@ -75,6 +75,14 @@ class _BoundedReader(io.BufferedReader):
             raise _bad(f"at most {MAX_DICOM_FILES} files", "a directory that is too long")
         return super().read(size)
 
+    def seek(self, offset: int, whence: int = os.SEEK_SET, /) -> int:
+        try:
+            return super().seek(offset, whence)
+        except (OSError, OverflowError) as error:
+            if whence != os.SEEK_SET:  # where the module `zipfile` looks for records, it takes this for their absence
+                raise
+            raise zipfile.BadZipFile from error  # no fault of the disk: the zip names a place that no file has
+
 
 def _check_directory(entries: list[zipfile.ZipInfo], packed_bytes: int) -> None:
     """Judge what the zip says of its files, before any is unpacked. The module `zipfile` unpacks no more than that."""

@@ -52,6 +52,28 @@ def with_false_directory(path: Path) -> Path:
     return path
 
 
+def with_wild_record(at: int, size: int, value: int) -> Callable[[Path], Path]:
+    """A zip whose last record has another number, of 4 bytes at an offset, or of 8 the place of the directory."""
+
+    def make(path: Path) -> Path:
+        data = bytearray(zip_of(path, ("a.dcm", DICOM)).read_bytes())
+        end = data.index(b"PK\x05\x06")
+        if size == 8:  # the records of zip64 stand before
+            numbers = (1, 1, end - data.index(b"PK\x01\x02"), value)
+            record = b"PK\x06\x06" + (44).to_bytes(8, "little") + bytes(12)
+            record += b"".join(number.to_bytes(8, "little") for number in numbers)
+            locator = b"PK\x06\x07" + bytes(4) + end.to_bytes(8, "little") + (1).to_bytes(4, "little")
+            data[end:end] = record + locator
+            end = data.index(b"PK\x05\x06")
+            data[end + 12 : end + 20] = b"\xff" * 8
+        else:
+            data[end + at : end + at + size] = value.to_bytes(size, "little")
+        path.write_bytes(data)
+        return path
+
+    return make
+
+
 def lying(path: Path) -> Path:
     """A file with more bytes than the zip says."""
     data = bytearray(zip_of(path, ("a.dcm", DICOM + b"y" * 10_000)).read_bytes())
@@ -76,6 +98,10 @@ HOSTILE: dict[str, Callable[[Path], Path]] = {
     "a zip within": lambda path: zip_of(path, ("a.dcm", DICOM), ("inner.zip", b"PK\x03\x04...")),
     "a gzip within": lambda path: zip_of(path, ("a.dcm.gz", b"\x1f\x8b\x08...")),
     "a false directory": with_false_directory,
+    "a directory before the file": with_wild_record(12, 4, 5000),
+    "a directory behind the file": with_wild_record(16, 4, 0xFFFFFFF0),
+    "a directory at a place too large": with_wild_record(48, 8, 1 << 63),
+    "a directory at the largest place": with_wild_record(48, 8, (1 << 64) - 1),
     "a false size": lying,
     "an end that is cut off": cut,
 }
