@@ -55,7 +55,7 @@ class DicomInput(Section):
 
     series: DicomSeries = Field(description="The series that was read.")
     reason: str = Field(description="Why this one was chosen.")
-    others: list[DicomSeries] = Field(description="The other series.")
+    others: list[DicomSeries] = Field(description="The other series, 100 at most.")
     files_left_out: int = Field(ge=0, description="Files that are no DICOM image, or cannot be read.")
     transfer_syntax: str = Field(description="How the pixels were stored.")
     lossy: bool = Field(description="Whether they went through a compression with loss.")

@@ -16,7 +16,7 @@ from pathlib import Path
 import pydicom.config
 from pydicom import Dataset, dcmread, uid
 from pydicom.datadict import tag_for_keyword
-from pydicom.filereader import read_file_meta_info
+from pydicom.filereader import _read_file_meta_info, read_preamble
 
 from app.contract.errors import BadVoxels, CorruptFile, VertebraError
 from workers.dicom.source_dicom import kept_tags
@@ -115,7 +115,9 @@ def read_headers(paths: list[Path]) -> tuple[list[ImageFile], int]:
 
 def _read_header(path: Path) -> tuple[ImageFile, int]:
     with dicom_errors("A DICOM file"), _CountingReader(io.FileIO(path)) as file:
-        syntax = str(read_file_meta_info(path).TransferSyntaxUID)
+        read_preamble(file, force=False)
+        syntax = str(_read_file_meta_info(file).TransferSyntaxUID)
+        file.seek(0)
         if syntax == uid.DeflatedExplicitVRLittleEndian:
             check_syntax(syntax)
         read = dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))

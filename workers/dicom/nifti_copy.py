@@ -40,14 +40,7 @@ def write_nifti(stack: Stack, grid: SliceGrid, path: Path, told: Told) -> None:
     InputError
         The pixels cannot be used.
     """
-    rows, columns = stack.first.shape
-    shape = (columns, rows, len(grid.planes))
-    if max(shape) > Limits.max_side or np.prod(shape, dtype=np.int64) > Limits.max_voxels:
-        raise BadDimensions(
-            "Send fewer slices, or a smaller field of view.",
-            expected=f"up to {Limits.max_voxels} voxels, {Limits.max_side} along each axis",
-            got=" x ".join(map(str, shape)),
-        )
+    shape = check_shape(stack, len(grid.planes))
     for one in stack.slices:
         check_values(one)
     dtype = np.dtype(np.float32) if grid.resampled_to_mm else type_of(stack.slices)
@@ -56,6 +49,19 @@ def write_nifti(stack: Stack, grid: SliceGrid, path: Path, told: Told) -> None:
         for k, plane in enumerate(_planes(stack, grid)):
             out.write(_fitting(plane, dtype).tobytes())
             told((k + 1) / len(grid.planes))
+
+
+def check_shape(stack: Stack, planes: int) -> tuple[int, int, int]:
+    """Return columns, rows and planes of the volume of a stack. Raise `BadDimensions` if they are too many."""
+    rows, columns = stack.first.shape
+    shape = (columns, rows, planes)
+    if max(shape) > Limits.max_side or np.prod(shape, dtype=np.int64) > Limits.max_voxels:
+        raise BadDimensions(
+            "Send fewer slices, or a smaller field of view.",
+            expected=f"up to {Limits.max_voxels} voxels, {Limits.max_side} along each axis",
+            got=" x ".join(map(str, shape)),
+        )
+    return shape
 
 
 def _planes(stack: Stack, grid: SliceGrid) -> Iterator[Floats]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from app.contract.dicom_series import DicomInput
 from workers.dicom.headers import READABLE, check_syntax, dicom_errors, read_headers
-from workers.dicom.nifti_copy import write_nifti
+from workers.dicom.nifti_copy import check_shape, write_nifti
 from workers.dicom.repeats import without_repeats
 from workers.dicom.series_choice import choose
 from workers.dicom.slice_grid import SliceGrid, grid_of
@@ -72,6 +72,7 @@ def read_dicom(path: Path, folder: Path, asked: str | None, told: Told = nobody)
         files, unreadable = read_headers(paths)
         slices, no_images = slices_of(files)
         choice = choose(stacks_of(slices), asked)
+        check_shape(choice.stack, planes=1)  # before pixels are decoded
         stack, repeated = without_repeats(choice.stack)
         for one in stack.slices:
             check_syntax(one.file.syntax)

@@ -10,6 +10,8 @@ from app.contract.dicom_series import DicomSeries
 from app.contract.errors import BadSeries, NoCtSeries, SeriesAbsent, SeriesAmbiguous
 from workers.dicom.stacks import Stack, describe, orientation_of, why_left_out
 
+MAX_LISTED = 100
+"""Series that a problem or a report names; a study has a few tens."""
 MANY_SLICES = 0.9
 """Of the most: series with so many cover about as much of the body as finely, so the next criterion decides."""
 SHARP_GE = ("LUNG", "BONE", "EDGE", "ULTRA", "DETAIL")
@@ -130,8 +132,15 @@ def _asked(stacks: list[Stack], asked: str) -> Stack:
 
 
 def _choice(stack: Stack, reason: str, stacks: list[Stack]) -> Choice:
-    return Choice(stack, reason, [describe(other) for other in stacks if other is not stack])
+    return Choice(stack, reason, _described([other for other in stacks if other is not stack]))
 
 
 def _listed(stacks: list[Stack]) -> list[dict[str, object]]:
-    return [describe(stack).model_dump() for stack in stacks]
+    return [series.model_dump() for series in _described(stacks)]
+
+
+def _described(stacks: list[Stack]) -> list[DicomSeries]:
+    """Return stacks as clients see them, `MAX_LISTED` at most: of more, those that may hold a CT come first."""
+    if len(stacks) > MAX_LISTED:
+        stacks = sorted(stacks, key=lambda stack: why_left_out(stack) is not None)[:MAX_LISTED]
+    return [describe(stack) for stack in stacks]

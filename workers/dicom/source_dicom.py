@@ -10,7 +10,7 @@ import json
 from dataclasses import dataclass
 from pathlib import Path
 
-from pydicom import Dataset
+from pydicom import DataElement, Dataset
 from pydicom.datadict import tag_for_keyword
 
 FILE_NAME = "source_dicom.json"
@@ -79,22 +79,48 @@ class SourceDicom:
 
     @classmethod
     def load(cls, path: Path) -> SourceDicom:
-        """Read the file that `save` wrote."""
-        stored = json.loads(path.read_text())
-        headers = tuple(Dataset.from_json(header) for header in stored["headers"])
-        return cls(headers, tuple(stored["frames"]), stored["resampled"])
+        """Read the file that `save` wrote. Raise `RuntimeError` where it holds something else."""
+        try:
+            stored = json.loads(path.read_text())
+            headers = tuple(Dataset.from_json(header) for header in stored["headers"])
+            return cls(headers, tuple(stored["frames"]), stored["resampled"])
+        except (ValueError, TypeError, LookupError, AttributeError) as error:
+            kind = type(error).__name__
+        raise RuntimeError(f"the stored headers cannot be read: {kind}")  # pydicom's message quotes the value
 
 
 def header_of(image: Dataset) -> Dataset:
-    """Return the `KEPT` attributes of an image; those of type 2 that it lacks are there without a value."""
+    """Return the `KEPT` attributes of an image; those of type 2 that it lacks are there without a value.
+
+    An attribute whose value is none of its kind, such as a weight of "70,5 kg", counts as lacking.
+    """
     kept = Dataset()
     for keyword in KEPT:
         if keyword in image:
             kept[keyword] = image[keyword]
+    if not _can_be_stored(kept):
+        for element in list(kept):
+            if not _can_be_stored(_alone(element)):
+                del kept[element.tag]
     for keyword in EMPTY_IF_ABSENT:
         if keyword not in kept:
             setattr(kept, keyword, "")
     return kept
+
+
+def _can_be_stored(header: Dataset) -> bool:
+    """Whether `SourceDicom.load` gives back what `SourceDicom.save` writes of a data set."""
+    try:
+        Dataset.from_json(json.loads(json.dumps(header.to_json_dict())))
+    except Exception:  # of many kinds, with messages that quote the value
+        return False
+    return True
+
+
+def _alone(element: DataElement) -> Dataset:
+    alone = Dataset()
+    alone.add(element)
+    return alone
 
 
 def kept_tags() -> list[int]:

@@ -76,9 +76,9 @@ def stacks_of(slices: list[Slice]) -> list[Stack]:
         if group is None:
             groups.append(group := [])
         group.append(one)
-        if len(groups) > MAX_STACKS:
-            raise BadSeries("Send the CT series alone.", expected=f"at most {MAX_STACKS} series", got="more")
+        _check_count(groups)
     parts = [part for group in groups for part in _phases(group)]
+    _check_count(parts)
     counts: dict[str, int] = {}
     stacks = []
     for part in parts:
@@ -86,6 +86,11 @@ def stacks_of(slices: list[Slice]) -> list[Stack]:
         counts[name] = counts.get(name, 0) + 1
         stacks.append(Stack(name if counts[name] == 1 else f"{name}-{counts[name]}", tuple(part)))
     return stacks
+
+
+def _check_count(groups: list[list[Slice]]) -> None:
+    if len(groups) > MAX_STACKS:
+        raise BadSeries("Send the CT series alone.", expected=f"at most {MAX_STACKS} series", got="more")
 
 
 def why_left_out(stack: Stack) -> str | None:

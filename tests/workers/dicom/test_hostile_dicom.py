@@ -20,6 +20,7 @@ from app.contract.errors import BadDimensions, BadVoxels, CorruptFile, InputErro
 from tests.workers.dicom.dicom_files import PATIENT, encoded, file_bytes, multi_frame, series, zipped
 from workers.dicom import headers
 from workers.dicom.read_dicom import read_dicom
+from workers.dicom.source_dicom import SourceDicom
 from workers.imaging.volume import read_ct
 
 AFFINE = np.diag([-0.8, -0.8, 2.0, 1.0])
@@ -114,6 +115,47 @@ def test_headers_without_an_end_are_bounded(tmp_path: Path, monkeypatch: pytest.
     assert isinstance(refusal([file_bytes(image)], tmp_path), NoCtSeries)
     monkeypatch.setattr(headers, "MAX_HEADERS_BYTES", 1000)
     assert isinstance(refusal([file_bytes(image) for image in images()], tmp_path), CorruptFile)
+
+
+def test_file_meta_information_without_an_end_is_bounded(tmp_path: Path) -> None:
+    """A version of nearly 4 GB, as group 2 may claim it."""
+    data = file_bytes(images()[0])
+    at = data.index(b"\x02\x00\x01\x00OB\0\0") + 8
+    tracemalloc.start()
+    error = refusal([data[:at] + b"\xf0\xff\xff\xff" + data[at + 4 :]], tmp_path)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert isinstance(error, NoCtSeries)
+    assert peak < 30e6
+
+
+def test_slices_too_large_are_refused_before_their_pixels_are_compared(tmp_path: Path) -> None:
+    """Each slice is there twice, and has fewer pixels than it says."""
+    twice = each(set_to(Rows=60_000, Columns=60_000))
+    assert isinstance(refusal([file_bytes(image) for image in (*twice, *twice)], tmp_path), BadDimensions)
+
+
+@pytest.mark.parametrize(
+    ("keyword", "plain", "odd"),
+    [
+        ("PatientWeight", "70.51234", "70,5 kg"),
+        ("InstanceNumber", "11112", "1\\2.x"),
+        ("PatientName", "Doe^Jane", "\\SECRETX"),
+    ],
+)
+def test_an_odd_attribute_of_the_patient_is_left_out_and_the_ct_is_read(
+    keyword: str, plain: str, odd: str, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for n, image in enumerate(each(set_to(**{keyword: plain}))):
+            archive.writestr(f"{n}", file_bytes(image).replace(plain.encode(), odd.encode().ljust(len(plain))))
+    got = read_dicom(tmp_path / "a.zip", tmp_path, None)
+    np.testing.assert_array_equal(read_ct(got.ct).voxels, HU)
+    (header, *_) = SourceDicom.load(got.source).headers
+    assert header.get(keyword) in (None, "")
+    assert header.PatientID == "4711"
+    assert odd not in caplog.text
 
 
 def test_a_sequence_that_is_deep_is_no_fault(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from pydicom import FileDataset
 from app.contract.dicom_series import series_id
 from app.contract.errors import BadSeries, InputError, NoCtSeries, SeriesAbsent, SeriesAmbiguous
 from tests.workers.dicom.dicom_files import PATIENT, image, series, zipped
+from workers.dicom import series_choice, stacks
 from workers.dicom.read_dicom import DicomCt, read_dicom
 from workers.dicom.series_choice import is_sharp
 from workers.imaging.volume import read_ct
@@ -114,6 +115,25 @@ def test_phases_of_one_series_are_two_volumes(tmp_path: Path) -> None:
     assert ids == [series_id(A), f"{series_id(A)}-2"]
     got = chosen(tmp_path, *first, *second, asked=ids[1])
     np.testing.assert_array_equal(read_ct(got.ct).voxels, HU[:, :, 20:])
+
+
+def test_more_phases_than_a_study_has_series_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slices at one place, each of an acquisition of its own: one group, and as many volumes as slices."""
+    monkeypatch.setattr(stacks, "MAX_STACKS", 7)
+    plane = np.zeros((8, 9), np.int16)
+    images = [image(plane, np.zeros(3), AFFINE, n, SeriesInstanceUID=A, AcquisitionNumber=n) for n in range(8)]
+    assert refused(BadSeries, tmp_path, *images).expected == "at most 7 series"
+    assert len(refused(NoCtSeries, tmp_path, *images[1:]).extra["series"]) == 7
+
+
+def test_of_many_series_those_that_may_be_chosen_are_listed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(series_choice, "MAX_LISTED", 2)
+    images = [*some(C, 1), *some(C + ".1", 2), *some(A), *some(B)]
+    about = chosen(tmp_path, *images, asked=series_id(A)).about
+    assert [(other.id, other.left_out) for other in about.others] == [
+        (series_id(B), None),
+        (series_id(C), "a single slice"),
+    ]
 
 
 def test_slices_at_one_place_that_nothing_tells_apart_are_refused(tmp_path: Path) -> None:

@@ -1,7 +1,10 @@
 from __future__ import annotations
 
+import json
+import traceback
 from pathlib import Path
 
+import pytest
 from pydicom import Dataset
 from pydicom.sequence import Sequence
 
@@ -26,6 +29,14 @@ def test_the_source_is_as_it_was_after_its_file_was_written(tmp_path: Path) -> N
     source.save(tmp_path / FILE_NAME)
     assert SourceDicom.load(tmp_path / FILE_NAME) == source
     assert str(SourceDicom.load(tmp_path / FILE_NAME).headers[1].PatientName) == "Müller^Jörg=山田^太郎"
+
+
+def test_headers_that_cannot_be_read_are_told_without_their_values(tmp_path: Path) -> None:
+    stored = {"headers": [{"00101030": {"vr": "DS", "Value": ["70,5 kg"]}}], "frames": [], "resampled": False}
+    (tmp_path / FILE_NAME).write_text(json.dumps(stored))
+    with pytest.raises(RuntimeError) as caught:
+        SourceDicom.load(tmp_path / FILE_NAME)
+    assert "70,5" not in "".join(traceback.format_exception(caught.value))
 
 
 def test_private_attributes_are_left_out_and_missing_ones_of_type_2_are_empty() -> None:
