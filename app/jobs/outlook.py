@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from app.jobs.rows import OPEN_STATES, JobRow, WorkerRow
 from app.jobs.store import JobStore
 from app.jobs.turns import Waiting, in_turn
-from app.jobs.typical_times import Done, Work, seconds_left, typical_stages, work_of
+from app.jobs.typical_times import Done, TypicalTimes, Work, seconds_left, work_of
 
 RECENT = 100
 """Jobs that succeeded last, of which times are taken."""
@@ -116,17 +116,16 @@ def outlooks(
 ) -> dict[str, Outlook]:
     """Return the outlook of each open job: those that run go on, and each that waits takes the first free worker."""
     by_id = {job.id: job for job in jobs}
-    stages = {work: typical_stages(work, recent) for work in {job.work for job in by_id.values()}}
+    times = TypicalTimes(recent)
+    stages = {job.id: times.stages(job.work) for job in by_id.values()}
     running = {
-        job.id: Outlook(
-            None, seconds_left(stages[job.work], job.elapsed_s, job.stage if job.work.levels == 1 else None)
-        )
+        job.id: Outlook(None, seconds_left(stages[job.id], job.elapsed_s, job.stage if job.work.levels == 1 else None))
         for job in by_id.values()
         if job.is_running
     }
     waiting = [Waiting(job.id, job.tenant, job.created_at) for job in by_id.values() if not job.is_running]
     order = in_turn(waiting, last_starts)
-    runs = [sum(stages[by_id[job_id].work].values()) or None for job_id in order]
+    runs = [sum(stages[job_id].values()) or None for job_id in order]
     ends = _ends([outlook.seconds_left for outlook in running.values()], runs, workers)
     return running | {
         job_id: Outlook(place, end) for place, (job_id, end) in enumerate(zip(order, ends, strict=True), start=1)

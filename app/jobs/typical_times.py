@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from operator import itemgetter
 from statistics import median
-from typing import Any
+from typing import Any, TypeAlias
+
+Kind: TypeAlias = tuple[bool, bool, int | str, str | None, str | None]
 
 FEWEST = 3
 """Jobs that a median needs; with fewer nothing is told."""
@@ -37,10 +41,10 @@ class Work:
     surrogate: str | None
     ct_size: int
 
-    def is_like(self, other: Work) -> bool:
-        """Return whether two jobs should take about as long."""
-        small, large = sorted((self.ct_size, other.ct_size))
-        return replace(self, ct_size=other.ct_size) == other and large <= SIMILAR_SIZE * small
+    @property
+    def kind(self) -> Kind:
+        """All of it but the size."""
+        return self.has_mask, self.has_seed, self.levels, self.fidelity, self.surrogate
 
 
 def work_of(params: Mapping[str, Any], has_mask: bool, ct_size: int) -> Work:
@@ -59,14 +63,40 @@ class Done:
     timings: Mapping[str, float]
 
 
-def typical_stages(work: Work, recent: Iterable[Done]) -> dict[str, float]:
-    """Return the median seconds of each stage, in order, of recent jobs like this one; nothing of fewer than `FEWEST`.
+class TypicalTimes:
+    """What jobs take, by recent ones that are alike: of the same kind, with a CT of about the same size.
 
-    A stage that most of them did not have takes no time.
+    Those of a kind lie in the order of their size, so the ones that are alike follow each other, and jobs that are like
+    the same ones share their medians: a thousand jobs need no more medians than the recent ones allow.
     """
-    alike = [done.timings for done in recent if done.work.is_like(work)]
-    if len(alike) < FEWEST:
-        return {}
+
+    def __init__(self, recent: Iterable[Done]) -> None:
+        kinds: dict[Kind, list[tuple[int, int, Mapping[str, float]]]] = {}
+        for number, done in enumerate(recent):
+            kinds.setdefault(done.work.kind, []).append((done.work.ct_size, number, done.timings))
+        self._kinds = {kind: sorted(alike, key=itemgetter(0, 1)) for kind, alike in kinds.items()}
+        self._sizes = {kind: [size for size, _, _ in alike] for kind, alike in self._kinds.items()}
+        self._medians: dict[tuple[Kind, int, int], dict[str, float]] = {}
+
+    def stages(self, work: Work) -> Mapping[str, float]:
+        """Return the median seconds of each stage, in order, of jobs like this one; nothing of fewer than `FEWEST`.
+
+        A stage that most of them did not have takes no time.
+        """
+        kind = work.kind
+        sizes = self._sizes.get(kind, [])
+        first = bisect_left(sizes, work.ct_size / SIMILAR_SIZE)
+        end = bisect_right(sizes, work.ct_size * SIMILAR_SIZE)
+        if end - first < FEWEST:
+            return {}
+        key = (kind, first, end)
+        if key not in self._medians:
+            alike = sorted(self._kinds[kind][first:end], key=itemgetter(1))
+            self._medians[key] = _medians([timings for _, _, timings in alike])
+        return self._medians[key]
+
+
+def _medians(alike: Sequence[Mapping[str, float]]) -> dict[str, float]:
     names = list(dict.fromkeys(name for timings in sorted(alike, key=len, reverse=True) for name in timings))
     return {name: median(timings.get(name, 0.0) for timings in alike) for name in names}
 

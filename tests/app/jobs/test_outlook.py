@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 
 import pytest
 
+from app.jobs import typical_times
 from app.jobs.database import upgrade_database
 from app.jobs.outlook import MOST_OPEN, OpenJob, Outlook, look_at_queue, outlooks, read_recent
 from app.jobs.settings import Settings
 from app.jobs.store import JobStore, open_store
-from app.jobs.typical_times import Done, Work, seconds_left, typical_stages, work_of
+from app.jobs.typical_times import SIMILAR_SIZE, Done, TypicalTimes, Work, seconds_left, work_of
 from app.jobs.worker_registry import WorkerReport, register
 from tests.app.harness import new_row
 
@@ -21,12 +23,32 @@ RECENT = [Done(WORK, {"read": 1.0, "morph": morph, "write": 2.0}) for morph in (
 
 
 def test_a_median_needs_three_jobs_that_are_alike() -> None:
-    assert typical_stages(WORK, RECENT) == STAGES
-    assert typical_stages(WORK, RECENT[:2]) == {}
+    assert TypicalTimes(RECENT).stages(WORK) == STAGES
+    assert TypicalTimes(RECENT[:2]).stages(WORK) == {}
     other = [Done(replace(WORK, fidelity="fe"), {"solve": 9.0})] * 5
-    assert typical_stages(WORK, other) == {}
-    assert typical_stages(replace(WORK, ct_size=200), RECENT) == STAGES
-    assert typical_stages(replace(WORK, ct_size=201), RECENT) == {}
+    assert TypicalTimes(other).stages(WORK) == {}
+    assert TypicalTimes(RECENT).stages(replace(WORK, ct_size=200)) == STAGES
+    assert TypicalTimes(RECENT).stages(replace(WORK, ct_size=201)) == {}
+
+
+def test_many_jobs_of_different_sizes_share_medians(monkeypatch: pytest.MonkeyPatch) -> None:
+    recent = [
+        Done(replace(WORK, ct_size=size, has_seed=size % 3 == 0), {"read": size % 7.0, "morph": size % 11.0})
+        for size in (100 + 53 * number % 97 for number in range(30))
+    ]
+    calls: list[float] = []
+    monkeypatch.setattr(typical_times, "median", lambda values: calls.append(found := median(values)) or found)
+    jobs = [job(str(size), work=replace(WORK, ct_size=size)) for size in range(100, 280)]
+    told = outlooks(jobs, {}, recent, 1000)
+    assert 0 < len(calls) <= 2 * 2 * len(recent)  # two stages; each recent job comes in once and goes out once
+    for each in jobs:
+        size = each.work.ct_size
+        alike = [
+            done.timings
+            for done in recent
+            if not done.work.has_seed and max(size, done.work.ct_size) <= SIMILAR_SIZE * min(size, done.work.ct_size)
+        ]
+        assert told[each.id].seconds_left == sum(median(times[name] for times in alike) for name in ("read", "morph"))
 
 
 @pytest.mark.parametrize(
