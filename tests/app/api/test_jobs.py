@@ -1,14 +1,19 @@
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import socket
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import httpx
 import pytest
 
+from app.api import jobs
+from app.api.job_json import job_from_row
+from app.contract.job import Job
 from app.contract.params import CONTRACT
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
@@ -285,3 +290,27 @@ def test_a_name_tells_jobs_apart(client: httpx.Client) -> None:
     for name in ("x" * 101, "a\nb", "a\x00b"):
         body = check_problem(post(client, name=name), 422, "invalid_parameters")
         assert body["expected"] == "at most 100 printable characters"
+
+
+def test_the_jobs_of_a_page_are_made_beside_the_event_loop(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = post(client).json()
+    seen: list[bool] = []
+
+    def made(*arguments: Any) -> Job:
+        seen.append(is_in_event_loop())
+        return job_from_row(*arguments)
+
+    monkeypatch.setattr(jobs, "job_from_row", made)
+    listed = client.get("/v1/jobs").json()["jobs"]
+    assert job["id"] in [each["id"] for each in listed]
+    assert seen == [False] * len(listed)
+
+
+def is_in_event_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
