@@ -13,6 +13,7 @@ from vertebra_client.async_client import AsyncClient
 from vertebra_client.client import Client
 from vertebra_client.connection import Options
 from vertebra_client.errors import (
+    AlreadyDownloadingError,
     ClientError,
     DamagedResultError,
     JobCancelledError,
@@ -27,6 +28,7 @@ from vertebra_client.retries import Retries
 from vertebra_client.submission import Submission
 
 __all__ = [
+    "AlreadyDownloadingError",
     "AsyncClient",
     "Changes",
     "Client",

@@ -131,6 +131,10 @@ class Client(Connection):
         ------
         DamagedResultError
             It is not, also after a second download.
+        AlreadyDownloadingError
+            Another program or thread downloads it to the same place.
+        UnexpectedAnswerError
+            The server lists names that could leave the folder, or no SHA-256.
         """
         return self._run(downloads.download_one(job_id, name, folder, progress, self.options.retries))
 

@@ -81,33 +81,40 @@ def download(job_id: str, result: Result, part: PartialFile, retries: Retries) -
 
     Raises
     ------
+    AlreadyDownloadingError
+        Another program or thread downloads it to the same place.
     DamagedResultError
         Size or SHA-256 are not those that the service lists.
     """
     if part.is_there():
         return part.target
-    for _ in range(DOWNLOADS):
-        yield from _fetch(result_path(job_id, result.name), part, retries)
-        if part.is_whole():
-            return part.keep()
-        part.discard()
+    with part.held():
+        if part.is_there():  # who held it before has ended
+            return part.target
+        for _ in range(DOWNLOADS):
+            yield from _fetch(result_path(job_id, result.name), part, retries)
+            if part.is_whole():
+                return part.keep()
+            part.discard()
     raise DamagedResultError(f"{result.name} arrived damaged {DOWNLOADS} times: its SHA-256 is not the listed one.")
 
 
 def _fetch(path: str, part: PartialFile, retries: Retries) -> Steps[None]:
-    """Fetch what a file lacks. As long as bytes arrive, a connection may break as often as it likes."""
+    """Fetch what a file lacks. As long as the file grows, a connection may break as often as it likes."""
+    is_new = False
     while not part.is_whole():
         before = part.size
         try:
             yield from ask(lambda: Call("GET", path, headers=part.headers(), receiver=part), retries)
             return
         except ServiceUnreachableError:
-            if part.size == before:
+            if part.size <= before:
                 raise
         except RangeNotSatisfiable:  # what lies there is no beginning of this file
+            if is_new or part.size == 0:
+                raise
+            is_new = True
             part.discard()
-        finally:
-            part.close()
 
 
 def _shifted(progress: Progress, done: int, total: int) -> Progress:

@@ -9,6 +9,7 @@
     ├── JobCancelledError          somebody cancelled it; `job`
     ├── WaitTimeoutError           it has not ended in time; `job` as it was last seen
     ├── WrongArgumentError         a URL or an id that cannot be one; a `ValueError` too
+    ├── AlreadyDownloadingError    another program downloads the same file to the same place
     └── DamagedResultError         a downloaded file is not what the service lists
 """
 
@@ -60,6 +61,10 @@ class WaitTimeoutError(ClientError):
     def __init__(self, job: Job, timeout_s: float) -> None:
         super().__init__(f"The job {job.id} has not ended after {timeout_s:g} s; it is {job.state} and goes on.")
         self.job = job
+
+
+class AlreadyDownloadingError(ClientError):
+    """Another program, or another thread, downloads the same file to the same place just now."""
 
 
 class DamagedResultError(ClientError):
