@@ -71,6 +71,7 @@ class DicomwebSettings(BaseSettings):
 def _split(url: str) -> SplitResult | None:
     """Return the parts of a URL; None where it has none. What `urlsplit` says of such a URL quotes its password."""
     try:
-        return urlsplit(url)
-    except ValueError:
+        parts = urlsplit(url)
+        return parts if parts.port != 0 else None
+    except ValueError:  # of a port that is no number up to 65535, say
         return None

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
@@ -110,8 +111,11 @@ def test_without_a_server_or_dicom_results_nothing_is_sent(files: list[Path]) ->
 
 
 @contextmanager
-def server(answers: list[tuple[int, bytes]]) -> Iterator[str]:
-    """Answer each request with the next status and body; the last one again and again."""
+def server(answers: list[tuple[int, bytes]], encoding: str = "identity", pause_s: float = 0.0) -> Iterator[str]:
+    """Answer each request with the next status and body; the last one again and again.
+
+    A body is sent in one piece, or byte for byte with a pause before each.
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -119,8 +123,13 @@ def server(answers: list[tuple[int, bytes]]) -> Iterator[str]:
             status, body = answers.pop(0) if len(answers) > 1 else answers[0]
             self.send_response(status)
             self.send_header("Content-Length", str(len(body)))
+            self.send_header("Content-Encoding", encoding)
             self.end_headers()
-            self.wfile.write(body)
+            with suppress(OSError):  # nobody waits any more
+                for n in range(len(body) if pause_s else 0):
+                    time.sleep(pause_s)
+                    self.wfile.write(body[n : n + 1])
+                self.wfile.write(b"" if pause_s else body)
 
         def log_message(self, *_: object) -> None:
             pass
@@ -144,11 +153,34 @@ SOME_FAILED = json.dumps({"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr":
         ([(202, SOME_FAILED)], "it refused 1 of 3 objects, reason 0110"),
         ([(409, SOME_FAILED)], "it refused 1 of 3 objects, reason 0110"),
         ([(302, b"")], "it answered 302"),
-        ([(200, b"<html>")], "its answer is not what DICOMweb says"),
+        *(
+            ([(200, body)], dicom_store.STRANGE)
+            for body in (
+                b"<html>",
+                b'{"00081198": {"Value": [{"00081197": {"Value": []}}]}}',
+                b'{"00081198": {"Value": [{"00081197": {"Value": [%d]}}]}}' % (1 << 40),
+                b'{"00081198": {"Value": [{}, {}, {}, {}]}}',
+                b'{"00081198": []}',
+                b"[" * 100_000,
+                b" " * (dicom_store.MAX_ANSWER_BYTES + 1),
+            )
+        ),
     ],
+    ids=lambda value: str(value)[:40],
 )
 def test_answers_of_other_archives(files, monkeypatch, answers, reason) -> None:
     monkeypatch.setattr(dicom_store, "PAUSES_S", (0.0, 0.0))
     with server(answers) as url:
         warnings = store_results("pacs", files, settings(url))
     assert warnings == ([] if reason is None else [dicom_store.NOT_STORED.format(name="pacs", reason=reason)])
+
+
+def test_an_answer_that_cannot_be_decoded_or_never_ends_is_a_warning(files, monkeypatch) -> None:
+    monkeypatch.setattr(dicom_store, "PAUSES_S", (0.0, 0.0))
+    with server([(200, b"no gzip")], encoding="gzip") as url:
+        (warning,) = store_results("pacs", files, settings(url))
+    assert dicom_store.STRANGE in warning
+    monkeypatch.setattr(dicom_store, "TIMEOUTS_IN_ALL", 0.05)
+    with server([(200, b" " * 300)], pause_s=0.01) as url:
+        (warning,) = store_results("pacs", files, settings(url))
+    assert "it takes too long" in warning

@@ -64,6 +64,7 @@ def test_dicomweb_servers_are_named_and_given_to_tenants(monkeypatch: pytest.Mon
         '{"pacs\\n": "https://a"}',
         '{"pacs": "https://user:secret@[a"}',
         '{"pacs": "ftp://a"}',
+        '{"pacs": "https://a:99999"}',
         '{"pacs": "https:///x"}',
         '{"pacs": "https://a?b=1"}',
     ):
