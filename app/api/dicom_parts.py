@@ -13,6 +13,19 @@ ENTRY_TIME = (1980, 1, 1, 0, 0, 0)
 """Of every file in the zip, so that a repeated upload has the same SHA-256. It is the earliest that a zip can say."""
 
 
+def one_more(parts: int) -> int:
+    """Return the number of `dicom` parts after one more, which may be empty.
+
+    Raises
+    ------
+    MalformedRequest
+        There are more than any study has files.
+    """
+    if parts >= MAX_DICOM_FILES:
+        raise MalformedRequest("Send one study.", expected=f"at most {MAX_DICOM_FILES} `dicom` parts", got="more")
+    return parts + 1
+
+
 class DicomZip:
     """The zip of a form's `dicom` parts: files as they are, in their order, under numbers.
 
@@ -37,19 +50,9 @@ class DicomZip:
         return self._writer.size
 
     def write(self, data: bytes) -> None:
-        """Append bytes to the current file; the first after `end` begin a new one.
-
-        Raises
-        ------
-        MalformedRequest
-            There are more files than any study has.
-        """
+        """Append bytes to the current file; the first after `end` begin a new one."""
         if self._entry is None:
             self._count += 1
-            if self._count > MAX_DICOM_FILES:
-                raise MalformedRequest(
-                    "Send one study.", expected=f"at most {MAX_DICOM_FILES} `dicom` parts", got="more"
-                )
             info = zipfile.ZipInfo(f"{self._count:05d}.dcm", ENTRY_TIME)
             self._entry = self._zip.open(info, "w", force_zip64=True)
         self._entry.write(data)

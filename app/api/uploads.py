@@ -12,7 +12,7 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.api.byte_range import declared_size
-from app.api.dicom_parts import DicomZip
+from app.api.dicom_parts import DicomZip, one_more
 from app.api.multipart import Event, FormParser, unreadable_form
 from app.api.text_parts import job_labels, job_name, parse_params
 from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
@@ -104,8 +104,12 @@ async def _receive_form(request: Request, receiver: _FormReceiver, to: Destinati
         parser = FormParser(request.headers.get("content-type"))
         if declared_size(request.headers.get("content-length")) > form_limit:
             raise upload_too_large("the form", form_limit)
+        received = 0
         async for chunk in request.stream():
             to.count(len(chunk))
+            received += len(chunk)
+            if received > form_limit:  # of which nothing was declared
+                raise upload_too_large("the form", form_limit)
             for event in parser.feed(chunk):
                 await receiver.handle(event)
         receiver.check_end()
@@ -126,6 +130,7 @@ class _FormReceiver:
         self._buffer = bytearray()
         self._writer: BlobWriter | None = None
         self._dicom: DicomZip | None = None
+        self._dicom_parts = 0
         self._seen: set[str] = set()
         self.files: dict[str, BlobInfo] = {}
         self.params_text = b""
@@ -185,6 +190,8 @@ class _FormReceiver:
             raise MalformedRequest("The form has an unknown part.", expected=known, got=part or "no name")
         if part in self._seen and part != DICOM_PART:
             raise MalformedRequest("The form has a part twice.", expected=f"one `{part}`", got="two")
+        if part == DICOM_PART:
+            self._dicom_parts = one_more(self._dicom_parts)
         self._seen.add(part)
         self._part = part
         if part in FILE_PARTS:

@@ -63,7 +63,21 @@ def test_refused_folders_leave_nothing(
 
 def test_more_files_than_any_study_has_are_refused(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("app.api.dicom_parts.MAX_DICOM_FILES", 3)
-    check_problem(client.post("/v1/jobs", files=form(*SLICES, b"fourth")), 400, "malformed_request")
+    for fourth in (b"fourth", b""):
+        check_problem(client.post("/v1/jobs", files=form(*SLICES, fourth)), 400, "malformed_request")
+
+
+def test_a_form_of_undeclared_length_has_the_limit_of_one_that_is_declared(
+    client: httpx.Client, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of parts that are empty, of headers, or before the first boundary: no limit of a file counts them."""
+    monkeypatch.setattr("app.api.uploads.FORM_OVERHEAD_BYTES", 1000)
+    line = b"--b\r\nContent-Disposition: form-data; name=dicom; filename=a\r\n\r\n\r\n"
+    body = line * ((2 * settings.max_upload_bytes + 1000) // len(line) + 1)
+    monkeypatch.setattr("app.api.dicom_parts.MAX_DICOM_FILES", len(body))
+    headers = {"Content-Type": "multipart/form-data; boundary=b"}
+    response = client.post("/v1/jobs", content=iter((body, b"--b--\r\n")), headers=headers)
+    check_problem(response, 413, "upload_too_large")
 
 
 def test_no_row_keeps_the_uid_of_a_series(client: httpx.Client) -> None:
