@@ -27,7 +27,7 @@ def test_a_distorted_mesh_fails_the_job_with_the_solvers_own_words(engine):
 
 
 def test_where_the_two_level_solver_fails_full_multigrid_solves(engine, monkeypatch):
-    def fail(*_):
+    def fail(*_, **__):
         raise NotConverged("no", expected="a", got="b")
 
     quick = engine.solve(engine.template.nodes, REFERENCE_LOAD_NEWTON)[0]
