@@ -26,8 +26,8 @@ COLUMNS = ("ct", "mask", "convention", "level", "person", "label")
 PERSON_DIGITS = 16
 """Digits of the CT's SHA-256 that stand for the person: nobody tells who it is, and one scan is one person."""
 
-SUFFIXES = {b"\x1f\x8b": ".nii.gz", b"PK": ".zip"}
-"""By the first two bytes of a file that was sent: compressed NIfTI, or DICOM files in a zip; others are plain NIfTI."""
+COMPRESSED = b"\x1f\x8b"
+"""What a compressed NIfTI file begins with; others are plain NIfTI."""
 
 REPORT = "report.json"
 
@@ -48,7 +48,11 @@ def reports_of(files: Iterable[_File]) -> list[dict[str, Any]]:
 
 
 def keep_correction(
-    folder: Path | None, job_id: str, files: tuple[Path, Path], reports: Iterable[dict[str, Any]]
+    folder: Path | None,
+    job_id: str,
+    files: tuple[Path, Path],
+    reports: Iterable[dict[str, Any]],
+    converted: Path | None = None,
 ) -> None:
     """Copy CT and mask of a job that has succeeded, and add its levels to the manifest.
 
@@ -64,13 +68,17 @@ def keep_correction(
         CT and mask as they were sent.
     reports
         Reports of the job, as JSON.
+    converted
+        The CT as NIfTI, where it was sent as DICOM. It is kept instead: DICOM files tell who the person is.
     """
     cases = [case for report in reports if (case := _case(report))]
     if folder is None or not cases:
         return
     try:
-        ct, mask = (_copy(path, folder / job_id) for path in files)
-        names = {"ct": f"{job_id}/{ct.name}", "mask": f"{job_id}/{mask.name}", "person": _person(files[0])}
+        sent, outline = files
+        ct = _copy(converted or sent, folder / job_id, "ct")
+        mask = _copy(outline, folder / job_id, "mask")
+        names = {"ct": f"{job_id}/{ct.name}", "mask": f"{job_id}/{mask.name}", "person": _person(sent)}
         _add_lines(folder / MANIFEST, [case | names for case in cases])
     except OSError:
         log.exception("job %s: the correction cannot be kept in %s", job_id, folder)
@@ -93,13 +101,13 @@ def _person(ct: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()[:PERSON_DIGITS]
 
 
-def _copy(source: Path, folder: Path) -> Path:
-    """Copy a file of the job into a folder, named as what it is."""
+def _copy(source: Path, folder: Path, name: str) -> Path:
+    """Copy a NIfTI file of the job into a folder under a name, with the suffix of what it is."""
     make_private_folder(folder)
     with source.open("rb") as stream:
-        suffix = SUFFIXES.get(stream.read(2), ".nii")
+        suffix = ".nii.gz" if stream.read(2) == COMPRESSED else ".nii"
         stream.seek(0)
-        target = folder / f"{source.name}{suffix}"
+        target = folder / f"{name}{suffix}"
         with open(target, "wb", opener=open_private) as out:
             shutil.copyfileobj(stream, out)
     return target

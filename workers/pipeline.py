@@ -55,12 +55,15 @@ class PipelineResult:
         Version of the model bundle that was used.
     warnings
         Those of the report, or of the reports of all levels.
+    converted_ct
+        The CT as NIfTI, where it was sent as DICOM; else None.
     """
 
     files: list[ResultFile]
     timings: dict[str, float]
     bundle_version: str
     warnings: Sequence[str] = ()
+    converted_ct: Path | None = None
 
 
 def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, progress: Progress) -> PipelineResult:
@@ -90,7 +93,8 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     else:
         result = compute(params, out_dir, clock)
         files, warnings = result.files, result.report.warnings
-    return PipelineResult(files, clock.timings, engine().bundle.version, warnings)
+    converted = scan.dicom.ct if scan.dicom else None
+    return PipelineResult(files, clock.timings, engine().bundle.version, warnings, converted)
 
 
 def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageClock) -> LevelResult:

@@ -128,7 +128,8 @@ def _attempt(claim: Claim, folder: Path, watch: AttemptWatch) -> None:
     stored = store_results(params.store_to, [file.path for file in result.files], Settings())
     _publish(claim, store, replace(result, warnings=[*result.warnings, *stored]))
     if claim.corrects is not None and mask is not None:
-        keep_correction(Settings().corrections_dir, claim.job_id, (ct, mask), reports_of(result.files))
+        folder_of_cases, reports = Settings().corrections_dir, reports_of(result.files)
+        keep_correction(folder_of_cases, claim.job_id, (ct, mask), reports, result.converted_ct)
 
 
 class _Progress:

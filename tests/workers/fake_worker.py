@@ -40,6 +40,7 @@ class PipelineResult:
     timings: dict[str, float]
     bundle_version: str
     warnings: tuple[str, ...] = ("The level is not verified.",)
+    converted_ct: Path | None = None
 
 
 def run_pipeline(
@@ -84,7 +85,10 @@ def run_pipeline(
         ResultFile("report.json", report, "application/json"),
         ResultFile("viewer.html", page, "text/html; charset=utf-8"),
     ]
-    return PipelineResult(files, {"solve": 0.25}, "test-1")
+    converted = out_dir / "ct.nii"
+    if word == "dicom":
+        converted.write_bytes(b"a volume without a name")
+    return PipelineResult(files, {"solve": 0.25}, "test-1", converted_ct=converted if word == "dicom" else None)
 
 
 def _sleep(seconds: float, progress: Callable[[str, float], None]) -> None:

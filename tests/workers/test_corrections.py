@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -40,6 +41,22 @@ def test_each_level_of_known_name_is_a_case(tmp_path: Path) -> None:
     ]
     assert sorted(path.name for path in folder.iterdir()) == [MANIFEST, "j1", "j2"]
     assert {path.stat().st_mode & 0o077 for path in folder.rglob("*")} == {0}
+
+
+def test_of_dicom_files_the_volume_is_kept_that_was_made_of_them(tmp_path: Path) -> None:
+    """Training reads NIfTI, and the files name the patient. The person is still told by what was sent."""
+    volume, (sent, mask) = tmp_path / "volume", files(tmp_path)
+    volume.write_bytes(b"a volume without a name")
+    for content in (b"PK\x03\x04 Doe^Jane", b"\0" * 128 + b"DICM Doe^Jane"):
+        sent.write_bytes(content)
+        done = [report().model_dump(mode="json")]
+        keep_correction(tmp_path / "kept", sha256(content).hexdigest(), (sent, mask), done, volume)
+    lines = (tmp_path / "kept" / MANIFEST).read_text().splitlines()[1:]
+    for job, line in zip(sorted(line.partition("/")[0] for line in lines), sorted(lines), strict=True):
+        assert line.startswith(f"{job}/ct.nii,{job}/mask.nii,")
+        assert f",{job[:16]}," in line
+        assert (tmp_path / "kept" / job / "ct.nii").read_bytes() == volume.read_bytes()
+    assert len(lines) == 2
 
 
 def test_without_a_folder_nothing_is_kept_and_a_full_disk_does_no_harm(

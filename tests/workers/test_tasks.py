@@ -120,6 +120,11 @@ def test_a_mask_that_corrects_an_outline_is_kept_to_train_with(client: httpx.Cli
     wait_for(lambda: manifest.read_text() == f"ct,mask,convention,level,person,label\n{line}\n", "the line of the case")
     assert (folder / name / "ct.nii").read_bytes() == b"ok"
     assert (folder / name / "mask.nii").read_bytes() == b"right outline"
+    path = ended(client, submit(client, "dicom"))["links"]["self"]
+    other = ended(client, client.post(f"{path}/retry", **form).headers["location"])
+    kept = folder / other["id"] / "ct.nii"
+    wait_for(lambda: other["input"]["ct"]["sha256"][:16] in manifest.read_text(), "the line of the CT sent as DICOM")
+    assert kept.read_bytes() == b"a volume without a name"
 
 
 @pytest.mark.usefixtures("worker")
