@@ -505,7 +505,7 @@ def test_a_page_whose_session_has_ended_says_so(client: httpx.Client, settings: 
     visit(browser, page)
     browser.wait("!document.getElementById('delete').hidden")
     browser.forget_cookies()
-    browser.run("confirm = () => true; document.querySelector('#delete')?.click()")  # unless the page saw it by itself
+    browser.wait("(confirm = () => true, document.querySelector('#delete')?.click(), true)")  # or it saw it by itself
     browser.wait("location.pathname === '/sign-in' && document.readyState === 'complete'")
     assert "Your session has ended." in browser.text("#message")
     browser.run("document.querySelector('input[name=key]').value = 'key-a'")
