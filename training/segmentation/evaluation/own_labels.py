@@ -11,16 +11,13 @@ from models.types import Bools, Bytes, Floats
 from synthetic_ct.bone_labels import SACRUM, label_of
 from training.segmentation.data.annotations import Annotation
 from training.segmentation.data.labelled_cts import LabelledCt
-from training.segmentation.evaluation.own_outlines import OwnOutline, about
+from training.segmentation.evaluation.own_outlines import OwnOutline, about, marked_row
 from workers.engine import engine
 from workers.imaging.network_input import STRUCTURES
 from workers.imaging.point_samples import sample_points
 from workers.imaging.resampling import crop
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.locate.evidence import unnamed
-from workers.locate.named_row import NamedRow
-from workers.locate.row_search import FoundBody
 from workers.locate.segmenter import VERTEBRA, Segmenter
 from workers.locate.vertebra_finder import VertebraLocation
 from workers.outline.surface_mask import voxels_inside
@@ -56,7 +53,7 @@ def labelled_by_us(
         for level in shown
         if level in cuts and all(_has_outline(shown[i], outlines) for i in about(shown.index(level), len(shown)))
     ]
-    centres = annotation.centres[[shown.index(level) for level in neighboured]]
+    centres = annotation.centres[[shown.index(level) for level in cuts]]
     low, high = centres.min(axis=0) + BEFORE_MM, centres.max(axis=0) + BEYOND_MM
     shape = tuple(int(n) + 1 for n in (high - low) / GRID_MM)
     part = crop(ct, low, (shape[0], shape[1], shape[2]), GRID_MM)
@@ -103,8 +100,7 @@ def _cut_ribs(bone: Bytes, part: Volume, annotation: Annotation, level: str, rea
 def _sacrum(ct: Volume, annotation: Annotation, part: Volume) -> Bools:
     """Return which voxels of a grid are sacrum, as the segmenter sees it about L5."""
     finder, last = engine().finder, annotation.levels.index("L5")
-    row = NamedRow([unnamed(FoundBody(centre, 1.0)) for centre in annotation.centres])
-    location = VertebraLocation("L5", annotation.centres[last], row)
+    location = VertebraLocation("L5", annotation.centres[last], marked_row(annotation))
     sacrum = Segmenter(_Structure(finder.segmenter.session, "sacrum"))
     seen = sacrum.probability(ct, location.centre, turn=location.frame)
     index = np.moveaxis(np.indices(part.voxels.shape, np.float32), 0, -1)

@@ -60,12 +60,17 @@ def outline_ct(ct: Volume, annotation: Annotation) -> dict[str, OwnOutline]:
     """
     wanted, levels = wanted_levels(annotation), annotation.levels
     beside = {levels[i] for level in wanted for i in about(levels.index(level), len(levels))}
-    row = NamedRow([unnamed(FoundBody(centre, 1.0)) for centre in annotation.centres])
+    row = marked_row(annotation)
     return {
         body.level: _outline(ct, body, row, whole=body.level in wanted)
         for body in annotation.bodies
         if body.level in beside and body.level in THORACOLUMBAR_LEVELS
     }
+
+
+def marked_row(annotation: Annotation) -> NamedRow:
+    """Return the marked bodies as a row that a job might have found."""
+    return NamedRow([unnamed(FoundBody(centre, 1.0)) for centre in annotation.centres])
 
 
 def about(rank: int, count: int) -> range:

@@ -67,6 +67,13 @@ def test_nothing_is_learned_beside_a_neighbour_without_an_outline(ct: Volume, an
     assert labelled.levels == ("T11",)
 
 
+def test_a_ct_of_which_nothing_can_be_learned_is_drawn_all_the_same(ct: Volume, annotation: Annotation) -> None:
+    labelled = labelled_by_us(ct, annotation, outlines("T12"), dict.fromkeys(CENTRES))
+    assert labelled.levels == ()
+    assert labelled.centres.shape == (0, 3)
+    assert (labelled.bone == label_of("L1")).any()
+
+
 def test_a_picture_shows_every_slice_that_is_looked_at(ct: Volume, annotation: Annotation) -> None:
     labelled = labelled_by_us(ct, annotation, outlines(), {"T12": None})
     picture = np.asarray(draw_outline(labelled, label_of("T12")))
