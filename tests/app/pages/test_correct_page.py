@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
 import pytest
 
 from app.jobs.settings import Settings
-from tests.app.harness import PATIENCE_S, Broker, finish, post, running_gateway
-from tests.app.pages.browser import CHROMIUM, Browser, running_browser
+from tests.app.harness import Broker, finish, post
+from tests.app.pages.browser import CHROMIUM, Browser
 from tests.app.pages.legibility import TOO_FAINT
 from tests.app.reports import report
 
@@ -24,18 +23,6 @@ def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settin
     return Settings(
         data_dir=folder, broker_url=broker.url, stale_after_s=3600, allow_anonymous=True, corrections_dir=kept
     )
-
-
-@pytest.fixture(scope="module")
-def site(settings: Settings) -> Iterator[httpx.Client]:
-    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with running_browser(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 def test_a_person_sends_the_right_outline(

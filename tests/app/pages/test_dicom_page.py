@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import httpx
@@ -12,8 +11,8 @@ import pytest
 from app.contract.dicom_series import DicomInput, DicomSeries
 from app.contract.errors import SeriesAmbiguous, VertebraNotFound
 from app.jobs.settings import Settings
-from tests.app.harness import PATIENCE_S, Broker, fail, running_gateway
-from tests.app.pages.browser import CHROMIUM, Browser, running_browser
+from tests.app.harness import Broker, fail
+from tests.app.pages.browser import CHROMIUM, Browser
 from tests.app.pages.legibility import TOO_FAINT
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
@@ -30,18 +29,6 @@ SCOUT = EARLY.model_copy(update={"id": "00000000000000aa", "slices": 1, "spacing
 def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("dicom")
     return Settings(data_dir=folder, broker_url=broker.url, stale_after_s=3600, allow_anonymous=True)
-
-
-@pytest.fixture(scope="module")
-def site(settings: Settings) -> Iterator[httpx.Client]:
-    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with running_browser(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 @pytest.fixture

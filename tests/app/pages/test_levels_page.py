@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,8 @@ import pytest
 
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
-from tests.app.harness import PATIENCE_S, Broker, fail, finish, post, running_gateway
-from tests.app.pages.browser import CHROMIUM, Browser, running_browser
+from tests.app.harness import Broker, fail, finish, post
+from tests.app.pages.browser import CHROMIUM, Browser
 from tests.app.pages.legibility import TOO_FAINT
 from tests.app.pages.test_pages import PROBLEM, picture
 from tests.app.reports import report
@@ -29,18 +28,6 @@ REFUSED = {"vertebra": "L3", "state": "refused", "headline": None, "warnings": [
 def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settings:
     folder = tmp_path_factory.mktemp("levels")
     return Settings(data_dir=folder, broker_url=broker.url, stale_after_s=3600, allow_anonymous=True)
-
-
-@pytest.fixture(scope="module")
-def site(settings: Settings) -> Iterator[httpx.Client]:
-    with running_gateway(settings) as url, httpx.Client(base_url=url, timeout=PATIENCE_S) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Browser]:
-    with running_browser(tmp_path_factory.mktemp("profile")) as browser:
-        yield browser
 
 
 def files() -> dict[str, tuple[bytes, str]]:
