@@ -30,13 +30,16 @@ CONTENTS: Mapping[ResultName, str] = {
     "surface.vtp": "The outer surface with the same arrays, for the first nodes of the mesh.",
     "mask.nii.gz": "The cleaned mask on the grid of the CT: 1 where the vertebra is, 0 elsewhere.",
     "report.json": "The job in numbers: what it computed and how sure it is. Every job that succeeds has it.",
-    "preview.png": "Warnings, and three views with a colour bar. With `both`: prediction, solution and difference.",
+    "preview.png": "Warnings, and three views with a colour bar. With `both`: prediction, solution and difference; "
+    "with `material` `density`: cuts through density, stress and yield ratio.",
     "report.pdf": "One A4 page to print and to file: warnings, how sure the report is, key numbers and the pictures. "
     "Nothing of the patient.",
     "viewer.html": "An interactive page that needs no network: the bone in 3-D, cuts through it, and the CT about it "
-    "in three planes with the mask's outline and the stress.",
+    "in three planes with the mask's outline and the stress. "
+    "With `material` `density` it shows density, Young's modulus and yield ratio too.",
     "surface.stl": "The outer surface, binary STL, mm; it has no colours.",
-    "surface.ply": "The outer surface, PLY, mm; a vertex has its von Mises stress as colour and as `von_mises`, MPa.",
+    "surface.ply": "The outer surface, PLY, mm; a vertex has its von Mises stress as colour and as `von_mises`, MPa. "
+    "With `material` `density` it has `density`, `young_modulus` and `yield_ratio` too.",
     "surface.glb": "The outer surface, glTF 2.0 with the same colours; upright and in metres, as glTF wants it.",
     "segmentation.dcm": "Of a CT that came as DICOM: the mask as segmentation (SEG) of its images, in their study and "
     "with their patient.",

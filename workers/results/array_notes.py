@@ -54,3 +54,5 @@ ARRAY_NOTES: Mapping[str, ArrayNote] = {
     "yield_ratio": ArrayNote("1", DENSITY, "Von Mises stress over the yield stress of bone of this density."),
 }
 """By name, in the order in which a file has them."""
+BONE = tuple(name for name, note in ARRAY_NOTES.items() if note.present == DENSITY)
+"""The arrays of bone with its own density."""

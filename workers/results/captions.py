@@ -24,6 +24,8 @@ DENSITY_DISCLAIMER = (
 UNKNOWN: ReportedLevel = "unknown"
 LOAD_CASES = {"traction": "", "plates": " between rigid plates"}
 """What a title adds for each load case."""
+UNCALIBRATED = "UNCALIBRATED"
+"""What stands beside every density and modulus of a CT that nothing calibrated."""
 MODELS = {"fe": "finite elements", "surrogate": "surrogate prediction"}
 """How a title names each fidelity."""
 
@@ -59,6 +61,8 @@ class Caption:
         How sure the report is of level, outline and stress, e.g. ``("level", "verified; by the ribs L1")``.
     load_case
         How the load is brought in, e.g. ``"traction"``.
+    is_uncalibrated
+        Whether density was asked for, and nothing calibrated the CT.
     """
 
     vertebra: str
@@ -67,13 +71,15 @@ class Caption:
     warnings: tuple[str, ...] = ()
     certainty: tuple[tuple[str, str], ...] = ()
     load_case: str = "traction"
+    is_uncalibrated: bool = False
 
     @classmethod
     def of(cls, report: Report) -> Caption:
         """Return what the report says."""
         lines = tuple(certainty(report.model_dump(mode="json")))
         warnings = tuple(report.warnings)
-        return cls(report.vertebra, report.load_newton, report.fidelity, warnings, lines, report.load_case)
+        guessed = report.bone is not None and not report.bone.calibration.calibrated
+        return cls(report.vertebra, report.load_newton, report.fidelity, warnings, lines, report.load_case, guessed)
 
     @property
     def vertebra_words(self) -> str:

@@ -13,6 +13,8 @@ ARROW = 14
 """Length of the arrow that says that values go on beyond the scale, pixels, as all sizes here."""
 TITLE = TextStyle(15, MUTED)
 TITLE_GAP, TICK_LENGTH, TICK_TEXT_GAP = 10, 6, 10
+OF_SURFACE = f", scale ends at the {PERCENTILE:g}th percentile of the surface"
+"""What a title adds where the scale is that of the surface."""
 MOST_TICKS = 6
 """Intervals between ticks: more would crowd the bar."""
 ROUND_STEPS = (1, 2, 2.5, 5, 10, 20)
@@ -22,15 +24,14 @@ ROUNDING = 1e-9
 
 
 def draw_colour_bar(pen: Pen, scale: ColourScale, title: str, box: Box) -> None:
-    """Draw a colour scale over a box, its title (with the unit) above and its ticks below."""
+    """Draw a colour scale over a box, its title (with unit and end of the scale) above, its ticks below."""
     table = colour_table(scale.colour_map)
     right, bottom = box.left + box.width, box.top + box.height
     pen.paste(Image.fromarray(np.ascontiguousarray(np.broadcast_to(table, (1, *table.shape)))), box)
     _draw_arrow(pen, right, ARROW, box, table[-1])
     if scale.is_diverging:
         _draw_arrow(pen, box.left, -ARROW, box, table[0])
-    whole = f"{title}, scale ends at the {PERCENTILE:g}th percentile of the surface"
-    pen.write((box.left + box.width / 2, box.top - TITLE_GAP), whole, TITLE, anchor="mb")
+    pen.write((box.left + box.width / 2, box.top - TITLE_GAP), title, TITLE, anchor="mb")
     for tick in scale_ticks(scale):
         at = box.left + box.width * (tick - scale.low) / (scale.high - scale.low)
         pen.line([(at, bottom), (at, bottom + TICK_LENGTH)], INK)

@@ -1,7 +1,7 @@
 """The colour maps and scales of preview, viewer and VTK files: one definition for all (decision 65).
 
-Stress that has no sign, and displacement, are sequential from zero; principal stresses and differences diverge about
-zero. All maps stay readable for colour-blind eyes.
+Stress that has no sign, displacement and what bone is made of are sequential from zero; principal stresses and
+differences diverge about zero. All maps stay readable for colour-blind eyes.
 """
 
 from __future__ import annotations
@@ -19,12 +19,14 @@ from workers.results.diverging_map import diverging_map
 PERCENTILE = 99.0
 """A scale ends at this percentile of the surface nodes, so that one hot node does not darken the rest."""
 LEAST_END = 1e-6
-"""No scale ends below this, MPa or mm, so that an unstressed vertebra still has one."""
+"""No scale ends below this, in its unit, so that an unstressed vertebra still has one."""
 COLOURS = 256
 """Entries of a table."""
 
 SEQUENTIAL = ("viridis", "cividis")
 """Names of matplotlib's maps (CC0; cividis: Nuñez et al. 2018, doi:10.1371/journal.pone.0199239), the default first."""
+MATERIAL = ("density", "young_modulus")
+"""Arrays that show the bone and no load; they have the second map, so that nobody takes one for stress."""
 SEQUENTIAL_RANGE = (0.1, 1.0)
 """The part of these maps that is used: the lowest tenth is too dark to show the form of the bone."""
 DIVERGING: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, float]]] = {
@@ -38,7 +40,9 @@ def colour_map(array: str) -> str | None:
     """Return the map of a nodal array of the VTK files, e.g. ``s3``; None for one that is no quantity."""
     if array.startswith(("s1", "s2", "s3")) or array.endswith("_error"):
         return next(iter(DIVERGING))
-    return SEQUENTIAL[0] if array.startswith(("von_mises", "displacement")) else None
+    if array in MATERIAL:
+        return SEQUENTIAL[1]
+    return SEQUENTIAL[0] if array.startswith(("von_mises", "displacement", "yield_ratio")) else None
 
 
 @cache
@@ -54,7 +58,7 @@ def colour_table(name: str = SEQUENTIAL[0]) -> Bytes:
 
 @dataclass(frozen=True)
 class ColourScale:
-    """A colour for each value: `low` to `high`, MPa or mm, along a map; beyond them the colours of its ends."""
+    """A colour for each value: `low` to `high`, in its unit, along a map; beyond them the colours of its ends."""
 
     low: float
     high: float
@@ -73,9 +77,9 @@ class ColourScale:
         return table
 
 
-def sequential_scale(surface_values: Floats) -> ColourScale:
-    """Return the scale of values (k,) without a sign, such as von Mises stress; it starts at 0."""
-    return ColourScale(0.0, _end(surface_values), SEQUENTIAL[0])
+def sequential_scale(surface_values: Floats, name: str = SEQUENTIAL[0]) -> ColourScale:
+    """Return the scale of values (k,) without a sign, such as von Mises stress, along a map; it starts at 0."""
+    return ColourScale(0.0, _end(surface_values), name)
 
 
 def diverging_scale(surface_values: Floats) -> ColourScale:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from PIL import Image
 
-from workers.results.colour_bar import draw_colour_bar
+from workers.results.colour_bar import OF_SURFACE, draw_colour_bar
 from workers.results.colour_scale import diverging_scale, sequential_scale
 from workers.results.lettering import letter_panel
 from workers.results.panel_painting import Cell, blank_picture, paint_cells
@@ -37,6 +37,6 @@ def comparison_row(mesh: StressedMesh) -> Image.Image | None:
     pen = Pen(image)
     for panel in panels:
         letter_panel(pen, panel)
-    draw_colour_bar(pen, stress, "von Mises stress (MPa)", STRESS_BAR)
-    draw_colour_bar(pen, difference, "difference (MPa)", DIFFERENCE_BAR)
+    draw_colour_bar(pen, stress, f"von Mises stress (MPa){OF_SURFACE}", STRESS_BAR)
+    draw_colour_bar(pen, difference, f"difference (MPa){OF_SURFACE}", DIFFERENCE_BAR)
     return image.crop((0, PANEL_TOP * SCALE, WIDTH * SCALE, HEIGHT * SCALE))

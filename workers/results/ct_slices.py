@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import base64
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from models.types import Floats
 from workers.imaging.resampling import crop, sample
 from workers.imaging.volume import Volume
 from workers.mask.cleaning import CleanMask
+from workers.results.voxel_grid import base64_of
 
 SLICE_MM = 1.0
 """Spacing of the slices and of their pixels: of clinical CTs few are finer along the spine."""
@@ -51,10 +50,6 @@ class CtSlices:
             "shape": [i, j, k],
             "first": (low - origin).tolist(),
             "spacing": SLICE_MM,
-            "grey": _base64(grey.transpose(2, 1, 0)),
-            "inside": _base64(np.packbits(inside.transpose(2, 1, 0), bitorder="little")),
+            "grey": base64_of(grey.transpose(2, 1, 0)),
+            "inside": base64_of(np.packbits(inside.transpose(2, 1, 0), bitorder="little")),
         }
-
-
-def _base64(array: NDArray[Any]) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")

@@ -8,6 +8,11 @@ from workers.results.stressed_mesh import StressedMesh
 HEADLINE_PERCENTILE = 99
 
 
+def three_digits(value: float) -> str:
+    """Return a number with three digits; from a thousand on a whole number."""
+    return f"{value:,.0f}" if abs(value) >= 1000.0 else f"{value:.3g}"
+
+
 def headline_numbers(mesh: StressedMesh) -> list[str]:
     """Return the lines: 99th percentile of von Mises stress, peak away from the endplates (if any), overall peak."""
     von_mises, steady = mesh.field.von_mises, mesh.steady_peak_node

@@ -105,12 +105,18 @@ def common_scale(vertices: Floats) -> float:
 
 def project(mesh: StressedMesh, panel: Panel, pixels_per_mm: float) -> Projection:
     """Project the surface into the middle of the room that a panel has for it."""
+    peak = mesh.peak_node if mesh.steady_peak_node is None else mesh.steady_peak_node
+    screen = onto_panel(np.vstack([mesh.surface.vertices, mesh.points[peak]]), mesh, panel, pixels_per_mm)
+    return Projection(panel, mesh.surface, screen[:-1], screen[-1], pixels_per_mm)
+
+
+def onto_panel(points: Floats, mesh: StressedMesh, panel: Panel, pixels_per_mm: float) -> Floats:
+    """Return column, row and depth (k, 3), drawing pixels, of world points where the bone is in the panel's middle."""
     vertices = mesh.surface.vertices
     middle = (vertices.min(axis=0) + vertices.max(axis=0)) / 2
-    peak = mesh.peak_node if mesh.steady_peak_node is None else mesh.steady_peak_node
-    seen = panel.view.project(np.vstack([vertices, mesh.points[peak]]) - middle)
-    shift = (seen[:-1].min(axis=0) + seen[:-1].max(axis=0)) / 2
+    bone = panel.view.project(vertices - middle)
+    shift = (bone.min(axis=0) + bone.max(axis=0)) / 2
     width, height = PANEL_WIDTH * SCALE, PANEL_HEIGHT * SCALE
     centre = (width / 2, (height + (ABOVE - BELOW) * SCALE) / 2, 0)
-    screen = (seen - shift) * (pixels_per_mm, -pixels_per_mm, pixels_per_mm) + centre
-    return Projection(panel, mesh.surface, screen[:-1], screen[-1], pixels_per_mm)
+    seen = panel.view.project(points - middle) - shift
+    return seen * (pixels_per_mm, -pixels_per_mm, pixels_per_mm) + centre

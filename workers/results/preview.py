@@ -10,8 +10,9 @@ from pathlib import Path
 
 from PIL import Image
 
+from workers.results.bone_row import bone_row
 from workers.results.captions import Caption
-from workers.results.colour_bar import draw_colour_bar
+from workers.results.colour_bar import OF_SURFACE, draw_colour_bar
 from workers.results.colour_scale import sequential_scale
 from workers.results.comparison_row import comparison_row
 from workers.results.headline_numbers import headline_numbers
@@ -32,10 +33,11 @@ PNG_LEVEL = 4
 """Of zlib."""
 
 
-def draw_views(mesh: StressedMesh) -> Image.Image:
+def draw_views(mesh: StressedMesh, is_uncalibrated: bool = False) -> Image.Image:
     """Draw three views of the surface coloured by von Mises stress, with one colour bar in MPa.
 
-    Where the mesh has a solution beside the prediction, both and their difference stand below.
+    Where the mesh has a solution beside the prediction, both and their difference stand below; where it has a density,
+    cuts through density, stress and yield ratio. `is_uncalibrated` says that nothing calibrated the density.
     """
     scale = sequential_scale(mesh.surface_von_mises)
     picture = blank_picture()
@@ -46,11 +48,12 @@ def draw_views(mesh: StressedMesh) -> Image.Image:
         letter_panel(pen, projection.panel)
         mark_peak(pen, projection.peak_in_picture, hidden=behind)
     draw_scale_bar(pen, SCALE_BAR_AT, painted[0][0].pixels_per_mm / SCALE)
-    draw_colour_bar(pen, scale, "von Mises stress (MPa)", COLOUR_BAR)
+    draw_colour_bar(pen, scale, f"von Mises stress (MPa){OF_SURFACE}", COLOUR_BAR)
     for row, text in zip(NUMBER_ROWS, headline_numbers(mesh), strict=False):
         pen.write((WIDTH - MARGIN, row), text, HEADLINE_NUMBER if row == NUMBER_ROWS[0] else SMALL, anchor="ra")
     views = image.crop((0, PANEL_TOP * SCALE, *image.size))
-    return _stack([part for part in (views, comparison_row(mesh)) if part]).reduce(SCALE)
+    rows = (views, comparison_row(mesh), bone_row(mesh, is_uncalibrated))
+    return _stack([row for row in rows if row]).reduce(SCALE)
 
 
 def write_preview(path: Path, views: Image.Image, caption: Caption) -> None:

@@ -123,7 +123,7 @@ def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], boo
     out_dir.mkdir(parents=True, exist_ok=True)
     with ThreadPoolExecutor(WRITERS) as pool:  # compression runs beside the drawing
         if any(wants(name) for name in DRAWN):
-            contents = replace(contents, views=pool.submit(draw_views, contents.mesh))
+            contents = replace(contents, views=pool.submit(draw_views, contents.mesh, contents.caption.is_uncalibrated))
         tasks = [pool.submit(write, out_dir / name, contents) for name, write in WRITE.items() if wants(name)]
         for task in tasks:
             task.result()

@@ -12,8 +12,9 @@ import numpy as np
 import trimesh
 from numpy.typing import NDArray
 
-from models.types import Bytes
-from workers.results.captions import FRAME, RESEARCH_NOTE, Caption, software_and_version
+from models.types import Bytes, Singles
+from workers.results.array_notes import ARRAY_NOTES, BONE
+from workers.results.captions import FRAME, RESEARCH_NOTE, UNCALIBRATED, Caption, software_and_version
 from workers.results.colour_scale import sequential_scale
 from workers.results.stressed_mesh import StressedMesh
 
@@ -40,23 +41,23 @@ def write_surface_stl(path: Path, mesh: StressedMesh, caption: Caption) -> None:
 
 
 def write_surface_ply(path: Path, mesh: StressedMesh, caption: Caption) -> None:
-    """Write the outer surface as binary PLY, mm, RAS+: each vertex with its colour and `von_mises`, MPa."""
+    """Write the outer surface as binary PLY, mm, RAS+: each vertex with colour, `von_mises` and the bone's arrays."""
     surface = _surface(mesh)
     surface.visual.vertex_colors = np.column_stack([_colours(mesh), np.full(len(surface.vertices), OPAQUE, np.uint8)])
-    surface.vertex_attributes["von_mises"] = mesh.surface_von_mises.astype(np.float32)
+    surface.vertex_attributes.update(_values(mesh))
     texts = "".join(f"comment {name}: {text}\n" for name, text in _about(mesh, caption).items())
     data = surface.export(file_type="ply", vertex_normal=False)
     path.write_bytes(data.replace(b"end_header\n", f"{texts}end_header\n".encode("ascii"), 1))
 
 
 def write_surface_glb(path: Path, mesh: StressedMesh, caption: Caption) -> None:
-    """Write the outer surface as glTF 2.0 binary: vertex colours, and the attribute ``_VON_MISES``, MPa.
+    """Write the outer surface as glTF 2.0 binary: vertex colours, and ``_VON_MISES`` and the like as attributes.
 
     The mesh itself is in mm, RAS+; the matrix of its node carries it to the metres and axes of glTF.
     """
     surface = _surface(mesh)
     surface.vertex_attributes["_LINEAR_RGB"] = _linear(_colours(mesh))
-    surface.vertex_attributes["_VON_MISES"] = mesh.surface_von_mises.astype(np.float32)
+    surface.vertex_attributes.update({f"_{name.upper()}": values for name, values in _values(mesh).items()})
     scene = trimesh.Scene()
     scene.add_geometry(surface, geom_name="surface", transform=RAS_MM_TO_GLTF)
     scene.metadata.update(_about(mesh, caption))
@@ -66,6 +67,13 @@ def write_surface_glb(path: Path, mesh: StressedMesh, caption: Caption) -> None:
 
 def _surface(mesh: StressedMesh) -> trimesh.Trimesh:
     return trimesh.Trimesh(mesh.surface.vertices, mesh.surface.triangles, process=False)
+
+
+def _values(mesh: StressedMesh) -> dict[str, Singles]:
+    """Return the values (n_surface,) of the vertices: von Mises stress, and what the mesh knows of the bone."""
+    n = mesh.template.n_surface
+    bone = {name: mesh.extra[name].values[:n].astype(np.float32) for name in BONE if name in mesh.extra}
+    return {"von_mises": mesh.surface_von_mises.astype(np.float32)} | bone
 
 
 def _colours(mesh: StressedMesh) -> Bytes:
@@ -93,11 +101,14 @@ def _about(mesh: StressedMesh, caption: Caption) -> dict[str, str]:
     scale = sequential_scale(mesh.surface_von_mises)
     return {
         "frame": FRAME,
-        "von_mises": "MPa",
+        **{name: ARRAY_NOTES[name].unit for name in _values(mesh)},
         "colours": f"{scale.colour_map}, {scale.low:g} to {scale.high:.4g} MPa",
         "vertebra": caption.vertebra,
         "load": f"{caption.load_newton:g} N",
         "fidelity": caption.fidelity,
+        **(
+            {"bone": f"{UNCALIBRATED}: density, modulus and yield ratio are guesses"} if caption.is_uncalibrated else {}
+        ),
         "software": software_and_version(),
         "note": RESEARCH_NOTE,
     }

@@ -25,7 +25,7 @@ SCRIPTS = ("data", "drawing", "colours", "reading", "slices", "controls")
 def write_viewer(path: Path, mesh: StressedMesh, caption: Caption, slices: CtSlices | None = None) -> None:
     """Write the page as HTML; with the CT about the vertebra where `slices` has it."""
     page = _resource("viewer_page.html")
-    data = json.dumps(page_data(mesh, caption.fidelity, slices), separators=(",", ":"), allow_nan=False)
+    data = json.dumps(page_data(mesh, caption, slices), separators=(",", ":"), allow_nan=False)
     for key, value in {
         "SCRIPT": "\n".join(_resource(f"viewer_{name}.js") for name in SCRIPTS),
         "TITLE": html.escape(caption.title),

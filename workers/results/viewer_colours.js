@@ -11,8 +11,8 @@ function showMap() {
 function showRange() {
   const [low, high] = shown.limits, isAuto = shown.limits === shown.auto, short = (x) => String(+x.toPrecision(3));
   $("low").value = short(low); $("high").value = short(high);
-  $("unit").textContent = shown.unit;
-  $("barTitle").textContent = `${fields.length > 1 ? `${fields[fieldShown].name}: ` : ""}${shown.label} (${shown.unit})` +
+  $("unit").textContent = shown.unit || "no unit";
+  $("barTitle").textContent = `${fields.length > 1 ? `${fields[fieldShown].name}: ` : ""}${titleOf(shown)}` +
     (isAuto ? ", ends at the 99th percentile of the surface" : "");
   $("ticks").replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((f) => {
     const tick = document.createElement("span");
@@ -29,12 +29,14 @@ function setRange(changed) {                                  // one that diverg
   for (const id of ["low", "high"]) $(id).setAttribute("aria-invalid", !fits);
   if (fits) { shown.limits = [low, high]; showRange(); }
 }
+const titleOf = (q) => `${q.label} (${q.unit || "no unit"})`;
 function showQuantity(field, index) {
   const earlier = shown, quantities = fields[field].quantities;
   fieldShown = field; shown = quantities[index];
   const offered = shown.diverges ? data.diverging : data.sequential;
   if (earlier.diverges !== shown.diverges || !$("map").options.length) $("map").replaceChildren(...offered.map((name) => new Option(name)));
-  $("quantity").replaceChildren(...quantities.map((q, i) => new Option(`${q.label} (${q.unit})`, i, false, i === index)));
+  if (earlier.map !== shown.map || !$("map").value) $("map").value = shown.map;
+  $("quantity").replaceChildren(...quantities.map((q, i) => new Option(titleOf(q), i, false, i === index)));
   upload("v", shown.values); uploadVoxels(shown.voxels);
   showMap(); showRange();
 }

@@ -1,20 +1,19 @@
-"""What ``viewer.html`` draws: surface, fields, quantities, their colours and peaks, and values in the bone for cuts."""
+"""What ``viewer.html`` draws: surface, fields, quantities, their colours and peaks."""
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
-from scipy.ndimage import distance_transform_edt
 
 from models.template import REGIONS
 from models.types import Floats
-from workers.results.captions import MODELS
+from workers.results.array_notes import BONE
+from workers.results.captions import MODELS, UNCALIBRATED, Caption
 from workers.results.colour_scale import (
     DIVERGING,
+    MATERIAL,
     SEQUENTIAL,
     colour_map,
     colour_table,
@@ -22,7 +21,9 @@ from workers.results.colour_scale import (
     sequential_scale,
 )
 from workers.results.ct_slices import CtSlices
+from workers.results.headline_numbers import three_digits
 from workers.results.stressed_mesh import StressedMesh
+from workers.results.voxel_grid import VoxelGrid, base64_of
 
 DEFORM_MM = 8.0
 """Largest displacement shown at the end of the deformation slider: easy to see on a vertebral body 40 to 50 mm wide."""
@@ -30,27 +31,26 @@ ORIGIN_DECIMALS = 4
 """Of the coordinates' origin, mm; the page shows positions with one decimal."""
 LEAST_DISPLACEMENT_MM = 1e-9
 """Keeps a mesh that does not move from being magnified without bound."""
-VOXEL_MM = 1.5
-"""Spacing of the values on a cut. The tetrahedra measure about 1 mm; a quantity takes 0.2 MB of the page."""
-VOXEL_PERCENTILES = (0.2, 99.8)
-"""Of the nodal values: what lies beyond is clipped on a cut, so that 255 steps resolve the rest."""
-LEAST_RANGE = 1e-9
-"""Of the values on a cut, MPa or mm, so that a field that is the same everywhere has one."""
-
 Quantities = dict[str, Floats]
-"""Values (n,) at all nodes by name: ``von_mises``, ``s1`` to ``s3`` (MPa), ``displacement`` (its length, mm)."""
+"""Values (n,) at all nodes by name: ``von_mises``, ``s1`` to ``s3`` (MPa), ``displacement`` (its length, mm), and of
+bone with its own density ``density`` (mg/cm³), ``young_modulus`` (MPa) and ``yield_ratio`` (no unit)."""
 LABELS: Mapping[str, tuple[str, str, str]] = {
     "von_mises": ("von Mises stress", "MPa", "peak"),
     "s1": ("s1, largest principal stress", "MPa", "most tensed"),
     "s2": ("s2, middle principal stress", "MPa", "largest"),
     "s3": ("s3, smallest principal stress", "MPa", "most compressed"),
     "displacement": ("displacement", "mm", "largest"),
+    "density": ("bone density, K2HPO4", "mg/cm³", "densest"),
+    "young_modulus": ("Young's modulus", "MPa", "stiffest"),
+    "yield_ratio": ("yield ratio, von Mises over yield stress", "", "largest"),
 }
 """Of each quantity: its name, its unit, and what its extreme is called."""
+STEADY = ("displacement", *MATERIAL)
+"""They do not depend on the mesh at the endplates."""
 DIFFERENCE = "prediction − solution"
 
 
-def page_data(mesh: StressedMesh, fidelity: str, slices: CtSlices | None = None) -> dict[str, Any]:
+def page_data(mesh: StressedMesh, caption: Caption, slices: CtSlices | None = None) -> dict[str, Any]:
     """Return what the page draws: arrays as base64, coordinates in mm relative to `origin` (RAS+)."""
     n = mesh.template.n_surface
     vertices = mesh.surface.vertices
@@ -62,11 +62,11 @@ def page_data(mesh: StressedMesh, fidelity: str, slices: CtSlices | None = None)
         | ct
         | {
             "origin": origin.tolist(),
-            "points": _base64((vertices - origin).astype("<f4")),
-            "triangles": _base64(mesh.template.triangles.astype("<u4")),
-            "region": _base64(mesh.template.region[:n].astype("u1")),
+            "points": base64_of((vertices - origin).astype("<f4")),
+            "triangles": base64_of(mesh.template.triangles.astype("<u4")),
+            "region": base64_of(mesh.template.region[:n].astype("u1")),
             "regions": [name.replace("_", " ") for name in REGIONS],
-            "maps": {name: _base64(colour_table(name)) for name in (*SEQUENTIAL, *DIVERGING)},
+            "maps": {name: base64_of(colour_table(name)) for name in (*SEQUENTIAL, *DIVERGING)},
             "sequential": list(SEQUENTIAL),
             "diverging": list(DIVERGING),
             "grid": grid.description(origin),
@@ -75,12 +75,13 @@ def page_data(mesh: StressedMesh, fidelity: str, slices: CtSlices | None = None)
                     "name": name,
                     "quantities": [
                         _quantity(key, values, n, name == DIFFERENCE)
+                        | _doubt(key, caption)
                         | {"peak": _peak(mesh, key, values, name == DIFFERENCE, origin)}
                         | grid.values(values)
                         for key, values in quantities.items()
                     ],
                 }
-                for name, quantities in fields(mesh, fidelity).items()
+                for name, quantities in fields(mesh, caption.fidelity).items()
             ],
         }
     )
@@ -91,6 +92,7 @@ def fields(mesh: StressedMesh, fidelity: str) -> dict[str, Quantities]:
     own = {"von_mises": mesh.field.von_mises} | {f"s{i + 1}": mesh.field.principal[:, i] for i in range(3)}
     if mesh.field.displacement is not None:
         own["displacement"] = np.linalg.norm(mesh.field.displacement, axis=1)
+    own |= {key: mesh.extra[key].values for key in BONE if key in mesh.extra}
     named = {MODELS.get(fidelity, fidelity): own}
     extra = {name.removesuffix("_fe"): array.values for name, array in mesh.extra.items() if name.endswith("_fe")}
     if "von_mises" not in extra:
@@ -111,7 +113,7 @@ def _displacement(mesh: StressedMesh) -> dict[str, Any]:
     displacement = mesh.field.displacement[: mesh.template.n_surface]
     largest = float(np.linalg.norm(displacement, axis=1).max())
     return {
-        "displacement": _base64(displacement.astype("<f4")),
+        "displacement": base64_of(displacement.astype("<f4")),
         "deform": DEFORM_MM / max(largest, LEAST_DISPLACEMENT_MM),
     }
 
@@ -126,61 +128,32 @@ def _quantity(key: str, values: Floats, n_surface: int, is_difference: bool) -> 
         "key": key,
         "label": label,
         "unit": unit,
-        "values": _base64(values[:n_surface].astype("<f4")),
+        "values": base64_of(values[:n_surface].astype("<f4")),
         "limits": [scale.low, scale.high],
+        "map": next(iter(DIVERGING)) if diverges else colour_map(key),
         "diverges": diverges,
         "ends": ends if diverges else None,
     }
 
 
+def _doubt(key: str, caption: Caption) -> dict[str, str]:
+    """Return the name of a quantity that rests on a guessed calibration, which says so; nothing for another."""
+    return {"label": f"{UNCALIBRATED} {LABELS[key][0]}"} if key in BONE and caption.is_uncalibrated else {}
+
+
 def _peak(mesh: StressedMesh, key: str, values: Floats, is_difference: bool, origin: Floats) -> dict[str, Any]:
     """Return the extreme of a quantity away from the endplates, where stress does not depend on the mesh.
 
-    A displacement is steady everywhere. The node is that of the surface, or null inside the bone.
+    What is in `STEADY` is so everywhere. The node is that of the surface, or null inside the bone.
     """
     _, unit, name = LABELS[key]
-    steady = np.arange(len(values)) if key == "displacement" or not len(mesh.steady_nodes) else mesh.steady_nodes
+    steady = np.arange(len(values)) if key in STEADY or not len(mesh.steady_nodes) else mesh.steady_nodes
     signed = {"s3": -values, "s2": np.abs(values)}.get(key, values)
+    name = "largest difference" if is_difference else name
     node = int(steady[np.argmax((np.abs(values) if is_difference else signed)[steady])])
-    where = "" if key == "displacement" else " off the endplates"
+    where = "" if key in STEADY else " off the endplates"
     return {
         "at": (mesh.points[node] - origin).tolist(),
         "node": node if node < mesh.template.n_surface else None,
-        "label": f"{'largest difference' if is_difference else name}{where} {values[node]:.3g} {unit}",
+        "label": f"{name}{where} {three_digits(float(values[node]))} {unit}".rstrip(),
     }
-
-
-class VoxelGrid:
-    """The grid of the values on cuts. A voxel has the mean of the nodes in it, or the value of the nearest with nodes.
-
-    Parameters
-    ----------
-    points
-        (n, 3) nodes, mm.
-    """
-
-    def __init__(self, points: Floats) -> None:
-        self.first = points.min(axis=0)
-        index = np.rint((points - self.first) / VOXEL_MM).astype(np.int64)
-        self.shape = index.max(axis=0) + 1
-        self._voxel = np.ravel_multi_index(tuple(index[:, ::-1].T), tuple(self.shape[::-1]))  # x fastest, as in WebGL
-        self._count = np.bincount(self._voxel, minlength=int(self.shape.prod()))
-        empty = (self._count == 0).reshape(self.shape[::-1])
-        nearest = distance_transform_edt(empty, return_distances=False, return_indices=True)
-        self._nearest = np.ravel_multi_index(tuple(nearest.reshape(3, -1)), empty.shape)
-
-    def description(self, origin: Floats) -> dict[str, Any]:
-        """Return shape, place of the first voxel's centre (mm from `origin`) and spacing (mm)."""
-        return {"shape": self.shape.tolist(), "first": (self.first - origin).tolist(), "spacing": VOXEL_MM}
-
-    def values(self, nodal: Floats) -> dict[str, Any]:
-        """Return a quantity (n,) on the grid, one byte a voxel, and the values of the bytes 0 and 255."""
-        low, high = (float(v) for v in np.percentile(nodal, VOXEL_PERCENTILES))
-        high = max(high, low + LEAST_RANGE)
-        mean = np.bincount(self._voxel, nodal, len(self._count)) / np.maximum(self._count, 1)
-        steps = np.clip((mean[self._nearest] - low) / (high - low) * 255 + 0.5, 0, 255).astype(np.uint8)
-        return {"voxels": _base64(steps), "voxelLimits": [low, high]}
-
-
-def _base64(array: NDArray[Any]) -> str:
-    return base64.b64encode(np.ascontiguousarray(array).tobytes()).decode("ascii")

@@ -80,7 +80,7 @@ function draw() {
   letters.clearRect(0, 0, width(), height());
   letters.textAlign = "center"; letters.textBaseline = "middle";
   drawRing(letters, shown.peak.node, shown.peak.at, shown.peak.label, ink, paper);
-  if (marked !== null && marked !== shown.peak.node) drawRing(letters, marked, null, shown.values[marked].toPrecision(3), ink, paper);
+  if (marked !== null && marked !== shown.peak.node) drawRing(letters, marked, null, digits(shown.values[marked]), ink, paper);
   drawCompass(letters, muted);
 }
 function use(chosen, attributes) {

@@ -28,6 +28,8 @@ function valueAt(q, place) {                                  // of the nearest 
   const [low, high] = q.voxelLimits;
   return low + q.voxels[(k * shape[1] + j) * shape[0] + i] / 255 * (high - low);
 }
+const digits = (x) => Math.abs(x) < 1000 ? x.toPrecision(3) : Math.round(x).toLocaleString("en");  // three
+const inUnit = (value, q) => `${digits(value)} ${q.unit}`.trim();
 const inWorld = (place) => [0, 1, 2].map((k) => (place[k] + data.origin[k]).toFixed(1)).join(", ");
 function read(x, y) {
   const hit = pick(x, y);
@@ -44,7 +46,7 @@ function readNode(node) {
 }
 function tell(where, value, place) {
   const name = fields.length > 1 ? [fields[fieldShown].name] : [];
-  const lines = fields[fieldShown].quantities.map((q) => `${q.label}: ${value(q).toPrecision(3)} ${q.unit}`);
+  const lines = fields[fieldShown].quantities.map((q) => `${q.label}: ${inUnit(value(q), q)}`);
   $("probe").textContent = [where, ...name, ...lines, place].join("\n");
   redraw();
 }

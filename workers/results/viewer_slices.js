@@ -1,4 +1,4 @@
-// The CT in three linked planes: grey values, the outline of the mask, and the stress over the bone.
+// The CT in three linked planes: grey values, the outline of the mask, and the quantity that is shown over the bone.
 const ct = data.ct ? { ...data.ct, grey: bytes(data.ct.grey), inside: bytes(data.ct.inside) } : null;
 const OUTLINE = [255, 64, 64];                                // of the mask: red is in no colour map's middle
 // `across` and `up` are axes of the world and whether they run against the picture: the patient's right is at the left
@@ -47,7 +47,7 @@ function drawPlane(plane) {
 function drawSlices() {
   if (!ct || !place) return;
   PLANES.forEach(drawPlane);
-  const value = isInside(indexOf([0, 1, 2].map((k) => voxelOf(k, place[k])))) ? `, ${shown.label} ${valueAt(shown, place).toPrecision(3)} ${shown.unit}` : ", outside the mask";
+  const value = isInside(indexOf([0, 1, 2].map((k) => voxelOf(k, place[k])))) ? `, ${shown.label} ${inUnit(valueAt(shown, place), shown)}` : ", outside the mask";
   $("place").textContent = `RAS ${inWorld(place)} mm${value}`;
 }
 function goTo(to) {                                           // moves the crosshair of all planes, within the slices

@@ -12,6 +12,7 @@ import pytest
 import pyvista as pv
 from PIL import Image
 
+from tests.workers.results.box import SIZE
 from workers.results.captions import Caption
 from workers.results.colour_bar import round_ticks, scale_ticks
 from workers.results.colour_scale import ColourScale
@@ -21,6 +22,7 @@ from workers.results.panels import PANEL_TOP, PANELS, common_scale, project
 from workers.results.pen import Pen, TextStyle
 from workers.results.preview import draw_views, write_preview
 from workers.results.rasteriser import rasterise
+from workers.results.sagittal_cut import SagittalCut
 from workers.results.stressed_mesh import NodalArray
 from workers.results.views import View, direction_letters
 
@@ -102,6 +104,29 @@ def test_prediction_solution_and_difference_stand_below(upright, tmp_path):
     assert (prediction != solution).any()  # the solution is a tenth larger, on the same scale
     shown = difference[bone(difference)]
     assert (shown[:, 0] > shown[:, 2] + 60).mean() > 0.9  # the prediction is too low, so orange
+
+
+def test_cuts_through_the_bone_stand_below(own_bone, box, tmp_path):
+    alone, pixels = drawn(box, tmp_path / "a.png"), drawn(own_bone, tmp_path / "b.png")
+    np.testing.assert_array_equal(pixels[:760], alone)
+    assert pixels.shape == (760 + 760 - PANEL_TOP, 1680, 3)
+    density, stress, ratio = (pixels[820:1220, 560 * k + 40 : 560 * (k + 1) - 40] for k in range(3))
+    rows, cols = np.nonzero((ratio != 255).any(axis=2) & bone(ratio))
+    yellow = ratio[rows, cols, 0] - ratio[rows, cols, 2]
+    assert yellow[rows < np.percentile(rows, 15)].mean() > yellow[rows > np.percentile(rows, 85)].mean() + 60
+    assert (density != ratio).any()
+    assert (stress != ratio).any()
+
+
+def test_the_cut_runs_through_the_middle_of_the_body(own_bone):
+    cut = SagittalCut.of(own_bone.template)
+    corners = cut.at_corners(own_bone.template.nodes)
+    np.testing.assert_allclose(corners[:, 0], SIZE[0] / 2, atol=1e-9)
+    a, b, c = (corners[k::3] for k in range(3))
+    area = np.linalg.norm(np.cross(b - a, c - a), axis=1).sum() / 2
+    assert area == pytest.approx(SIZE[1] * SIZE[2], rel=1e-9)
+    expected = 40.0 + 10.0 * corners[:, 2] + 2.0 * corners[:, 1]
+    np.testing.assert_allclose(cut.at_corners(own_bone.extra["density"].values), expected, rtol=1e-9)
 
 
 @pytest.mark.parametrize("end", [0.3, 0.99, 12.0])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import struct
+from dataclasses import replace
 
 import meshio
 import numpy as np
@@ -90,6 +91,23 @@ def test_glb_has_the_colours_of_the_preview_and_is_matt(box, folder):
     assert_allclose(np.linalg.norm(values(primitive["attributes"]["NORMAL"]), axis=1), 1.0, atol=1e-5)
     about = tree["scenes"][0]["extras"]
     assert (about["frame"], about["vertebra"], about["load"]) == ("NIfTI RAS+ mm", "L1", "500 N")
+
+
+def test_the_bone_goes_with_the_surface(own_bone, tmp_path):
+    guessed = replace(CAPTION, is_uncalibrated=True)
+    write_surface_ply(tmp_path / "s.ply", own_bone, guessed)
+    write_surface_glb(tmp_path / "s.glb", own_bone, guessed)
+    read = meshio.read(tmp_path / "s.ply")
+    tree, values = parts_of((tmp_path / "s.glb").read_bytes())
+    attributes = tree["meshes"][0]["primitives"][0]["attributes"]
+    for name in ("density", "young_modulus", "yield_ratio"):
+        expected = own_bone.extra[name].values[: own_bone.template.n_surface]
+        assert_allclose(read.point_data[name], expected, rtol=1e-6)
+        assert_allclose(values(attributes[f"_{name.upper()}"])[:, 0], expected, rtol=1e-6)
+    header = (tmp_path / "s.ply").read_bytes().partition(b"end_header")[0].decode("ascii")
+    assert "comment density: mg/cm3 of K2HPO4\n" in header
+    assert "comment bone: UNCALIBRATED" in header
+    assert tree["scenes"][0]["extras"]["bone"].startswith("UNCALIBRATED")
 
 
 def parts_of(data):

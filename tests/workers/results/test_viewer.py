@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from numpy.testing import assert_allclose
 
 from workers.results.captions import Caption
 from workers.results.stressed_mesh import NodalArray
@@ -51,14 +52,14 @@ def quantity(data, field, key):
 def test_data_is_the_surface_and_its_field(box, page):
     data, n = data_of(page), box.template.n_surface
     points = array(data["points"], "<f4").reshape(-1, 3) + np.array(data["origin"])
-    np.testing.assert_allclose(points, box.points[:n], atol=1e-4)
+    assert_allclose(points, box.points[:n], atol=1e-4)
     np.testing.assert_array_equal(array(data["triangles"], "<u4").reshape(-1, 3), box.template.triangles)
     assert [field["name"] for field in data["fields"]] == ["finite elements"]
     named = [(q["key"], q["unit"], q["diverges"]) for q in data["fields"][0]["quantities"]]
     stresses = [("s1", "MPa", True), ("s2", "MPa", True), ("s3", "MPa", True)]
     assert named == [("von_mises", "MPa", False), *stresses, ("displacement", "mm", False)]
     von_mises = quantity(data, 0, "von_mises")
-    np.testing.assert_allclose(array(von_mises["values"], "<f4"), box.field.von_mises[:n], rtol=1e-6)
+    assert_allclose(array(von_mises["values"], "<f4"), box.field.von_mises[:n], rtol=1e-6)
     s3 = quantity(data, 0, "s3")
     assert s3["limits"][0] == -s3["limits"][1]
     assert s3["ends"] == ["compression", "tension"]
@@ -83,7 +84,7 @@ def test_both_offers_prediction_solution_and_difference(box, tmp_path):
     data, n = data_of(tmp_path / "v.html"), box.template.n_surface
     assert [f["name"] for f in data["fields"]] == ["surrogate prediction", "finite elements", "prediction − solution"]
     difference = quantity(data, 2, "von_mises")
-    np.testing.assert_allclose(array(difference["values"], "<f4"), (box.field.von_mises - solved)[:n], rtol=1e-5)
+    assert_allclose(array(difference["values"], "<f4"), (box.field.von_mises - solved)[:n], rtol=1e-5)
     assert difference["diverges"]
     assert [q["key"] for q in data["fields"][2]["quantities"]] == ["von_mises", "s3"]
 
@@ -106,6 +107,26 @@ def test_no_deformation_where_none_was_solved(sideways, tmp_path):
     data = data_of(tmp_path / "v.html")
     assert "displacement" not in data
     assert len(data["fields"][0]["quantities"]) == 4
+
+
+def test_the_bone_stands_beside_the_stress(own_bone, tmp_path):
+    guessed = replace(CAPTION, is_uncalibrated=True)
+    write_viewer(tmp_path / "v.html", own_bone, guessed)
+    data, n = data_of(tmp_path / "v.html"), own_bone.template.n_surface
+    shown = {q["key"]: (q["label"], q["unit"], q["map"]) for q in data["fields"][0]["quantities"][-3:]}
+    assert shown == {
+        "density": ("UNCALIBRATED bone density, K2HPO4", "mg/cm³", "cividis"),
+        "young_modulus": ("UNCALIBRATED Young's modulus", "MPa", "cividis"),
+        "yield_ratio": ("UNCALIBRATED yield ratio, von Mises over yield stress", "", "viridis"),
+    }
+    for key in shown:
+        assert_allclose(array(quantity(data, 0, key)["values"], "<f4"), own_bone.extra[key].values[:n], rtol=1e-6)
+    assert quantity(data, 0, "density")["peak"]["label"] == "densest 196 mg/cm³"  # at the endplate too
+    assert quantity(data, 0, "young_modulus")["peak"]["label"] == "stiffest 3,920 MPa"
+    steady = own_bone.extra["yield_ratio"].values[own_bone.steady_nodes].max()
+    assert quantity(data, 0, "yield_ratio")["peak"]["label"] == f"largest off the endplates {steady:.3g}"
+    write_viewer(tmp_path / "v.html", own_bone, CAPTION)
+    assert "UNCALIBRATED" not in (tmp_path / "v.html").read_text()
 
 
 def test_title_is_escaped(box, tmp_path):

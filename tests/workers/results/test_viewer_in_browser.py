@@ -191,6 +191,37 @@ def test_the_ct_is_shown_in_three_linked_planes(with_ct, box):
     assert top >= bottom
 
 
+def test_density_and_yield_ratio_are_read_and_lie_over_the_ct(with_ct, own_bone, tmp_path):
+    page = with_ct
+    text = (tmp_path / "ct.html").read_text()
+    assert "Colours over the bone" in text
+    low = own_bone.points.min(axis=0)
+    ct = Volume(np.full((80, 80, 80), 400.0, np.float32), np.vstack([np.c_[np.eye(3), low - 20], [0, 0, 0, 1]]))
+    held = np.zeros((44, 38, 32), bool)
+    held[10:-10, 10:-10, 10:-10] = True
+    place = np.vstack([np.c_[np.eye(3), low - 9.5], [0, 0, 0, 1]])
+    caption = Caption("L1", 500.0, "fe", is_uncalibrated=True)
+    write_viewer(tmp_path / "bone.html", own_bone, caption, CtSlices(ct, CleanMask(held, place, 1, 0, 0, 0.0)))
+    page.open((tmp_path / "bone.html").as_uri())
+    page.wait("document.body.dataset.ready === 'yes'")
+    choose(page, "quantity", 5)
+    assert page.text("#barTitle").startswith("UNCALIBRATED bone density, K2HPO4 (mg/cm³)")
+    assert page.run("$('map').value") == "cividis"
+    page.run("look('A'); read(width() / 2, height() / 2)")
+    node = page.run("marked")
+    density = own_bone.extra["density"].values[node]
+    assert f"bone density, K2HPO4: {density:.0f}" in page.text("#probe")
+    assert f"Young's modulus: {20 * density:,.0f} MPa" in page.text("#probe")
+    assert page.text("#probe").splitlines()[-2].split(": ")[1] == page.run("digits(%f)" % (density / 100))  # no unit
+    page.run("goTo([0, 0, 0])")
+    assert "UNCALIBRATED bone density" in page.text("#place")
+    over = "[...paintPlane(PLANES[0]).data]"
+    before = page.run(over)
+    choose(page, "quantity", 7)
+    assert (page.run("$('map').value"), page.text("#unit")) == ("viridis", "no unit")
+    assert page.run(over) != before
+
+
 def test_keys_turn_zoom_and_choose_a_view(page):
     page.run("$('scene').focus()")
     before = page.run("[...basis]")
