@@ -7,6 +7,7 @@ nodes follow. World axes are RAS+ in mm: +x right, +y anterior, +z superior.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
@@ -23,7 +24,7 @@ REGIONS = (
 """Names of the anatomical regions. The `region` of a node is an index into this tuple."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Template:
     """Reference finite-element mesh of L1 (paper section II.C).
 
@@ -51,12 +52,12 @@ class Template:
     superior: Ints
     inferior: Ints
 
-    @property
+    @cached_property
     def loaded_nodes(self) -> Ints:
         """Sorted ids of the nodes of the superior endplate (int32)."""
         return np.unique(self.superior)
 
-    @property
+    @cached_property
     def fixed_nodes(self) -> Ints:
         """Sorted ids of the nodes of the inferior endplate (int32)."""
         return np.unique(self.inferior)

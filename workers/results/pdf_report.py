@@ -15,7 +15,7 @@ from PIL import Image as Pictures
 from reportlab.lib.colors import HexColor
 from reportlab.lib.pagesizes import A4
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import HRFlowable, Image
+from reportlab.platypus import HRFlowable
 
 from app.contract.certainty import vertebra_words
 from app.contract.report import Report
@@ -25,6 +25,7 @@ from workers.results.pdf_style import (
     MARGIN,
     WIDTH,
     Column,
+    Picture,
     facts,
     load_fonts,
     number_table,
@@ -181,7 +182,5 @@ def _shortened(text: str) -> str:
 
 
 def _picture(views: Pictures.Image, share: float) -> Part:
-    stream = io.BytesIO()
-    views.save(stream, format="PNG", compress_level=1)
     width = WIDTH * share
-    return Part(GAP, Image(stream, width, width * views.height / views.width), (WIDTH - width) / 2)
+    return Part(GAP, Picture(views, width, width * views.height / views.width), (WIDTH - width) / 2)

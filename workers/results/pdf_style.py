@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, NamedTuple
 from xml.sax.saxutils import escape
 
 import matplotlib
+from PIL import Image
+from reportlab import rl_config
 from reportlab.lib.colors import HexColor
 from reportlab.lib.enums import TA_RIGHT
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.lib.units import mm
+from reportlab.lib.utils import ImageReader
 from reportlab.pdfbase import pdfmetrics
 from reportlab.pdfbase.ttfonts import TTFont
+from reportlab.pdfgen.canvas import Canvas
 from reportlab.platypus import Paragraph, Table, TableStyle
 
 from workers.results.pen import INK, LINE, MUTED, RED
@@ -43,9 +48,27 @@ class Column(NamedTuple):
     is_number: bool = False
 
 
+@dataclass(frozen=True)
+class Picture:
+    """A picture of this size in points; reportlab's own would read it from a file."""
+
+    image: Image.Image
+    width: float
+    height: float
+
+    def wrap(self, _width: float, _height: float) -> tuple[float, float]:
+        """Return width and height."""
+        return self.width, self.height
+
+    def drawOn(self, canvas: Canvas, x: float, y: float) -> None:  # noqa: N802 - the name of reportlab
+        """Draw it with its lower left corner there."""
+        canvas.drawImage(ImageReader(self.image), x, y, self.width, self.height)
+
+
 @cache
 def load_fonts() -> None:
     """Make the fonts known to reportlab; once a process."""
+    rl_config.useA85 = 0  # streams as bytes: reportlab's base 85 is Python, and took longer than all the rest
     folder = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
     for name in (FONT, BOLD):
         pdfmetrics.registerFont(TTFont(name, folder / f"{name}.ttf"))

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import pyvista as pv
 
+from workers.results import vtk_xml
 from workers.results.captions import Caption
 from workers.results.nodal_arrays import nodal_arrays
 from workers.results.stressed_mesh import NodalArray
@@ -81,6 +82,28 @@ def test_meshio_reads_the_mesh(box, tmp_path):
     assert mesh.field_data["load_newton"] == [500.0]
     about = json.loads(bytes(mesh.field_data[ABOUT]))
     assert (about["vertebra"], about["frame"]) == ("L1", "NIfTI RAS+ mm")
+
+
+@pytest.mark.parametrize("nodes_a_block", [504, 252, 100])
+def test_arrays_of_several_blocks_are_read_back(box, tmp_path, monkeypatch, nodes_a_block):
+    """With 504 nodes the last block is full, of the von Mises stress the only one, or a part is left."""
+    monkeypatch.setattr(vtk_xml, "BLOCK_BYTES", 4 * nodes_a_block)
+    mesh = replace(box, template=replace(box.template))  # its cells are compressed anew
+    write_stress_vtu(tmp_path / "a.vtu", mesh, CAPTION)
+    write_surface_vtp(tmp_path / "a.vtp", mesh, CAPTION)
+    grid, surface = pv.read(tmp_path / "a.vtu"), pv.read(tmp_path / "a.vtp")
+    np.testing.assert_array_equal(grid.cells_dict[int(pv.CellType.TETRA)], box.template.tets)
+    np.testing.assert_array_equal(surface.regular_faces, box.template.triangles)
+    np.testing.assert_allclose(grid["von_mises"], box.field.von_mises, rtol=1e-6)
+    np.testing.assert_allclose(surface.points, box.points[: surface.n_points], rtol=1e-6)
+
+
+def test_each_template_has_its_own_cells(box, tmp_path):
+    write_stress_vtu(tmp_path / "a.vtu", box, CAPTION)
+    fewer = replace(box, template=replace(box.template, tets=box.template.tets[:100]))
+    write_stress_vtu(tmp_path / "b.vtu", fewer, CAPTION)
+    assert pv.read(tmp_path / "a.vtu").n_cells == len(box.template.tets)
+    assert pv.read(tmp_path / "b.vtu").n_cells == 100
 
 
 def test_vtu_stays_readable_by_older_paraview(box, tmp_path):
