@@ -1,4 +1,5 @@
 // The colours: map and range of the quantity that is shown, and the bar that explains them.
+const MOST_STEPS = 6, ROUND_STEPS = [1, 2, 2.5, 5, 10, 20];   // of the bar's ticks, as in preview.png
 function showMap() {
   const table = maps[$("map").value], bar = $("bar").getContext("2d");
   uploadColours(table);
@@ -8,15 +9,21 @@ function showMap() {
   bar.putImageData(strip, 0, 0);
   redraw(); drawSlices();
 }
+function roundTicks(low, high) {                              // at most six steps that read easily
+  const power = 10 ** Math.floor(Math.log10((high - low) / MOST_STEPS));
+  const step = power * ROUND_STEPS.find((m) => (high - low) / (power * m) <= MOST_STEPS);
+  const first = Math.ceil(low / step - 1e-9), last = Math.floor(high / step + 1e-9);
+  return Array.from({ length: last - first + 1 }, (_, k) => (first + k) * step);
+}
 function showRange() {
   const [low, high] = shown.limits, isAuto = shown.limits === shown.auto, short = (x) => String(+x.toPrecision(3));
   $("low").value = short(low); $("high").value = short(high);
   $("unit").textContent = shown.unit || "no unit";
-  $("barTitle").textContent = `${fields.length > 1 ? `${fields[fieldShown].name}: ` : ""}${titleOf(shown)}` +
+  $("barTitle").textContent = `${fields.length > 1 ? `${fields[fieldShown].name}: ` : ""}${titleOf(shown)}` + (shown.note && `: ${shown.note}`) +
     (isAuto ? ", ends at the 99th percentile of the surface" : "");
-  $("ticks").replaceChildren(...[0, 0.25, 0.5, 0.75, 1].map((f) => {
+  $("ticks").replaceChildren(...roundTicks(low, high).map((value) => {
     const tick = document.createElement("span");
-    tick.style.left = `${100 * f}%`; tick.textContent = short(low + f * (high - low));
+    tick.style.left = `${100 * (value - low) / (high - low)}%`; tick.textContent = value.toLocaleString("en", { maximumSignificantDigits: 4 });
     return tick;
   }));
   [...$("ends").children].forEach((end, k) => { end.textContent = shown.ends ? shown.ends[k] : ""; });

@@ -56,10 +56,12 @@ function deform() {                                           // the points as d
   }
   upload("p", points); upload("n", normals); redraw();
 }
+const LEAST_FACING = 0.2, FACES = ["RL", "AP", "SI"];         // a cut that faces away is looked at from its side
 function setCut() {
   const axis = $("cut").value, was = Boolean(cut), sign = $("cutOther").checked ? -1 : 1;
   $("cutMore").hidden = axis === ""; $("deform").disabled = axis !== "";
   cut = axis === "" ? null : { normal: [0, 1, 2].map((k) => (k === +axis ? sign : 0)), offset: sign * $("cutAt").value * reach[+axis] };
+  if (cut && dot(cut.normal, basis[2]) < LEAST_FACING) look(FACES[axis][sign > 0 ? 0 : 1]);
   if (was !== Boolean(cut)) deform();                         // a cut shows the bone as it was
   redraw();
 }

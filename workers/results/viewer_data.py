@@ -40,11 +40,13 @@ LABELS: Mapping[str, tuple[str, str, str]] = {
     "s2": ("s2, middle principal stress", "MPa", "largest"),
     "s3": ("s3, smallest principal stress", "MPa", "most compressed"),
     "displacement": ("displacement", "mm", "largest"),
-    "density": ("bone density, K2HPO4", "mg/cm³", "densest"),
+    "density": ("bone density", "mg/cm³ K2HPO4", "densest"),
     "young_modulus": ("Young's modulus", "MPa", "stiffest"),
-    "yield_ratio": ("yield ratio, von Mises over yield stress", "", "largest"),
+    "yield_ratio": ("yield ratio", "", "largest"),
 }
 """Of each quantity: its name, its unit, and what its extreme is called."""
+NOTES: Mapping[str, str] = {"yield_ratio": "von Mises over yield stress, bone yields from 1 on"}
+"""What a reader may not know of a quantity."""
 STEADY = ("displacement", *MATERIAL)
 """They do not depend on the mesh at the endplates."""
 DIFFERENCE = "prediction − solution"
@@ -128,6 +130,7 @@ def _quantity(key: str, values: Floats, n_surface: int, is_difference: bool) -> 
         "key": key,
         "label": label,
         "unit": unit,
+        "note": NOTES.get(key, ""),
         "values": base64_of(values[:n_surface].astype("<f4")),
         "limits": [scale.low, scale.high],
         "map": next(iter(DIVERGING)) if diverges else colour_map(key),
@@ -138,7 +141,7 @@ def _quantity(key: str, values: Floats, n_surface: int, is_difference: bool) -> 
 
 def _doubt(key: str, caption: Caption) -> dict[str, str]:
     """Return the name of a quantity that rests on a guessed calibration, which says so; nothing for another."""
-    return {"label": f"{UNCALIBRATED} {LABELS[key][0]}"} if key in BONE and caption.is_uncalibrated else {}
+    return {"label": f"{LABELS[key][0]}, {UNCALIBRATED}"} if key in BONE and caption.is_uncalibrated else {}
 
 
 def _peak(mesh: StressedMesh, key: str, values: Floats, is_difference: bool, origin: Floats) -> dict[str, Any]:

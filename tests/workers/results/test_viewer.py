@@ -115,13 +115,13 @@ def test_the_bone_stands_beside_the_stress(own_bone, tmp_path):
     data, n = data_of(tmp_path / "v.html"), own_bone.template.n_surface
     shown = {q["key"]: (q["label"], q["unit"], q["map"]) for q in data["fields"][0]["quantities"][-3:]}
     assert shown == {
-        "density": ("UNCALIBRATED bone density, K2HPO4", "mg/cm³", "cividis"),
-        "young_modulus": ("UNCALIBRATED Young's modulus", "MPa", "cividis"),
-        "yield_ratio": ("UNCALIBRATED yield ratio, von Mises over yield stress", "", "viridis"),
+        "density": ("bone density, UNCALIBRATED", "mg/cm³ K2HPO4", "cividis"),
+        "young_modulus": ("Young's modulus, UNCALIBRATED", "MPa", "cividis"),
+        "yield_ratio": ("yield ratio, UNCALIBRATED", "", "viridis"),
     }
     for key in shown:
         assert_allclose(array(quantity(data, 0, key)["values"], "<f4"), own_bone.extra[key].values[:n], rtol=1e-6)
-    assert quantity(data, 0, "density")["peak"]["label"] == "densest 196 mg/cm³"  # at the endplate too
+    assert quantity(data, 0, "density")["peak"]["label"] == "densest 196 mg/cm³ K2HPO4"  # at the endplate too
     assert quantity(data, 0, "young_modulus")["peak"]["label"] == "stiffest 3,920 MPa"
     steady = own_bone.extra["yield_ratio"].values[own_bone.steady_nodes].max()
     assert quantity(data, 0, "yield_ratio")["peak"]["label"] == f"largest off the endplates {steady:.3g}"

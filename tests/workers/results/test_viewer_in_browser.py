@@ -138,6 +138,8 @@ def test_a_cut_shows_the_bone_inside(page, box):
     choose(page, "cutAt", -1)
     assert pixel(page)[3] == 0  # everything is cut away
     page.run("$('cutOther').checked = true; setCut()")
+    assert page.run("basis[2]") == [0, 0, -1]  # its face is seen
+    page.run("look('S')")
     assert pixel(page) == whole
 
 
@@ -205,20 +207,22 @@ def test_density_and_yield_ratio_are_read_and_lie_over_the_ct(with_ct, own_bone,
     page.open((tmp_path / "bone.html").as_uri())
     page.wait("document.body.dataset.ready === 'yes'")
     choose(page, "quantity", 5)
-    assert page.text("#barTitle").startswith("UNCALIBRATED bone density, K2HPO4 (mg/cm³)")
+    assert page.text("#barTitle").startswith("bone density, UNCALIBRATED (mg/cm³ K2HPO4)")
     assert page.run("$('map').value") == "cividis"
     page.run("look('A'); read(width() / 2, height() / 2)")
     node = page.run("marked")
     density = own_bone.extra["density"].values[node]
-    assert f"bone density, K2HPO4: {density:.0f}" in page.text("#probe")
-    assert f"Young's modulus: {20 * density:,.0f} MPa" in page.text("#probe")
+    assert f"bone density, UNCALIBRATED: {density:.0f}" in page.text("#probe")
+    assert f"Young's modulus, UNCALIBRATED: {20 * density:,.0f} MPa" in page.text("#probe")
     assert page.text("#probe").splitlines()[-2].split(": ")[1] == page.run("digits(%f)" % (density / 100))  # no unit
     page.run("goTo([0, 0, 0])")
-    assert "UNCALIBRATED bone density" in page.text("#place")
+    assert "bone density, UNCALIBRATED" in page.text("#place")
     over = "[...paintPlane(PLANES[0]).data]"
     before = page.run(over)
     choose(page, "quantity", 7)
     assert (page.run("$('map').value"), page.text("#unit")) == ("viridis", "no unit")
+    assert "bone yields from 1 on" in page.text("#barTitle")
+    assert page.text("#ticks").split() == ["0", "0.5", "1", "1.5"]
     assert page.run(over) != before
 
 
