@@ -98,9 +98,17 @@ def _size(size: Mapping[str, Any]) -> str:
     return ", ".join([*doubts, text]) + (edge if size["off_edge"] else "")
 
 
+CALIBRATED_BY = {"phantom": "calibrated with a phantom", "none": "UNCALIBRATED"}
+
+
+def calibration_words(kind: str) -> str:
+    """Return what calibrated a CT, e.g. ``calibrated with a phantom``."""
+    return CALIBRATED_BY[kind]
+
+
 def _bone(bone: Mapping[str, Any]) -> str:
     """Return density, stiffness and strength, and whether a phantom calibrated them."""
-    calibrated = "calibrated with a phantom" if bone["calibration"]["calibrated"] else "UNCALIBRATED"
+    calibrated = calibration_words(bone["calibration"]["kind"])
     strength = bone["strength"]
     return (
         f"{calibrated}; trabecular {bone['trabecular_density_mg_cm3']:.0f} mg/cm³ K2HPO4; stiffness "

@@ -67,20 +67,6 @@ function describeError({expected_error: error, prediction, size}) {
 }
 const describeAgreement = ({nmae_percent: error, r2, peak_error_percent: peak}) =>
   `Compared with the finite-element solution of the same mesh, the prediction has a mean error of ${error.toFixed(2)}\u00a0% of the peak (R² ${r2.toFixed(4)}); its peak is ${Math.abs(peak).toFixed(1)}\u00a0% too ${peak < 0 ? "low" : "high"}.`;
-function describeBone(bone) {
-  if (!bone) return [make("p", "The bone counts as equally stiff everywhere and in everybody: two vertebrae of one shape get the same stress, whatever their density.", {class: "note"})];
-  const {calibration, strength} = bone;
-  const rows = [
-    ["Trabecular density", `${bone.trabecular_density_mg_cm3.toFixed(0)} mg/cm³ K2HPO4`, `reference lines of the ACR: ${bone.osteoporotic_mg_cm3} and ${bone.low_mg_cm3} mg/cm³`],
-    ["Stiffness", `${(strength.stiffness_n_per_mm / 1000).toFixed(1)} kN/mm`, "under the job's load"],
-    ["Linear strength", `${(strength.linear_strength_newton / 1000).toFixed(2)} kN`, "0.0068 × stiffness × height"],
-  ];
-  const how = calibration.calibrated ? "The CT is calibrated with a phantom." : "UNCALIBRATED: density, stiffness and strength are guesses.";
-  return [
-    make("p", `Each element has the stiffness of its density. ${how} Research, not diagnosis.`, {class: calibration.calibrated ? "note" : "caution"}),
-    table(["The patient's own bone", "Value", "What it is"], rows),
-  ];
-}
 function describeStress({stress, vertebra, load_newton, fidelity, agreement, bone}) {
   const {peak_von_mises: peak, peak_away_from_endplates: away, overall, regions} = stress;
   const how = fidelity === "fe" ? "solved with finite elements" : "predicted by a surrogate";
@@ -95,6 +81,6 @@ function describeStress({stress, vertebra, load_newton, fidelity, agreement, bon
     make("p", `Von Mises stress of ${levelName(vertebra)} under ${load_newton} N axial compression, ${how}.`), table(["Von Mises stress", "Value", "Where"], rows),
     ...(agreement ? [make("p", describeAgreement(agreement))] : []),
     make("p", "The peak overall depends on the mesh: at the rim of the clamped endplate the exact stress is infinite. Use the steady numbers above it.", {class: "note"}),
-    ...describeBone(bone),
+    ...describeBone(bone, load_newton),
   ];
 }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from app.contract.bone import Bone, RegionBone, StiffnessAndStrength, UsedCalibration
 from app.contract.report import (
     Distribution,
     Equilibrium,
@@ -72,6 +73,34 @@ REFINED = Prediction(
     error_bound_percent=0.081,
     cycles=4,
     unrefined_change_percent=0.52,
+)
+
+
+BONE = Bone(
+    law="kopperdahl_2002",
+    law_citation="Kopperdahl 2002: E = 2980 rho^1.05",
+    calibration=UsedCalibration(kind="phantom", slope=0.75, intercept=-4.0, measure="k2hpo4", calibrated=True),
+    trabecular_density_mg_cm3=91.4,
+    osteoporotic_mg_cm3=80.0,
+    low_mg_cm3=120.0,
+    beyond_law_share=0.12,
+    regions={"body": RegionBone(density_mg_cm3=120.4, young_modulus_mpa=297.0)},
+    strength=StiffnessAndStrength(
+        stiffness_n_per_mm=15_153.0,
+        body_height_mm=27.2,
+        linear_strength_newton=2803.0,
+        pistoia_strength_newton=2100.0,
+        load_over_strength=0.178,
+        beyond_yield_share=0.0,
+        fragile_women_newton=4500.0,
+        fragile_men_newton=6500.0,
+    ),
+)
+GUESSED_BONE = BONE.model_copy(
+    update={
+        "calibration": UsedCalibration(kind="none", slope=0.73, intercept=0.0, measure="k2hpo4", calibrated=False),
+        "trabecular_density_mg_cm3": 62.6,
+    }
 )
 
 

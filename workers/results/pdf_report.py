@@ -9,7 +9,6 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any, NamedTuple
 
 from PIL import Image as Pictures
 from reportlab.lib.colors import HexColor
@@ -20,11 +19,13 @@ from reportlab.platypus import HRFlowable
 from app.contract.certainty import vertebra_words
 from app.contract.report import Report
 from workers.results.captions import RESEARCH_NOTE, Caption, software_and_version
+from workers.results.pdf_bone import bone_parts
 from workers.results.pdf_style import (
     HEIGHT,
     MARGIN,
     WIDTH,
     Column,
+    Part,
     Picture,
     facts,
     load_fonts,
@@ -84,19 +85,6 @@ LAYOUTS = (
 """From the roomiest to the tightest: 7 points is the least that one reads without effort on paper."""
 
 
-class Part(NamedTuple):
-    """A part of the page, the room above it, and how far it begins from the left margin, points."""
-
-    gap: float
-    content: Any
-    left: float = 0
-
-    @property
-    def height(self) -> float:
-        """Height with the room above, points."""
-        return self.gap + self.content.wrap(WIDTH, HEIGHT)[1]
-
-
 def report_pdf(report: Report, views: Pictures.Image, made_at: datetime) -> bytes:
     """Return the page in the roomiest layout that fits; what has no place then is named.
 
@@ -152,6 +140,8 @@ def _above(report: Report, layout: Layout, made_at: datetime) -> Iterator[Part]:
     yield _heading("Key numbers", size)
     yield Part(LINE_GAP, number_table(KEY_COLUMNS, key_numbers(report), size))
     yield Part(LINE_GAP, paragraph(MESH_NOTE, max(size - 1.5, LEAST_PT), colour=MUTED))
+    if report.bone:
+        yield from bone_parts(report.bone, report.load_newton, size)
     if report.agreement:
         yield Part(GAP, paragraph(agreement_words(report.agreement), size))
 

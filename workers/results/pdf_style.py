@@ -65,6 +65,19 @@ class Picture:
         canvas.drawImage(ImageReader(self.image), x, y, self.width, self.height)
 
 
+class Part(NamedTuple):
+    """A part of the page, the room above it, and how far it begins from the left margin, points."""
+
+    gap: float
+    content: Any
+    left: float = 0
+
+    @property
+    def height(self) -> float:
+        """Height with the room above, points."""
+        return self.gap + self.content.wrap(WIDTH, HEIGHT)[1]
+
+
 @cache
 def load_fonts() -> None:
     """Make the fonts known to reportlab; once a process."""

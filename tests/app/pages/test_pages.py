@@ -25,7 +25,7 @@ from app.jobs.store import open_store
 from tests.app.harness import PATIENCE_S, Broker, fail, finish, post, running_gateway, wait_for
 from tests.app.pages.browser import CHROMIUM, SOFTWARE_GRAPHICS, Browser, running_browser
 from tests.app.pages.legibility import TOO_FAINT
-from tests.app.reports import OUTLINE, REFINED, ROW, SEGMENTATION, report
+from tests.app.reports import BONE, GUESSED_BONE, OUTLINE, REFINED, ROW, SEGMENTATION, report
 from tests.workers.results.box import box_template, stress_of, stressed_box
 from workers.results.captions import Caption
 from workers.results.viewer import write_viewer
@@ -424,6 +424,33 @@ def test_what_is_unsure_stands_out(site: httpx.Client, open_settings: Settings, 
     assert browser.run("document.querySelectorAll('#report p.caution').length") == 2
 
 
+def test_the_bone_has_a_card_and_a_guess_is_marked(
+    site: httpx.Client, open_settings: Settings, browser: Browser
+) -> None:
+    browser.open(finished(site, open_settings, fidelity="fe", bone=BONE))
+    browser.wait("document.querySelector('.bone table')")
+    shown = browser.text(".bone")
+    for part in (
+        "Calibrated with a phantom. Density in mg/cm³ = 0.750 × HU − 4.00.",
+        "Trabecular density 91 mg/cm³ K2HPO4: between the lines of osteoporosis (80) and of low bone mass (120).",
+        "Stiffness\t15.2 kN/mm\tload over the shortening of the body, 27 mm high",
+        "Linear strength\t2.80 kN",
+        "Load over strength\t0.18\t500 N of this job over the linear strength; not a daily activity",
+        "fragile at or below 4.5 kN in women and 6.5 kN in men",
+        "do not compare them with these lines",
+        "Research, not diagnosis.",
+    ):
+        assert part in shown, part
+    assert "UNCALIBRATED" not in shown
+    place = "(d => +d.match(/M([\\d.]+)/)[1])(document.querySelector('.scale path').getAttribute('d'))"
+    assert browser.run(place) == pytest.approx(10 + 380 * 91.4 / 200)
+    browser.open(finished(site, open_settings, fidelity="fe", bone=GUESSED_BONE))
+    browser.wait("document.querySelector('.bone.guessed')")
+    assert browser.text(".bone").count("UNCALIBRATED") >= 3  # the text, the scale and its caption
+    assert browser.text(".bone p.caution").startswith("UNCALIBRATED. Nothing calibrated this CT")
+    assert "at or below the line of osteoporosis (80)" in browser.text(".bone figcaption")
+
+
 def test_prediction_and_solution_are_compared(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:
     agreement = Agreement(mae_mpa=0.001, nmae_percent=0.123, r2=0.99987, peak_error_percent=-1.26, peak_distance_mm=0.4)
     browser.open(finished(site, open_settings, agreement=agreement))
@@ -520,7 +547,7 @@ def test_nothing_is_wider_than_the_screen_and_words_can_be_read(
 ) -> None:
     pages = {
         f"{site.base_url}/": "document.querySelector('#jobs tr')",
-        finished(site, open_settings): "document.querySelector('#report table')",
+        finished(site, open_settings, bone=GUESSED_BONE): "document.querySelector('.bone table')",
         refused(
             site, open_settings, PROBLEM, {"spine.png": picture(30, 60, 40)}
         ): "document.querySelector('.candidates')",

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.reports import OUTLINE, SEGMENTATION, report
+from tests.app.reports import BONE, GUESSED_BONE, OUTLINE, SEGMENTATION, report
 from workers.results.captions import DISCLAIMER
 from workers.results.pdf_report import report_pdf
 from workers.results.pdf_style import MARGIN, WIDTH
@@ -56,10 +56,25 @@ def test_without_warnings_the_page_says_so(tmp_path):
     assert "Warnings: none" in page_of(tmp_path, report(warnings=[]))[0]
 
 
+def test_the_bone_has_its_numbers_and_a_guess_is_red(tmp_path):
+    text, page = page_of(tmp_path, report(bone=BONE), VIEWS.resize((1680, 1328)))
+    order = ["Key numbers", "The patient's own bone: calibrated with a phantom", "15.2 kN/mm", "2.80 kN",
+             "Load over strength", "fragile at or below 4.5 kN", "SHA-256"]  # fmt: skip
+    places = [text.index(words) for words in order]
+    assert places == sorted(places)
+    assert "UNCALIBRATED" not in text
+    guess, guessed_page = page_of(tmp_path, report(bone=GUESSED_BONE), VIEWS.resize((1680, 1328)))
+    assert "The patient's own bone: UNCALIBRATED, these numbers are guesses" in guess
+    assert guess.count("UNCALIBRATED") >= 3  # how sure, the heading, the scale
+    red = [np.isclose(pixels, (179, 38, 30), atol=3).all(axis=2).sum() for pixels in (page, guessed_page)]
+    assert red[1] > red[0] + 50
+
+
 @pytest.mark.parametrize(("number", "height"), [(2, 664), (7, 664), (7, 1328), (60, 1328)])
 def test_nothing_leaves_the_page(tmp_path, number, height):
     warnings = [f"{n}: {LONG}" for n in range(number)]
-    text, page = page_of(tmp_path, report(warnings=warnings), VIEWS.resize((1680, height)))
+    bone = GUESSED_BONE if number == 60 else None
+    text, page = page_of(tmp_path, report(warnings=warnings, bone=bone), VIEWS.resize((1680, height)))
     shown = [f"{n}: The outline" for n in range(number) if f"{n}: The outline" in text]
     left_out = number - len(shown)
     assert (left_out > 0) == (number == 60)

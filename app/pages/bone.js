@@ -1,0 +1,62 @@
+// The patient's own bone: density beside its reference lines, stiffness and strength, each with what it is not.
+const SVG = "http://www.w3.org/2000/svg";
+const draw = (tag, attributes, text) => { const e = document.createElementNS(SVG, tag); for (const [k, v] of Object.entries(attributes)) e.setAttribute(k, v); if (text != null) e.textContent = text; return e; };
+const kilo = (newton, digits) => (newton / 1000).toFixed(digits);
+const CALIBRATED_BY = {phantom: "Calibrated with a phantom.", internal: "Calibrated with tissues of the scan itself."};
+const UNCALIBRATED = "UNCALIBRATED";
+function describeBone(bone, load) {
+  if (!bone) return [make("p", "The bone counts as equally stiff everywhere and in everybody: two vertebrae of one shape get the same stress, whatever their density.", {class: "note"})];
+  const card = make("section", null, {class: bone.calibration.calibrated ? "bone" : "bone guessed", "aria-label": "The patient's own bone"});
+  card.append(make("h2", "The patient's own bone"), ...calibrationInWords(bone.calibration), densityFigure(bone), boneTable(bone, load), ...limitsOfBone(bone));
+  return [card];
+}
+function calibrationInWords({calibrated, kind, slope, intercept, measure}) {
+  const line = `Density in mg/cm³ = ${slope.toPrecision(3)} × HU${intercept ? ` ${intercept < 0 ? "−" : "+"} ${Math.abs(intercept).toPrecision(3)}` : ""}${measure === "k2hpo4" ? "" : `, of ${measure}; below as K2HPO4`}.`;
+  if (calibrated) return [make("p", `${CALIBRATED_BY[kind] || "Calibrated."} ${line} Research, not diagnosis.`)];
+  const loud = make("p", null, {class: "caution"});
+  loud.append(make("b", `${UNCALIBRATED}. `), `Nothing calibrated this CT: density, stiffness and strength are guesses that may be off by 30 % and more. ${line} Research, not diagnosis.`);
+  return [loud];
+}
+const zoneOf = ({trabecular_density_mg_cm3: density, osteoporotic_mg_cm3: first, low_mg_cm3: second}) =>
+  density <= first ? `at or below the line of osteoporosis (${first})` : density < second ? `between the lines of osteoporosis (${first}) and of low bone mass (${second})` : `at or above the line of low bone mass (${second})`;
+function densityFigure(bone) {
+  const value = bone.trabecular_density_mg_cm3, guess = bone.calibration.calibrated ? "" : `, ${UNCALIBRATED}`, figure = make("figure");
+  const text = `Trabecular density ${value.toFixed(0)} mg/cm³ K2HPO4${guess}: ${zoneOf(bone)}. These are the ACR's lines for the mean of two lumbar vertebrae.`;
+  const end = Math.max(200, 50 * Math.ceil(value / 50)), x = density => 10 + 380 * Math.min(Math.max(density, 0), end) / end;
+  const scale = draw("svg", {viewBox: "0 0 400 74", role: "img", "aria-label": text, class: "scale"}), lines = [bone.osteoporotic_mg_cm3, bone.low_mg_cm3];
+  scale.append(draw("line", {x1: 10, x2: 390, y1: 44, y2: 44, class: "axis"}));
+  for (const tick of [0, end, ...lines]) {
+    const isLine = lines.includes(tick);
+    scale.append(draw("line", {x1: x(tick), x2: x(tick), y1: isLine ? 26 : 40, y2: 48, class: isLine ? "reference" : "axis"}), draw("text", {x: x(tick), y: 64, "text-anchor": tick === end ? "end" : "middle"}, tick));
+  }
+  scale.append(draw("path", {d: `M${x(value)} 42l-7-14h14z`, class: "value"}), draw("text", {x: Math.min(Math.max(x(value), guess ? 90 : 30), guess ? 310 : 370), y: 20, "text-anchor": "middle", class: "value"}, value.toFixed(0) + guess));
+  figure.append(scale, make("figcaption", text));
+  return figure;
+}
+function boneTable({strength}, load) {
+  const {linear_strength_newton: linear, fragile_women_newton: women, fragile_men_newton: men} = strength;
+  const rows = [
+    ["Stiffness", `${kilo(strength.stiffness_n_per_mm, 1)} kN/mm`, `load over the shortening of the body, ${strength.body_height_mm.toFixed(0)} mm high`],
+    ["Linear strength", `${kilo(linear, 2)} kN`, "0.0068 × stiffness × height (Crawford 2003)"],
+    ["Pistoia's strength", `${kilo(strength.pistoia_strength_newton, 2)} kN`, "load that strains 2 % of the body beyond 0.7 % (Pistoia 2002)"],
+    ["Load over strength", strength.load_over_strength.toFixed(2), `${load} N of this job over the linear strength; not a daily activity`],
+    ["Body beyond yield", percent(strength.beyond_yield_share), "share of the volume under this load"],
+  ];
+  const whole = make("div", null, {class: "scrolls", tabindex: "0", role: "region", "aria-label": "Stiffness and strength"});
+  whole.append(table(["Under the load of this job", "Value", "What it is"], rows), make("p", `Biomechanical CT calls a vertebra fragile at or below ${kilo(women, 1)} kN in women and ${kilo(men, 1)} kN in men, by a nonlinear model of its own. The strengths above are lower for the same bone: do not compare them with these lines.`, {class: "note"}));
+  return whole;
+}
+function limitsOfBone({law_citation: law, beyond_law_share: beyond, regions}) {
+  const limits = make("details"), list = make("ul"), part = make("details");
+  for (const text of [
+    "The load is idealised: no bending, no muscles, no discs.",
+    "Calibrations, laws and the factor 0.0068 scatter by 20 to 30 % between people. Only numbers of one law and one calibration compare.",
+    "The cortical shell is thinner than a voxel; bone is taken as equally stiff in all directions.",
+    "The yield stress is that of trabecular bone, so the yield ratio is too high in the cortex.",
+    `${percent(beyond)} of the volume is denser or less dense than the bone that the law was measured on. ${law}.`,
+  ]) list.append(make("li", text));
+  limits.append(make("summary", "What these numbers are not"), list);
+  part.append(make("summary", "Density and modulus by region"), table(["Region", "Density, mg/cm³ K2HPO4", "Young's modulus, MPa"],
+    Object.entries(regions).map(([name, r]) => [words(name), r.density_mg_cm3.toFixed(0), r.young_modulus_mpa.toFixed(0)])));
+  return [part, limits];
+}

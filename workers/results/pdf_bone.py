@@ -1,0 +1,102 @@
+"""The part of ``report.pdf`` on the patient's own bone: density beside its reference lines, stiffness and strength."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reportlab.graphics.shapes import Drawing, Line, Polygon, String
+from reportlab.lib.colors import HexColor
+
+from app.contract.bone import Bone
+from app.contract.certainty import calibration_words
+from workers.results.captions import UNCALIBRATED
+from workers.results.pdf_style import BOLD, FONT, WIDTH, Column, Part, number_table, paragraph
+from workers.results.pen import INK, MUTED, RED
+
+COLUMNS = (
+    Column("Bone", 0.25),
+    Column("", 0.11, is_number=True),
+    Column("What it is", 0.64),
+)
+LINE_GAP, HEADING_GAP = 2.0, 10.0
+LEAST_END = 200.0
+"""Where the scale of the density ends at least, mg/cm³: healthy young people have 150 to 200."""
+TICK, MARKER = 3.0, 5.0
+"""Half a tick's length, and half a marker's width, points."""
+
+
+def bone_parts(bone: Bone, load_newton: float, size: float) -> Iterator[Part]:
+    """Yield heading, scale, table and note; `size` is that of the font, points."""
+    guessed = not bone.calibration.calibrated
+    doubt = f"{UNCALIBRATED}, these numbers are guesses" if guessed else calibration_words(bone.calibration.kind)
+    colour = RED if guessed else INK
+    yield Part(HEADING_GAP, paragraph(f"The patient's own bone: {doubt}", size + 1.5, bold=True, colour=colour))
+    yield Part(LINE_GAP, density_scale(bone, size))
+    yield Part(LINE_GAP, number_table(COLUMNS, bone_rows(bone, load_newton), size))
+    yield Part(LINE_GAP, paragraph(fragile_note(bone), max(size - 1.5, 6.0), colour=MUTED))
+
+
+def bone_rows(bone: Bone, load_newton: float) -> list[list[str]]:
+    """Return name, value with unit, and meaning of each number."""
+    strength = bone.strength
+    return [
+        [
+            "Trabecular density",
+            f"{bone.trabecular_density_mg_cm3:.0f} mg/cm³",
+            f"of K2HPO4; ACR lines: osteoporosis to {bone.osteoporotic_mg_cm3:g}, low bone mass below "
+            f"{bone.low_mg_cm3:g}, for the mean of two vertebrae",
+        ],
+        [
+            "Stiffness",
+            f"{strength.stiffness_n_per_mm / 1000:.1f} kN/mm",
+            f"load over the shortening of the body, {strength.body_height_mm:.0f} mm high",
+        ],
+        [
+            "Linear strength",
+            f"{strength.linear_strength_newton / 1000:.2f} kN",
+            f"0.0068 × stiffness × height; by Pistoia's criterion {strength.pistoia_strength_newton / 1000:.2f} kN",
+        ],
+        [
+            "Load over strength",
+            f"{strength.load_over_strength:.2f}",
+            f"{load_newton:g} N of this job over the linear strength; not a daily activity",
+        ],
+    ]
+
+
+def fragile_note(bone: Bone) -> str:
+    """Return the lines of biomechanical CT, and why they are no measure for these strengths."""
+    women, men = (newton / 1000 for newton in (bone.strength.fragile_women_newton, bone.strength.fragile_men_newton))
+    return (
+        f"Biomechanical CT calls a vertebra fragile at or below {women:g} kN (women) and {men:g} kN (men) by a "
+        "nonlinear model of its own; the strengths above are not on that scale. Laws and calibrations scatter by 20 to "
+        "30 % between people."
+    )
+
+
+def density_scale(bone: Bone, size: float) -> Drawing:
+    """Draw the trabecular density on a line with the reference lines of the ACR."""
+    value = bone.trabecular_density_mg_cm3
+    end = max(LEAST_END, 50.0 * -(-value // 50.0))
+    room, base = 2.0 * size, 1.6 * size
+    drawing = Drawing(WIDTH, base + 2.4 * size)
+
+    def at(density: float) -> float:
+        return room + (WIDTH / 2 - 2 * room) * min(max(density, 0.0), end) / end
+
+    drawing.add(Line(at(0), base, at(end), base, strokeColor=HexColor(MUTED), strokeWidth=1))
+    for tick in (0.0, bone.osteoporotic_mg_cm3, bone.low_mg_cm3, end):
+        top = base + (1.2 * size if 0.0 < tick < end else TICK)
+        drawing.add(Line(at(tick), base - TICK, at(tick), top, strokeColor=HexColor(INK), strokeWidth=0.8))
+        drawing.add(_words(at(tick), base - TICK - size, f"{tick:g}", size - 1, FONT))
+    x, tip = at(value), base + 1
+    colour = HexColor(INK if bone.calibration.calibrated else RED)
+    corners = [x, tip, x - MARKER, tip + 1.1 * size, x + MARKER, tip + 1.1 * size]
+    drawing.add(Polygon(corners, fillColor=colour, strokeColor=None))
+    doubt = "" if bone.calibration.calibrated else f" {UNCALIBRATED}"
+    drawing.add(_words(max(x, at(0) + 4 * size), base + 1.4 * size, f"{value:.0f} mg/cm³{doubt}", size, BOLD, colour))
+    return drawing
+
+
+def _words(x: float, y: float, text: str, size: float, font: str, colour: HexColor | None = None) -> String:
+    return String(x, y, text, fontSize=size, fontName=font, textAnchor="middle", fillColor=colour or HexColor(MUTED))
