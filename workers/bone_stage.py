@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,9 +11,13 @@ from app.contract.bone import Bone
 from app.contract.params import JobParams
 from models.types import Floats
 from workers.bone.calibration import Calibration
+from workers.bone.calibration_warnings import calibration_warnings, metal_warnings
 from workers.bone.elements import ElementBone
 from workers.bone.intensities import check_intensities, intensities_of, intensity_warnings
+from workers.bone.interior import Trabecular
+from workers.bone.references import find_references
 from workers.bone.strength import measure_strength
+from workers.bone.surroundings import surroundings_of
 from workers.engine import engine
 from workers.fem.field import StressField
 from workers.geometry.tetrahedra import nodal_volumes, tet_volumes
@@ -21,18 +26,13 @@ from workers.results.bone_section import bone_arrays, bone_section, strength_sec
 from workers.results.stressed_mesh import NodalArray
 from workers.stage_clock import StageClock
 
-UNCALIBRATED = (
-    "UNCALIBRATED: nothing calibrated this CT. Density, Young's moduli, stress, stiffness and strength rest on a "
-    "default for 120 kVp without contrast agent; another tube voltage or contrast changes them by 30 % and more."
-)
-
 
 @dataclass(frozen=True)
 class FoundBone:
-    """The bone of a subject's elements, the mean density of its body's interior, mg/cm^3 of K2HPO4, and warnings."""
+    """The bone of a subject's elements, the means of its body's interior, and warnings."""
 
     elements: ElementBone
-    trabecular: float
+    trabecular: Trabecular
     warnings: tuple[str, ...]
 
 
@@ -43,6 +43,8 @@ def find_bone(points: Floats, ct: Volume, params: JobParams, clock: StageClock) 
     ------
     DensityUnusable
         The CT gives no density.
+    CalibrationImpossible
+        The tissues of the scan shall calibrate it and cannot.
     """
     if params.material == "homogeneous" or params.calibration is None:
         return None
@@ -51,12 +53,19 @@ def find_bone(points: Floats, ct: Volume, params: JobParams, clock: StageClock) 
         check_intensities(around)
         hounsfield = engine().bone_sampler.hounsfield(points, ct)
         interior = hounsfield[engine().interior]
-        calibration = Calibration.of(params.calibration)
+        surroundings = surroundings_of(points, engine().template, ct)
+        references = find_references(surroundings)
+        calibration = Calibration.of(params.calibration, references)
         bone = ElementBone.of(hounsfield, calibration, params.density_law)
         volumes = tet_volumes(points, engine().template.tets)[engine().interior]
-        trabecular = float(np.average(bone.density[engine().interior], weights=volumes))
-    warnings = [] if calibration.calibrated else [UNCALIBRATED]
-    return FoundBone(bone, trabecular, (*warnings, *intensity_warnings(around, interior)))
+        means = (bone.density[engine().interior], interior.mean(axis=1))
+        trabecular = Trabecular(*(float(np.average(values, weights=volumes)) for values in means))
+    named = (
+        calibration_warnings(calibration, references),
+        intensity_warnings(around, interior),
+        metal_warnings(surroundings),
+    )
+    return FoundBone(bone, trabecular, tuple(itertools.chain(*named)))
 
 
 def describe_bone(

@@ -11,6 +11,7 @@ from app.contract.section import Number, Positive, Section, Share
 BoneMaterial = Literal["homogeneous", "density"]
 DensityLaw = Literal["kopperdahl_2002", "crawford_2003", "morgan_2003", "keyak_2003"]
 PhantomMeasure = Literal["k2hpo4", "hydroxyapatite"]
+InternalMethod = Literal["michalski_2020", "water_line"]
 
 
 class PhantomCalibration(BaseModel):
@@ -34,7 +35,20 @@ class NoCalibration(BaseModel):
     kind: Literal["none"] = Field(description="Nothing calibrated the CT.")
 
 
-Calibration = Annotated[PhantomCalibration | NoCalibration, Field(discriminator="kind")]
+class InternalCalibration(BaseModel):
+    """A calibration with air, fat, muscle and blood of the scan itself."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+    kind: Literal["internal"] = Field(description="Tissues of the scan calibrate the CT.")
+    method: InternalMethod = Field(
+        default="michalski_2020",
+        description="`michalski_2020`: as published, comparable with published tables of it; reads higher than a "
+        "phantom where bone is sparse. `water_line`: K2HPO4 in water at the effective energy, as a liquid phantom.",
+    )
+
+
+Calibration = Annotated[PhantomCalibration | InternalCalibration | NoCalibration, Field(discriminator="kind")]
 
 OSTEOPOROTIC_MG_CM3, LOW_MG_CM3 = 80.0, 120.0
 """Trabecular density of the spine: reference lines of the American College of Radiology (ACR-SPR-SSR practice parameter
@@ -44,12 +58,45 @@ FRAGILE_WOMEN_N, FRAGILE_MEN_N = 4500.0, 6500.0
 J Bone Miner Res 29(3), 2014)."""
 
 
+class TissueReference(Section):
+    """A tissue of the scan whose attenuation is known."""
+
+    hounsfield: Number = Field(description="Mode of its cells, HU.")
+    spread: Number = Field(description="Standard deviation of its cells of 3 mm, HU.")
+    volume_cm3: Positive = Field(description="How much of it was measured, cm³.")
+    used: bool = Field(description="False: it was not fitted, as blood with contrast agent is not.")
+
+
+class InternalFit(Section):
+    """What the tissues of the scan say, where they calibrated it."""
+
+    method: InternalMethod = Field(description="From HU to density.")
+    references: dict[str, TissueReference] = Field(description="`air`, `adipose`, `muscle`, `blood`, as far as found.")
+    effective_energy_kev: Positive = Field(
+        description="Effective energy, keV, from the HU of fat; about 55 for 80 kVp, 70 for 120 kVp."
+    )
+    fit_energy_kev: Positive = Field(
+        description="Energy at which mass attenuation is most nearly linear in HU, keV (Michalski et al. 2020); a "
+        "number of the fit, no physical energy."
+    )
+    r2: Share = Field(description="Coefficient of determination of that line.")
+    water_line_density_mg_cm3: Number = Field(
+        description="Trabecular density by the `water_line`, whatever the method, mg/cm³ of K2HPO4: what a phantom "
+        "would show, as far as the effective energy is right."
+    )
+
+
 class UsedCalibration(Section):
     """How the density follows from the CT."""
 
-    kind: Literal["phantom", "none"] = Field(description="What the client said; `none`: a default was used.")
-    slope: Positive = Field(description="Density a HU, mg/cm³ a HU.")
+    kind: Literal["phantom", "internal", "none"] = Field(
+        description="What the client said; `none`: a default was used."
+    )
+    slope: Positive = Field(
+        description="Density a HU, mg/cm³ a HU; of `michalski_2020`, which is curved, the mean from 0 to 200 HU."
+    )
     intercept: Number = Field(description="Density at 0 HU, mg/cm³.")
+    internal: InternalFit | None = Field(default=None, description="References and fit, where `kind` is `internal`.")
     measure: PhantomMeasure = Field(description="Salt that the slope is of; all densities of the report are K2HPO4.")
     calibrated: bool = Field(description="False: nothing calibrated this CT, so every density and modulus is a guess.")
 
@@ -100,6 +147,7 @@ class Bone(Section):
         description="Mean density of an ellipsoid in the body's interior, clear of shell and basivertebral vein, "
         "mg/cm³ of K2HPO4 (vBMD)."
     )
+    trabecular_hounsfield: Number | None = Field(default=None, description="Mean of the CT in that ellipsoid, HU.")
     osteoporotic_mg_cm3: Positive = Field(
         description="Reference line of the ACR for the mean of two lumbar vertebrae: osteoporosis at or below, mg/cm³."
     )

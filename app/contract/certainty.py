@@ -98,7 +98,11 @@ def _size(size: Mapping[str, Any]) -> str:
     return ", ".join([*doubts, text]) + (edge if size["off_edge"] else "")
 
 
-CALIBRATED_BY = {"phantom": "calibrated with a phantom", "none": "UNCALIBRATED"}
+CALIBRATED_BY = {
+    "phantom": "calibrated with a phantom",
+    "internal": "calibrated with the tissues of the scan",
+    "none": "UNCALIBRATED",
+}
 
 
 def calibration_words(kind: str) -> str:
@@ -107,7 +111,7 @@ def calibration_words(kind: str) -> str:
 
 
 def _bone(bone: Mapping[str, Any]) -> str:
-    """Return density, stiffness and strength, and whether a phantom calibrated them."""
+    """Return density, stiffness and strength, and what calibrated them."""
     calibrated = calibration_words(bone["calibration"]["kind"])
     strength = bone["strength"]
     return (

@@ -43,6 +43,7 @@
     │   ├── BadVoxels                  422 bad_voxels
     │   ├── NotHounsfield              422 not_hounsfield
     │   ├── DensityUnusable            422 density_unusable
+    │   ├── CalibrationImpossible      422 calibration_impossible
     │   ├── BadMask                    422 bad_mask
     │   ├── GridMismatch               422 grid_mismatch
     │   ├── LabelAbsent                422 label_absent
@@ -374,6 +375,12 @@ class DensityUnusable(InputError):
     """The intensities around the vertebra give no bone density: masked, windowed, rescaled or not HU."""
 
     slug, title = "density_unusable", "The CT gives no bone density"
+
+
+class CalibrationImpossible(InputError):
+    """The tissues around the vertebra are not in view, or have HU that they cannot have, so they calibrate nothing."""
+
+    slug, title = "calibration_impossible", "The tissues of the scan do not calibrate it"
 
 
 class BadMask(InputError):

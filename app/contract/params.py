@@ -33,7 +33,7 @@ ON_REQUEST: tuple[ResultName, ...] = ("surface.stl", "surface.ply", "surface.glb
 DICOM_RESULTS: tuple[ResultName, ...] = ("segmentation.dcm", "measurements.dcm", "report.dcm")
 """Results of a CT that came as DICOM, in its study."""
 
-CONTRACT = 11
+CONTRACT = 12
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -125,8 +125,9 @@ class JobParams(BaseModel):
     calibration: Calibration | None = Field(
         default=None,
         description='How density follows from HU; `density` needs it. `{"kind": "phantom", "slope": 0.75, "intercept": '
-        '-4.0, "measure": "k2hpo4"}` is a phantom\'s, mg/cm³ = slope x HU + intercept. `{"kind": "none"}` says that '
-        "there is none: a default is used, and everything that follows from it is marked uncalibrated.",
+        '-4.0, "measure": "k2hpo4"}` is a phantom\'s, mg/cm³ = slope x HU + intercept. `{"kind": "internal"}` '
+        'takes fat, muscle, blood and air of the scan itself. `{"kind": "none"}` says that there is none: a default is '
+        "used, and everything that follows from it is marked uncalibrated.",
     )
     density_law: DensityLaw = Field(
         default="kopperdahl_2002",
@@ -190,7 +191,8 @@ class JobParams(BaseModel):
         if self.material == "density" and self.calibration is None:
             raise PydanticCustomError(
                 "calibration",
-                '`"material": "density"` needs a `calibration`: that of a phantom, or `{"kind": "none"}`',
+                '`"material": "density"` needs a `calibration`: that of a phantom, `{"kind": "internal"}`, or '
+                '`{"kind": "none"}`',
             )
         if self.must_solve and (self.surrogate != "refined" or self.fidelity == "both"):
             raise PydanticCustomError(

@@ -10,12 +10,17 @@ function describeBone(bone, load) {
   card.append(make("h2", "The patient's own bone"), ...calibrationInWords(bone.calibration), densityFigure(bone), boneTable(bone, load), ...limitsOfBone(bone));
   return [card];
 }
-function calibrationInWords({calibrated, kind, slope, intercept, measure}) {
+function calibrationInWords({calibrated, kind, slope, intercept, measure, internal}) {
   const line = `Density in mg/cm³ = ${slope.toPrecision(3)} × HU${intercept ? ` ${intercept < 0 ? "−" : "+"} ${Math.abs(intercept).toPrecision(3)}` : ""}${measure === "k2hpo4" ? "" : `, of ${measure}; below as K2HPO4`}.`;
-  if (calibrated) return [make("p", `${CALIBRATED_BY[kind] || "Calibrated."} ${line} Research, not diagnosis.`)];
+  if (calibrated) return [make("p", `${CALIBRATED_BY[kind] || "Calibrated."} ${line} Research, not diagnosis.`), ...(internal ? [tissuesOf(internal)] : [])];
   const loud = make("p", null, {class: "caution"});
   loud.append(make("b", `${UNCALIBRATED}. `), `Nothing calibrated this CT: density, stiffness and strength are guesses that may be off by 30 % and more. ${line} Research, not diagnosis.`);
   return [loud];
+}
+function tissuesOf({references, effective_energy_kev: energy, r2, method, water_line_density_mg_cm3: water}) {
+  const found = Object.entries(references).map(([name, {hounsfield, used}]) => `${name} ${hounsfield.toFixed(0)} HU${used ? "" : " (not fitted)"}`).join(", ");
+  const other = method === "water_line" ? "" : ` By the line of K2HPO4 in water the trabecular density is ${water.toFixed(0)} mg/cm³: hold that against the reference lines.`;
+  return make("p", `Found: ${found}. Effective energy ${energy.toFixed(0)} keV, R² ${r2.toFixed(4)}.${other}`, {class: "note"});
 }
 const zoneOf = ({trabecular_density_mg_cm3: density, osteoporotic_mg_cm3: first, low_mg_cm3: second}) =>
   density <= first ? `at or below the line of osteoporosis (${first})` : density < second ? `between the lines of osteoporosis (${first}) and of low bone mass (${second})` : `at or above the line of low bone mass (${second})`;

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from models.template import REGIONS, Template
@@ -12,6 +14,14 @@ SEMI_AXES = (0.28, 0.25, 0.22)
 FORWARD = 0.06
 """How far before the middle its centre lies, over the body's depth: clear of the basivertebral vein, which enters in
 the middle of the rear wall."""
+
+
+@dataclass(frozen=True)
+class Trabecular:
+    """Means over the interior: density, mg/cm^3 of K2HPO4, and intensity, HU."""
+
+    density: float
+    hounsfield: float
 
 
 def interior_elements(template: Template) -> Bools:

@@ -14,18 +14,18 @@ from app.contract.bone import (
     Bone,
     RegionBone,
     StiffnessAndStrength,
-    UsedCalibration,
 )
 from models.template import REGIONS, Template
 from models.types import Floats
-from workers.bone.calibration import Calibration
 from workers.bone.elements import ElementBone
+from workers.bone.interior import Trabecular
 from workers.bone.laws import LAWS
 from workers.bone.measures import convert
 from workers.bone.strength import Strength
 from workers.fem.stress_recovery import average_at_nodes
 from workers.geometry.incidence import Incidence
 from workers.geometry.tetrahedra import tet_volumes
+from workers.results.calibration_section import calibration_section
 from workers.results.stressed_mesh import NodalArray
 
 
@@ -47,7 +47,7 @@ def bone_section(
     arrays: Mapping[str, NodalArray],
     nodes: tuple[Template, Floats],
     bone: ElementBone,
-    trabecular: float,
+    trabecular: Trabecular,
     strength: StiffnessAndStrength,
 ) -> Bone:
     """Put the section together.
@@ -59,7 +59,7 @@ def bone_section(
     nodes
         The template, and the volume (n,), mm^3, that each node stands for.
     bone, trabecular
-        Of the elements, and of the body's interior, mg/cm^3.
+        Of the elements, and of the body's interior.
     strength
         From `strength_section`.
     """
@@ -72,8 +72,9 @@ def bone_section(
     return Bone(
         law=bone.law,
         law_citation=law.citation,
-        calibration=_calibration(bone.calibration),
-        trabecular_density_mg_cm3=trabecular,
+        calibration=calibration_section(bone.calibration, trabecular),
+        trabecular_density_mg_cm3=trabecular.density,
+        trabecular_hounsfield=trabecular.hounsfield,
         osteoporotic_mg_cm3=OSTEOPOROTIC_MG_CM3,
         low_mg_cm3=LOW_MG_CM3,
         beyond_law_share=float(volumes[beyond].sum() / volumes.sum()),
@@ -100,15 +101,4 @@ def strength_section(strength: Strength, load_newton: float) -> StiffnessAndStre
         beyond_yield_share=strength.beyond_yield,
         fragile_women_newton=FRAGILE_WOMEN_N,
         fragile_men_newton=FRAGILE_MEN_N,
-    )
-
-
-def _calibration(used: Calibration) -> UsedCalibration:
-    assert used.measure in ("k2hpo4", "hydroxyapatite")
-    return UsedCalibration(
-        kind="phantom" if used.calibrated else "none",
-        slope=used.slope,
-        intercept=used.intercept,
-        measure=used.measure,
-        calibrated=used.calibrated,
     )

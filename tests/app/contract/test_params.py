@@ -23,6 +23,7 @@ FINGERPRINTS = {
     9: "d268cd001e011695",
     10: "920ff4d92b2be1b4",
     11: "22a2b59281eb23ee",
+    12: "dec6b17b31df3647",
 }
 """SHA-256 (the first digits) of the JSON schema of `JobParams`, without its texts, for each `CONTRACT`."""
 

@@ -48,7 +48,7 @@ def test_the_salts_are_not_confused():
     assert float(convert(np.array([0.0]), "hydroxyapatite", "k2hpo4")[0]) == 0.0
     assert float(convert(hydroxyapatite, "k2hpo4", "hydroxyapatite")[0]) == pytest.approx(0.1)
     salts = [
-        Calibration.of(PhantomCalibration(kind="phantom", slope=0.8, intercept=-5.0, measure=measure))
+        Calibration.of(PhantomCalibration(kind="phantom", slope=0.8, intercept=-5.0, measure=measure), {})
         for measure in ("k2hpo4", "hydroxyapatite")
     ]
     k2hpo4, other = (float(salt.density(np.array([150.0]))[0]) for salt in salts)
@@ -57,8 +57,8 @@ def test_the_salts_are_not_confused():
 
 
 def test_without_a_calibration_it_says_so():
-    assert not Calibration.of(NoCalibration(kind="none")).calibrated
-    assert Calibration.of(PhantomCalibration(kind="phantom", slope=0.8, intercept=0.0)).calibrated
+    assert not Calibration.of(NoCalibration(kind="none"), {}).calibrated
+    assert Calibration.of(PhantomCalibration(kind="phantom", slope=0.8, intercept=0.0), {}).calibrated
 
 
 def test_the_modulus_of_an_element_is_the_mean_over_its_points():

@@ -12,16 +12,22 @@ import pyvista as pv
 
 from app.contract.errors import VertebraError
 from app.contract.params import JobParams
+from bench.bone import mesh_of
 from bench.voxel_model import table_density
 from workers.bone.calibration import Calibration
+from workers.bone.calibration_warnings import READS_HIGH
 from workers.bone.elements import ElementBone
 from workers.bone.strength import measure_strength
+from workers.bone_stage import find_bone
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.fem.material import Material
-from workers.imaging.volume import Volume
+from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.mask.cleaning import clean_mask
+from workers.mask.label_piece import cut_out
 from workers.mesh.mask_surface import extract_surface
 from workers.pipeline import run_pipeline
+from workers.results.calibration_section import calibration_section
+from workers.stage_clock import StageClock
 
 CALIBRATED = {"kind": "phantom", "slope": 0.84, "intercept": 0.0}
 EXAMPLE = "ct/totalsegmentator_example/ct.nii.gz"
@@ -90,6 +96,24 @@ def test_a_job(data_dir, tmp_path):
     assert {"density", "young_modulus", "yield_ratio"} <= set(grid.point_data.keys())
     assert np.asarray(grid["young_modulus"]).min() >= 10.0 * (1.0 - 1e-6)
     assert b"UNCALIBRATED" in bytes(np.asarray(grid.field_data["about_json_utf8"]))
+
+
+def test_the_tissues_of_a_real_scan_calibrate_it(engine, data_dir):
+    ct = read_ct(data_dir / EXAMPLE)
+    mask = cut_out(read_mask(data_dir / "ct/totalsegmentator_example/vertebrae.nii.gz"), 31)
+    asked = JobParams.model_validate({"material": "density", "calibration": {"kind": "internal"}})
+    bone = find_bone(mesh_of(engine, mask), ct, asked, StageClock(lambda *_: None))
+    used = calibration_section(bone.elements.calibration, bone.trabecular)
+    assert used.kind == "internal"
+    assert used.calibrated
+    found = {tissue: reference.hounsfield for tissue, reference in used.internal.references.items()}
+    assert found == pytest.approx({"air": -997.0, "adipose": -104.0, "muscle": 29.3, "blood": 42.1}, abs=2.0)
+    assert used.internal.effective_energy_kev == pytest.approx(68.0, abs=1.0)
+    assert used.internal.r2 > 0.998
+    assert bone.trabecular.hounsfield == pytest.approx(125.0, abs=3.0)
+    assert bone.trabecular.density == pytest.approx(104.0, abs=3.0)
+    assert used.internal.water_line_density_mg_cm3 == pytest.approx(88.0, abs=3.0)
+    assert bone.warnings == (READS_HIGH,)
 
 
 def test_an_image_without_hounsfield_units_is_refused(data_dir, tmp_path):

@@ -1,0 +1,106 @@
+"""Calibration with the tissues of the scan: a published run reproduced, tube voltages, and what is refused."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from app.contract.bone import InternalCalibration
+from app.contract.errors import CalibrationImpossible
+from workers.bone.attenuation import adipose_hounsfield, k2hpo4_slope
+from workers.bone.calibration import Calibration
+from workers.bone.calibration_warnings import NO_AIR, READS_HIGH, calibration_warnings
+from workers.bone.internal import CORTICAL_HU, InternalFit, effective_energy, fit_internal, fit_michalski
+from workers.bone.references import Reference
+
+PUBLISHED = {
+    "adipose": -82.579,
+    "air": -956.834,
+    "blood": 39.249,
+    "cortical_bone": 1226.214,
+    "muscle": 24.561,
+}
+"""HU of sub-verse004_0000.txt (Bonelab/spineFE-benchmark): its fit gave 97 keV, R² 0.998965, a density of 0.000893 HU +
+0.968731 g/cm³."""
+
+
+def references(**hounsfield):
+    usual = {"air": -998.0, "adipose": -104.0, "muscle": 45.0, "blood": 42.0} | hounsfield
+    return {tissue: Reference(value, 10.0, 50.0) for tissue, value in usual.items() if value is not None}
+
+
+def test_the_published_calibration_of_verse004():
+    kev, r2, attenuation, mass_density = fit_michalski(PUBLISHED)
+    assert kev == pytest.approx(97.0, abs=0.5)
+    assert r2 == pytest.approx(0.998965, abs=1e-4)
+    assert attenuation == pytest.approx((1.61e-5, 0.171240), rel=5e-3)
+    assert mass_density == pytest.approx((0.000893, 0.968731), rel=1e-3)
+    fit = InternalFit("michalski_2020", {}, (), 70.0, kev, r2, attenuation, mass_density)
+    np.testing.assert_allclose(fit.density(np.array([0.0, 67.2, 150.0])), [36.7, 70.7, 117.6], atol=0.3)
+
+
+def test_hounsfield_of_k2hpo4_and_fat_at_known_energies():
+    """The slopes that workers/bone/calibration.py names for 80 and 120 kVp."""
+    assert k2hpo4_slope(70.0) == pytest.approx(0.73, abs=0.005)
+    assert k2hpo4_slope(55.0) == pytest.approx(0.52, abs=0.005)
+    np.testing.assert_allclose(adipose_hounsfield(np.array([55.0, 70.0])), [-124.6, -100.6], atol=0.1)
+    assert effective_energy(-100.6) == pytest.approx(70.0, abs=0.5)
+    assert effective_energy(-126.0) < 63.0 < 67.0 < effective_energy(-104.0) < 70.0
+
+
+@pytest.mark.parametrize("method", ["michalski_2020", "water_line"])
+def test_bone_has_about_one_density_whatever_the_tube_voltage(method):
+    """120 mg/cm³ of K2HPO4 in water, seen at effective energies of 80 to 140 kVp: raw HU differ by half."""
+    densities, raw = [], []
+    for kev in (57.0, 63.0, 70.0, 75.0):
+        hounsfield = 120.0 / k2hpo4_slope(kev)
+        fit = fit_internal(references(adipose=float(adipose_hounsfield(kev))), method)
+        densities.append(float(fit.density(np.array(hounsfield))))
+        raw.append(hounsfield)
+    assert max(raw) > 1.4 * min(raw)
+    assert max(densities) < 1.2 * min(densities)
+    assert np.mean(densities) == pytest.approx(124.0, abs=8.0)
+
+
+def test_precision_is_kept_and_the_line_of_the_report_is_the_mean_slope():
+    asked = InternalCalibration(kind="internal")
+    calibration = Calibration.of(asked, references())
+    assert calibration.density(np.zeros(3, np.float32)).dtype == np.float32
+    line = calibration.slope * np.array([0.0, 200.0]) + calibration.intercept
+    np.testing.assert_allclose(calibration.density(np.array([0.0, 200.0])), line)
+    assert (np.diff(calibration.density(np.linspace(-150.0, 3000.0, 500))) > 0.0).all()
+    assert calibration.calibrated
+    assert calibration.measure == "k2hpo4"
+    assert pytest.approx(PUBLISHED["cortical_bone"], abs=1.0) == CORTICAL_HU
+
+
+def test_a_contrast_agent_is_named_and_its_blood_is_not_fitted():
+    plain, with_agent = (
+        Calibration.of(InternalCalibration(kind="internal"), references(blood=blood)) for blood in (None, 180.0)
+    )
+    assert with_agent.slope == plain.slope
+    assert "blood" not in with_agent.internal.used
+    named = calibration_warnings(with_agent, references(blood=180.0))
+    assert any("contrast agent" in warning and "180 HU" in warning for warning in named)
+    assert READS_HIGH in named
+    without = calibration_warnings(plain, references(blood=None))
+    assert not any("contrast" in warning for warning in without if warning != READS_HIGH)
+    assert NO_AIR in calibration_warnings(plain, references(air=None))
+
+
+@pytest.mark.parametrize(
+    ("found", "got"),
+    [
+        ({"adipose": None}, "no adipose"),
+        ({"muscle": None, "adipose": None}, "no adipose and no muscle"),
+        ({"adipose": -40.0}, "-40 HU"),
+        ({"muscle": -30.0}, "-30 HU"),
+        ({"air": -900.0}, "-900 HU"),
+        ({"air": -1100.0}, "-1100 HU"),
+        ({"muscle": 150.0}, "150 HU"),
+    ],
+)
+def test_what_is_missing_or_contradicts_is_refused(found, got):
+    with pytest.raises(CalibrationImpossible) as caught:
+        fit_internal(references(**found), "michalski_2020")
+    assert got in caught.value.got

@@ -1,0 +1,45 @@
+"""What a reader should know of a calibration, of contrast agent and of metal: each named in a sentence."""
+
+from __future__ import annotations
+
+from workers.bone.calibration import Calibration
+from workers.bone.internal import enhanced
+from workers.bone.references import References
+from workers.bone.surroundings import Surroundings
+
+UNCALIBRATED = (
+    "UNCALIBRATED: nothing calibrated this CT. Density, Young's moduli, stress, stiffness and strength rest on a "
+    "default for 120 kVp without contrast agent; another tube voltage or contrast changes them by 30 % and more."
+)
+READS_HIGH = (
+    "Calibrated with the tissues of the scan (Michalski et al. 2020): where bone is sparse this reads higher than a "
+    "phantom, by 16 mg/cm³ on average in the six scans without contrast agent of the published table that had one. Do "
+    "not hold it against the lines of 80 and 120 mg/cm³; the report has the density by the `water_line` too."
+)
+NO_AIR = "The image shows no air outside the body: that its Hounsfield units are not rescaled could not be checked."
+METAL_HU, METAL_CM3, NEAR_MM = 1800.0, 0.1, 60.0
+"""Of cells of 3 mm: bone has less, a screw more; and how far from the middle of the body they matter."""
+
+
+def calibration_warnings(calibration: Calibration, references: References) -> list[str]:
+    """Name a calibration that is missing or reads high, and contrast agent in the blood."""
+    warnings = [] if calibration.calibrated else [UNCALIBRATED]
+    if calibration.internal and calibration.internal.method == "michalski_2020":
+        warnings.append(READS_HIGH)
+    if calibration.internal and "air" not in references:
+        warnings.append(NO_AIR)
+    blood = references.get("blood")
+    if blood and enhanced(blood):
+        warnings.append(
+            f"There is contrast agent in the blood ({blood.hounsfield:.0f} HU): in the marrow it raises the density of "
+            "the bone, in published series by 6 mg/cm³ and more (Kaesmacher et al., J Comput Assist Tomogr 41, 2017)."
+        )
+    return warnings
+
+
+def metal_warnings(around: Surroundings) -> list[str]:
+    """Name metal near the vertebra, which streaks the CT."""
+    near = (around.place**2).sum(axis=-1) < NEAR_MM**2
+    if (around.hounsfield[near] > METAL_HU).sum() * around.cell_cm3 < METAL_CM3:
+        return []
+    return ["There is metal near the vertebra (screws, a cage, cement): its streaks change the density around it."]
