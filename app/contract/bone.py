@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -49,6 +49,10 @@ class InternalCalibration(BaseModel):
 
 
 Calibration = Annotated[PhantomCalibration | InternalCalibration | NoCalibration, Field(discriminator="kind")]
+CALIBRATION_KINDS: tuple[str, ...] = tuple(
+    get_args(one.model_fields["kind"].annotation)[0] for one in get_args(get_args(Calibration)[0])
+)
+"""What a client may name as the kind of a calibration."""
 
 OSTEOPOROTIC_MG_CM3, LOW_MG_CM3 = 80.0, 120.0
 """Trabecular density of the spine: reference lines of the American College of Radiology (ACR-SPR-SSR practice parameter

@@ -1,14 +1,35 @@
 // The parameters of a job in a form (`params_fields.html`): from the fields to JSON and back.
 const POINT_HELP = "The point needs three numbers: x, y, z in mm.";
+const LINE_HELP = "The phantom's line needs a slope above 0 and an intercept. Whoever scanned the phantom has them.";
+const BOTH_HELP = "There is no prediction to compare with: with the bone's own density, or with a load other than an even pressure, the stress is solved with finite elements. Choose another method.";
 function readParams(form) {  // every field; null where it is left open. Throws the text for the person who must correct it.
   const field = name => form.elements[name].value.trim(), seed = field("seed");
   const params = {
     vertebra: field("vertebra").startsWith("[") ? JSON.parse(field("vertebra")) : field("vertebra") || null, mask_label: field("mask_label") ? Number(field("mask_label")) : null,
     mask_convention: field("mask_convention") || "auto", seed_ras_mm: seed ? seed.split(/[\s,;]+/).map(Number) : null,
     on_uncertain_level: field("on_uncertain_level"), load_newton: Number(field("load_newton")), fidelity: field("fidelity"),
+    load_case: field("load_case"), material: field("material"), density_law: field("density_law"), calibration: readCalibration(field),
   };
+  if (params.fidelity === "both" && mustSolve(params)) throw new Error(BOTH_HELP);
   if (seed && (params.seed_ras_mm.length !== 3 || params.seed_ras_mm.some(v => !Number.isFinite(v)))) throw new Error(POINT_HELP);
   return params;
+}
+const mustSolve = ({material, load_case}) => material === "density" || load_case !== "traction";
+function readCalibration(field) {
+  const kind = field("calibration");
+  if (field("material") !== "density") return null;
+  if (kind !== "phantom") return {kind};
+  if (!(field("slope") > 0) || field("intercept") === "") throw new Error(LINE_HELP);
+  return {kind, slope: Number(field("slope")), intercept: Number(field("intercept")), measure: field("measure")};
+}
+function showNeeded(form) {  // only what the other choices ask for
+  const value = name => form.elements[name].value, hasDensity = value("material") === "density";
+  const needs = {density: hasDensity, phantom: hasDensity && value("calibration") === "phantom", none: hasDensity && value("calibration") === "none",
+    solved: mustSolve({material: value("material"), load_case: value("load_case")})};
+  for (const part of form.querySelectorAll("[data-needs]")) {
+    part.hidden = !needs[part.dataset.needs];
+    for (const control of part.querySelectorAll("input, select")) control.disabled = part.hidden;  // it must not stop the form unseen
+  }
 }
 function fillParams(form, params) {
   const set = (name, value) => { const field = form.elements[name]; if (!field.options || [...field.options].some(o => o.value === value)) field.value = value; };
@@ -16,7 +37,12 @@ function fillParams(form, params) {
     const value = JSON.stringify(params.vertebra);
     form.elements.vertebra.append(make("option", params.vertebra.join(", "), {value})); set("vertebra", value);
   } else if (params.vertebra) set("vertebra", params.vertebra);
-  for (const name of ["mask_label", "on_uncertain_level", "load_newton", "fidelity"]) if (params[name] != null) set(name, String(params[name]));
+  for (const name of ["mask_label", "on_uncertain_level", "load_newton", "fidelity", "load_case", "material", "density_law"]) if (params[name] != null) set(name, String(params[name]));
   if (params.mask_convention && params.mask_convention !== "auto") set("mask_convention", params.mask_convention);
   if (params.seed_ras_mm) set("seed", params.seed_ras_mm.join(", "));
+  if (params.calibration) {
+    set("calibration", params.calibration.kind);
+    for (const name of ["slope", "intercept", "measure"]) if (params.calibration[name] != null) set(name, String(params.calibration[name]));
+  }
+  form.addEventListener("change", () => showNeeded(form)); showNeeded(form);
 }

@@ -9,9 +9,10 @@ from fastapi import APIRouter, Request, Response
 from app.api.auth import ReaderDep
 from app.api.services import ServicesDep
 from app.api.session_cookie import TOKEN_HEADER, session_text
+from app.contract.bone import CALIBRATION_KINDS, BoneMaterial, DensityLaw, PhantomMeasure
 from app.contract.job import JobState
 from app.contract.numbering import CONVENTION_NAMES
-from app.contract.params import DEFAULT_VERTEBRA, LEVELS, Fidelity, JobParams, OnUncertainLevel
+from app.contract.params import DEFAULT_VERTEBRA, LEVELS, Fidelity, JobParams, LoadCase, OnUncertainLevel
 from app.identity.principal import Principal
 from app.identity.session_store import page_token
 from app.pages import api_description, sign_in
@@ -37,6 +38,37 @@ FIDELITY_WORDS: dict[Fidelity, str] = {
     "both": "both, and how they differ",
 }
 """What the form offers for `fidelity`."""
+
+
+LOAD_CASE_WORDS: dict[LoadCase, str] = {
+    "traction": "an even pressure, as published: for the stress",
+    "plates": "a rigid plate: for stiffness and strength",
+}
+"""What the form offers for `load_case`."""
+
+MATERIAL_WORDS: dict[BoneMaterial, str] = {
+    "homogeneous": "the same everywhere (E 500 MPa), as published",
+    "density": "that of its density in the CT (research)",
+}
+"""What the form offers for `material`."""
+
+CALIBRATION_WORDS = {
+    "phantom": "a phantom, whose line I know",
+    "internal": "the tissues of the scan itself",
+    "none": "nothing: guess, and mark every result",
+}
+"""What the form offers for the kind of `calibration`."""
+
+MEASURE_WORDS: dict[PhantomMeasure, str] = {"k2hpo4": "K2HPO4", "hydroxyapatite": "hydroxyapatite (HA)"}
+"""What the form offers for the salt of a phantom."""
+
+LAW_WORDS: dict[DensityLaw, str] = {
+    "kopperdahl_2002": "Kopperdahl 2002, vertebrae (default)",
+    "crawford_2003": "Crawford 2003, vertebrae, a straight line",
+    "morgan_2003": "Morgan 2003, vertebrae; about twice as stiff",
+    "keyak_2003": "Keyak 2003, cortical bone too; about twice as stiff",
+}
+"""What the form offers for `density_law`."""
 
 
 @router.get("/")
@@ -67,6 +99,11 @@ def _form_values() -> dict[str, object]:
         "conventions": CONVENTION_NAMES,
         "fidelities": {name: FIDELITY_WORDS[name] for name in get_args(Fidelity)},
         "uncertain_levels": {name: UNCERTAIN_LEVEL_WORDS[name] for name in get_args(OnUncertainLevel)},
+        "load_cases": {name: LOAD_CASE_WORDS[name] for name in get_args(LoadCase)},
+        "materials": {name: MATERIAL_WORDS[name] for name in get_args(BoneMaterial)},
+        "calibrations": {name: words for name, words in CALIBRATION_WORDS.items() if name in CALIBRATION_KINDS},
+        "measures": {name: MEASURE_WORDS[name] for name in get_args(PhantomMeasure)},
+        "density_laws": {name: LAW_WORDS[name] for name in get_args(DensityLaw)},
         "load": f"{JobParams.model_fields['load_newton'].default:g}",
     }
 

@@ -16,8 +16,9 @@ import pytest
 from PIL import Image
 
 from app.api import job_watch
+from app.contract.bone import CALIBRATION_KINDS, BoneMaterial, DensityLaw
 from app.contract.numbering import Numbering
-from app.contract.params import OnUncertainLevel
+from app.contract.params import LoadCase, OnUncertainLevel
 from app.contract.report import Agreement, ExpectedError
 from app.contract.size import Size
 from app.jobs.settings import Settings
@@ -525,6 +526,59 @@ def test_the_form_sends_the_seed_and_what_to_do_with_an_uncertain_level(
     assert job["params"]["seed_ras_mm"] == [1.5, -20.0, 300.0]
     assert (job["params"]["vertebra"], job["params"]["load_newton"]) == ("T12", 800.0)
     assert job["params"]["on_uncertain_level"] == "flag"
+
+
+def test_the_form_asks_for_what_a_density_needs_and_explains_what_does_not_fit(
+    site: httpx.Client, open_settings: Settings, browser: Browser, tmp_path: Path
+) -> None:
+    (tmp_path / "ct.nii.gz").write_bytes(b"a ct")
+    browser.open(f"{site.base_url}/")
+    form = "document.forms['submit-form']"
+    choose = f"((name, value) => {{ const f = {form}.elements[name]; f.value = value; "
+    choose += "f.dispatchEvent(new Event('change', {bubbles: true})); })"
+    shown = "[...document.querySelectorAll('[data-needs]')].filter(e => !e.hidden).map(e => e.dataset.needs)"
+    offered = f"['load_case', 'material', 'density_law'].map(n => [...{form}.elements[n].options].map(o => o.value))"
+    assert browser.run(offered) == [list(get_args(kind)) for kind in (LoadCase, BoneMaterial, DensityLaw)]
+    kinds = browser.run(f"[...{form}.elements.calibration.options].map(o => o.value)")
+    assert sorted(kinds) == sorted(CALIBRATION_KINDS)
+    assert browser.run(shown) == []
+    asked = f"['seed', 'mask_label'].map(n => !{form}.elements[n].closest('label').hidden)"
+    assert browser.run(asked) == [True, False]
+    browser.choose_file("input[name=mask]", tmp_path / "ct.nii.gz")
+    assert browser.run(asked) == [False, True]
+    browser.choose_file("input[name=mask]")
+    browser.choose_file("input[name=ct]", tmp_path / "ct.nii.gz")
+    browser.run(f"{choose}('material', 'density')")
+    assert browser.run(shown) == ["density", "phantom", "phantom", "phantom", "density", "density", "solved"]
+    browser.click("#send")
+    assert "needs a slope above 0 and an intercept" in browser.text("#message")
+    browser.run(f"{choose}('calibration', 'none')")
+    assert "marked UNCALIBRATED" in browser.text("#submit-form [data-needs=none]")
+    browser.run(f"{choose}('fidelity', 'both')")
+    browser.click("#send")
+    assert "There is no prediction to compare with" in browser.text("#message")
+    phantom = {"calibration": "phantom", "slope": "0.8", "intercept": "-3", "measure": "hydroxyapatite"}
+    for name, value in {**phantom, "fidelity": "fe", "density_law": "keyak_2003", "load_case": "plates"}.items():
+        browser.run(f"{choose}('{name}', '{value}')")
+    browser.click("#send")
+    browser.wait("location.pathname.startsWith('/jobs/')")
+    job = site.get("/v1" + browser.run("location.pathname")).json()
+    expected = {
+        "material": "density",
+        "calibration": {"kind": "phantom", "slope": 0.8, "intercept": -3.0, "measure": "hydroxyapatite"},
+        "density_law": "keyak_2003",
+        "load_case": "plates",
+        "fidelity": "fe",
+    }
+    assert {name: job["params"][name] for name in expected} == expected
+    fail(open_settings, job["id"], PROBLEM)
+    browser.wait("$('again')?.open")
+    browser.run("$('again-form').elements.load_newton.value = '600'")
+    browser.click("#again-form button")
+    browser.wait(f"!location.pathname.endsWith('{job['id']}') && document.readyState === 'complete'")
+    again = site.get("/v1" + browser.run("location.pathname")).json()["params"]
+    assert {name: again[name] for name in expected} == expected
+    assert again["load_newton"] == 600
 
 
 def test_a_page_whose_session_has_ended_says_so(client: httpx.Client, settings: Settings, browser: Browser) -> None:
