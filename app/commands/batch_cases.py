@@ -17,7 +17,9 @@ from vertebra_client.submission import files_below
 PIECE = 1 << 20
 COLUMNS = (
     "file", "level", "state", "next", "problem", "detail", "p99_mpa", "body_p99_mpa", "peak_off_endplates_mpa",
-    "peak_mpa", "expected_error_percent", "volume_mm3", "level_verified", "warnings", "job", "results", "request",
+    "peak_mpa", "expected_error_percent", "volume_mm3", "trabecular_density_mg_cm3",
+    "stiffness_n_per_mm", "linear_strength_newton", "calibrated", "level_verified", "warnings",
+    "job", "results", "request",
 )  # fmt: skip
 """Of the CSV file. ``request`` is a hash of files and parameters, ``next`` says what a person should do."""
 
@@ -65,7 +67,7 @@ def level_row(level: LevelSummary) -> Row:
 
 def numbers_row(level: str, numbers: Headline, warnings: list[str]) -> Row:
     """Return what the CSV file says of a vertebra that has results."""
-    away, error = numbers.peak_away_from_endplates, numbers.expected_error
+    away, error, bone = numbers.peak_away_from_endplates, numbers.expected_error, numbers.bone
     values = {
         "p99_mpa": numbers.p99_mpa,
         "body_p99_mpa": numbers.body_p99_mpa,
@@ -73,10 +75,14 @@ def numbers_row(level: str, numbers: Headline, warnings: list[str]) -> Row:
         "peak_mpa": numbers.peak_von_mises.value_mpa,
         "expected_error_percent": error and error.total_percent,
         "volume_mm3": numbers.volume_mm3,
+        "trabecular_density_mg_cm3": bone and bone.trabecular_density_mg_cm3,
+        "stiffness_n_per_mm": bone and bone.stiffness_n_per_mm,
+        "linear_strength_newton": bone and bone.linear_strength_newton,
     }
     texts = {name: "" if value is None else f"{value:.6g}" for name, value in values.items()}
-    verified = "" if numbers.level_verified is None else str(numbers.level_verified).lower()
-    return {"level": level, "state": DONE, "level_verified": verified, "warnings": " ".join(warnings)} | texts
+    truths = {"level_verified": numbers.level_verified, "calibrated": bone.calibrated if bone else None}
+    texts |= {name: "" if truth is None else str(truth).lower() for name, truth in truths.items()}
+    return {"level": level, "state": DONE, "warnings": " ".join(warnings)} | texts
 
 
 def problem_columns(problem: dict[str, object]) -> Row:

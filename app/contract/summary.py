@@ -6,9 +6,19 @@ from typing import Any, Literal
 
 from pydantic import Field
 
+from app.contract.bone import Bone
 from app.contract.params import Vertebra
 from app.contract.report import ExpectedError, Inputs, Peak, Report, Software
-from app.contract.section import Positive, Section, Share
+from app.contract.section import Number, Positive, Section, Share
+
+
+class HeadlineBone(Section):
+    """The most important numbers of the patient's own bone. Research, not diagnosis."""
+
+    calibrated: bool = Field(description="False: nothing calibrated this CT, so the numbers below are guesses.")
+    trabecular_density_mg_cm3: Number = Field(description="Mean of the body's interior, mg/cm³ of K2HPO4.")
+    stiffness_n_per_mm: Positive = Field(description="Load over the shortening of the body, N/mm.")
+    linear_strength_newton: Positive = Field(description="0.0068 x stiffness x height, N (Crawford et al. 2003).")
 
 
 class Headline(Section):
@@ -29,6 +39,9 @@ class Headline(Section):
     level_verified: bool | None = Field(
         description="Whether ribs or sacrum settle the level; null where a mask was sent."
     )
+    bone: HeadlineBone | None = Field(
+        default=None, description="The patient's own bone; null where the job took it as homogeneous."
+    )
 
 
 def headline_of(report: Report) -> Headline:
@@ -45,6 +58,16 @@ def headline_of(report: Report) -> Headline:
         expected_error=report.expected_error,
         confidence=seen.confidence if seen else None,
         level_verified=seen.level_verified if seen else None,
+        bone=_headline_of_bone(report.bone) if report.bone else None,
+    )
+
+
+def _headline_of_bone(bone: Bone) -> HeadlineBone:
+    return HeadlineBone(
+        calibrated=bone.calibration.calibrated,
+        trabecular_density_mg_cm3=bone.trabecular_density_mg_cm3,
+        stiffness_n_per_mm=bone.strength.stiffness_n_per_mm,
+        linear_strength_newton=bone.strength.linear_strength_newton,
     )
 
 

@@ -1,20 +1,32 @@
 // A job with several levels: a table of them, and of each what a job of one level shows, or why it is refused.
 function levelsTable(levels) {
-  const cells = ({vertebra, problem, headline: h}) => problem ? [vertebra, `refused: ${problem.title}`, "", "", ""] : [
-    vertebra, h.level_verified === false ? "level not verified" : "done", mpa(h.body_p99_mpa ?? h.p99_mpa),
+  const hasBone = levels.some(({headline: h}) => h?.bone), bone = b => b ? [densityInWords(b), `${kilo(b.stiffness_n_per_mm, 1)} kN/mm`] : ["", ""];
+  const cells = ({vertebra, problem, headline: h}) => problem ? [vertebra, `refused: ${problem.title}`, ...(hasBone ? bone() : []), "", "", ""] : [
+    vertebra, h.level_verified === false ? "level not verified" : "done", ...(hasBone ? bone(h.bone) : []), mpa(h.body_p99_mpa ?? h.p99_mpa),
     h.peak_away_from_endplates ? mpa(h.peak_away_from_endplates.value_mpa) : "", h.expected_error ? ofPeak(h.expected_error.total_percent) : "not known",
   ];
-  return table(["Level", "State", "99th percentile, body", "Peak away from the endplates", "Expected error, of the peak"], levels.map(cells));
+  return table(["Level", "State", ...(hasBone ? ["Trabecular density", "Stiffness"] : []), "99th percentile, body", "Peak away from the endplates", "Expected error, of the peak"], levels.map(cells));
+}
+const densityInWords = bone => `${bone.trabecular_density_mg_cm3.toFixed(0)} mg/cm³${bone.calibrated ? "" : `, ${UNCALIBRATED}`}`;
+function describeMeanDensity(levels) {  // the lines of the ACR are for the mean of two vertebrae, by custom L1 and L2
+  const bones = ["L1", "L2"].map(name => levels.find(level => level.vertebra === name)?.headline?.bone);
+  if (!bones.every(Boolean)) return [];
+  const mean = {calibrated: bones.every(b => b.calibrated), trabecular_density_mg_cm3: (bones[0].trabecular_density_mg_cm3 + bones[1].trabecular_density_mg_cm3) / 2};
+  return [make("p", `Mean trabecular density of L1 and L2: ${densityInWords(mean)} (K2HPO4). The ACR's lines for such a mean are ${acrLines.join(" mg/cm³ (osteoporosis) and ")} mg/cm³ (low bone mass). Research, not diagnosis.`, mean.calibrated ? {} : {class: "caution"})];
 }
 function filesOf(level, byName) {  // the results in the folder of a level, by their own names
   const own = Object.entries(byName).filter(([name]) => name.startsWith(level + "/"));
   return Object.fromEntries(own.map(([name, result]) => [name.slice(level.length + 1), result]));
 }
+function ownWarnings({warnings = []}, levels) {  // those that do not stand above for all levels
+  const done = levels.filter(({problem}) => !problem);
+  return done.length < 2 ? warnings : warnings.filter(text => !done.every(level => level.warnings.includes(text)));
+}
 function describeLevels(levels, byName, job) {
   const wide = make("div", null, {class: "scrolls", tabindex: "0", role: "region", "aria-label": "Levels"}), cards = make("ul", null, {class: "levels"});
   wide.append(levelsTable(levels));
-  cards.append(...levels.map(level => levelCard(level, filesOf(level.vertebra, byName), job)));
-  return [make("h2", "Levels"), wide, cards];
+  cards.append(...levels.map(level => levelCard({...level, warnings: ownWarnings(level, levels)}, filesOf(level.vertebra, byName), job)));
+  return [make("h2", "Levels"), wide, ...describeMeanDensity(levels), cards];
 }
 function levelCard(level, files, job) {  // what matters most of a level; the rest on demand
   const {vertebra, problem, headline, warnings = []} = level, card = make("li");
@@ -30,6 +42,7 @@ function headlineList(h) {
   if (away) add("Peak away from the endplates", mpa(away.value_mpa));
   add("99th percentile, " + (h.body_p99_mpa === null ? "whole vertebra" : "body"), mpa(h.body_p99_mpa ?? h.p99_mpa));
   add("Expected error", error ? ofPeak(error.total_percent) + " of the peak" : "not known");
+  if (h.bone) { add("Trabecular density", densityInWords(h.bone)); add("Stiffness and linear strength", `${kilo(h.bone.stiffness_n_per_mm, 1)} kN/mm, ${kilo(h.bone.linear_strength_newton, 2)} kN`); }
   if (h.level_verified !== null) add("Level", h.level_verified ? "verified" : "not verified: check it first");
   return list;
 }

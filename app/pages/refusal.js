@@ -1,8 +1,8 @@
 // What a failed job's page shows: the problem, the pictures of what was seen, and the candidates to choose from.
 const sentence = text => text[0].toUpperCase() + text.slice(1) + ".";
 function describeProblem(problem) {
-  const parts = [make("p", asSentence(problem.title), {class: "warning"}), make("p", problem.detail)], checks = make("dl");
-  for (const [name, text] of [["Expected", problem.expected], ["Found", problem.got]]) if (text) checks.append(make("dt", name), make("dd", text));
+  const parts = [make("p", asSentence(problem.title), {class: "warning"}), make("p", inFormWords(problem.detail))], checks = make("dl");
+  for (const [name, text] of [["Expected", problem.expected], ["Found", problem.got]]) if (text) checks.append(make("dt", name), make("dd", inFormWords(text)));
   return checks.childElementCount ? [...parts, checks] : parts;
 }
 function describeRefusal(job, pictures) {

@@ -9,7 +9,14 @@ from fastapi import APIRouter, Request, Response
 from app.api.auth import ReaderDep
 from app.api.services import ServicesDep
 from app.api.session_cookie import TOKEN_HEADER, session_text
-from app.contract.bone import CALIBRATION_KINDS, BoneMaterial, DensityLaw, PhantomMeasure
+from app.contract.bone import (
+    CALIBRATION_KINDS,
+    LOW_MG_CM3,
+    OSTEOPOROTIC_MG_CM3,
+    BoneMaterial,
+    DensityLaw,
+    PhantomMeasure,
+)
 from app.contract.job import JobState
 from app.contract.numbering import CONVENTION_NAMES
 from app.contract.params import DEFAULT_VERTEBRA, LEVELS, Fidelity, JobParams, LoadCase, OnUncertainLevel
@@ -86,7 +93,11 @@ async def job(job_id: str, request: Request, reader: ReaderDep, services: Servic
     """Return the page of one job. Its script reads the data from the API in the session of the person who looks."""
     if reader is None:
         return to_sign_in(request)
-    own = {"job_id": job_id[:LONGEST_ID], "keeps_corrections": services.settings.corrections_dir is not None}
+    own = {
+        "job_id": job_id[:LONGEST_ID],
+        "keeps_corrections": services.settings.corrections_dir is not None,
+        "acr_lines": [round(OSTEOPOROTIC_MG_CM3), round(LOW_MG_CM3)],
+    }
     values = _session_values(request, reader) | _form_values() | own
     return render(request, "job.html", values)
 

@@ -15,7 +15,7 @@ from tests.app.harness import Broker, fail, finish, post
 from tests.app.pages.browser import CHROMIUM, Browser
 from tests.app.pages.legibility import TOO_FAINT
 from tests.app.pages.test_pages import PROBLEM, picture
-from tests.app.reports import report
+from tests.app.reports import GUESSED_BONE, report
 from workers.results.summary import build_summary, summarise_done
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="no Chromium here")
@@ -47,8 +47,28 @@ def files() -> dict[str, tuple[bytes, str]]:
     }
 
 
+def files_with_bone() -> dict[str, tuple[bytes, str]]:
+    """Results of a job whose L1 and L2 have a density that nothing calibrated."""
+    two = [report(vertebra=level, bone=GUESSED_BONE) for level in ("L1", "L2")]
+    summary = build_summary(list(map(summarise_done, two)), 500.0, {"morph": 1.0}, (two[0].inputs, two[0].software))
+    return {"summary.json": (summary.model_dump_json().encode(), "application/json")}
+
+
 def submit(site: httpx.Client, **params: Any) -> dict[str, Any]:
     return dict(post(site, mask=None, params={"vertebra": ["L1", "L3"], **params}).json())
+
+
+def test_levels_with_a_density_have_its_mean(site: httpx.Client, settings: Settings, browser: Browser) -> None:
+    job = submit(site)
+    finish(settings, job["id"], files_with_bone())
+    browser.open(f"{site.base_url}{job['links']['page']}")
+    browser.wait("document.querySelector('.levels')")
+    assert "L1\tdone\t63 mg/cm³, UNCALIBRATED\t15.2 kN/mm\t0.544 MPa" in browser.text("#report table")
+    mean = "Mean trabecular density of L1 and L2: 63 mg/cm³, UNCALIBRATED (K2HPO4). The ACR's lines for such a mean "
+    assert f"{mean}are 80 mg/cm³ (osteoporosis) and 120 mg/cm³ (low bone mass)." in browser.text("#report p.caution")
+    card = browser.text(".levels > li")
+    assert "15.2 kN/mm, 2.80 kN" in card
+    assert "voxels measure" not in card  # that stands above, for both
 
 
 def test_each_level_is_shown_with_its_numbers_or_its_refusal(

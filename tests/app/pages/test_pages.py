@@ -172,10 +172,11 @@ def test_other_pictures_are_shown_too(site: httpx.Client, open_settings: Setting
 def test_a_failure_without_pictures_shows_its_problem(
     site: httpx.Client, open_settings: Settings, browser: Browser
 ) -> None:
-    problem = {"type": "/problems/not_nifti", "title": "Not a NIfTI file", "status": 422, "detail": "<b>Bad</b>"}
+    detail = "<b>Bad</b> Say with mask_label which."
+    problem = {"type": "/problems/not_nifti", "title": "Not a NIfTI file", "status": 422, "detail": detail}
     browser.open(refused(site, open_settings, problem, {}))
     browser.wait("!document.getElementById('problem').hidden")
-    assert browser.text("#problem") == "Not a NIfTI file.\n\n<b>Bad</b>"
+    assert browser.text("#problem") == "Not a NIfTI file.\n\n<b>Bad</b> Say with the label of the vertebra which."
     assert browser.run("document.getElementById('refusal').hidden && document.getElementById('published').hidden")
 
 
