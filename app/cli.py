@@ -84,7 +84,7 @@ def _add_demo(commands: Commands) -> None:
 def _demo(arguments: argparse.Namespace) -> int:
     tell = partial(say, arguments)
     with tempfile.TemporaryDirectory(prefix="vertebra-demo-") as folder:
-        if arguments.ct is None:
+        if arguments.ct is None and arguments.dicomweb is None:
             tell("generating a synthetic lumbar CT ...")
             arguments.ct = synthetic_ct(Path(folder))
         submission_of(arguments)  # report a missing file before a service starts

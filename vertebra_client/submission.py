@@ -28,6 +28,7 @@ class Submission:
     ----------
     ct
         CT volume in HU: the path of a NIfTI file, of a zip of DICOM files or of a folder of them; or a file's bytes.
+        None where ``ct_url`` says where it is.
     mask
         Label map of the vertebra, NIfTI: the path of a file, or its bytes. Without one the service finds and segments
         the vertebra.
@@ -39,20 +40,33 @@ class Submission:
         Where the service tells that the job has ended.
     labels
         Short texts under short keys, by which to find the job again. No data of the patient.
+    ct_url
+        Instead of ``ct``: DICOMweb address of a study, or of a series of it, in an archive that the service may read.
+
+    Raises
+    ------
+    ValueError
+        It has both ``ct`` and ``ct_url``, or neither.
     """
 
-    ct: Path | bytes
+    ct: Path | bytes | None = None
     mask: Path | bytes | None = None
     params: JobParams = field(default_factory=JobParams)
     name: str | None = None
     callback_url: str | None = None
     labels: Mapping[str, str] = field(default_factory=dict)
+    ct_url: str | None = None
+
+    def __post_init__(self) -> None:
+        if (self.ct is None) == (self.ct_url is None):
+            raise ValueError("a submission should have either `ct` or `ct_url`")
 
     def form(self, progress: Callable[[int, int], object] | None) -> Form:
         """Return the form that carries the job."""
         texts = {
             "params": params_json(self.params),
             "name": self.name,
+            "ct_url": self.ct_url,
             "callback_url": self.callback_url,
             "labels": json.dumps(dict(self.labels)) if self.labels else None,
         }
@@ -84,8 +98,9 @@ class Form:
             source.count = count
         names = [part for part, _ in self._files]  # a file's own name may be a patient's
         files = [(part, (part, source, FILE_TYPE)) for part, source in zip(names, sources, strict=True)]
+        texts = [(part, (None, text)) for part, text in self._texts.items()]  # as parts: without a file a form is none
         try:
-            yield {"data": self._texts, "files": files}
+            yield {"files": [*texts, *files]}
         finally:
             for source in sources:
                 source.close()

@@ -9,6 +9,7 @@ from app.contract.errors import StorageUnavailable
 from app.jobs.attempts import Claim
 from app.jobs.rows import Json
 from app.jobs.storage_keys import input_key, results_prefix
+from workers.archived_ct import bring_ct
 from workers.presence import blob_store
 
 log = logging.getLogger(__name__)
@@ -17,8 +18,11 @@ log = logging.getLogger(__name__)
 def fetch_input(claim: Claim, folder: Path) -> tuple[Path, Path | None]:
     """Download the CT, and the mask where the client sent one, into a folder; return their paths.
 
-    Raise `StorageUnavailable` if the storage does not answer, or does not have them.
+    A CT that is still in an archive is first fetched from there into the storage (`workers.archived_ct`). Raise
+    `StorageUnavailable` if the storage does not answer, or does not have them.
     """
+    if claim.ct_is_away:
+        bring_ct(claim)
     ct = _fetch(claim, "ct", folder)
     return ct, _fetch(claim, "mask", folder) if claim.has_mask else None
 

@@ -38,7 +38,7 @@ def job_from_row(row: JobRow, settings: Settings, outlook: Outlook = UNKNOWN) ->
             "retry_of": row.retry_of,
             "corrects": row.corrects,
             "params": read_params(row.params, row.contract),
-            "input": JobInput(ct=InputFile(size=row.ct_size, sha256=row.ct_sha256), mask=mask),
+            "input": JobInput(ct=InputFile(size=row.ct_size, sha256=row.ct_sha256), mask=mask, archive=row.ct_archive),
             "timings": row.timings or {},
             "warnings": row.warnings,
             "bundle_version": row.bundle_version,

@@ -31,12 +31,14 @@ from app.api.submission import (
 from app.api.text_parts import parse_params
 from app.api.uploads import (
     MAX_TEXT_BYTES,
+    Archived,
     Destination,
     Upload,
     check_mask_params,
     receive_correction,
 )
 from app.contract.errors import (
+    ArchiveNotAllowed,
     BrokerUnavailable,
     EmptyUpload,
     IdempotencyConflict,
@@ -50,11 +52,12 @@ from app.contract.errors import (
     UploadTooLarge,
 )
 from app.contract.job import JOBS_PATH, Job
-from app.contract.params import CONTRACT, read_params
+from app.contract.params import CONTRACT, JobParams, read_params
 from app.jobs.blob_writer import BlobInfo
+from app.jobs.ct_reference import check_archive
 from app.jobs.job_ids import new_job_id
 from app.jobs.rows import OPEN_STATES, JobRow
-from app.jobs.storage_keys import input_key
+from app.jobs.storage_keys import REFERENCE_PART, input_key
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
@@ -109,6 +112,7 @@ RETRY_BODY: dict[str, Any] = {
         202: {"description": "The gateway has stored the new job, and it will run.", "headers": LOCATION_HEADER},
         **error_responses(
             *AUTH_ERRORS,
+            ArchiveNotAllowed,
             JobNotFound,
             JobNotFinished,
             MalformedRequest,
@@ -140,12 +144,14 @@ async def retry_job(
     new_id = new_job_id()
 
     async def store() -> NewJob:
-        changes = await _read_changes(request, services, idempotency_key, earlier, destination(services, new_id))
-        upload = _same_upload(earlier, changes)
+        changes = await _read_changes(
+            request, services, idempotency_key, earlier, destination(services, new_id, tenant)
+        )
+        upload = await run_in_threadpool(_same_upload, services, earlier, changes)
         check_deadline(upload.params, services.settings)
         check_server(upload.params, tenant, services.settings)
         check_mask_params(upload)
-        await run_in_threadpool(_copy_input, services, earlier, new_id, changes.mask is None)
+        await run_in_threadpool(_copy_input, services, earlier, new_id, _parts(upload, changes.mask is None))
         new_row = new_job_row(new_id, tenant, idempotency_key, upload)
         new_row.retry_of = job_id
         new_row.corrects = job_id if changes.mask is not None else None
@@ -204,23 +210,54 @@ def _check_ended(earlier: JobRow) -> None:
         raise NotReady("A newer release accepted this job, and this gateway cannot read its parameters yet. Try again.")
 
 
-def _same_upload(earlier: JobRow, changes: _Changes) -> Upload:
+def _same_upload(services: Services, earlier: JobRow, changes: _Changes) -> Upload:
     """Return the upload of a job that has ended, with its files and parameters but for the changes."""
-    params, mask = read_params(earlier.params, earlier.contract).stored(), changes.mask
+    before = read_params(earlier.params, earlier.contract)
+    stored, mask = before.stored(), changes.mask
     if mask is not None:
-        params = {name: value for name, value in params.items() if name not in MASK_TELLS}
+        stored = {name: value for name, value in stored.items() if name not in MASK_TELLS}
     elif earlier.mask_sha256 is not None and earlier.mask_size is not None:
         mask = BlobInfo(earlier.mask_size, earlier.mask_sha256)
-    changed = parse_params(json.dumps(params | changes.params).encode())
-    ct = BlobInfo(earlier.ct_size, earlier.ct_sha256)
+    changed = parse_params(json.dumps(stored | changes.params).encode())
+    ct, archived = BlobInfo(earlier.ct_size, earlier.ct_sha256), None
+    if earlier.ct_archive is not None and earlier.ct_reference_sha256 is not None:
+        archived = Archived(earlier.ct_archive, earlier.ct_reference_sha256)
+        if ct.sha256 == archived.sha256 or _other_series(before, changed):
+            check_archive(archived.archive, earlier.tenant, services.settings)
+            ct = BlobInfo(_size_of_reference(services, earlier), archived.sha256)
     return Upload(
-        changed.for_upload(mask is not None), ct, mask, earlier.callback_url, earlier.name, earlier.labels or {}
+        changed.for_upload(mask is not None),
+        ct,
+        mask,
+        earlier.callback_url,
+        earlier.name,
+        earlier.labels or {},
+        archived,
     )
 
 
-def _copy_input(services: Services, earlier: JobRow, new_id: str, with_mask: bool) -> None:
+def _other_series(before: JobParams, changed: JobParams) -> bool:
+    """Whether a job asks for a series that was not fetched from the archive: of a job that states one no other was."""
+    return before.series_uid is not None and changed.series_uid != before.series_uid
+
+
+def _size_of_reference(services: Services, earlier: JobRow) -> int:
+    try:
+        return services.blobs.size(input_key(earlier.id, REFERENCE_PART))
+    except FileNotFoundError as error:
+        raise job_not_found() from error
+
+
+def _parts(upload: Upload, with_mask: bool) -> list[str]:
+    """Return the input files of the earlier job that the new one has."""
+    parts = [REFERENCE_PART] if upload.archived else []
+    if upload.archived is None or upload.ct.sha256 != upload.archived.sha256:
+        parts.append("ct")
+    return [*parts, "mask"] if with_mask and upload.mask is not None else parts
+
+
+def _copy_input(services: Services, earlier: JobRow, new_id: str, parts: list[str]) -> None:
     """Give the new job the files of the earlier one. Raise `JobNotFound` if somebody deletes them meanwhile."""
-    parts = ("ct", "mask") if with_mask and earlier.mask_sha256 is not None else ("ct",)
     try:
         for part in parts:
             services.blobs.copy(input_key(earlier.id, part), input_key(new_id, part))

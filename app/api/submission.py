@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any
 
 import anyio
@@ -24,6 +25,7 @@ from app.api.services import Services, ServicesDep
 from app.api.uploads import Destination, Upload, drain, receive
 from app.api.webhooks import callback_of
 from app.contract.errors import (
+    ArchiveNotAllowed,
     BrokerUnavailable,
     EmptyUpload,
     IdempotencyConflict,
@@ -38,6 +40,7 @@ from app.contract.job import JOBS_PATH, Job
 from app.contract.labels import LABELS_SCHEMA, LONGEST_KEY, LONGEST_VALUE, MOST_LABELS
 from app.contract.params import CONTRACT, JobParams, read_params
 from app.jobs import logs, tracing
+from app.jobs.ct_reference import reference_of
 from app.jobs.job_ids import new_job_id
 from app.jobs.rows import NAME_LENGTH, AuditRow, JobRow
 from app.jobs.settings import Settings
@@ -58,6 +61,13 @@ FORM_PARTS: dict[str, Any] = {
         "items": {"type": "string", "format": "binary"},
         "description": "Instead of `ct`: the DICOM files of one or several series, each as a part of this name, e.g. "
         "all files of a folder. `input.ct` of the job is then the zip that the service makes of them.",
+    },
+    "ct_url": {
+        "type": "string",
+        "description": "Instead of `ct`: DICOMweb address of a study or of a series of it, "
+        "`{archive}/studies/{uid}` or `{archive}/studies/{uid}/series/{uid}`. `{archive}` is the address of an archive "
+        "that the operator has set up for that, or its name in the settings. A worker fetches the CT series; the job "
+        "then has them as if they had been sent.",
     },
     "mask": {
         "type": "string",
@@ -93,8 +103,8 @@ MASK_RULES: dict[str, Any] = {
     },
 }
 """Which parameters go with a mask and which without (`app.api.uploads.check_mask_params`), as JSON Schema has it."""
-ONE_CT: dict[str, Any] = {"not": {"not": {"oneOf": [{"required": ["ct"]}, {"required": ["dicom"]}]}}}
-"""Either `ct` or `dicom`. Written as a double negation because generators make a choice of types of a plain `oneOf`."""
+ONE_CT: dict[str, Any] = {"not": {"not": {"oneOf": [{"required": [part]} for part in ("ct", "dicom", "ct_url")]}}}
+"""One of them. Written as a double negation because generators make a choice of types of a plain `oneOf`."""
 FORM_EXAMPLES = {
     "totalsegmentator": {
         "summary": "L1 of a TotalSegmentator mask under 500 N",
@@ -103,6 +113,10 @@ FORM_EXAMPLES = {
     "dicom": {
         "summary": "L1 of a DICOM study",
         "value": {"ct": "(study.zip)", "params": "{}"},
+    },
+    "archive": {
+        "summary": "L1 of a study in the archive `pacs`",
+        "value": {"ct_url": "https://pacs.example/dicom-web/studies/1.2.840.99999.1", "params": "{}"},
     },
     "levels": {
         "summary": "Every whole level of a CT, and of each the stress field alone",
@@ -166,6 +180,7 @@ IdempotencyKey = Annotated[
             MalformedRequest,
             EmptyUpload,
             *AUTH_ERRORS,
+            ArchiveNotAllowed,
             UploadTooLarge,
             InvalidParameters,
             IdempotencyConflict,
@@ -192,13 +207,14 @@ async def submit(
 
     async def store() -> NewJob:
         await check_limits(request, services, tenant, idempotency_key)
-        upload = await receive(request, destination(services, job_id))
+        upload = await receive(request, destination(services, job_id, tenant))
         check_deadline(upload.params, services.settings)
         check_server(upload.params, tenant, services.settings)
         callback_url = await run_in_threadpool(callback_of, services, tenant, upload.callback_url)
         upload = replace(upload, callback_url=callback_url)
         new_row = new_job_row(job_id, tenant, idempotency_key, upload)
-        return NewJob(new_row, upload, audit.entry_of(request, "submit", job_id))
+        source = f"CT from {upload.archived.archive}" if upload.archived else None
+        return NewJob(new_row, upload, audit.entry_of(request, "submit", job_id, source))
 
     row = await accept(services, response, job_id, store())
     row = await wait_as_preferred(services, row, prefer, response)
@@ -218,10 +234,11 @@ async def check_limits(request: Request, services: Services, tenant: str, idempo
         raise
 
 
-def destination(services: Services, job_id: str) -> Destination:
-    """Return where the files of a new job go."""
+def destination(services: Services, job_id: str, tenant: str) -> Destination:
+    """Return where the files of a tenant's new job go."""
     limit, count = services.settings.max_upload_bytes, services.metrics.upload_bytes.inc
-    return Destination(services.blobs, job_id, limit, count)
+    find = partial(reference_of, tenant=tenant, settings=services.settings)
+    return Destination(services.blobs, job_id, limit, count, find)
 
 
 @dataclass(frozen=True)
@@ -292,6 +309,8 @@ def new_job_row(job_id: str, tenant: str, idempotency_key: str | None, upload: U
         longest_run_s=upload.params.deadline_s,
         ct_sha256=upload.ct.sha256,
         ct_size=upload.ct.size,
+        ct_archive=upload.archived.archive if upload.archived else None,
+        ct_reference_sha256=upload.archived.sha256 if upload.archived else None,
         mask_sha256=upload.mask.sha256 if upload.mask else None,
         mask_size=upload.mask.size if upload.mask else None,
         name=upload.name,
@@ -343,7 +362,9 @@ def _check_same_request(row: JobRow, upload: Upload) -> None:
     """Raise `IdempotencyConflict` if the job of the idempotency key has other files or parameters."""
     mask = upload.mask.sha256 if upload.mask else None
     params = read_params(row.params, row.contract)
-    if (row.ct_sha256, row.mask_sha256, params) != (upload.ct.sha256, mask, upload.params):
+    asked_ct = upload.archived.sha256 if upload.archived else upload.ct.sha256
+    stored_ct = row.ct_reference_sha256 or row.ct_sha256
+    if (stored_ct, row.mask_sha256, params) != (asked_ct, mask, upload.params):
         raise IdempotencyConflict(
             "Another job with other files or parameters has this Idempotency-Key. Use a new key.",
             expected="the same files and parameters as before",

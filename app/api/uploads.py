@@ -12,19 +12,26 @@ from starlette.concurrency import run_in_threadpool
 from starlette.requests import ClientDisconnect
 
 from app.api.byte_range import declared_size
-from app.api.dicom_parts import DicomZip, one_more
+from app.api.dicom_parts import one_more
 from app.api.multipart import Event, FormParser, unreadable_form
 from app.api.text_parts import job_labels, job_name, parse_params
 from app.contract.errors import EmptyUpload, InvalidParameters, MalformedRequest, RequestError, UploadTooLarge
 from app.contract.params import JobParams
 from app.jobs.blob_writer import BlobInfo, BlobWriter
 from app.jobs.blobs import BlobStore
-from app.jobs.storage_keys import input_key
+from app.jobs.ct_reference import CtReference
+from app.jobs.dicom_zip import DicomZip
+from app.jobs.storage_keys import REFERENCE_PART, input_key
 
 FILE_PARTS = ("ct", "mask")
 DICOM_PART = "dicom"
 """Of which a form may have many, instead of `ct`."""
-PARAMS_PART, CALLBACK_PART, NAME_PART, LABELS_PART = TEXT_PARTS = ("params", "callback_url", "name", "labels")
+URL_PART = "ct_url"
+"""Of a CT in an archive, instead of `ct`."""
+PARAMS_PART, CALLBACK_PART, NAME_PART, LABELS_PART, _ = TEXT_PARTS = (
+    *("params", "callback_url", "name", "labels"),
+    URL_PART,
+)
 CORRECTION_PARTS = ("mask", PARAMS_PART)
 MAX_TEXT_BYTES = 64 * 1024
 """Longest text part; a complete JSON of the parameters has less than 1 kB."""
@@ -42,7 +49,7 @@ DRAIN_SECONDS = 10.0
 
 @dataclass(frozen=True)
 class Upload:
-    """A complete upload: its files are in storage."""
+    """A complete upload: its files are in storage. Of a CT that is still in an archive ``ct`` is the reference."""
 
     params: JobParams
     ct: BlobInfo
@@ -50,6 +57,15 @@ class Upload:
     callback_url: str | None = None
     name: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
+    archived: Archived | None = None
+
+
+@dataclass(frozen=True)
+class Archived:
+    """That the CT comes from an archive: its name, and the SHA-256 of the reference to the CT."""
+
+    archive: str
+    sha256: str
 
 
 @dataclass(frozen=True)
@@ -64,12 +80,15 @@ class Destination:
         Limit of each file part, bytes.
     count
         Called with the number of bytes of each chunk that arrives.
+    reference_of
+        Returns what the URL of a CT in an archive names; raises `RequestError` where that is not allowed.
     """
 
     blobs: BlobStore
     job_id: str
     max_file_bytes: int
     count: Callable[[int], None]
+    reference_of: Callable[[str], CtReference]
 
 
 async def receive(request: Request, to: Destination) -> Upload:
@@ -138,6 +157,7 @@ class _FormReceiver:
         self._callback_url: str | None = None
         self._name: str | None = None
         self._labels: dict[str, str] = {}
+        self._reference: CtReference | None = None
         self._closed = False
 
     async def handle(self, event: Event) -> None:
@@ -160,13 +180,17 @@ class _FormReceiver:
             if self._seen & {"ct", DICOM_PART}:
                 raise empty_upload("ct" if "ct" in self._seen else DICOM_PART)
             parts = ", ".join(sorted(self._seen)) or "no part"
-            raise MalformedRequest("The CT is missing.", expected="a file part `ct`, or parts `dicom`", got=parts)
+            raise MalformedRequest(
+                "The CT is missing.", expected="a file part `ct`, parts `dicom`, or `ct_url`", got=parts
+            )
 
     def result(self) -> Upload:
         """Return the upload of a submission. Raise `InvalidParameters` if a part contradicts another."""
         mask = self.files.get("mask")
         params = self._params.for_upload(mask is not None)
-        upload = Upload(params, self.files["ct"], mask, self._callback_url, self._name, self._labels)
+        ct = self.files["ct"]
+        archived = Archived(self._reference.archive, ct.sha256) if self._reference else None
+        upload = Upload(params, ct, mask, self._callback_url, self._name, self._labels, archived)
         check_mask_params(upload)
         return upload
 
@@ -176,13 +200,14 @@ class _FormReceiver:
                 await run_in_threadpool(writer.abort)
 
     async def _close(self) -> None:
-        """Note the end of the form, and make the file of its `dicom` parts."""
+        """Note the end of the form, and make the file of its `dicom` parts, or of the reference to an archive."""
         self._closed = True
-        if self._dicom is None:
-            return
-        if "ct" in self.files:
-            raise MalformedRequest("The form has two CTs.", expected="`ct` or `dicom`", got="both")
-        self.files["ct"] = await run_in_threadpool(self._dicom.commit)
+        if ("ct" in self.files) + (self._dicom is not None) + (self._reference is not None) > 1:
+            raise MalformedRequest("The form has two CTs.", expected="`ct`, `dicom` or `ct_url`", got="more than one")
+        if self._dicom is not None:
+            self.files["ct"] = await run_in_threadpool(self._dicom.commit)
+        if self._reference is not None:
+            self.files["ct"] = await run_in_threadpool(store_reference, self._reference, self._to)
 
     async def _begin(self, part: str) -> None:
         if part not in self._parts:
@@ -238,6 +263,10 @@ class _FormReceiver:
                 self._name = job_name(text)
             elif self._part == LABELS_PART:
                 self._labels = job_labels(text)
+            elif self._part == URL_PART:
+                self._reference = (
+                    self._to.reference_of(url) if (url := text.decode("utf-8", "replace").strip()) else None
+                )
             else:
                 self._callback_url = text.decode("utf-8", "replace") or None
             return
@@ -255,6 +284,13 @@ class _FormReceiver:
         data = bytes(self._buffer)
         self._buffer.clear()
         await run_in_threadpool(writer.write, data)
+
+
+def store_reference(reference: CtReference, to: Destination) -> BlobInfo:
+    """Store where in an archive the CT is."""
+    with to.blobs.writer(input_key(to.job_id, REFERENCE_PART)) as writer:
+        writer.write(reference.model_dump_json().encode())
+        return writer.commit()
 
 
 def empty_upload(part: str) -> EmptyUpload:

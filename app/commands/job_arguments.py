@@ -40,8 +40,13 @@ class CommandError(Exception):
 
 def add_job_arguments(command: argparse.ArgumentParser, needs_ct: bool) -> None:
     """Add the files and the parameters of a job to a command; ``needs_ct`` makes the CT a required argument."""
-    command.add_argument(
-        "--ct", type=Path, required=needs_ct, help="CT in HU: NIfTI file, zip of DICOM files, or folder of them"
+    source = command.add_mutually_exclusive_group(required=needs_ct)
+    source.add_argument("--ct", type=Path, help="CT in HU: NIfTI file, zip of DICOM files, or folder of them")
+    source.add_argument(
+        "--dicomweb",
+        metavar="URL",
+        help="study or series in an archive that the service may read: ARCHIVE/studies/UID[/series/UID], with the "
+        "archive's address or name",
     )
     add_mask_argument(command)
     command.add_argument("--name", help="name of the job, by which people tell it from others; no data of the patient")
@@ -65,12 +70,21 @@ def add_mask_argument(command: argparse.ArgumentParser) -> None:
 
 def submission_of(arguments: argparse.Namespace) -> Submission:
     """Return the job that the arguments describe. Raise `CommandError` if a file is missing."""
-    if not arguments.ct.is_dir():
+    if arguments.ct is None:
+        pass
+    elif not arguments.ct.is_dir():
         require_files(arguments.ct)
     elif not files_below(arguments.ct):
         raise CommandError(f"The folder {arguments.ct} has no file.")
     require_files(arguments.mask)
-    return Submission(arguments.ct, arguments.mask, params_of(arguments), arguments.name, labels=labels_of(arguments))
+    return Submission(
+        arguments.ct,
+        arguments.mask,
+        params_of(arguments),
+        arguments.name,
+        labels=labels_of(arguments),
+        ct_url=arguments.dicomweb,
+    )
 
 
 def labels_of(arguments: argparse.Namespace) -> dict[str, str]:

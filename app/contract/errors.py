@@ -12,6 +12,7 @@
     │   ├── Forbidden                  403 forbidden
     │   ├── ForeignPage                403 foreign_page
     │   ├── LinkRefused                403 link_refused
+    │   ├── ArchiveNotAllowed          403 archive_not_allowed
     │   ├── UnknownHost                421 unknown_host
     │   ├── TooManyGuesses             429 too_many_guesses
     │   ├── TooManyRequests            429 too_many_requests
@@ -29,6 +30,8 @@
     │   └── RangeNotSatisfiable        416 range_not_satisfiable
     ├── InputError                     the CT or the mask cannot be used (the job fails)
     │   ├── NotNifti                   422 not_nifti
+    │   ├── StudyNotFound              422 study_not_found
+    │   ├── StudyTooLarge              413 study_too_large
     │   ├── BadArchive                 422 bad_archive
     │   ├── NoCtSeries                 422 no_ct_series
     │   ├── SeriesAmbiguous            422 series_ambiguous
@@ -63,6 +66,8 @@
     │   ├── DeadlineExceeded           504 deadline_exceeded
     │   ├── OutOfMemory                500 out_of_memory
     │   ├── AttemptsExhausted          500 attempts_exhausted
+    │   ├── ArchiveRefused             502 archive_refused
+    │   ├── ArchiveUnavailable         504 archive_unavailable
     │   └── InternalError              500 internal_error
     └── Unavailable                    a part of the service is down (try again later)
         ├── BrokerUnavailable          503 broker_unavailable
@@ -191,6 +196,12 @@ class LinkRefused(RequestError):
     slug, title, status = "link_refused", "The link does not open the file", 403
 
 
+class ArchiveNotAllowed(RequestError):
+    """The CT's address lies in no DICOMweb archive from which the operator lets the tenant take CTs."""
+
+    slug, title, status = "archive_not_allowed", "No CT may be taken from there", 403
+
+
 class UnknownHost(RequestError):
     """The request names a host that the server does not answer to; see ``VERTEBRA_ALLOWED_HOSTS``."""
 
@@ -291,6 +302,18 @@ class NotNifti(InputError):
     """The file is not a NIfTI-1 or NIfTI-2 image."""
 
     slug, title = "not_nifti", "Not a NIfTI file"
+
+
+class StudyNotFound(InputError):
+    """The DICOMweb archive has no such study or series."""
+
+    slug, title = "study_not_found", "The study is not in the archive"
+
+
+class StudyTooLarge(InputError):
+    """The study in the archive is larger than an upload may be; ``series`` lists its CT series, to choose one."""
+
+    slug, title, status = "study_too_large", "The study is too large", 413
 
 
 class BadArchive(InputError):
@@ -499,6 +522,18 @@ class AttemptsExhausted(ProcessingError):
     """Workers started the job as often as the limit allows, and no attempt finished."""
 
     slug, title = "attempts_exhausted", "The job failed repeatedly"
+
+
+class ArchiveRefused(ProcessingError):
+    """The DICOMweb archive does not give the CT: it wants other credentials, or its answers are not DICOMweb's."""
+
+    slug, title, status = "archive_refused", "The archive does not give the CT", 502
+
+
+class ArchiveUnavailable(ProcessingError):
+    """The DICOMweb archive does not answer, breaks off or is too slow; run the job again later."""
+
+    slug, title, status = "archive_unavailable", "The archive does not answer", 504
 
 
 class InternalError(ProcessingError):

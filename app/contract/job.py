@@ -17,17 +17,25 @@ JOBS_PATH = "/v1/jobs"
 
 
 class InputFile(BaseModel):
-    """An uploaded file, unchanged."""
+    """An input file, unchanged."""
 
     size: int = Field(description="Size in bytes.", examples=[18_223_104])
     sha256: str = Field(description="SHA-256 of the bytes, hex.", examples=["9f86d081884c7d65" * 4])
 
 
 class JobInput(BaseModel):
-    """The uploaded files of a job."""
+    """The input files of a job."""
 
-    ct: InputFile = Field(description="The CT volume.")
+    ct: InputFile = Field(
+        description="The CT volume. Of one in an archive it is the reference to it until a worker has fetched it, then "
+        "the zip of its DICOM files."
+    )
     mask: InputFile | None = Field(description="The vertebra mask; null if the client sent none.")
+    archive: str | None = Field(
+        description="Name of the DICOMweb archive from which the CT comes; null if the client sent it.",
+        examples=["pacs"],
+        default=None,
+    )
 
 
 class JobLinks(BaseModel):
@@ -89,7 +97,7 @@ class Job(BaseModel):
         description="Id of the job whose outline the mask of this one corrects; null if nobody sent a mask for that."
     )
     params: JobParams = Field(description="The parameters, including defaults.")
-    input: JobInput = Field(description="Size and hash of the uploaded files.")
+    input: JobInput = Field(description="Size and hash of the input files.")
     timings: dict[str, float] = Field(description="Time of each stage, seconds (s); empty until the job has succeeded.")
     warnings: list[str] | None = Field(
         description="What a reader should know before using the numbers, the most important first: the `warnings` of "

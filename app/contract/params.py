@@ -33,7 +33,7 @@ ON_REQUEST: tuple[ResultName, ...] = ("surface.stl", "surface.ply", "surface.glb
 DICOM_RESULTS: tuple[ResultName, ...] = ("segmentation.dcm", "measurements.dcm", "report.dcm")
 """Results of a CT that came as DICOM, in its study."""
 
-CONTRACT = 12
+CONTRACT = 13
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.sql.dml import Update
 
 from app.contract.params import CONTRACT
+from app.jobs import tenant_limits
 from app.jobs.clock import Now, database_clock
 from app.jobs.fair_order import fairest_waiting, is_waiting
 from app.jobs.rows import STAGE_LENGTH, JobRow, Json
@@ -37,7 +38,7 @@ class Claim:
     """The right to run one attempt. It holds as long as ``token`` is the current token of the row.
 
     ``faults`` counts the attempts that ended with a passing fault before this one. ``corrects`` is the job whose
-    outline the mask of this one corrects.
+    outline the mask of this one corrects. ``ct_is_away`` where the CT is still to be fetched from an archive.
     """
 
     job_id: str
@@ -50,6 +51,7 @@ class Claim:
     request_id: str | None = None
     traceparent: str | None = None
     corrects: str | None = None
+    ct_is_away: bool = False
 
 
 class AttemptStore:
@@ -130,6 +132,7 @@ class AttemptStore:
             request_id=row.request_id,
             traceparent=row.traceparent,
             corrects=row.corrects,
+            ct_is_away=row.ct_sha256 == row.ct_reference_sha256,
         )
 
     def heartbeat(self, job_id: str, token: int) -> bool:
@@ -204,6 +207,23 @@ class AttemptStore:
         back = requeue_values(self.clock() + pause_after_fault(claim.faults))
         counts = {"attempt": JobRow.attempt - 1, "faults": JobRow.faults + 1}
         return self._update(self._held(claim.job_id, claim.token).values(**back, **counts, error=problem))
+
+    def ct_arrived(self, job_id: str, token: int, size: int, sha256: str) -> bool:
+        """Record the CT that the attempt has fetched from an archive. Return false once the attempt is fenced out.
+
+        Raises
+        ------
+        TooManyStoredBytes
+            With it the tenant has more bytes than its limits allow; nothing is recorded then.
+        """
+        arrived = self._held(job_id, token).values(ct_size=size, ct_sha256=sha256).returning(JobRow.tenant)
+        with self.sessions.begin() as session:
+            tenant = session.scalar(arrived)
+            if tenant is not None and self.limits.stored_bytes is not None:
+                tenant_limits.check(
+                    TenantLimits(stored_bytes=self.limits.stored_bytes), tenant_limits.usage(session, tenant)
+                )
+        return tenant is not None
 
     def _fail_exhausted(self, which: ColumnElement[bool], now: Now) -> None:
         """Fail the job that could start if it had attempts left."""

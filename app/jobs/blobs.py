@@ -145,6 +145,11 @@ class BlobStore:
                 entries.append(self.fs.info(self.path(prefix)))
             return max((_changed_at(entry) for entry in entries), default=0.0)
 
+    def delete(self, key: str) -> None:
+        """Remove a blob, if it is there."""
+        with storage_errors(), suppress(FileNotFoundError):
+            self.fs.rm_file(self.path(key))
+
     def delete_tree(self, prefix: str) -> None:
         """Remove everything below a prefix, if anything is there."""
         with storage_errors():

@@ -33,8 +33,16 @@ class DicomwebSettings(BaseSettings):
         description='Tenants that may use a server, as JSON: `{"pacs": ["radiology"]}`. A server that is not named '
         "here is for all tenants.",
     )
+    dicomweb_sources: list[str] = Field(
+        default_factory=list,
+        description='Servers of `dicomweb_servers` from which a job may take its CT, as JSON: `["pacs"]`. None by '
+        "default: whoever may submit to the service, and use the server, can then read any study in it.",
+    )
     dicomweb_timeout_s: float = Field(
         default=30.0, gt=0, description="Longest silence of a DICOMweb server, and time to reach it, seconds."
+    )
+    dicomweb_retrieval_s: float = Field(
+        default=240.0, gt=0, description="Longest time in which a DICOMweb server gives a CT, all tries, seconds."
     )
 
     @field_validator("dicomweb_servers")
@@ -55,13 +63,19 @@ class DicomwebSettings(BaseSettings):
         return servers
 
     @model_validator(mode="after")
-    def _check_tenants(self) -> Self:
+    def _check_names(self) -> Self:
         if unknown := sorted(self.dicomweb_tenants.keys() - self.dicomweb_servers.keys()):
             raise ValueError(
                 f"dicomweb_tenants should name servers of dicomweb_servers, got {', '.join(unknown)}: "
                 "a server that is misspelt here would be for all tenants"
             )
+        if unknown := sorted(set(self.dicomweb_sources) - self.dicomweb_servers.keys()):
+            raise ValueError(f"dicomweb_sources should name servers of dicomweb_servers, got {', '.join(unknown)}")
         return self
+
+    def dicomweb_sources_of(self, tenant: str) -> list[str]:
+        """Return the names of the servers from which a tenant may take a CT."""
+        return [name for name in self.dicomweb_servers_of(tenant) if name in self.dicomweb_sources]
 
     def dicomweb_servers_of(self, tenant: str) -> list[str]:
         """Return the names of the servers that a tenant may use."""

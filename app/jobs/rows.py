@@ -92,6 +92,10 @@ class JobRow(Base):
     longest_run_s: Mapped[float | None]
     ct_sha256: Mapped[str] = mapped_column(String(64))
     ct_size: Mapped[int] = mapped_column(BigInteger)
+    ct_archive: Mapped[str | None] = mapped_column(String(40))
+    """Name of the archive that the CT comes from; NULL of an upload."""
+    ct_reference_sha256: Mapped[str | None] = mapped_column(String(64))
+    """Of the stored reference to the CT in that archive. Until a worker has fetched the CT, it is `ct_sha256` too."""
     mask_sha256: Mapped[str | None] = mapped_column(String(64))
     mask_size: Mapped[int | None] = mapped_column(BigInteger)
     bundle_version: Mapped[str | None] = mapped_column(String(128))

@@ -6,6 +6,9 @@ JOBS_PREFIX = "jobs"
 RESULTS_FOLDER = "results-"
 """Start of the name of a results folder; the fencing token of the attempt follows."""
 
+REFERENCE_PART = "reference"
+"""The input file that says where in an archive the CT is (`app.jobs.ct_reference`)."""
+
 
 def job_prefix(job_id: str) -> str:
     """Return the prefix of everything that a job owns."""
@@ -13,7 +16,7 @@ def job_prefix(job_id: str) -> str:
 
 
 def input_key(job_id: str, part: str) -> str:
-    """Return the key of an input file; ``part`` is ``ct`` or ``mask``."""
+    """Return the key of an input file; ``part`` is ``ct``, ``mask`` or `REFERENCE_PART`."""
     return f"{job_prefix(job_id)}/input/{part}"
 
 

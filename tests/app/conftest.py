@@ -45,6 +45,7 @@ def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settin
         models_dir=folder / "models",
         dicomweb_servers={"pacs": "http://127.0.0.1:9/dicom-web"},
         dicomweb_tenants={"pacs": ["tenant-a"]},
+        dicomweb_sources=["pacs"],
         stale_after_s=3600,
     )
 

@@ -163,6 +163,8 @@ def environment(settings: Settings) -> dict[str, str]:
             value = json.dumps(
                 {k: v.get_secret_value() if hasattr(v, "get_secret_value") else v for k, v in value.items()}
             )
+        if isinstance(value, list):
+            value = json.dumps(value)
         values[f"VERTEBRA_{name.upper()}"] = str(value)
     return os.environ | values | {"PYTHONPATH": str(ROOT)}
 

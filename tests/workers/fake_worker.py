@@ -12,6 +12,7 @@ import os
 import signal
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class PipelineResult:
 def run_pipeline(
     ct: Path, mask: Path | None, params: JobParams, out_dir: Path, progress: Callable[[str, float], None]
 ) -> PipelineResult:
-    word, *options = ct.read_text().split()
+    word, *options = ["ok"] if zipfile.is_zipfile(ct) else ct.read_text().split()
     assert mask is not None
     progress("solve", 50.0)
     if word == "sleep":

@@ -5,6 +5,7 @@ import json
 import os
 import signal
 import uuid
+import zipfile
 from collections.abc import Iterator
 from itertools import dropwhile
 from pathlib import Path
@@ -13,9 +14,13 @@ import httpx
 import psutil
 import pytest
 
+from app.broker import free_port
 from app.jobs.queue import JobQueue
 from app.jobs.settings import Settings
 from tests.app.harness import FAST, PATIENCE_S, Broker, post, running_broker, running_gateway, running_worker, wait_for
+from tests.workers.dicom.dicom_files import STUDY, file_bytes, series
+from tests.workers.dicom_results.orthanc import dicomweb_url, running_orthanc
+from tests.workers.dicom_results.small_source import HU, TILTED
 from workers.dicom_store import NOTHING_TO_STORE
 from workers.memory_limit import memory_here, share_of
 
@@ -36,7 +41,11 @@ def settings(broker: Broker, tmp_path_factory: pytest.TempPathFactory) -> Settin
         **FAST,
         log_format="json",
         corrections_dir=folder / "corrections",
-        dicomweb_servers={"pacs": "http://127.0.0.1:9/dicom-web"},
+        dicomweb_servers={
+            "pacs": "http://127.0.0.1:9/dicom-web",
+            "archive": dicomweb_url(free_port("127.0.0.1")),
+        },
+        dicomweb_sources=["archive"],
     )
 
 
@@ -87,6 +96,60 @@ def test_a_job_that_has_nothing_for_the_archive_says_so(client: httpx.Client) ->
     job = ended(client, path)
     assert job["state"] == "succeeded", job
     assert job["warnings"][1:] == [NOTHING_TO_STORE.format(name="pacs")]
+
+
+@pytest.fixture
+def archived(settings: Settings, tmp_path: Path) -> Iterator[list[bytes]]:
+    """Yield the files of a study in the archive of the settings."""
+    port = int(settings.dicomweb_servers["archive"].get_secret_value().rpartition(":")[2].partition("/")[0])
+    with running_orthanc(tmp_path, port) as url:
+        files = [file_bytes(image) for image in series(HU, TILTED)]
+        for data in files:
+            httpx.post(f"{url}/instances", content=data).raise_for_status()
+        yield files
+
+
+def submit_archived(client: httpx.Client, **more: str) -> dict:
+    parts = {"ct_url": f"archive/studies/{STUDY}"} | more
+    files = [("mask", ("m", b"mask")), *((part, (None, text)) for part, text in parts.items())]
+    return client.post("/v1/jobs", files=files, headers={"Idempotency-Key": "archived"}).raise_for_status().json()
+
+
+@pytest.mark.usefixtures("worker")
+def test_a_ct_in_an_archive_is_fetched_once_and_then_lies_like_one_that_was_sent(client, settings, archived) -> None:
+    job = submit_archived(client)
+    reference = job["input"]["ct"]
+    job = ended(client, job["links"]["self"])
+    assert (job["state"], job["input"]["archive"]) == ("succeeded", "archive"), job
+    kept = Path(settings.storage) / "jobs" / job["id"] / "input"
+    with zipfile.ZipFile(kept / "ct") as files:
+        assert sorted(files.read(name) for name in files.namelist()) == sorted(archived)
+    ct = (kept / "ct").read_bytes()
+    assert job["input"]["ct"] == {"size": len(ct), "sha256": hashlib.sha256(ct).hexdigest()} != reference
+    assert submit_archived(client)["id"] == job["id"]  # the same request again, after the CT has come
+    again = client.post(f"{job['links']['self']}/retry").json()
+    assert again["input"] == job["input"]
+    assert ended(client, again["links"]["self"])["state"] == "succeeded"
+    other = client.post(f"{job['links']['self']}/retry", json={"series_uid": "0" * 16}).json()
+    assert ended(client, other["links"]["self"])["state"] == "succeeded"  # of all that were fetched: not fetched again
+    database = settings.data_dir / "jobs.sqlite3"
+    for text in (database.read_bytes(), (settings.data_dir / "worker.log").read_bytes(), json.dumps(job).encode()):
+        assert STUDY.encode() not in text
+
+
+@pytest.mark.usefixtures("worker")
+def test_another_series_is_fetched_again_and_what_is_not_there_fails_the_job(client: httpx.Client, archived) -> None:
+    files = [("mask", ("m", b"mask")), ("ct_url", (None, f"archive/studies/{STUDY}"))]
+    asked = {"series_uid": "0" * 16}
+    job = client.post("/v1/jobs", files=[*files, ("params", (None, json.dumps(asked)))]).json()
+    job = ended(client, job["links"]["self"])
+    assert (job["error"]["type"], job["error"]["series"][0]["slices"]) == ("/problems/series_absent", len(archived))
+    found = {"series_uid": job["error"]["series"][0]["id"]}
+    again = ended(client, client.post(f"{job['links']['self']}/retry", json=found).json()["links"]["self"])
+    assert again["state"] == "succeeded"
+    third = client.post(f"{again['links']['self']}/retry", json=asked).json()
+    assert third["input"]["ct"] != again["input"]["ct"]
+    assert ended(client, third["links"]["self"])["error"]["type"] == "/problems/series_absent"
 
 
 @pytest.mark.usefixtures("worker")

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Engine, delete
 
+from app.contract.errors import TooManyStoredBytes
 from app.contract.params import CONTRACT
 from app.jobs import row_maintenance, worker_figures, worker_registry
 from app.jobs.database import open_database
@@ -19,6 +20,7 @@ from app.jobs.deaf_workers import list_deaf
 from app.jobs.rows import JobRow, StageTimeRow, WorkerRow
 from app.jobs.statistics import count_by_state, last_claim, queue_age, run_time_by_state, stage_times
 from app.jobs.store import JobStore
+from app.jobs.tenant_limits import TenantLimits
 from tests.app.harness import new_row
 
 
@@ -434,3 +436,24 @@ def test_queue_age_and_last_claim(store: JobStore, clock: Clock) -> None:
     worker_registry.register(store, worker_registry.WorkerReport("h:1", "1", {}))
     worker_figures.note_claim(store, "h:1")
     assert (queue_age(store), last_claim(store)) == (42.0, clock.now)
+
+
+def test_a_ct_that_arrives_is_recorded_by_the_attempt_that_fetched_it_within_the_limits(engine: Engine) -> None:
+    store = JobStore(engine, max_attempts=3, stale_after_s=45, deadline_s=540, limits=TenantLimits(stored_bytes=1000))
+    row = new_row(uuid.uuid4().hex, "local")
+    row.ct_archive, row.ct_reference_sha256, row.ct_size = "pacs", row.ct_sha256, 70
+    job_id = store.create(row).id
+    claim = store.claim(job_id, "worker")
+    assert claim is not None
+    assert claim.ct_is_away
+    with pytest.raises(TooManyStoredBytes):
+        store.ct_arrived(job_id, claim.token, 2000, "f" * 64)
+    assert store.get("local", job_id).ct_size == 70
+    assert store.ct_arrived(job_id, claim.token, 900, "f" * 64)
+    assert store.release(job_id, claim.token)
+    assert not store.ct_arrived(job_id, claim.token, 800, "e" * 64)
+    again = store.claim(job_id, "worker")
+    assert again is not None
+    assert not again.ct_is_away
+    row = store.get("local", job_id)
+    assert (row.ct_size, row.ct_sha256) == (900, "f" * 64)

@@ -1,0 +1,54 @@
+"""Brings the CT of a job from an archive into the storage, where it lies like one that was sent."""
+
+from __future__ import annotations
+
+import logging
+from contextlib import suppress
+
+from app.contract.errors import StorageUnavailable, TooManyStoredBytes
+from app.contract.params import JobParams
+from app.jobs.attempts import Claim
+from app.jobs.ct_reference import CtReference
+from app.jobs.settings import Settings
+from app.jobs.storage_keys import REFERENCE_PART, input_key
+from workers.attempt_watch import FencedOut
+from workers.dicomweb_retrieval import Retrieval
+from workers.presence import blob_store, job_store
+
+log = logging.getLogger(__name__)
+
+
+def bring_ct(claim: Claim) -> None:
+    """Fetch the CT of an attempt, store it, and record it in the row.
+
+    An attempt that dies in between leaves a file that the next one replaces.
+
+    Raises
+    ------
+    InputError, ProcessingError
+        The archive does not have the study, does not give it, or it is too large.
+    TooManyStoredBytes
+        With it the tenant has more than its limits allow.
+    StorageUnavailable
+        The storage does not answer.
+    FencedOut
+        The attempt no longer holds the current token.
+    """
+    blobs, key = blob_store(), input_key(claim.job_id, "ct")
+    reference = _reference(claim)
+    retrieval = Retrieval(reference, JobParams.model_validate(claim.params).series_uid, Settings())
+    ct = retrieval.fetch(lambda: blobs.writer(key))
+    log.info("job %s: %d bytes fetched from %s", claim.job_id, ct.size, reference.archive)
+    try:
+        if not job_store().ct_arrived(claim.job_id, claim.token, ct.size, ct.sha256):
+            raise FencedOut
+    except TooManyStoredBytes:
+        blobs.delete(key)  # nobody counts it
+        raise
+
+
+def _reference(claim: Claim) -> CtReference:
+    """Return where the CT is."""
+    with suppress(FileNotFoundError):
+        return CtReference.model_validate_json(b"".join(blob_store().read(input_key(claim.job_id, REFERENCE_PART))))
+    raise StorageUnavailable("The file storage does not have the reference to the CT of the job.")
