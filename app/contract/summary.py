@@ -17,6 +17,11 @@ class HeadlineBone(Section):
 
     calibrated: bool = Field(description="False: nothing calibrated this CT, so the numbers below are guesses.")
     trabecular_density_mg_cm3: Number = Field(description="Mean of the body's interior, mg/cm³ of K2HPO4.")
+    water_line_density_mg_cm3: Number | None = Field(
+        default=None,
+        description="The same by the line of K2HPO4 in water, mg/cm³: what to hold against the reference lines where "
+        "tissues of the scan calibrated it; null with another calibration.",
+    )
     stiffness_n_per_mm: Positive = Field(description="Load over the shortening of the body, N/mm.")
     linear_strength_newton: Positive = Field(description="0.0068 x stiffness x height, N (Crawford et al. 2003).")
 
@@ -63,9 +68,11 @@ def headline_of(report: Report) -> Headline:
 
 
 def _headline_of_bone(bone: Bone) -> HeadlineBone:
+    internal = bone.calibration.internal
     return HeadlineBone(
         calibrated=bone.calibration.calibrated,
         trabecular_density_mg_cm3=bone.trabecular_density_mg_cm3,
+        water_line_density_mg_cm3=internal.water_line_density_mg_cm3 if internal else None,
         stiffness_n_per_mm=bone.strength.stiffness_n_per_mm,
         linear_strength_newton=bone.strength.linear_strength_newton,
     )

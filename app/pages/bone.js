@@ -17,23 +17,25 @@ function calibrationInWords({calibrated, kind, slope, intercept, measure, intern
   loud.append(make("b", `${UNCALIBRATED}. `), `Nothing calibrated this CT: density, stiffness and strength are guesses that may be off by 30 % and more. ${line} Research, not diagnosis.`);
   return [loud];
 }
-function tissuesOf({references, effective_energy_kev: energy, r2, method, water_line_density_mg_cm3: water}) {
+function tissuesOf({references, effective_energy_kev: energy, r2, method}) {
   const found = Object.entries(references).map(([name, {hounsfield, used}]) => `${name} ${hounsfield.toFixed(0)} HU${used ? "" : " (not fitted)"}`).join(", ");
-  const other = method === "water_line" ? "" : ` By the line of K2HPO4 in water the trabecular density is ${water.toFixed(0)} mg/cm³: hold that against the reference lines.`;
-  return make("p", `Found: ${found}. Effective energy ${energy.toFixed(0)} keV, R² ${r2.toFixed(4)}.${other}`, {class: "note"});
+  return make("p", `Found: ${found}. Effective energy ${energy.toFixed(0)} keV, R² ${r2.toFixed(4)}; method ${method}.`, {class: "note"});
 }
-const zoneOf = ({trabecular_density_mg_cm3: density, osteoporotic_mg_cm3: first, low_mg_cm3: second}) =>
+const zoneOf = (density, {osteoporotic_mg_cm3: first, low_mg_cm3: second}) =>
   density <= first ? `at or below the line of osteoporosis (${first})` : density < second ? `between the lines of osteoporosis (${first}) and of low bone mass (${second})` : `at or above the line of low bone mass (${second})`;
+const comparableDensity = ({calibration: {internal}, trabecular_density_mg_cm3: reported}) => internal ? internal.water_line_density_mg_cm3 : reported;  // with the reference lines
 function densityFigure(bone) {
-  const value = bone.trabecular_density_mg_cm3, guess = bone.calibration.calibrated ? "" : `, ${UNCALIBRATED}`, figure = make("figure");
-  const text = `Trabecular density ${value.toFixed(0)} mg/cm³ K2HPO4${guess}: ${zoneOf(bone)}. These are the ACR's lines for the mean of two lumbar vertebrae.`;
-  const end = Math.max(200, 50 * Math.ceil(value / 50)), x = density => 10 + 380 * Math.min(Math.max(density, 0), end) / end;
+  const reported = bone.trabecular_density_mg_cm3, value = comparableDensity(bone), guess = bone.calibration.calibrated ? "" : `, ${UNCALIBRATED}`, figure = make("figure");
+  const lead = value === reported ? `Trabecular density ${value.toFixed(0)} mg/cm³ K2HPO4${guess}` : `Trabecular density ${reported.toFixed(0)} mg/cm³ K2HPO4 by the calibration of this job (hollow mark); by the line of K2HPO4 in water, which a phantom has, ${value.toFixed(0)} mg/cm³ (full mark)`;
+  const text = `${lead}: ${zoneOf(value, bone)}. These are the ACR's lines for the mean of two lumbar vertebrae.`;
+  const end = Math.max(200, 50 * Math.ceil(Math.max(value, reported) / 50)), x = density => 10 + 380 * Math.min(Math.max(density, 0), end) / end;
   const scale = draw("svg", {viewBox: "0 0 400 74", role: "img", "aria-label": text, class: "scale"}), lines = [bone.osteoporotic_mg_cm3, bone.low_mg_cm3];
   scale.append(draw("line", {x1: 10, x2: 390, y1: 44, y2: 44, class: "axis"}));
   for (const tick of [0, end, ...lines]) {
     const isLine = lines.includes(tick);
     scale.append(draw("line", {x1: x(tick), x2: x(tick), y1: isLine ? 26 : 40, y2: 48, class: isLine ? "reference" : "axis"}), draw("text", {x: x(tick), y: 64, "text-anchor": tick === end ? "end" : "middle"}, tick));
   }
+  if (value !== reported) scale.append(draw("path", {d: `M${x(reported)} 42l-7-14h14z`, class: "other"}));
   scale.append(draw("path", {d: `M${x(value)} 42l-7-14h14z`, class: "value"}), draw("text", {x: Math.min(Math.max(x(value), guess ? 90 : 30), guess ? 310 : 370), y: 20, "text-anchor": "middle", class: "value"}, value.toFixed(0) + guess));
   figure.append(scale, make("figcaption", text));
   return figure;

@@ -11,8 +11,9 @@ const densityInWords = bone => `${bone.trabecular_density_mg_cm3.toFixed(0)} mg/
 function describeMeanDensity(levels) {  // the lines of the ACR are for the mean of two vertebrae, by custom L1 and L2
   const bones = ["L1", "L2"].map(name => levels.find(level => level.vertebra === name)?.headline?.bone);
   if (!bones.every(Boolean)) return [];
-  const mean = {calibrated: bones.every(b => b.calibrated), trabecular_density_mg_cm3: (bones[0].trabecular_density_mg_cm3 + bones[1].trabecular_density_mg_cm3) / 2};
-  return [make("p", `Mean trabecular density of L1 and L2: ${densityInWords(mean)} (K2HPO4). The ACR's lines for such a mean are ${acrLines.join(" mg/cm³ (osteoporosis) and ")} mg/cm³ (low bone mass). Research, not diagnosis.`, mean.calibrated ? {} : {class: "caution"})];
+  const mean = {calibrated: bones.every(b => b.calibrated), trabecular_density_mg_cm3: bones.reduce((sum, b) => sum + (b.water_line_density_mg_cm3 ?? b.trabecular_density_mg_cm3), 0) / 2};
+  const how = bones.some(b => b.water_line_density_mg_cm3 != null) ? ", by the line of K2HPO4 in water" : "";
+  return [make("p", `Mean trabecular density of L1 and L2: ${densityInWords(mean)} (K2HPO4${how}). The ACR's lines for such a mean are ${acrLines.join(" mg/cm³ (osteoporosis) and ")} mg/cm³ (low bone mass). Research, not diagnosis.`, mean.calibrated ? {} : {class: "caution"})];
 }
 function filesOf(level, byName) {  // the results in the folder of a level, by their own names
   const own = Object.entries(byName).filter(([name]) => name.startsWith(level + "/"));

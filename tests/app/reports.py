@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Any
 
-from app.contract.bone import Bone, RegionBone, StiffnessAndStrength, UsedCalibration
+from app.contract.bone import (
+    Bone,
+    InternalFit,
+    RegionBone,
+    StiffnessAndStrength,
+    TissueReference,
+    UsedCalibration,
+)
 from app.contract.report import (
     Distribution,
     Equilibrium,
@@ -100,6 +107,27 @@ GUESSED_BONE = BONE.model_copy(
     update={
         "calibration": UsedCalibration(kind="none", slope=0.73, intercept=0.0, measure="k2hpo4", calibrated=False),
         "trabecular_density_mg_cm3": 62.6,
+    }
+)
+
+
+INTERNAL_BONE = BONE.model_copy(
+    update={
+        "calibration": UsedCalibration(
+            kind="internal",
+            slope=0.8,
+            intercept=1.0,
+            measure="k2hpo4",
+            calibrated=True,
+            internal=InternalFit(
+                method="michalski_2020",
+                references={"adipose": TissueReference(hounsfield=-101.0, spread=9.0, volume_cm3=30.0, used=True)},
+                effective_energy_kev=69.0,
+                fit_energy_kev=105.0,
+                r2=0.9991,
+                water_line_density_mg_cm3=78.2,
+            ),
+        )
     }
 )
 

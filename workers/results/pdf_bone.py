@@ -39,11 +39,12 @@ def bone_parts(bone: Bone, load_newton: float, size: float) -> Iterator[Part]:
 def bone_rows(bone: Bone, load_newton: float) -> list[list[str]]:
     """Return name, value with unit, and meaning of each number."""
     strength = bone.strength
+    in_water = f", {comparable_density(bone):.0f} by its line in water (the mark)" if bone.calibration.internal else ""
     return [
         [
             "Trabecular density",
             f"{bone.trabecular_density_mg_cm3:.0f} mg/cm³",
-            f"of K2HPO4; ACR lines: osteoporosis to {bone.osteoporotic_mg_cm3:g}, low bone mass below "
+            f"of K2HPO4{in_water}; ACR lines: osteoporosis to {bone.osteoporotic_mg_cm3:g}, low bone mass below "
             f"{bone.low_mg_cm3:g}, for the mean of two vertebrae",
         ],
         [
@@ -74,9 +75,15 @@ def fragile_note(bone: Bone) -> str:
     )
 
 
+def comparable_density(bone: Bone) -> float:
+    """Return the trabecular density, mg/cm³, to hold against the reference lines: what a phantom would show."""
+    internal = bone.calibration.internal
+    return internal.water_line_density_mg_cm3 if internal else bone.trabecular_density_mg_cm3
+
+
 def density_scale(bone: Bone, size: float) -> Drawing:
     """Draw the trabecular density on a line with the reference lines of the ACR."""
-    value = bone.trabecular_density_mg_cm3
+    value = comparable_density(bone)
     end = max(LEAST_END, 50.0 * -(-value // 50.0))
     room, base = 2.0 * size, 1.6 * size
     drawing = Drawing(WIDTH, base + 2.4 * size)

@@ -26,7 +26,7 @@ from app.jobs.store import open_store
 from tests.app.harness import PATIENCE_S, Broker, fail, finish, post, running_gateway, wait_for
 from tests.app.pages.browser import CHROMIUM, SOFTWARE_GRAPHICS, Browser, running_browser
 from tests.app.pages.legibility import TOO_FAINT
-from tests.app.reports import BONE, GUESSED_BONE, OUTLINE, REFINED, ROW, SEGMENTATION, report
+from tests.app.reports import BONE, GUESSED_BONE, INTERNAL_BONE, OUTLINE, REFINED, ROW, SEGMENTATION, report
 from tests.workers.results.box import box_template, stress_of, stressed_box
 from workers.results.captions import Caption
 from workers.results.viewer import write_viewer
@@ -451,6 +451,12 @@ def test_the_bone_has_a_card_and_a_guess_is_marked(
     assert browser.text(".bone").count("UNCALIBRATED") >= 3  # the text, the scale and its caption
     assert browser.text(".bone p.caution").startswith("UNCALIBRATED. Nothing calibrated this CT")
     assert "at or below the line of osteoporosis (80)" in browser.text(".bone figcaption")
+    browser.open(finished(site, open_settings, fidelity="fe", bone=INTERNAL_BONE))
+    browser.wait("document.querySelector('.scale path.other')")
+    shown = browser.text(".bone figcaption")
+    assert shown.startswith("Trabecular density 91 mg/cm³ K2HPO4 by the calibration of this job (hollow mark);")
+    assert "78 mg/cm³ (full mark): at or below the line of osteoporosis (80)" in shown
+    assert "Found: adipose -101 HU. Effective energy 69 keV, R² 0.9991" in browser.text(".bone")
 
 
 def test_prediction_and_solution_are_compared(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:

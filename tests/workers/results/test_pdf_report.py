@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.app.reports import BONE, GUESSED_BONE, OUTLINE, SEGMENTATION, report
+from tests.app.reports import BONE, GUESSED_BONE, INTERNAL_BONE, OUTLINE, SEGMENTATION, report
 from workers.results.captions import DISCLAIMER
+from workers.results.pdf_bone import bone_rows
 from workers.results.pdf_report import report_pdf
 from workers.results.pdf_style import MARGIN, WIDTH
 
@@ -63,6 +64,7 @@ def test_the_bone_has_its_numbers_and_a_guess_is_red(tmp_path):
     places = [text.index(words) for words in order]
     assert places == sorted(places)
     assert "UNCALIBRATED" not in text
+    assert bone_rows(INTERNAL_BONE, 500.0)[0][2].startswith("of K2HPO4, 78 by its line in water (the mark); ACR lines")
     guess, guessed_page = page_of(tmp_path, report(bone=GUESSED_BONE), VIEWS.resize((1680, 1328)))
     assert "The patient's own bone: UNCALIBRATED, these numbers are guesses" in guess
     assert guess.count("UNCALIBRATED") >= 3  # how sure, the heading, the scale
