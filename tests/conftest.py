@@ -19,7 +19,6 @@ LONGEST_FIRST = (
     "training/segmentation/test_commands.py",
     "workers/test_pipeline.py",
     "docs/test_code_blocks.py",
-    "training/segmentation/fitting/test_onnx_export.py",
     "test_end_to_end.py",
     "workers/test_tasks.py",
     "workers/test_several_levels.py",

@@ -8,6 +8,7 @@ import pytest
 from synthetic_ct.scanner import Protocol
 from synthetic_ct.spine import make_template_spine
 from synthetic_ct.whole_ct import SyntheticCt, make_lumbar_ct, write_ct
+from tests.made_once import made_once
 from workers.mesh.subject_mesh import MeshMorpher
 
 
@@ -37,3 +38,17 @@ def verse_folder(verse_person, tmp_path_factory) -> Path:
         target.parent.mkdir(parents=True)
         shutil.move(file, target)
     return folder
+
+
+@pytest.fixture(scope="session")
+def one_command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
+    """The whole training by one command, made once for all processes: `bundle`, `work`, and `states` of the networks."""
+    pytest.importorskip("torch", reason="torch is not installed (make training)")
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed (make training)")
+    from tests.training.segmentation.one_command import train_by_one_command
+
+    def make(folder: Path) -> None:
+        verse, morpher = (request.getfixturevalue(name) for name in ("verse_folder", "morpher"))
+        train_by_one_command(folder, data_dir, verse, morpher)
+
+    return made_once(tmp_path_factory, "one-command", make)

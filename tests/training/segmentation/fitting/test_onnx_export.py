@@ -1,9 +1,8 @@
-"""The exported graphs return what the torch networks return, at any size that the workers use."""
+"""The graphs that the training exports return what its networks return, at any size that the workers use."""
 
 from __future__ import annotations
 
 import copy
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -19,14 +18,9 @@ from onnx import TensorProto  # noqa: E402
 from torch import nn  # noqa: E402
 from torch.nn.utils.fusion import fuse_conv_bn_eval  # noqa: E402
 
+from models.bundle import LANDMARKS, LOCATOR, ROW, SEGMENTER  # noqa: E402
 from training.artifacts.onnx_writer import HALF_FROM  # noqa: E402
 from training.segmentation.fitting.bundle_start import start_from_locator  # noqa: E402
-from training.segmentation.fitting.onnx_export import (  # noqa: E402
-    export_landmarks,
-    export_locator,
-    export_row,
-    export_segmenter,
-)
 from training.segmentation.fitting.training_loop import load_trained  # noqa: E402
 from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet  # noqa: E402
 from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet  # noqa: E402
@@ -40,26 +34,6 @@ from workers.locate.row_network import ROW_DIVISOR, ROW_OUTPUTS, ROW_SHAPE  # no
 
 SLICES = [(1, 112, 112), (3, 64, 96), (8, 32, 160)]
 VOLUMES = [(32, 48, 64), (16, 64, 112), (48, 16, 32)]
-
-
-def trained(network: nn.Module, *shape: int) -> nn.Module:
-    """Give a network statistics and scales as after training, in place of the ones and zeros of a new one."""
-    torch.manual_seed(1)
-    with torch.no_grad():
-        for module in network.modules():
-            if isinstance(module, nn.BatchNorm2d | nn.BatchNorm3d | nn.InstanceNorm3d):
-                module.weight.uniform_(0.6, 1.6)
-                module.bias.uniform_(-0.3, 0.3)
-                module.momentum = None  # the mean of the batches, all of them counted alike
-        for _ in range(3):
-            network(torch.randn(*shape))
-    return network.eval()
-
-
-def seeded(make: Callable[[], nn.Module]) -> nn.Module:
-    """Return a new network with the same weights every time."""
-    torch.manual_seed(0)
-    return make()
 
 
 def rounded(network: nn.Module) -> nn.Module:
@@ -76,38 +50,35 @@ def rounded(network: nn.Module) -> nn.Module:
 
 
 class Exported:
-    """A network before and after its export, its graph and a session of that graph."""
+    """A network before its export, its state afterwards, its graph and a session of that graph."""
 
-    def __init__(self, network: nn.Module, write: Callable[[nn.Module, Path], None], path: Path) -> None:
-        self.network, self.after, self.path = copy.deepcopy(network), network, path
-        write(network, path)
-        self.session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    def __init__(self, network: nn.Module, folder: Path, name: str, graph: str) -> None:
+        states = torch.load(folder / "states" / f"{name}.pt", weights_only=True)
+        network.load_state_dict(states["before"])
+        self.network, self.after, self.path = network.eval(), states["after"], folder / "bundle" / graph
+        self.session = onnxruntime.InferenceSession(self.path, providers=["CPUExecutionProvider"])
 
 
 @pytest.fixture(scope="module")
-def segmenter(tmp_path_factory) -> Exported:
-    network = trained(
-        seeded(lambda: build("bifusion", CHANNELS, UNET_WIDTHS["tiny"], len(STRUCTURES))), 2, CHANNELS, 64, 64
+def segmenter(one_command) -> Exported:
+    return Exported(
+        build("bifusion", CHANNELS, UNET_WIDTHS["tiny"], len(STRUCTURES)), one_command, "segmenter", SEGMENTER
     )
-    return Exported(network, export_segmenter, tmp_path_factory.mktemp("segmenter") / "segmenter.onnx")
 
 
 @pytest.fixture(scope="module")
-def locator(tmp_path_factory) -> Exported:
-    network = trained(seeded(lambda: LocatorNet(LOCATOR_WIDTHS["tiny"])), 1, 1, 32, 32, 32)
-    return Exported(network, export_locator, tmp_path_factory.mktemp("locator") / "locator.onnx")
+def locator(one_command) -> Exported:
+    return Exported(LocatorNet(LOCATOR_WIDTHS["tiny"]), one_command, "locator", LOCATOR)
 
 
 @pytest.fixture(scope="module")
-def landmarks(tmp_path_factory) -> Exported:
-    network = trained(seeded(lambda: LandmarkNet(LANDMARK_WIDTHS["tiny"])), 4, 1, *SIDE_SHAPE)
-    return Exported(network, export_landmarks, tmp_path_factory.mktemp("landmarks") / "landmarks.onnx")
+def landmarks(one_command) -> Exported:
+    return Exported(LandmarkNet(LANDMARK_WIDTHS["tiny"]), one_command, "landmarks", LANDMARKS)
 
 
 @pytest.fixture(scope="module")
-def row(tmp_path_factory) -> Exported:
-    network = trained(seeded(lambda: RowNet(ROW_WIDTHS["tiny"])), 1, 1, *ROW_SHAPE, 16)
-    return Exported(network, export_row, tmp_path_factory.mktemp("row") / "row.onnx")
+def row(one_command) -> Exported:
+    return Exported(RowNet(ROW_WIDTHS["tiny"]), one_command, "row", ROW)
 
 
 @pytest.mark.parametrize(("batch", "height", "width"), SLICES)
@@ -186,6 +157,6 @@ def test_large_weights_are_stored_in_half_precision(segmenter, locator):
 
 def test_exporting_leaves_the_network_as_it_is(segmenter, locator):
     for exported in (segmenter, locator):
-        before, after = exported.network.state_dict(), exported.after.state_dict()
+        before, after = exported.network.state_dict(), exported.after
         assert before.keys() == after.keys()
         assert all(torch.equal(before[name], after[name]) for name in before)
