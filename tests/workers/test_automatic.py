@@ -82,9 +82,27 @@ def row(real) -> NamedRow:
     return engine().finder.row(real.ct)
 
 
+class Counted:
+    """A network's session that counts the slices it is shown."""
+
+    def __init__(self, session) -> None:
+        self.session, self.slices = session, 0
+
+    def run(self, names, inputs):
+        self.slices += len(inputs["slices"])
+        return self.session.run(names, inputs)
+
+
 @pytest.fixture(scope="module")
-def reference(real, row) -> tuple[CleanMask, Segmentation]:
-    return find(real.ct, row=row)
+def counted() -> Counted:
+    return Counted(engine().finder.segmenter.session)
+
+
+@pytest.fixture(scope="module")
+def reference(real, row, counted) -> tuple[CleanMask, Segmentation]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(engine().finder.segmenter, "session", counted)
+        return find(real.ct, row=row)
 
 
 def test_l1_of_a_real_ct(real, reference):
@@ -94,6 +112,10 @@ def test_l1_of_a_real_ct(real, reference):
     assert section.confidence > 0.75
     assert "L1" in section.levels_seen
     assert np.linalg.norm(np.array(section.centre_ras_mm) - real.centre("L1")) < 25.0
+
+
+def test_the_network_is_shown_the_slices_of_the_vertebra_and_few_more(reference, counted):
+    assert counted.slices == 44  # of 72; 34 hold something of it
 
 
 def test_ribs_are_seen_at_the_chest_s_vertebrae_and_the_sacrum_at_the_last(real, lumbar):

@@ -15,6 +15,7 @@ from scipy import ndimage
 
 from models.types import Floats, Singles
 from workers.imaging.grid import merged_affine
+from workers.imaging.linear_samples import interpolate
 from workers.imaging.nifti_affine import world_reach
 from workers.imaging.volume import Volume
 
@@ -141,16 +142,7 @@ def sample(
     """Interpolate a volume linearly on a world grid (see `crop`); beyond the volume `fill`, or the nearest if None."""
     to_voxel = np.linalg.inv(volume.affine) @ _grid_affine(low, step, turn)
     matrix, offset = to_voxel[:3, :3], to_voxel[:3, 3]
-    straight = np.abs(matrix - np.diag(np.diag(matrix))).max() < 1e-9
-    out = ndimage.affine_transform(
-        np.asarray(volume.voxels, np.float32),
-        np.diag(matrix) if straight else matrix,
-        offset,
-        output_shape=shape,
-        order=1,
-        mode="nearest" if fill is None else "grid-constant",
-        cval=0.0 if fill is None else fill,
-    )
+    out = interpolate(np.asarray(volume.voxels, np.float32), matrix, offset, shape, fill)
     return Volume(out, _grid_affine(low, step, turn))
 
 

@@ -68,14 +68,24 @@ def find_row(ct: Volume, axes: list[SpineAxis], network: RowNetwork, told: Told 
         known = [body.centre for row in rows for body in row]
         middle = axis.points[len(axis.points) // 2]
         if not any(np.linalg.norm(centre - middle) < COVERED_MM for centre in known):
-            rows.append(_grow_row(ct, axis, network, part_of(told, number / len(axes), (number + 1) / len(axes))))
-    return max(rows, key=lambda row: sum(body.heat for body in row), default=[])
+            share = part_of(told, number / len(axes), (number + 1) / len(axes))
+            rows.append(_grow_row(ct, axis, network, _surest(rows), share))
+    return _surest(rows)
 
 
-def _grow_row(ct: Volume, axis: SpineAxis, network: RowNetwork, told: Told) -> list[FoundBody]:
+def _surest(rows: list[list[FoundBody]]) -> list[FoundBody]:
+    return max(rows, key=_certainty, default=[])
+
+
+def _certainty(row: list[FoundBody]) -> float:
+    return sum(body.heat for body in row)
+
+
+def _grow_row(ct: Volume, axis: SpineAxis, network: RowNetwork, rival: list[FoundBody], told: Told) -> list[FoundBody]:
     """Return the row that is found from an axis: each pass runs along the bodies of the one before, until two agree.
 
-    So the row grows beyond the ends of the axis. What only one of the last two passes sees is no body.
+    So the row grows beyond the ends of the axis. What only one of the last two passes sees is no body. Where two passes
+    disagree and the row is less certain than a `rival` in all and a body, it is not followed: it is no spine.
     """
     row = _bodies_along(ct, axis, network)
     for number in range(1, MOST_PASSES + 1):
@@ -84,9 +94,15 @@ def _grow_row(ct: Volume, axis: SpineAxis, network: RowNetwork, told: Told) -> l
             return []
         before, row = row, _bodies_along(ct, SpineAxis(np.array([body.centre for body in row])), network)
         both = [body for body in row if _is_among(body, before)]
-        if len(both) == len(row) == len(before):
+        if len(both) == len(row) == len(before) or _is_hopeless(row, rival):
             break
     return both
+
+
+def _is_hopeless(row: list[FoundBody], rival: list[FoundBody]) -> bool:
+    """Whether a row is less certain than another, both in all and on average of its bodies."""
+    mine, other = _certainty(row), _certainty(rival)
+    return mine < other and mine * len(rival) < other * len(row)
 
 
 def _is_among(body: FoundBody, others: list[FoundBody]) -> bool:

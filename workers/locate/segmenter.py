@@ -7,27 +7,20 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from models.types import Floats
-from workers.imaging.network_input import CHANNELS, NEIGHBOURS, STRUCTURES, centre_channels, normalise
-from workers.imaging.resampling import CROP_STEP_MM, UPRIGHT, crop, sample
+from models.types import Floats, Singles
+from workers.imaging.network_input import STRUCTURES
+from workers.imaging.resampling import CROP_STEP_MM, UPRIGHT, sample
 from workers.imaging.steps import Told, nobody
 from workers.imaging.volume import Volume
+from workers.locate.outward import look_at_all, look_outward
+from workers.locate.segmenter_crop import BODY, CROP_LOW, CROP_SHAPE, WHOLE, CropSlices, SegmenterCrop
 
-CROP_LOW = (-64.0, -88.0, -58.0)
-"""First voxel of the crop relative to the body centre, mm RAS: whole vertebrae fit, with their processes."""
-CROP_SHAPE = (128, 128, 72)
 SECOND_VIEW_DEG = 12.0
 """Turn of the second view about the axis from right to left: its slices cut the endplates, which the first view's run
 along."""
-BODY_LOW, BODY_SHAPE = (-40.0, -32.0, -33.0), (80, 80, 44)
-"""The second view's crop: the body with its endplates, a fifth of the work of the first."""
 POINT_SLICES = 3
 """Slices that are segmented about a point: its own, the one above and the one below."""
 VERTEBRA = STRUCTURES.index("vertebra")
-BATCH = 8
-"""Slices in one run of the network: more need more memory and gain no time on two cores."""
-MARGIN = max(abs(n) for n in NEIGHBOURS)
-"""Slices beyond the crop that the network sees beside its outermost slices."""
 MASK_MM = 1.0
 """Voxel side of the mask."""
 INSIDE = 0.4
@@ -49,13 +42,7 @@ class Segmenter:
         self.session = session
 
     def probability(
-        self,
-        ct: Volume,
-        centre: Floats,
-        low: tuple[float, float, float] = CROP_LOW,
-        shape: tuple[int, int, int] = CROP_SHAPE,
-        turn: Floats = UPRIGHT,
-        told: Told = nobody,
+        self, ct: Volume, centre: Floats, crop: SegmenterCrop = WHOLE, turn: Floats = UPRIGHT, told: Told = nobody
     ) -> Volume:
         """Return the probability (i, j, k) float32 that a voxel belongs to the vertebra about `centre` (3,) mm RAS.
 
@@ -65,32 +52,26 @@ class Segmenter:
             HU, any orientation.
         centre
             Body centre, or any point in the vertebra with a crop that fits it.
-        low, shape
-            The crop: its first voxel relative to `centre` in mm, and its voxels, `CROP_STEP_MM` apart.
+        crop
+            Which part of the CT.
         turn
             (3, 3) rotation whose columns are the crop's axes in the world (`workers.imaging.frame.frame_of`).
         told
             Told after each batch of slices.
         """
-        first = np.asarray(centre, np.float64) + turn @ np.array(low)
-        beyond = turn @ np.array([0.0, 0.0, MARGIN * CROP_STEP_MM[2]])
-        seen = crop(ct, first - beyond, (shape[0], shape[1], shape[2] + 2 * MARGIN), turn=turn)
-        hu = normalise(seen.voxels)
-        x, y, z = ((low[a] + CROP_STEP_MM[a] * np.arange(shape[a])).astype(np.float32) for a in range(3))
-        out = np.empty(shape, np.float32)
-        for start in range(0, shape[2], BATCH):
-            planes = np.arange(start, min(start + BATCH, shape[2]))
-            slices = np.empty((len(planes), CHANNELS, *shape[:2]), np.float32)
-            for c, step in enumerate(NEIGHBOURS):
-                slices[:, c] = hu[:, :, planes + MARGIN + step].transpose(2, 0, 1)
-            slices[:, -2], slices[:, -1] = centre_channels(x[None, :, None], y[None, None, :], z[planes][:, None, None])
-            found = self.session.run(["probability"], {"slices": slices})[0]
-            out[:, :, start : start + BATCH] = found[:, VERTEBRA].transpose(1, 2, 0)
-            told(min((start + BATCH) / shape[2], 1.0))
-        affine = np.eye(4)
-        affine[:3, :3] = turn * CROP_STEP_MM
-        affine[:3, 3] = first
-        return Volume(out, affine)
+        slices = CropSlices(ct, np.asarray(centre, np.float64), crop, turn)
+        out = np.zeros(crop.shape, np.float32)
+
+        def look(planes: range) -> Singles:
+            found = self.session.run(["probability"], {"slices": slices.of(planes)})[0][:, VERTEBRA]
+            out[:, :, planes.start : planes.stop] = found.transpose(1, 2, 0)
+            return np.asarray(found.max(axis=(1, 2)))
+
+        if crop.outward:
+            look_outward(look, crop.shape[2], int(np.abs(crop.heights).argmin()), told)
+        else:
+            look_at_all(look, crop.shape[2], told)
+        return Volume(out, slices.affine)
 
     def second_view(self, ct: Volume, centre: Floats, turn: Floats, told: Told = nobody) -> Volume:
         """Return the probability about a body alone, in a frame that is turned by `SECOND_VIEW_DEG` against `turn`.
@@ -98,7 +79,7 @@ class Segmenter:
         Where it disagrees with `probability` the outline is wrong (`workers.outline.views`).
         """
         again = turn @ Rotation.from_euler("x", SECOND_VIEW_DEG, degrees=True).as_matrix()
-        return self.probability(ct, centre, BODY_LOW, BODY_SHAPE, again, told)
+        return self.probability(ct, centre, BODY, again, told)
 
     def probability_at(self, ct: Volume, centre: Floats, point: Floats, turn: Floats, slack_mm: float) -> float:
         """Return how probable it is that a point (3,) mm RAS, or one within `slack_mm`, belongs to a vertebra.
@@ -119,7 +100,8 @@ class Segmenter:
         if (voxel < 0.0).any() or (voxel > np.array(CROP_SHAPE) - 1.0).any():
             return 0.0
         low = (CROP_LOW[0], CROP_LOW[1], float(offset[2] - CROP_STEP_MM[2]))
-        seen = self.probability(ct, centre, low, (*CROP_SHAPE[:2], POINT_SLICES), turn=turn).voxels
+        about = SegmenterCrop(low, (*CROP_SHAPE[:2], POINT_SLICES), outward=False)
+        seen = self.probability(ct, centre, about, turn).voxels
         i, j = np.rint(voxel[:2]).astype(int)
         reach = int(np.ceil(slack_mm))
         return float(seen[max(i - reach, 0) : i + reach + 1, max(j - reach, 0) : j + reach + 1].max())

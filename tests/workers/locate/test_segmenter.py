@@ -10,7 +10,9 @@ from workers.imaging.frame import frame_of
 from workers.imaging.network_input import NEIGHBOURS, STRUCTURES, normalise
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
+from workers.locate.outward import BATCH, EMPTY_SLICES
 from workers.locate.segmenter import INSIDE, Segmenter, as_mask
+from workers.locate.segmenter_crop import SegmenterCrop
 
 
 def vertebra(height_mm: float) -> np.ndarray:
@@ -50,19 +52,26 @@ def test_an_empty_mask_has_no_centre():
 class HuAsProbability:
     """In place of the network: a voxel's own normalised HU, as the vertebra's probability."""
 
+    slices = 0
+
     def run(self, names, inputs):
         own = inputs["slices"][:, NEIGHBOURS.index(0)]
+        self.slices += len(own)
         found = np.zeros((len(own), len(STRUCTURES), *own.shape[1:]), np.float32)
         found[:, STRUCTURES.index("vertebra")] = own
         return [found]
 
 
+ORIGIN_HU = 300.0
+"""More than `LOW_HU`, and as probability more than nothing in every voxel of the crops here."""
+
+
 def sloping_ct() -> Volume:
-    """1 HU a mm along (0.2, 0.5, 1), 0 HU at the origin; voxels of 2 mm."""
+    """1 HU a mm along (0.2, 0.5, 1), `ORIGIN_HU` at the origin; voxels of 2 mm."""
     points = np.moveaxis(np.indices((120, 120, 120)), 0, -1) * 2.0 - 120.0
     affine = np.diag([2.0, 2.0, 2.0, 1.0])
     affine[:3, 3] = -120.0
-    return Volume((points @ [0.2, 0.5, 1.0]).astype(np.float32), affine)
+    return Volume((points @ [0.2, 0.5, 1.0] + ORIGIN_HU).astype(np.float32), affine)
 
 
 @pytest.mark.parametrize("up", [(0.0, 0.0, 1.0), (0.0, 0.5, 0.9), (0.2, -0.3, 0.8)])
@@ -72,12 +81,32 @@ def test_a_crop_in_the_vertebras_frame_is_the_same_ct_at_the_same_places(up):
     np.testing.assert_allclose(turn.T @ turn, np.eye(3), atol=1e-12)
     assert np.linalg.det(turn) == pytest.approx(1.0)
     centre = np.array([4.0, -6.0, 10.0])
-    low, shape = (-16.0, -16.0, -12.0), (32, 32, 16)
-    found = Segmenter(HuAsProbability()).probability(ct, centre, low, shape, turn=turn)
-    world = np.moveaxis(np.indices(shape), 0, -1) @ found.affine[:3, :3].T + found.affine[:3, 3]
-    expected = normalise((world @ [0.2, 0.5, 1.0]).astype(np.float32))
-    np.testing.assert_allclose(found.voxels, expected, atol=2e-3)
-    np.testing.assert_allclose(world[0, 0, 0] - centre, turn @ np.array(low), atol=1e-9)
+    low = (-16.0, -16.0, -12.0)
+    for part in (SegmenterCrop(low, (32, 32, 16)), SegmenterCrop(low, (32, 32, 8), every=2)):
+        found = Segmenter(HuAsProbability()).probability(ct, centre, part, turn)
+        world = np.moveaxis(np.indices(part.shape), 0, -1) @ found.affine[:3, :3].T + found.affine[:3, 3]
+        expected = normalise((world @ [0.2, 0.5, 1.0] + ORIGIN_HU).astype(np.float32))
+        np.testing.assert_allclose(found.voxels, expected, atol=2e-3)
+        np.testing.assert_allclose(world[0, 0, 0] - centre, turn @ np.array(low), atol=1e-9)
+        np.testing.assert_allclose(
+            turn.T @ (world[0, 0, -1] - world[0, 0, 0]), [0.0, 0.0, part.heights[-1] - low[2]], atol=1e-9
+        )
+
+
+def test_beyond_the_vertebra_no_slice_is_shown_to_the_network():
+    ct = sloping_ct()
+    ct.voxels[:, :, 70:] = -1000.0  # air from 20 mm on
+    shown = HuAsProbability()
+    found = Segmenter(shown).probability(ct, np.zeros(3), SegmenterCrop((-16.0, -16.0, -58.0), (32, 32, 72)))
+    air = np.flatnonzero(found.affine[2, 3] + 1.5 * np.arange(72) > 21.0)
+    assert air[0] + EMPTY_SLICES <= shown.slices < air[0] + EMPTY_SLICES + BATCH
+    assert (found.voxels[:, :, shown.slices :] == 0.0).all()
+    shown.slices = 0
+    every = Segmenter(shown).probability(
+        ct, np.zeros(3), SegmenterCrop((-16.0, -16.0, -58.0), (32, 32, 72), outward=False)
+    )
+    assert shown.slices == 72
+    np.testing.assert_array_equal(every.voxels[:, :, : air[0]], found.voxels[:, :, : air[0]])
 
 
 @pytest.mark.parametrize("up", [(0.0, 0.0, 1.0), (0.0, 0.5, 0.9)])
@@ -85,7 +114,7 @@ def test_the_probability_at_a_point_is_that_of_the_whole_crop_there(up):
     ct, turn, centre = sloping_ct(), frame_of(np.array(up)), np.array([4.0, -6.0, 10.0])
     point = np.array([10.0, -20.0, 22.0])
     found = Segmenter(HuAsProbability()).probability_at(ct, centre, point, turn, 0.0)
-    assert found == pytest.approx(float(normalise(np.float32([point @ [0.2, 0.5, 1.0]]))[0]), abs=0.01)
+    assert found == pytest.approx(float(normalise(np.float32([point @ [0.2, 0.5, 1.0] + ORIGIN_HU]))[0]), abs=0.01)
     far = np.array([4.0, -6.0, 100.0])
     assert Segmenter(HuAsProbability()).probability_at(ct, centre, far, turn, 0.0) == 0.0
 

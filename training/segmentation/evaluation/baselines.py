@@ -12,7 +12,7 @@ from training.segmentation.data.reference_cases import ReferenceCase
 from workers.imaging.resampling import CROP_STEP_MM, crop
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
-from workers.locate.segmenter import CROP_LOW, CROP_SHAPE
+from workers.locate.segmenter_crop import CROP_LOW, CROP_SHAPE
 from workers.mask.cleaning import clean_mask
 
 BASELINE_BONE_HU = 200.0

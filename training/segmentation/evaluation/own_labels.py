@@ -19,6 +19,7 @@ from workers.imaging.resampling import crop
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
 from workers.locate.segmenter import VERTEBRA, Segmenter
+from workers.locate.segmenter_crop import SegmenterCrop
 from workers.locate.vertebra_finder import VertebraLocation
 from workers.outline.surface_mask import voxels_inside
 
@@ -102,7 +103,8 @@ def _sacrum(ct: Volume, annotation: Annotation, part: Volume) -> Bools:
     finder, last = engine().finder, annotation.levels.index("L5")
     location = VertebraLocation("L5", annotation.centres[last], marked_row(annotation))
     sacrum = Segmenter(_Structure(finder.segmenter.session, "sacrum"))
-    seen = sacrum.probability(ct, location.centre, turn=location.frame)
+    every_slice = SegmenterCrop(outward=False)  # the sacrum lies below L5's centre
+    seen = sacrum.probability(ct, location.centre, every_slice, location.frame)
     index = np.moveaxis(np.indices(part.voxels.shape, np.float32), 0, -1)
     world = index @ part.affine[:3, :3].T + part.affine[:3, 3]
     return np.asarray(sample_points(seen, world, 0.0) > SACRAL)

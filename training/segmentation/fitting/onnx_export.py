@@ -12,7 +12,7 @@ from workers.imaging.network_input import CHANNELS
 from workers.locate.landmark_network import SIDE_SHAPE
 from workers.locate.locator import DIVISOR
 from workers.locate.row_network import ROW_DIVISOR, ROW_SHAPE
-from workers.locate.segmenter import CROP_SHAPE
+from workers.locate.segmenter_crop import CROP_SHAPE
 
 SIDE_MULTIPLE = 16
 """Height and width of slices are multiples of it: a U-Net halves them four times."""

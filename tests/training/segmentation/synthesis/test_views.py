@@ -22,7 +22,7 @@ from training.segmentation.synthesis.views import (
 from workers.imaging.frame import frame_of
 from workers.imaging.network_input import CHANNELS, NEIGHBOURS, STRUCTURES, centre_channels, normalise
 from workers.imaging.resampling import CROP_STEP_MM
-from workers.locate.segmenter import CROP_LOW, CROP_SHAPE
+from workers.locate.segmenter_crop import CROP_LOW, CROP_SHAPE
 
 CPU = torch.device("cpu")
 
