@@ -14,6 +14,13 @@ function readParams(form) {  // every field; null where it is left open. Throws 
   if (seed && (params.seed_ras_mm.length !== 3 || params.seed_ras_mm.some(v => !Number.isFinite(v)))) throw new Error(POINT_HELP);
   return params;
 }
+const CALIBRATIONS = {phantom: "a phantom calibrates it", internal: "the tissues of the scan calibrate it", none: "UNCALIBRATED"};
+function askedInWords({vertebra, load_newton: load, body_weight_kg: weight, load_case: how, material, calibration, fidelity}) {
+  const level = vertebra === null ? "the level that the mask says" : vertebra === "all" ? "all levels" : [vertebra].flat().join(", ");
+  const force = weight ? `the weight above the level of a body of ${weight} kg` : `${load} N`, pressed = how === "traction" ? "" : ` (${words(how)})`;
+  const bone = material === "density" ? `bone of its own density, ${CALIBRATIONS[calibration.kind]}` : "bone that is equally stiff everywhere";
+  return `Asked for: ${level}; ${force}${pressed}; ${bone}${fidelity === "both" ? "; prediction and finite elements" : fidelity === "fe" ? "; finite elements" : ""}.`;
+}
 const mustSolve = ({material, load_case}) => material === "density" || load_case !== "traction";
 function readCalibration(field) {
   const kind = field("calibration");

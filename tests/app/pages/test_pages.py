@@ -553,7 +553,8 @@ def test_the_form_asks_for_what_a_density_needs_and_explains_what_does_not_fit(
     assert browser.run(asked) == [True, False]
     browser.choose_file("input[name=mask]", tmp_path / "ct.nii.gz")
     assert browser.run(asked) == [False, True]
-    browser.choose_file("input[name=mask]")
+    browser.run(f"{choose}('mask', '')")
+    assert browser.run(asked) == [True, False]
     browser.choose_file("input[name=ct]", tmp_path / "ct.nii.gz")
     browser.run(f"{choose}('material', 'density')")
     assert browser.run(shown) == ["density", "phantom", "phantom", "phantom", "density", "density", "solved"]
@@ -578,6 +579,9 @@ def test_the_form_asks_for_what_a_density_needs_and_explains_what_does_not_fit(
         "fidelity": "fe",
     }
     assert {name: job["params"][name] for name in expected} == expected
+    browser.wait("document.getElementById('asked')?.textContent")
+    asked = "Asked for: L1; 500 N (plates); bone of its own density, a phantom calibrates it; finite elements."
+    assert browser.text("#asked") == asked
     fail(open_settings, job["id"], PROBLEM)
     browser.wait("$('again')?.open")
     browser.run("$('again-form').elements.load_newton.value = '600'")
