@@ -1,6 +1,7 @@
 """The patient's own bone: stiffness beside a published vertebra, CalculiX and a voxel model; time; real CTs.
 
-`python -m bench.bone bench-output/bone.json` prints the figures and writes docs/evaluation/bone.md too.
+`python -m bench.bone bench-output/bone.json` prints the figures and writes docs/evaluation/bone.md too,
+then computes people (`bench.bone_people`).
 A run that was broken off goes on where it was.
 """
 
@@ -205,4 +206,7 @@ PARTS: dict[str, Callable[[Published], Any]] = {
 }
 
 if __name__ == "__main__":
+    from bench import bone_people  # which imports this module
+
     main(Path(sys.argv[1]))
+    bone_people.main(Path(sys.argv[1]).with_name("bone-people"))

@@ -63,7 +63,7 @@ published table (voxel models of VerSe'19) has 19.2 ± 5.2 kN/mm for L1. So thes
 
 - Internal calibration from air, fat, muscle and blood of the scan. So contrast agent is not detected either.
 - Caps in the job, bending, and nonlinear material. The published nonlinear strength of that L2 is 1,847 N.
-- A distribution over people: there are CTs of three with a mask.
+- A distribution over many people: [people](bone-people.md) has the three at hand, beside the published table.
 """
 
 
