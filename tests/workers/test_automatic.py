@@ -136,7 +136,8 @@ def test_every_lumbar_level_is_found_as_itself(real, row, reference):
 
 def test_the_whole_job_without_a_mask(real, tmp_path):
     told: list[tuple[str, float]] = []
-    run_pipeline(real.path, None, L1, tmp_path, lambda stage, percent: told.append((stage, percent)))
+    params = JobParams(results=["mask.nii.gz"])
+    run_pipeline(real.path, None, params, tmp_path, lambda stage, percent: told.append((stage, percent)))
     percents = [percent for _, percent in told]
     assert percents == sorted(percents)
     assert len(told) > 30  # the networks tell their steps

@@ -135,7 +135,7 @@ def test_the_same_field_from_another_orientation(reference, inputs, tmp_path, ax
     assert nib.aff2axcodes(ct.affine) != nib.aff2axcodes(nib.load(inputs[0]).affine)
     nib.save(ct, tmp_path / "ct.nii.gz")
     nib.save(mask, tmp_path / "mask.nii.gz")
-    params = JobParams(mask_label=31, load_newton=newton, fidelity="fe")
+    params = JobParams(mask_label=31, load_newton=newton, fidelity="fe", results=["stress.vtu", "mask.nii.gz"])
     other = run(tmp_path / "ct.nii.gz", tmp_path / "mask.nii.gz", params, tmp_path / "out")
     (points, displacement, von_mises), (points2, displacement2, von_mises2) = reference.field(), other.field()
     factor = newton / 500.0
@@ -150,7 +150,8 @@ def test_the_same_field_from_another_orientation(reference, inputs, tmp_path, ax
 def test_the_surrogate_is_the_default_and_agrees_with_the_solution(inputs, tmp_path):
     """One job that does both: the default's field, the solution beside it, and what the report says of the two."""
     assert JobParams().fidelity == "surrogate"
-    both = run(*inputs, JobParams(mask_label=31, fidelity="both", load_newton=800.0), tmp_path / "both")
+    params = JobParams(mask_label=31, fidelity="both", load_newton=800.0, results=["stress.vtu"])
+    both = run(*inputs, params, tmp_path / "both")
     report = both.report
     assert report["fidelity"] == "surrogate"
     assert list(both.result.timings) == [name for name in STAGES if name not in ("localise", "segment", "material")]
@@ -180,7 +181,7 @@ def test_the_surrogate_is_the_default_and_agrees_with_the_solution(inputs, tmp_p
 
 
 def test_a_plain_job_predicts_and_does_not_solve(inputs, tmp_path):
-    done = run(*inputs, JobParams(mask_label=31), tmp_path / "out")
+    done = run(*inputs, JobParams(mask_label=31, results=["stress.vtu"]), tmp_path / "out")
     assert "solve" not in done.result.timings
     assert done.report["agreement"] is None
     assert done.report["equilibrium"] is None
@@ -194,7 +195,8 @@ def test_a_binary_mask_is_of_no_level(inputs, tmp_path):
     labels = nib.load(inputs[1])
     binary = (np.asarray(labels.dataobj) == 31).astype(np.uint8)
     nib.save(nib.Nifti1Image(binary, labels.affine), tmp_path / "mask.nii.gz")
-    done = run(inputs[0], tmp_path / "mask.nii.gz", JobParams(surrogate="tangent"), tmp_path / "out")
+    params = JobParams(surrogate="tangent", results=["stress.vtu", "surface.vtp", "viewer.html"])
+    done = run(inputs[0], tmp_path / "mask.nii.gz", params, tmp_path / "out")
     assert done.report["vertebra"] == "unknown"
     assert done.report["numbering"]["convention"] is None
     assert any(warning.startswith("The level is unknown") for warning in done.report["warnings"])
@@ -339,7 +341,7 @@ def test_a_3_mm_staircase_mask_on_a_finer_ct(data_dir, tmp_path):
     nib.save(nib.Nifti1Image(voxels, affine), tmp_path / "mask.nii.gz")
     ct = nib.load(folder / "ct.nii.gz")
     assert ct.shape != voxels.shape
-    params = JobParams(mask_label=22, vertebra="L3", fidelity="fe")
+    params = JobParams(mask_label=22, vertebra="L3", fidelity="fe", results=["mask.nii.gz"])
     coarse = run(folder / "ct.nii.gz", tmp_path / "mask.nii.gz", params, tmp_path / "out")
     report = coarse.report
     assert report["equilibrium"]["relative_residual"] <= 1e-5

@@ -42,7 +42,7 @@ def verse_folder(verse_person, tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def one_command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, data_dir: Path) -> Path:
-    """The whole training by one command, made once for all processes: `bundle`, `work`, and `states` of the networks."""
+    """The whole training by one command, made once for all processes: folders `bundle`, `work` and `states`."""
     pytest.importorskip("torch", reason="torch is not installed (make training)")
     pytest.importorskip("onnxscript", reason="onnxscript is not installed (make training)")
     from tests.training.segmentation.one_command import train_by_one_command

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import numpy as np
-import pyvista as pv
 from scipy import ndimage
 
 from models.template import Template
 from models.types import Floats
 from training.segmentation.data.reference_cases import ReferenceCase
+from workers.geometry.surface import Surface
 from workers.imaging.resampling import CROP_STEP_MM, crop
 from workers.imaging.volume import Volume
 from workers.locate.body_centre import body_centre
 from workers.locate.segmenter_crop import CROP_LOW, CROP_SHAPE
 from workers.mask.cleaning import clean_mask
+from workers.outline.surface_mask import voxels_inside
 
 BASELINE_BONE_HU = 200.0
 """HU from which a voxel counts as bone: between muscle and contrasted vessels, and trabecular bone."""
@@ -41,12 +42,9 @@ def template_mask(template: Template) -> Volume:
     surface = template.nodes[: template.n_surface]
     low = np.floor(surface.min(axis=0)) - MARGIN_MM
     shape = tuple(int(n) for n in np.ceil(surface.max(axis=0) + MARGIN_MM - low))
-    grid = pv.ImageData(dimensions=shape, origin=tuple(low))
-    closed = pv.PolyData.from_regular_faces(surface, template.triangles.astype(np.int64))
-    inside = np.asarray(grid.select_interior_points(closed, check_surface=False)["selected_points"]) > 0
     affine: Floats = np.eye(4)
     affine[:3, 3] = low
-    voxels = inside.reshape(shape, order="F")
+    voxels = voxels_inside(Surface(surface, template.triangles), affine, shape)
     affine[:3, 3] -= body_centre(voxels, affine)[0]
     return Volume(voxels.astype(np.uint8), affine)
 
