@@ -67,6 +67,7 @@ function setCut() {
 }
 
 // ---- start ----
+document.body.classList.toggle("framed", window !== window.top);  // the page around it says how sure the report is
 fields.forEach((f, i) => $("field").add(new Option(f.name, i)));
 $("fieldBox").hidden = fields.length === 1;
 for (const name of Object.keys(VIEWS)) {
