@@ -36,8 +36,8 @@ from app.jobs.parent_death import die_with_parent
 from app.jobs.settings import SECRETS_FOLDER
 from app.start_up import progress
 from tests.app.harness import ROOT, kill_group, wait_for
-from tests.workers.dicom.dicom_files import PATIENT, SERIES, STUDY, file_bytes, series, turned, zipped
-from tests.workers.dicom_results.orthanc import dicomweb_url, running_orthanc
+from tests.workers.dicom.dicom_files import PATIENT, SERIES, STUDY, file_bytes, series, turned
+from tests.workers.dicom_results.orthanc import PASSWORD, USER, dicomweb_url, running_orthanc
 from tests.workers.dicom_results.placed_voxels import placed_voxels
 from workers.imaging.volume import read_ct
 from workers.results.publish import SPINE_PICTURE
@@ -68,6 +68,7 @@ def service(data_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterato
     url, log = f"http://127.0.0.1:{port}", folder / "serve.log"
     settings = {"VERTEBRA_DATA_DIR": str(folder / "data"), "VERTEBRA_PORT": str(port), "TMPDIR": str(folder)}
     settings["VERTEBRA_DICOMWEB_SERVERS"] = json.dumps({"pacs": dicomweb_url(ARCHIVE_PORT)})
+    settings["VERTEBRA_DICOMWEB_SOURCES"] = '["pacs"]'
     with log.open("wb") as out:
         process = subprocess.Popen(
             [sys.executable, "-m", "app.cli", "serve"],
@@ -225,19 +226,25 @@ def test_a_dicom_study_has_the_stress_of_its_nifti_file(
 
 
 def test_the_results_of_a_dicom_study_go_back_into_it(service: str, inputs: tuple[Path, Path], tmp_path: Path) -> None:
-    """A zip of the CT; the archive then has the mask, voxel by voxel, the numbers and the page, with the patient."""
+    """A study in an archive, which then has the mask, voxel by voxel, the numbers and the page, with the patient.
+
+    The mask is then sent back as it is in the archive, and gives itself.
+    """
     hu, affine = turned(read_ct(inputs[0]), "LPS")
     images = series(hu, affine)
     params = json.dumps({"results": ["mask.nii.gz"], "store_to": "pacs"})
-    files = {"ct": zipped(tmp_path / "ct.zip", images).read_bytes(), "params": (None, params)}
     with running_orthanc(tmp_path, ARCHIVE_PORT) as archive:
+        for image in images:
+            httpx.post(f"{archive}/instances", content=file_bytes(image)).raise_for_status()
+        sent = set(httpx.get(f"{archive}/instances").json())
+        address = dicomweb_url(ARCHIVE_PORT).replace(f"{USER}:{PASSWORD}@", "")
+        files = {"ct_url": (None, f"{address}/studies/{STUDY}"), "params": (None, params)}
         answer = httpx.post(f"{service}/v1/jobs", files=files, headers={"X-API-Key": KEYS[service]}, timeout=WITHIN_S)
         job = wait_for(lambda: ended(service, answer.json()["id"]), "the DICOM job", WITHIN_S)
         assert job["state"] == "succeeded", job["error"]
         assert not any("stored" in warning for warning in job["warnings"])
-        stored = [
-            httpx.get(f"{archive}/instances/{each}/file").content for each in httpx.get(f"{archive}/instances").json()
-        ]
+        made = set(httpx.get(f"{archive}/instances").json()) - sent
+        stored = [httpx.get(f"{archive}/instances/{each}/file").content for each in made]
     names = {each["name"] for each in ask(f"{service}{job['links']['results']}").json()["results"]}
     assert names == {"mask.nii.gz", "report.json", *DICOM_RESULTS}
     read = {each.Modality: each for each in map(dcmread, map(BytesIO, stored))}
@@ -256,6 +263,9 @@ def test_the_results_of_a_dicom_study_go_back_into_it(service: str, inputs: tupl
     numbers = {each.name.value: each.value for each in group.get_measurements()}
     assert numbers["VM_P99"] == pytest.approx(report["stress"]["overall"]["p99_mpa"], rel=1e-5)
     assert bytes(read["DOC"].EncapsulatedDocument).startswith(b"%PDF-")
+    corrected = mask_sent_back(service, job, next(data for data in stored if dcmread(BytesIO(data)).Modality == "SEG"))
+    (tmp_path / "back.nii.gz").write_bytes(ask(f"{service}{corrected['links']['results']}/mask.nii.gz").content)
+    np.testing.assert_array_equal(np.asarray(nib.load(tmp_path / "back.nii.gz").dataobj), np.asarray(mask.dataobj))
     said = json.dumps([report, job])
     if shutil.which("pdftotext"):
         page = subprocess.run(["pdftotext", "-", "-"], input=read["DOC"].EncapsulatedDocument, capture_output=True)
@@ -263,6 +273,18 @@ def test_the_results_of_a_dicom_study_go_back_into_it(service: str, inputs: tupl
         assert "Vertebra L1" in said
     for secret in ("Doe", "Jane", "19500102", STUDY):
         assert secret not in said
+
+
+def mask_sent_back(url: str, job: dict, segmentation: bytes) -> dict:
+    """The job that a DICOM segmentation corrects, when it has ended; its level is that of the segment."""
+    files = {"mask": ("m", segmentation), "params": (None, '{"vertebra": null, "store_to": null}')}
+    path = f"{url}{job['links']['self']}/retry"
+    answer = httpx.post(path, files=files, headers={"X-API-Key": KEYS[url]}, timeout=WITHIN_S)
+    job = wait_for(lambda: ended(url, answer.json()["id"]), "the corrected job", WITHIN_S)
+    assert job["state"] == "succeeded", job["error"]
+    report = ask(f"{url}{job['links']['results']}/report.json").json()
+    assert (report["vertebra"], report["numbering"]["chosen_by"]) == ("L1", "segment")
+    return job
 
 
 def ended(url: str, job_id: str) -> dict | None:

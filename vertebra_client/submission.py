@@ -30,8 +30,8 @@ class Submission:
         CT volume in HU: the path of a NIfTI file, of a zip of DICOM files or of a folder of them; or a file's bytes.
         None where ``ct_url`` says where it is.
     mask
-        Label map of the vertebra, NIfTI: the path of a file, or its bytes. Without one the service finds and segments
-        the vertebra.
+        Label map of the vertebra, NIfTI or DICOM segmentation: the path of a file, or its bytes. Without one the
+        service finds and segments the vertebra.
     params
         Parameters of the job. What is not set here, the service chooses.
     name

@@ -52,7 +52,7 @@ def keep_correction(
     job_id: str,
     files: tuple[Path, Path],
     reports: Iterable[dict[str, Any]],
-    converted: Path | None = None,
+    converted: tuple[Path | None, Path | None] = (None, None),
 ) -> None:
     """Copy CT and mask of a job that has succeeded, and add its levels to the manifest.
 
@@ -69,15 +69,15 @@ def keep_correction(
     reports
         Reports of the job, as JSON.
     converted
-        The CT as NIfTI, where it was sent as DICOM. It is kept instead: DICOM files tell who the person is.
+        CT and mask as NIfTI, each where it was sent as DICOM. They are kept instead: DICOM tells who the person is.
     """
     cases = [case for report in reports if (case := _case(report))]
     if folder is None or not cases:
         return
     try:
         sent, outline = files
-        ct = _copy(converted or sent, folder / job_id, "ct")
-        mask = _copy(outline, folder / job_id, "mask")
+        ct = _copy(converted[0] or sent, folder / job_id, "ct")
+        mask = _copy(converted[1] or outline, folder / job_id, "mask")
         names = {"ct": f"{job_id}/{ct.name}", "mask": f"{job_id}/{mask.name}", "person": _person(sent)}
         _add_lines(folder / MANIFEST, [case | names for case in cases])
     except OSError:

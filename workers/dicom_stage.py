@@ -13,12 +13,13 @@ from pathlib import Path
 from typing import Any
 
 from app.contract.dicom_series import DicomInput
-from app.contract.errors import CorruptFile, InputError, all_errors
+from app.contract.errors import CorruptFile, GridMismatch, InputError, all_errors
 from app.contract.params import JobParams
 from workers.dicom.read_dicom import NIFTI_NAME, DicomCt, is_dicom_upload
-from workers.dicom.source_dicom import FILE_NAME
+from workers.dicom.segmentation_mask import MASK_NAME, SegmentedMask
+from workers.dicom.source_dicom import FILE_NAME, SourceDicom
 from workers.dicom_child import ANSWER_NAME
-from workers.imaging.steps import Told
+from workers.imaging.steps import Told, nobody
 from workers.memory_limit import out_of_memory
 
 CHILD = "workers.dicom_child"
@@ -37,12 +38,39 @@ def read_dicom_upload(ct: Path, params: JobParams, folder: Path, told: Told) -> 
     """
     if not is_dicom_upload(ct):
         return None
-    command = [sys.executable, "-m", CHILD, str(os.getpid()), str(ct), str(folder)]
-    status = _run([*command, *([params.series_uid] if params.series_uid else [])], told)
-    if status != 0:
-        raise _ended(status)
-    about = _about(json.loads((folder / ANSWER_NAME).read_text()))
+    about = DicomInput.model_validate(_read("ct", (ct, folder), params.series_uid, told))
     return DicomCt(folder / NIFTI_NAME, folder / FILE_NAME, about)
+
+
+def read_dicom_mask(mask: Path, params: JobParams, folder: Path) -> SegmentedMask | None:
+    """Return the mask of a DICOM segmentation, written into a folder as NIfTI; None of any other file.
+
+    Raises
+    ------
+    InputError
+        The segmentation cannot be used.
+    OutOfMemory
+        As `read_dicom_upload`.
+    """
+    if not is_dicom_upload(mask):
+        return None
+    wanted = None if params.mask_label is None else str(params.mask_label)
+    about = _read("mask", (mask, folder), wanted, nobody)
+    levels = {int(number): level for number, level in about["levels"].items()}
+    return SegmentedMask(folder / MASK_NAME, levels, about["frame_of_reference"])
+
+
+def check_same_space(mask: SegmentedMask | None, dicom: DicomCt | None) -> None:
+    """Raise `GridMismatch` where segmentation and CT are DICOM and say that they lie in different spaces."""
+    if mask is None or dicom is None:
+        return
+    of_ct = {str(header.get("FrameOfReferenceUID") or "") for header in SourceDicom.load(dicom.source).headers}
+    if mask.frame_of_reference and all(of_ct) and mask.frame_of_reference not in of_ct:
+        raise GridMismatch(
+            "The segmentation was made on images of another examination. Send the one of this CT.",
+            expected="the frame of reference of the CT",
+            got="another one",
+        )
 
 
 @contextmanager
@@ -89,10 +117,20 @@ def _run(command: list[str], told: Told) -> int:
     return child.returncode
 
 
-def _about(answer: dict[str, Any]) -> DicomInput:
-    """Return what the child says of the series; raise its error."""
+def _read(part: str, files: tuple[Path, Path], asked: str | None, told: Told) -> dict[str, Any]:
+    """Let a child read an upload, the first of the two files, into a folder, the second; return what it says of it."""
+    command = [sys.executable, "-m", CHILD, str(os.getpid()), part, *map(str, files)]
+    status = _run([*command, *([asked] if asked else [])], told)
+    if status != 0:
+        raise _ended(status)
+    return _about(json.loads((files[1] / ANSWER_NAME).read_text()))
+
+
+def _about(answer: dict[str, Any]) -> dict[str, Any]:
+    """Return what the child says of the upload; raise its error."""
     if "about" in answer:
-        return DicomInput.model_validate(answer["about"])
+        about: dict[str, Any] = answer["about"]
+        return about
     if "errno" in answer:
         raise OSError(answer["errno"], os.strerror(answer["errno"]))
     if "slug" not in answer:

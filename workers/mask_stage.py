@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from app.contract.numbering import Numbering
@@ -17,6 +18,7 @@ from workers.mask.label_places import label_places
 from workers.mask.level_of_label import Readings, level_of, number_label
 from workers.mask.numbering import read_labels
 from workers.mask.plausibility import check_vertebra
+from workers.mask.segment_choice import number_segment, segment_of_level, select_segment
 
 NEAR_LABEL_MM = 2.0 * max(AROUND_MM)
 """Planes of the CT that come so near to a label are kept: twice as far as they are looked at."""
@@ -62,16 +64,23 @@ class LabelMap:
         Its labels.
     readings
         How they read in each convention.
+    levels
+        What each label is, where the mask was a DICOM segmentation whose segments say it; else empty.
     """
 
     mask: Volume
     present: list[int]
     readings: Readings
+    levels: Mapping[int, str]
+
+    def tells_levels(self, params: JobParams) -> bool:
+        """Whether the segments' own levels count: they are there, and the client states no numbering."""
+        return bool(self.levels) and params.mask_convention == "auto"
 
 
-def read_label_map(mask: Volume) -> LabelMap:
-    """Return a mask with what its labels tell."""
-    return LabelMap(mask, labels_present(mask), read_labels(label_places(mask)))
+def read_label_map(mask: Volume, levels: Mapping[int, str] | None = None) -> LabelMap:
+    """Return a mask with what its labels tell; ``levels`` as in `LabelMap`."""
+    return LabelMap(mask, labels_present(mask), read_labels(label_places(mask)), levels or {})
 
 
 def take_label(labels: LabelMap, params: JobParams) -> Label:
@@ -83,8 +92,12 @@ def take_label(labels: LabelMap, params: JobParams) -> Label:
         As `workers.mask.label_choice.select_label`, `workers.mask.level_of_label.level_of` and
         `workers.mask.label_piece.cut_out`.
     """
-    number = select_label(labels.present, labels.readings, params)
-    numbering = number_label(number, labels.readings, params)
+    if labels.tells_levels(params):
+        number = select_segment(labels.present, labels.levels, params)
+        numbering = number_segment(number, labels.levels)
+    else:
+        number = select_label(labels.present, labels.readings, params)
+        numbering = number_label(number, labels.readings, params)
     level = level_of(numbering, params)
     grid, apart = labels.mask.grid, labels.mask.frames_apart_mm
     return Label(number, cut_out(labels.mask, number), grid, numbering, level, apart)
@@ -100,7 +113,10 @@ def take_numbered_label(labels: LabelMap, params: JobParams) -> Label:
     LabelAbsent
         The level has no number in the convention, or the map not this label.
     """
-    numbered = select_numbered(labels.present, labels.readings, params)
+    if labels.tells_levels(params):
+        numbered = segment_of_level(labels.present, labels.levels, params.vertebra_sought)
+    else:
+        numbered = select_numbered(labels.present, labels.readings, params)
     return take_label(labels, params.model_copy(update={"mask_label": numbered}))
 
 

@@ -55,15 +55,15 @@ class PipelineResult:
         Version of the model bundle that was used.
     warnings
         Those of the report, or of the reports of all levels.
-    converted_ct
-        The CT as NIfTI, where it was sent as DICOM; else None.
+    converted
+        CT and mask as NIfTI, each where it was sent as DICOM; else None.
     """
 
     files: list[ResultFile]
     timings: dict[str, float]
     bundle_version: str
     warnings: Sequence[str] = ()
-    converted_ct: Path | None = None
+    converted: tuple[Path | None, Path | None] = (None, None)
 
 
 def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, progress: Progress) -> PipelineResult:
@@ -72,7 +72,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     Parameters
     ----------
     ct, mask
-        NIfTI files as uploaded: the CT (HU) and the label map. Without a label map the networks find the vertebra.
+        Files as uploaded: the CT (HU) and the label map. Without a label map the networks find the vertebra.
     params
         What the client asked for.
     out_dir
@@ -93,8 +93,7 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     else:
         result = compute(params, out_dir, clock)
         files, warnings = result.files, result.report.warnings
-    converted = scan.dicom.ct if scan.dicom else None
-    return PipelineResult(files, clock.timings, engine().bundle.version, warnings, converted)
+    return PipelineResult(files, clock.timings, engine().bundle.version, warnings, scan.converted)
 
 
 def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageClock) -> LevelResult:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,8 +13,9 @@ from app.contract.numbering import Numbering
 from app.contract.params import JobParams, Vertebra
 from app.contract.report import Inputs
 from workers.dicom.read_dicom import DicomCt
+from workers.dicom.segmentation_mask import SegmentedMask
 from workers.dicom.source_dicom import SourceDicom
-from workers.dicom_stage import naming_the_series, read_dicom_upload
+from workers.dicom_stage import check_same_space, naming_the_series, read_dicom_mask, read_dicom_upload
 from workers.each_level import of_each_level
 from workers.imaging.grid import Grid
 from workers.imaging.volume import Volume, read_ct, read_ct_near, read_mask
@@ -42,6 +44,8 @@ class Scan:
         The CT and, where one was sent, the mask, as uploaded.
     dicom
         Of a CT that came as DICOM: which series it is, and the file of what DICOM results need; else None.
+    segmented
+        Of a mask that came as DICOM segmentation: the label map; else None.
     """
 
     ct: Volume
@@ -49,6 +53,7 @@ class Scan:
     found: dict[Vertebra, Where | VertebraError]
     files: tuple[Path, Path | None]
     dicom: DicomCt | None = None
+    segmented: SegmentedMask | None = None
 
     def where(self, level: Vertebra) -> Where:
         """Return where a level is. Raise the error that refuses it."""
@@ -56,6 +61,11 @@ class Scan:
         if isinstance(found, VertebraError):
             raise found
         return found
+
+    @property
+    def converted(self) -> tuple[Path | None, Path | None]:
+        """CT and mask as NIfTI, each where it was sent as DICOM; else None."""
+        return self.dicom.ct if self.dicom else None, self.segmented.path if self.segmented else None
 
     @property
     def about_dicom(self) -> DicomInput | None:
@@ -96,16 +106,21 @@ def read_scan(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, clo
         with clock.stage("localise") as told, naming_the_series(dicom):
             return Scan(volume, volume.grid, {**locate_vertebrae(volume, params, out_dir, told)}, (ct, None), dicom)
     with clock.stage("read") as told:
-        labels = labels_of(mask, params)
+        segmented = read_dicom_mask(mask, params, out_dir)
+        labels = labels_of(segmented.path if segmented else mask, params, segmented.levels if segmented else None)
         grids = [label.piece.grid for label in labels.values() if isinstance(label, Label)]
         dicom = read_dicom_upload(ct, params, out_dir, told)
         with naming_the_series(dicom):
+            check_same_space(segmented, dicom)
             near, grid = read_ct_near(dicom.ct if dicom else ct, grids, NEAR_LABEL_MM)
-        return Scan(near, grid, {**labels}, (ct, mask), dicom)
+        return Scan(near, grid, {**labels}, (ct, mask), dicom, segmented)
 
 
-def labels_of(path: Path, params: JobParams) -> dict[Vertebra, Label | VertebraError]:
-    """Return the label of each level, cut out of the label map, which is not kept."""
-    labels = read_label_map(read_mask(path))
+def labels_of(path: Path, params: JobParams, levels: Mapping[int, str] | None) -> dict[Vertebra, Label | VertebraError]:
+    """Return the label of each level, cut out of the label map, which is not kept.
+
+    ``levels`` says what the labels are where the mask was a DICOM segmentation whose segments say it.
+    """
+    labels = read_label_map(read_mask(path), levels)
     take = take_numbered_label if params.has_folders else take_label
     return of_each_level(params, lambda of_level: take(labels, of_level))

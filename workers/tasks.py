@@ -129,7 +129,7 @@ def _attempt(claim: Claim, folder: Path, watch: AttemptWatch) -> None:
     _publish(claim, store, replace(result, warnings=[*result.warnings, *stored]))
     if claim.corrects is not None and mask is not None:
         folder_of_cases, reports = Settings().corrections_dir, reports_of(result.files)
-        keep_correction(folder_of_cases, claim.job_id, (ct, mask), reports, result.converted_ct)
+        keep_correction(folder_of_cases, claim.job_id, (ct, mask), reports, result.converted)
 
 
 class _Progress:

@@ -72,9 +72,9 @@ FORM_PARTS: dict[str, Any] = {
     "mask": {
         "type": "string",
         "format": "binary",
-        "description": "Label map of the vertebra, NIfTI, overlapping the CT in world space (mm). Required if the "
-        "server's model bundle has no segmentation networks. An empty part without a file name, as a browser sends it, "
-        "counts as none.",
+        "description": "Label map of the vertebra, overlapping the CT in world space (mm): NIfTI, or a DICOM "
+        "segmentation (SEG), of which `mask_label` is the number of a segment. Required if the server's model bundle "
+        "has no segmentation networks. An empty part without a file name, as a browser sends it, counts as none.",
     },
     "callback_url": {
         "type": "string",

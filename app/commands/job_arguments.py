@@ -64,7 +64,9 @@ def add_label_argument(command: argparse.ArgumentParser) -> None:
 def add_mask_argument(command: argparse.ArgumentParser) -> None:
     """Add ``--mask``."""
     command.add_argument(
-        "--mask", type=Path, help="vertebra mask, NIfTI; without a mask the service finds and segments the vertebra"
+        "--mask",
+        type=Path,
+        help="vertebra mask, NIfTI or DICOM segmentation; without a mask the service finds and segments the vertebra",
     )
 
 

@@ -26,9 +26,10 @@ class Numbering(Section):
     convention: MaskConvention | None = Field(
         description="Convention by which the labels of the mask were read; null where nothing tells which it is."
     )
-    chosen_by: Literal["labels", "level", "client"] | None = Field(
+    chosen_by: Literal["labels", "level", "client", "segment"] | None = Field(
         description="What told the convention: how the labels lie in the file (`labels`), together with the level that "
-        "the client states (`level`), or `mask_convention` of the request (`client`). Null without a convention."
+        "the client states (`level`), or `mask_convention` of the request (`client`). `segment`: the segment of a "
+        "DICOM segmentation names its level itself, and there is no convention. Null where nothing told."
     )
     level: str | None = Field(
         description="What the label is in that convention, e.g. `L1`; null where there is no convention, or where it "

@@ -41,7 +41,7 @@ class PipelineResult:
     timings: dict[str, float]
     bundle_version: str
     warnings: tuple[str, ...] = ("The level is not verified.",)
-    converted_ct: Path | None = None
+    converted: tuple[Path | None, Path | None] = (None, None)
 
 
 def run_pipeline(
@@ -89,7 +89,7 @@ def run_pipeline(
     converted = out_dir / "ct.nii"
     if word == "dicom":
         converted.write_bytes(b"a volume without a name")
-    return PipelineResult(files, {"solve": 0.25}, "test-1", converted_ct=converted if word == "dicom" else None)
+    return PipelineResult(files, {"solve": 0.25}, "test-1", converted=(converted if word == "dicom" else None, None))
 
 
 def _sleep(seconds: float, progress: Callable[[str, float], None]) -> None:

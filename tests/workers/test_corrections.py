@@ -45,17 +45,19 @@ def test_each_level_of_known_name_is_a_case(tmp_path: Path) -> None:
 
 def test_of_dicom_files_the_volume_is_kept_that_was_made_of_them(tmp_path: Path) -> None:
     """Training reads NIfTI, and the files name the patient. The person is still told by what was sent."""
-    volume, (sent, mask) = tmp_path / "volume", files(tmp_path)
+    volume, outline, (sent, mask) = tmp_path / "volume", tmp_path / "outline", files(tmp_path)
     volume.write_bytes(b"a volume without a name")
+    outline.write_bytes(b"an outline without a name")
     for content in (b"PK\x03\x04 Doe^Jane", b"\0" * 128 + b"DICM Doe^Jane"):
         sent.write_bytes(content)
         done = [report().model_dump(mode="json")]
-        keep_correction(tmp_path / "kept", sha256(content).hexdigest(), (sent, mask), done, volume)
+        keep_correction(tmp_path / "kept", sha256(content).hexdigest(), (sent, mask), done, (volume, outline))
     lines = (tmp_path / "kept" / MANIFEST).read_text().splitlines()[1:]
     for job, line in zip(sorted(line.partition("/")[0] for line in lines), sorted(lines), strict=True):
         assert line.startswith(f"{job}/ct.nii,{job}/mask.nii,")
         assert f",{job[:16]}," in line
         assert (tmp_path / "kept" / job / "ct.nii").read_bytes() == volume.read_bytes()
+        assert (tmp_path / "kept" / job / "mask.nii").read_bytes() == outline.read_bytes()
     assert len(lines) == 2
 
 

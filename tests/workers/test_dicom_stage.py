@@ -86,7 +86,7 @@ def test_faults_are_told_without_what_they_quote(tmp_path: Path, monkeypatch: py
         raise ValueError(PATIENT)
 
     monkeypatch.setattr(dicom_child, "read_dicom", fail)
-    answer = dicom_child.answer(tmp_path / "a.zip", tmp_path, None)
+    answer = dicom_child.answer(dicom_child.read_ct, (tmp_path / "a.zip", tmp_path), None)
     assert answer["fault"].startswith("ValueError at ")
     assert PATIENT not in str(answer)
 
@@ -94,4 +94,4 @@ def test_faults_are_told_without_what_they_quote(tmp_path: Path, monkeypatch: py
         raise MemoryError
 
     monkeypatch.setattr(dicom_child, "read_dicom", exhaust)
-    assert dicom_child.answer(tmp_path / "a.zip", tmp_path, None)["slug"] == OutOfMemory.slug
+    assert dicom_child.answer(dicom_child.read_ct, (tmp_path / "a.zip", tmp_path), None)["slug"] == OutOfMemory.slug

@@ -114,17 +114,23 @@ def read_headers(paths: list[Path]) -> tuple[list[ImageFile], int]:
 
 
 def _read_header(path: Path) -> tuple[ImageFile, int]:
-    with dicom_errors("A DICOM file"), _CountingReader(io.FileIO(path)) as file:
-        read_preamble(file, force=False)
-        syntax = str(_read_file_meta_info(file).TransferSyntaxUID)
-        file.seek(0)
-        if syntax == uid.DeflatedExplicitVRLittleEndian:
-            check_syntax(syntax)
+    with dicom_errors("A DICOM file"), BoundedReader(io.FileIO(path)) as file:
+        syntax = syntax_of(file)
         read = dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
         header = Dataset()
         for element in read:  # parses each value once, within the bound
             header.add(element)
         return ImageFile(path, header, syntax), file.count
+
+
+def syntax_of(file: BoundedReader) -> str:
+    """Return the UID of a file's transfer syntax, and go back to its begin. Raise `BadVoxels` if it is deflated."""
+    read_preamble(file, force=False)
+    syntax = str(_read_file_meta_info(file).TransferSyntaxUID)
+    file.seek(0)
+    if syntax == uid.DeflatedExplicitVRLittleEndian:
+        check_syntax(syntax)
+    return syntax
 
 
 def check_syntax(syntax: str) -> None:
@@ -137,12 +143,14 @@ def check_syntax(syntax: str) -> None:
         )
 
 
-class _CountingReader(io.BufferedReader):
+class BoundedReader(io.BufferedReader):
     """A file that refuses to give more than `MAX_HEADER_BYTES`; what is skipped does not count."""
 
     count = 0
+    """Bytes that were read."""
 
     def read(self, size: int | None = -1, /) -> bytes:
+        """Return the next bytes. Raise `CorruptFile` where that are too many in all."""
         if size is None or size < 0 or self.count + size > MAX_HEADER_BYTES:
             raise too_long(MAX_HEADER_BYTES)
         self.count += size

@@ -45,7 +45,7 @@ def write_nifti(stack: Stack, grid: SliceGrid, path: Path, told: Told) -> None:
         check_values(one)
     dtype = np.dtype(np.float32) if grid.resampled_to_mm else type_of(stack.slices)
     with path.open("wb") as out:
-        out.write(_header(shape, grid.affine, dtype))
+        out.write(nifti_header(shape, grid.affine, dtype))
         for k, plane in enumerate(_planes(stack, grid)):
             out.write(_fitting(plane, dtype).tobytes())
             told((k + 1) / len(grid.planes))
@@ -81,7 +81,8 @@ def _fitting(plane: Floats, dtype: np.dtype[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(plane, dtype)
 
 
-def _header(shape: tuple[int, int, int], affine: Floats, dtype: np.dtype[Any]) -> bytes:
+def nifti_header(shape: tuple[int, int, int], affine: Floats, dtype: np.dtype[Any]) -> bytes:
+    """Return the header of a NIfTI-2 file: columns, rows and planes, (4, 4) to RAS+ mm, type of a voxel."""
     header = nib.Nifti2Header()
     header.set_data_dtype(dtype)
     header.set_data_shape(shape)

@@ -55,17 +55,24 @@ def level_of(numbering: Numbering, params: JobParams) -> ReportedLevel:
     """
     if params.vertebra_stated is not None:
         return params.vertebra_stated
-    if numbering.level is None or numbering.convention is None:
+    if numbering.level is None:
         return "unknown"
     for level in get_args(Vertebra):
         if level == numbering.level:
             return level
     raise LevelNotSupported(
-        f"Label {numbering.label} is {numbering.level} in {CONVENTION_NAMES[numbering.convention]} numbering. Choose "
+        f"Label {numbering.label} is {said_level(numbering)}. Choose "
         "another label with mask_label. If this one is another vertebra, say which with vertebra.",
         expected="a level from T11 to L5",
         got=numbering.level,
     )
+
+
+def said_level(numbering: Numbering) -> str:
+    """Return what the mask says of the label, in words: the level, and in which numbering."""
+    if numbering.convention is None:
+        return f"{numbering.level}, as the segment itself says"
+    return f"{numbering.level} in {CONVENTION_NAMES[numbering.convention]} numbering"
 
 
 def _by_level(label: int, readings: Readings, left: list[MaskConvention], stated: Vertebra | None) -> Numbering:

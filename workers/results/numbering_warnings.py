@@ -5,6 +5,7 @@ from __future__ import annotations
 from app.contract.numbering import CONVENTION_NAMES, Numbering
 from app.contract.params import ReportedLevel
 from workers.mask.conventions import BINARY
+from workers.mask.level_of_label import said_level
 
 
 def numbering_warnings(numbering: Numbering | None, level: ReportedLevel) -> list[str]:
@@ -33,6 +34,9 @@ def warn_of_other_level(numbering: Numbering, level: ReportedLevel) -> str | Non
     """Warn where the label stands for another level than the client states, in every convention that is possible."""
     if level == "unknown":
         return None
+    if numbering.chosen_by == "segment":
+        told = f"Segment {numbering.label} is {said_level(numbering)}, but the job says {level}: check the level."
+        return None if numbering.level == level else told
     if numbering.level is not None and numbering.convention is not None:
         possible = {numbering.convention: numbering.level}
     else:
