@@ -85,8 +85,8 @@ RETRY_BODY: dict[str, Any] = {
                             "type": "string",
                             "format": "binary",
                             "description": "Label map of the vertebra, NIfTI or DICOM segmentation, instead of the "
-                            "outline or the mask of the earlier job. That job's seed, label and convention do not count "
-                            "then.",
+                            "outline or the mask of the earlier job. That job's seed, label and convention do not "
+                            "count then.",
                         },
                         "params": CHANGED_PARAMS | {"description": "JSON text; every field is optional."},
                     },

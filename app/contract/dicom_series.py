@@ -59,6 +59,10 @@ class DicomInput(Section):
     files_left_out: int = Field(ge=0, description="Files that are no DICOM image, or cannot be read.")
     transfer_syntax: str = Field(description="How the pixels were stored.")
     lossy: bool = Field(description="Whether they went through a compression with loss.")
+    lossy_ratio: Positive | None = Field(
+        description="How many times smaller that made the pixels, as the header says; null where it does not.",
+        default=None,
+    )
     gantry_tilt_deg: Number = Field(description="Between the slices' normal and the line along which they lie, °.")
     repeated_slices: int = Field(ge=0, description="Slices that were sent twice; one of each was read.")
     resampled_to_mm: Positive | None = Field(

@@ -32,6 +32,7 @@ attributes, which are skipped."""
 
 JUDGED = (
     *("ConvolutionKernel", "TemporalPositionIdentifier", "RescaleType", "PixelPaddingValue"),
+    *("LossyImageCompression", "LossyImageCompressionRatio"),
     *("PixelPaddingRangeLimit", "ModalityLUTSequence"),
 )
 """Attributes that choice and pixels need, beside those that results need."""
@@ -48,9 +49,13 @@ READABLE: dict[str, str] = {
     uid.JPEGLSNearLossless: "JPEG-LS, lossy",
     uid.JPEG2000Lossless: "JPEG 2000 lossless",
     uid.JPEG2000: "JPEG 2000",
+    uid.HTJ2KLossless: "HTJ2K lossless",
+    uid.HTJ2KLosslessRPCL: "HTJ2K lossless",
+    uid.HTJ2K: "HTJ2K",
+    uid.JPEGExtended12Bit: "JPEG of 12 bits, lossy",
 }
-"""Transfer syntaxes by what the report calls them. A deflated data set is not read: it expands without a
-bound. Nor is lossy JPEG: 8 bits hold no HU, and no free decoder has its 12 bits."""
+"""Transfer syntaxes by what the report calls them. Lossy JPEG of 8 bits is not read, as they hold no HU. A deflated
+data set is unpacked before, within bounds (`workers.dicom.deflated`)."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +143,7 @@ def check_syntax(syntax: str) -> None:
     if syntax not in READABLE:
         raise BadVoxels(
             "Export the series again, uncompressed or with a lossless compression.",
-            expected="pixels uncompressed, or as RLE, lossless JPEG, JPEG-LS or JPEG 2000",
+            expected="pixels uncompressed, or as RLE, lossless JPEG, JPEG of 12 bits, JPEG-LS, JPEG 2000 or HTJ2K",
             got=uid.UID(syntax).name[:60],
         )
 

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import shutil
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from pydicom.multival import MultiValue
+
 from app.contract.dicom_series import DicomInput
+from workers.dicom.deflated import Inflater, is_inflated
 from workers.dicom.headers import READABLE, check_syntax, dicom_errors, read_headers
 from workers.dicom.nifti_copy import check_shape, write_nifti
 from workers.dicom.repeats import without_repeats
@@ -25,6 +30,9 @@ UNPACKED = "dicom"
 """Folder of the unpacked files, removed once they are read."""
 LOSSY = "01"
 """Of LossyImageCompression: the pixels were compressed with loss at some time, whatever they are now."""
+
+MAX_RATIO_TOLD = 1000.0
+"""No CT is compressed so far; a header that says it is wrong."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +77,8 @@ def read_dicom(path: Path, folder: Path, asked: str | None, told: Told = nobody)
     unpacked.mkdir()
     try:
         paths, others = unpack(path, unpacked)
+        inflater = Inflater(unpacked, path.stat().st_size)
+        paths = [inflater.plain(each) for each in paths]
         files, unreadable = read_headers(paths)
         slices, no_images = slices_of(files)
         choice = choose(stacks_of(slices), asked)
@@ -87,8 +97,9 @@ def read_dicom(path: Path, folder: Path, asked: str | None, told: Told = nobody)
         reason=choice.reason,
         others=choice.others,
         files_left_out=others + unreadable + no_images,
-        transfer_syntax=READABLE[stack.first.file.syntax],
+        transfer_syntax="deflated" if is_inflated(stack.first.file.path) else READABLE[stack.first.file.syntax],
         lossy=is_lossy(stack),
+        lossy_ratio=lossy_ratio(stack),
         gantry_tilt_deg=round(grid.tilt_deg, 2),
         repeated_slices=repeated,
         resampled_to_mm=grid.resampled_to_mm,
@@ -102,6 +113,17 @@ def is_lossy(stack: Stack) -> bool:
         one.file.header.get("LossyImageCompression") == LOSSY or READABLE[one.file.syntax].endswith("lossy")
         for one in stack.slices
     )
+
+
+def lossy_ratio(stack: Stack) -> float | None:
+    """Return the largest ratio of a compression with loss that the headers tell; several in a row multiply."""
+    ratios = []
+    for one in stack.slices:
+        with suppress(TypeError, ValueError, OverflowError):
+            values = one.file.header.get("LossyImageCompressionRatio")
+            ratio = math.prod(float(value) for value in (values if isinstance(values, MultiValue) else [values]))
+            ratios += [ratio] if 1.0 < ratio < MAX_RATIO_TOLD else []
+    return round(max(ratios), 1) if ratios and is_lossy(stack) else None
 
 
 def source_of(stack: Stack, grid: SliceGrid) -> SourceDicom:

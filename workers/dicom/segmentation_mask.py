@@ -12,6 +12,7 @@ from pydicom.pixels.utils import iter_pixels
 
 from app.contract.errors import BadDimensions, BadMask, LabelAbsent
 from models.types import Floats
+from workers.dicom.deflated import Inflater
 from workers.dicom.headers import dicom_errors
 from workers.dicom.nifti_copy import nifti_header
 from workers.dicom.segments import Segments, read_segments
@@ -72,7 +73,7 @@ def read_segmentation(upload: Path, folder: Path, wanted: int | None) -> Segment
         paths, _ = unpack(upload, unpacked)
         if len(paths) != 1:
             raise BadMask("Send one segmentation.", expected="one DICOM file", got=f"{len(paths)} of them")
-        return _write(paths[0], folder, wanted)
+        return _write(Inflater(unpacked, upload.stat().st_size).plain(paths[0]), folder, wanted)
     finally:
         shutil.rmtree(unpacked, ignore_errors=True)
 

@@ -7,15 +7,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pydicom.pixels.utils import pixel_array
+from pydicom.uid import JPEGExtended12Bit
 from scipy import ndimage
 
 from app.contract.errors import BadVoxels, NotHounsfield
 from models.types import Bools, Floats
 from workers.dicom.headers import dicom_errors
+from workers.dicom.jpeg_12_bit import register as register_jpeg_12_bit
 from workers.dicom.slices import Slice
 
 AIR_HU = -1024
 """What padding becomes: no tissue, and what most scanners write there."""
+MIN_LOSSY_BITS = 12
+"""Of lossy JPEG: HU from -1024 to 3071 need so many."""
+register_jpeg_12_bit()
 
 
 def stored_values(one: Slice) -> NDArray[Any]:
@@ -70,6 +75,12 @@ def check_values(one: Slice) -> None:
     if header.get("SamplesPerPixel", 1) != 1 or "ModalityLUTSequence" in header:
         raise BadVoxels(
             "Send the CT series itself.", expected="one value a pixel, with slope and intercept", got="others"
+        )
+    if one.file.syntax == JPEGExtended12Bit and one.bits < MIN_LOSSY_BITS:
+        raise BadVoxels(
+            "Export the series again, with a lossless compression.",
+            expected=f"lossy JPEG of {MIN_LOSSY_BITS} bits",
+            got=f"{one.bits} bits, which hold no HU",
         )
     if not (np.isfinite([one.slope, one.intercept]).all() and one.slope != 0.0):
         raise BadVoxels("Export the series again.", expected="finite rescale slope and intercept", got="others")

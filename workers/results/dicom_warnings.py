@@ -21,10 +21,14 @@ def dicom_warnings(dicom: DicomInput | None) -> list[str]:
             f"The slices lie unevenly: planes every {step or 0.0:.3g} mm are interpolated between them.",
         ),
         (dicom.repeated_slices > 0, f"{dicom.repeated_slices} slices were sent twice; one of each was read."),
-        (dicom.lossy, "The CT was compressed with loss, which changes HU near edges."),
+        (dicom.lossy, f"The CT was compressed with loss{_ratio(dicom)}, which changes HU near edges."),
         (bool(others), f"Of {len(others) + 1} CT series one was read: {_describe(dicom)}. Reason: {dicom.reason}."),
     )
     return [text for holds, text in warnings if holds]
+
+
+def _ratio(dicom: DicomInput) -> str:
+    return f" ({dicom.lossy_ratio:g}:1)" if dicom.lossy_ratio else ""
 
 
 def _describe(dicom: DicomInput) -> str:

@@ -22,6 +22,7 @@ from pydicom.uid import (
     EnhancedCTImageStorage,
     ExplicitVRLittleEndian,
     JPEG2000Lossless,
+    JPEGExtended12Bit,
     JPEGLossless,
     JPEGLosslessSV1,
     JPEGLSLossless,
@@ -146,7 +147,11 @@ def _compress_with_gdcm(data: FileDataset, syntax: str) -> None:
         JPEGLossless: gdcm.TransferSyntax.JPEGLosslessProcess14,
         JPEGLosslessSV1: gdcm.TransferSyntax.JPEGLosslessProcess14_1,
         JPEGLSLossless: gdcm.TransferSyntax.JPEGLSLossless,
+        JPEGExtended12Bit: gdcm.TransferSyntax.JPEGExtendedProcess2_4,
     }
+    lossy = gdcm.JPEGCodec()
+    lossy.SetLossless(False)
+    lossy.SetQuality(95)
     with TemporaryDirectory() as folder:
         plain, packed = f"{folder}/plain.dcm", f"{folder}/packed.dcm"
         Path(plain).write_bytes(file_bytes(data))
@@ -155,6 +160,8 @@ def _compress_with_gdcm(data: FileDataset, syntax: str) -> None:
         assert reader.Read()
         change.SetTransferSyntax(gdcm.TransferSyntax(kind[UID(syntax)]))
         change.SetInput(reader.GetImage())
+        if syntax == JPEGExtended12Bit:
+            change.SetUserCodec(lossy)
         assert change.Change()
         writer.SetFileName(packed)
         writer.SetFile(reader.GetFile())

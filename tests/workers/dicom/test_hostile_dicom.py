@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 from pydicom import Dataset, FileDataset
 from pydicom.sequence import Sequence
-from pydicom.uid import DeflatedExplicitVRLittleEndian, JPEG2000Lossless, RLELossless
+from pydicom.uid import JPEG2000Lossless, RLELossless
 
 from app.contract.errors import BadDimensions, BadVoxels, CorruptFile, InputError, NoCtSeries, NotHounsfield
 from tests.workers.dicom.dicom_files import PATIENT, encoded, file_bytes, multi_frame, series, zipped
@@ -92,20 +92,6 @@ def test_a_count_of_frames_that_no_study_has_is_refused(tmp_path: Path) -> None:
     image = multi_frame(HU, AFFINE)
     image.NumberOfFrames = 2_000_000_000
     assert isinstance(refusal([file_bytes(image)], tmp_path), BadDimensions)
-
-
-def test_a_deflated_data_set_is_refused_before_it_expands(tmp_path: Path) -> None:
-    image = images()[0]
-    image.file_meta.TransferSyntaxUID = DeflatedExplicitVRLittleEndian
-    image.PixelData = b"\0" * (50 << 20)
-    deflated = file_bytes(image)
-    assert len(deflated) < 200_000
-    tracemalloc.start()
-    error = refusal([deflated], tmp_path)
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    assert isinstance(error, BadVoxels)
-    assert peak < 10e6
 
 
 def test_headers_without_an_end_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
