@@ -26,6 +26,8 @@ VERTEBRAE: Mapping[ReportedLevel, Code] = {
 
 MEGAPASCAL = Code("MPa", "UCUM", "megapascal")
 NEWTON = Code("N", "UCUM", "newton")
+DENSITY = Code("mg/cm3", "UCUM", "milligram per cubic centimeter")
+STIFFNESS = Code("N/mm", "UCUM", "newton per millimeter")
 PERCENT = codes.UCUM.Percent
 CUBIC_CENTIMETRE = codes.UCUM.CubicCentimeter
 

@@ -26,6 +26,7 @@ from pydicom.sr.coding import Code
 
 from app.contract.certainty import certainty, vertebra_words
 from app.contract.report import Report
+from workers.dicom_results.bone_measurements import bone_evaluations, bone_measurements
 from workers.dicom_results.codes import CUBIC_CENTIMETRE, MEGAPASCAL, NEWTON, PERCENT, VERTEBRAE, own
 from workers.dicom_results.identity import Origin
 
@@ -47,8 +48,11 @@ def build_structured_report(origin: Origin, segmentation: Segmentation) -> Compr
         algorithm_id=AlgorithmIdentification(
             report.software.name, f"{report.software.version}, bundle {report.software.bundle_version}"
         ),
-        measurements=list(_measurements(report)),
-        qualitative_evaluations=[QualitativeEvaluation(own("LEVEL_KNOWN", "How the level is known"), _level(report))],
+        measurements=[*_measurements(report), *bone_measurements(report.bone)],
+        qualitative_evaluations=[
+            QualitativeEvaluation(own("LEVEL_KNOWN", "How the level is known"), _level(report)),
+            *bone_evaluations(report.bone),
+        ],
     )
     group[0].ContentSequence.extend(_comments(report))
     content = MeasurementReport(

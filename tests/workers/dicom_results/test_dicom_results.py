@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 from pydicom import dcmread
 
+from tests.app.reports import BONE, GUESSED_BONE, INTERNAL_BONE, report
 from tests.app.reports import SEGMENTATION as FOUND
-from tests.app.reports import report
 from tests.workers.dicom.dicom_files import FRAME, PATIENT, SERIES, STUDY
 from tests.workers.dicom_results.placed_voxels import placed_voxels
 from tests.workers.dicom_results.small_source import MASK, TILTED, frames_source, slices_source, whole
@@ -96,6 +96,33 @@ def test_the_structured_report_has_the_key_numbers_and_the_warnings(results):
     assert "Level: verified; by the ribs L1; confidence 97%" in comments
     (known,) = group.get_qualitative_evaluations()
     assert known.value.meaning == "verified"
+
+
+@pytest.mark.parametrize(
+    ("bone", "kind"), [(BONE, "PHANTOM"), (GUESSED_BONE, "UNCALIBRATED"), (INTERNAL_BONE, "INTERNAL")]
+)
+def test_the_numbers_of_the_own_bone_are_there_as_research(tmp_path, bone, kind):
+    folder = tmp_path / "out"
+    read = written(folder, SOURCES["slices"], report(bone=bone))[NAMES[1]]
+    (group,) = highdicom.sr.MeasurementReport.from_sequence([read]).get_volumetric_roi_measurement_groups()
+    numbers = {each.name.value: each for each in group.get_measurements()}
+    expected = {
+        "VBMD": (bone.trabecular_density_mg_cm3, "mg/cm3"),
+        "STIFFNESS": (bone.strength.stiffness_n_per_mm, "N/mm"),
+        "STRENGTH_LINEAR": (bone.strength.linear_strength_newton, "N"),
+        "STRENGTH_PISTOIA": (bone.strength.pistoia_strength_newton, "N"),
+    }
+    if bone.calibration.internal:
+        expected["VBMD_WATER_LINE"] = (bone.calibration.internal.water_line_density_mg_cm3, "mg/cm3")
+    for name, (value, unit) in expected.items():
+        assert (numbers[name].value, numbers[name].unit.value) == (pytest.approx(value, rel=1e-5), unit)
+        assert numbers[name].name.meaning.endswith("(research)")
+    assert ("UNCALIBRATED" in numbers["VBMD"].name.meaning) is (kind == "UNCALIBRATED")
+    _, calibrated = group.get_qualitative_evaluations()
+    assert calibrated.value.value == kind
+    if shutil.which("dciodvfy"):
+        done = subprocess.run(["dciodvfy", "-new", folder / NAMES[1]], capture_output=True, text=True)
+        assert "Error" not in done.stdout + done.stderr
 
 
 def test_the_encapsulated_pdf_is_the_page(results):
