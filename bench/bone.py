@@ -34,7 +34,7 @@ from workers.bone.strength import measure_strength
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.material import Material
-from workers.fem.plates import plan_plates, solve_between_plates
+from workers.fem.plates import plan_plates, solve_between_caps, solve_between_plates
 from workers.fem.stress import von_mises
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.mask.cleaning import clean_mask
@@ -154,12 +154,27 @@ def traction_stiffness(
 def measure_plates(subject: Published) -> float:
     """Return the stiffness between rigid plates, N/mm."""
     template = subject.engine.template
-    solution, _ = solve_between_plates(
-        subject.points, template, plan_plates(template), REFERENCE_LOAD_NEWTON, subject.bone.material
+    plan, material = plan_plates(template), subject.bone.material
+    case = solve_between_plates(subject.points, template, plan, REFERENCE_LOAD_NEWTON, material)
+    assert case.travel_mm is not None
+    return REFERENCE_LOAD_NEWTON / case.travel_mm
+
+
+def measure_caps(subject: Published) -> dict[str, float]:
+    """Return the stiffness between cement caps, N/mm, with the density as it is and as the published table gave it."""
+    engine = subject.engine
+    shifted = table_density(subject.density.voxels.astype(np.float64), subject.parts.voxels)
+    hounsfield = engine.bone_sampler.hounsfield(
+        subject.points, Volume(shifted.astype(np.float32), subject.density.affine)
     )
-    moved = solution.field.displacement
-    assert moved is not None
-    return measure_strength(subject.points, moved, template, subject.bone, REFERENCE_LOAD_NEWTON).stiffness_n_per_mm
+    bones = {"density": subject.bone, "table": ElementBone.of(hounsfield, Calibration(1.0, 0.0), "kopperdahl_2002")}
+    found = {}
+    for name, bone in bones.items():
+        template = engine.template
+        case = solve_between_caps(subject.points, template, engine.capped, REFERENCE_LOAD_NEWTON, bone.material)
+        assert case.travel_mm is not None
+        found[name] = REFERENCE_LOAD_NEWTON / case.travel_mm
+    return found
 
 
 def measure_time(subject: Published) -> dict[str, float]:
@@ -199,6 +214,7 @@ PARTS: dict[str, Callable[[Published], Any]] = {
     "traction": measure_traction,
     "levels": measure_levels,
     "plates": measure_plates,
+    "caps": measure_caps,
     "time": measure_time,
     "calculix": compare_with_calculix,
     "voxel_model": measure_voxel_model,

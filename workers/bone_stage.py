@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from app.contract.bone import Bone
+from app.contract.bone import Bone, NonlinearStrength
 from app.contract.params import JobParams
 from models.types import Floats
 from workers.bone.calibration import Calibration
@@ -15,16 +15,17 @@ from workers.bone.calibration_warnings import calibration_warnings, metal_warnin
 from workers.bone.elements import ElementBone
 from workers.bone.intensities import check_intensities, intensities_of, intensity_warnings
 from workers.bone.interior import Trabecular
+from workers.bone.nonlinear_strength import STRAINS, nonlinear_section, yielding_bone
 from workers.bone.references import find_references
-from workers.bone.strength import measure_strength
+from workers.bone.strength import Strength, measure_strength
 from workers.bone.surroundings import surroundings_of
 from workers.engine import engine
-from workers.fem.field import StressField
 from workers.geometry.tetrahedra import nodal_volumes, tet_volumes
 from workers.imaging.volume import Volume
 from workers.results.bone_section import bone_arrays, bone_section, strength_section
 from workers.results.stressed_mesh import NodalArray
 from workers.stage_clock import StageClock
+from workers.stress_stage import StressOutcome
 
 
 @dataclass(frozen=True)
@@ -69,23 +70,51 @@ def find_bone(points: Floats, ct: Volume, params: JobParams, clock: StageClock) 
 
 
 def describe_bone(
-    points: Floats, field: StressField, found: FoundBone, params: JobParams
+    points: Floats, stress: StressOutcome, found: FoundBone, params: JobParams, clock: StageClock
 ) -> tuple[Bone, dict[str, NodalArray]]:
     """Return the report's section on a subject's bone, and its arrays for the VTK files.
 
     Parameters
     ----------
-    points, field
-        The subject's mesh (n, 3), mm, and its solution.
+    points, stress
+        The subject's mesh (n, 3), mm, and its solution. Stiffness and strength are those of its compression.
     found
         Its bone.
-    params
+    params, clock
         Of the job.
+
+    Raises
+    ------
+    SolveFailed
+        A nonlinear strength was asked for, and did not converge.
     """
     template, incidence = engine().template, engine().plan.pattern.incidence
-    assert field.displacement is not None
-    strength = measure_strength(points, field.displacement, template, found.elements, params.load_newton)
+    strength = strength_of(points, stress, found.elements, params.load_newton)
     arrays = bone_arrays(points, template, incidence, found.elements, strength)
     nodes = (template, nodal_volumes(points, template.tets))
     summary = strength_section(strength, params.load_newton)
-    return bone_section(arrays, nodes, found.elements, found.trabecular, summary), arrays
+    section = bone_section(arrays, nodes, found.elements, found.trabecular, summary)
+    if params.strength == "nonlinear":
+        crushed = crush_bone(points, found.elements, strength.height_mm, clock)
+        section = section.model_copy(update={"nonlinear": crushed})
+    return section, arrays
+
+
+def crush_bone(points: Floats, bone: ElementBone, height_mm: float, clock: StageClock) -> NonlinearStrength:
+    """Return the strength of a subject's mesh (n, 3), mm, that is crushed between plates."""
+    with clock.stage("crush"):
+        curve = engine().crush(points, yielding_bone(bone), [strain * height_mm for strain in STRAINS])
+        return nonlinear_section(curve, points, engine().template)
+
+
+def strength_of(points: Floats, stress: StressOutcome, bone: ElementBone, load_newton: float) -> Strength:
+    """Return stiffness and strength of the compression, and the yield ratio of the whole load."""
+    template, solved = engine().template, stress.solved
+    assert solved is not None
+    whole, compressed = stress.field.displacement, (solved.compression or solved.solution.field).displacement
+    assert whole is not None
+    assert compressed is not None
+    strength = measure_strength(points, compressed, template, bone, load_newton)
+    if solved.compression is not None:
+        return strength.beyond_yield_under(points, whole, template, bone)
+    return strength if solved.travel_mm is None else strength.pressed_by(solved.travel_mm, load_newton)

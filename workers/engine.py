@@ -6,7 +6,7 @@ Errors of the solver become the error for the client here and nowhere else.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
 
@@ -19,14 +19,19 @@ from models.template import Template
 from models.types import Bools, Floats, Singles
 from workers.bone.interior import interior_elements
 from workers.bone.sampling import BoneSampler
+from workers.fem.caps import CappedMesh
+from workers.fem.crushing import CurvePoint, Yielding, crush
+from workers.fem.driven import DrivenSolver
 from workers.fem.equilibrium import equilibrium_residual
 from workers.fem.errors import NotConverged, SolverError
 from workers.fem.field import StressField
-from workers.fem.loads import endplate_traction
+from workers.fem.loads import cranio_caudal_axis, endplate_traction
 from workers.fem.material import Material
-from workers.fem.plates import plan_plates, solve_between_plates
+from workers.fem.moments import endplate_moments
+from workers.fem.plates import plan_plates, solve_between_caps, solve_between_plates
 from workers.fem.solve import Solution, solve
 from workers.fem.solve_plan import SolvePlan
+from workers.fem.solved_case import SolvedCase
 from workers.fem.template_solver import STRESS_TOLERANCE, TemplateSolver
 from workers.locate.landmark_network import LandmarkNetwork
 from workers.locate.locator import Locator
@@ -195,28 +200,64 @@ class Engine:
             An element has no positive volume, or conjugate gradients did not converge.
         """
         force = self._force(points, load_newton)
+        return self._solve_each(points, [force], material)[0], force
+
+    def _solve_each(self, points: Floats, forces: Sequence[Floats], material: Material | None) -> list[Solution]:
+        """Return the solutions of a subject mesh (n, 3), mm, under several nodal forces (n, 3), N."""
         if self.solver is not None:
             try:
-                return self.solver.solve(points, force, STRESS_TOLERANCE, material=material), force
+                return self.solver.solve_each(points, forces, STRESS_TOLERANCE, material=material)
             except NotConverged as error:
                 log.warning("the two-level solver gives way to full multigrid: %s", error)
-        return solve(points, self.plan, force, material), force
+        return [solve(points, self.plan, force, material) for force in forces]
 
     @solver_errors()
-    def solve_case(self, points: Floats, params: JobParams, material: Material | None) -> tuple[Solution, Floats]:
-        """Return the solution of a job's load case, and the total force (3,), N, that is applied.
-
-        Parameters and errors are those of `solve`.
-        """
+    def solve_case(self, points: Floats, params: JobParams, material: Material | None) -> SolvedCase:
+        """Return the solution of a job's load case. Parameters and errors are those of `solve`."""
         if params.load_case == "plates":
             return solve_between_plates(points, self.template, self.plates, params.load_newton, material)
-        solution, force = self.solve(points, params.load_newton, material)
-        return solution, force.sum(axis=0)
+        if params.load_case == "caps":
+            return solve_between_caps(points, self.template, self.capped, params.load_newton, material)
+        compression = self._force(points, params.load_newton)
+        applied = compression.sum(axis=0)
+        if params.moments is None:
+            return SolvedCase(self._solve_each(points, [compression], material)[0], applied)
+        bending = endplate_moments(points, self.template, params.moments.flexion, params.moments.lateral)
+        compressed, bent = self._solve_each(points, [compression, bending], material)
+        return SolvedCase.superposed(compressed, bent, applied)
 
     @cached_property
     def plates(self) -> SolvePlan:
         """Plan of the template's mesh between plates."""
         return plan_plates(self.template)
+
+    @cached_property
+    def driven(self) -> DrivenSolver:
+        """Solver of the template's mesh between plates.
+
+        Raises
+        ------
+        SolveFailed
+            The bundle has no coarse mesh.
+        """
+        if not self.bundle.has("tangent.npz"):
+            raise SolveFailed(
+                "This server's model bundle cannot compute a nonlinear strength: it has no coarse mesh.",
+                expected="tangent.npz in the bundle",
+                got="a bundle without it",
+            )
+        return DrivenSolver(self.template, self.bundle.tangent.coarse, self.plan.pattern)
+
+    @solver_errors()
+    def crush(self, points: Floats, bone: Yielding, travels_mm: Sequence[float]) -> list[CurvePoint]:
+        """Return the load-displacement curve of a subject mesh (n, 3), mm, between plates; errors as `solve`."""
+        axis = cranio_caudal_axis(points, self.template.superior, self.template.inferior)
+        return crush(points, self.driven, bone, axis, travels_mm)
+
+    @cached_property
+    def capped(self) -> CappedMesh:
+        """The template's mesh with cement caps."""
+        return CappedMesh.of(self.template)
 
     def _force(self, points: Floats, load_newton: float) -> Floats:
         """Return the nodal forces (n, 3), N, of the load case."""

@@ -14,6 +14,7 @@ from app.contract.size import Size
 from workers.bone_stage import describe_bone, find_bone
 from workers.engine import engine
 from workers.geometry.surface import Surface
+from workers.load_stage import with_load
 from workers.mask.cleaning import CleanMask
 from workers.mask.plausibility import explain_misfit
 from workers.mask.segmentation_checks import unlike_a_vertebra
@@ -100,6 +101,7 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
     """Compute the stress field of one vertebra and write its result files into a folder, which is made if missing."""
     found = find_vertebra(scan, params, clock)
     vertebra, evidence = found.vertebra, found.evidence
+    params, body_weight = with_load(params, found.level)
     with clock.stage("surface"):
         surface = surface_of(vertebra, evidence)
         vertebra = filled(vertebra, surface) if evidence else vertebra
@@ -110,8 +112,8 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
         size = size_section(found.level, vertebra.volume_mm3 / 1000.0, mesh.fit.pose.scale, edge)
     bone = find_bone(mesh.points, scan.ct, params, clock)
     stress = compute_stress(mesh.points, params, clock, bone.elements.material if bone else None)
+    section, arrays = describe_bone(mesh.points, stress, bone, params, clock) if bone else (None, {})
     with clock.stage("write"):
-        section, arrays = describe_bone(mesh.points, stress.field, bone, params) if bone else (None, {})
         stressed = StressedMesh(engine().template, mesh.points, stress.field, {**stress.extra, **arrays})
         warnings = [
             *(bone.warnings if bone else ()),
@@ -133,6 +135,7 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
             dicom=scan.about_dicom,
             size=size,
             bone=section,
+            body_weight=body_weight,
             fit=summarise_fit(mesh.distance_mm),
             timings_s=clock.timings,
             warnings=[*warnings, *stress.warnings],

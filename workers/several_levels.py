@@ -71,7 +71,9 @@ def compute_levels(
     files = {level: _files_of(out_dir, level, outcome) for level, outcome in outcomes.items()}
     software = describe_software(engine().bundle.version, engine().bundle.providers)
     levels = [_summarise(level, outcome, files[level]) for level, outcome in outcomes.items()]
-    summary = build_summary(levels, params.load_newton, clock.timings, (scan.inputs, software))
+    summary = build_summary(
+        levels, None if params.body_weight_kg else params.load_newton, clock.timings, (scan.inputs, software)
+    )
     spine = ResultFile(SPINE_PICTURE, out_dir / SPINE_PICTURE, MEDIA_TYPES[SPINE_PICTURE])
     shared = [write_summary(out_dir, summary), *([spine] if spine.path.exists() else [])]
     return [*shared, *(file for of_level in files.values() for file in of_level)], summary_warnings(levels)

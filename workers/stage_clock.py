@@ -30,6 +30,7 @@ STAGES = {
     "material": 60.0,
     "predict": 62.0,
     "solve": 64.0,
+    "crush": 70.0,
     "write": 88.0,
 }
 """Percentage of a job of one level that is done when each stage starts. A job takes a mask, or localises and segments.

@@ -13,6 +13,7 @@ from models.types import Floats
 from workers.engine import engine
 from workers.fem.field import StressField
 from workers.fem.material import Material
+from workers.fem.solved_case import SolvedCase
 from workers.results.agreement import agreement, solution_arrays
 from workers.results.force_balance import force_balance
 from workers.results.stressed_mesh import NodalArray
@@ -39,6 +40,8 @@ class StressOutcome:
         Expected quality of the prediction; its comparison with a solution.
     equilibrium
         Force balance of the solution.
+    solved
+        The load case that `field` solves; None where it is predicted.
     extra
         Further nodal arrays for the VTK files.
     warnings
@@ -50,6 +53,7 @@ class StressOutcome:
     prediction: Prediction | None = None
     agreement: Agreement | None = None
     equilibrium: Equilibrium | None = None
+    solved: SolvedCase | None = None
     extra: dict[str, NodalArray] = default(default_factory=dict)
     warnings: tuple[str, ...] = ()
 
@@ -105,5 +109,6 @@ def _with_solution(outcome: StressOutcome, points: Floats, params: JobParams, cl
 
 def _solve(points: Floats, params: JobParams, clock: StageClock, material: Material | None = None) -> StressOutcome:
     with clock.stage("solve"):
-        solution, applied = engine().solve_case(points, params, material)
-    return StressOutcome(solution.field, "fe", equilibrium=force_balance(solution.reaction, applied))
+        solved = engine().solve_case(points, params, material)
+    balance = force_balance(solved.solution.reaction, solved.applied)
+    return StressOutcome(solved.solution.field, "fe", equilibrium=balance, solved=solved)

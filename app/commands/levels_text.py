@@ -15,7 +15,7 @@ def levels_text(summary: Mapping[str, Any]) -> str:
     levels = summary["levels"]
     return "\n".join(
         [
-            f"{summary['load_newton']:g} N axial compression, von Mises stress in MPa",
+            f"{_load(summary)} axial compression, von Mises stress in MPa",
             "",
             f"{'level':6}" + "".join(f"{heading:>{WIDTH}}" for heading in HEADINGS),
             *(_line(level) for level in levels),
@@ -25,6 +25,14 @@ def levels_text(summary: Mapping[str, Any]) -> str:
             summary["disclaimer"],
         ]
     )
+
+
+def _load(summary: Mapping[str, Any]) -> str:
+    """Return the load of all levels, or of each where it follows from the body weight."""
+    if summary["load_newton"] is not None:
+        return f"{summary['load_newton']:g} N"
+    done = (level for level in summary["levels"] if level["state"] == "done")
+    return ", ".join(f"{level['vertebra']} {level['headline']['load_newton']:.0f} N" for level in done)
 
 
 def _line(level: Mapping[str, Any]) -> str:

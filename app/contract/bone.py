@@ -10,6 +10,7 @@ from app.contract.section import Number, Positive, Section, Share
 
 BoneMaterial = Literal["homogeneous", "density"]
 DensityLaw = Literal["kopperdahl_2002", "crawford_2003", "morgan_2003", "keyak_2003"]
+StrengthModel = Literal["linear", "nonlinear"]
 PhantomMeasure = Literal["k2hpo4", "hydroxyapatite"]
 InternalMethod = Literal["michalski_2020", "water_line"]
 
@@ -116,8 +117,9 @@ class StiffnessAndStrength(Section):
     """Stiffness and strength from the linear solution under the job's load. Research, not diagnosis."""
 
     stiffness_n_per_mm: Positive = Field(
-        description="Load over the mean displacement of the superior endplate along the axis, N/mm. With the load case "
-        "`traction` about a tenth softer than between `plates`."
+        description="Load over the mean displacement of the superior endplate along the axis, N/mm; between `caps` "
+        "over that of the outer faces, so that the cement's own give is in it. With the load case `traction` about a "
+        "tenth softer than between `plates`."
     )
     body_height_mm: Positive = Field(description="Distance of the endplates' middles along the axis, mm.")
     linear_strength_newton: Positive = Field(
@@ -141,6 +143,23 @@ class StiffnessAndStrength(Section):
     fragile_men_newton: Positive = Field(description="Line of biomechanical CT for men, N, likewise.")
 
 
+class CurvePoint(Section):
+    """A point of a load-displacement curve."""
+
+    displacement_mm: Positive = Field(description="Way of the superior plate along the axis, mm.")
+    force_newton: Positive = Field(description="Its force, N.")
+
+
+class NonlinearStrength(Section):
+    """What the bone bears between plates when it gives way. Research, not diagnosis."""
+
+    strength_newton: Positive = Field(description="Force at `strain_percent`, N.")
+    strain_percent: Positive = Field(description="Way of the plate over the body's height, percent.")
+    yielded_share: Share = Field(description="Share of the body's volume that is beyond its yield strain then.")
+    curve: list[CurvePoint] = Field(description="Force at rising displacements; the last one is the strength.")
+    citation: str = Field(description="The law and its source.")
+
+
 class Bone(Section):
     """The patient's own bone, where the job asked for `"material": "density"`. Research, not diagnosis."""
 
@@ -161,3 +180,6 @@ class Bone(Section):
     )
     regions: dict[str, RegionBone] = Field(description="Means by anatomical region.")
     strength: StiffnessAndStrength = Field(description="Stiffness and strength under the job's load.")
+    nonlinear: NonlinearStrength | None = Field(
+        default=None, description='The strength of a nonlinear solution; null without `"strength": "nonlinear"`.'
+    )

@@ -11,7 +11,7 @@ from app.contract.numbering import CONVENTION_NAMES
 def certainty(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """Yield from a parsed ``report.json`` what a text is about (level, vertebra, outline, size, error), and it.
 
-    "bone" comes where the job asked for the density of the CT.
+    "load" comes where it follows from the body weight or bends, "bone" where the job asked for the density of the CT.
     """
     segmentation = report["segmentation"]
     yield "level", _level(segmentation) if segmentation else _level_of_mask(report)
@@ -21,6 +21,8 @@ def certainty(report: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             yield "outline", _outline(outline)
     if size := report.get("size"):
         yield "size", _size(size)
+    if report.get("body_weight") or report.get("moments"):
+        yield "load", _load(report)
     if bone := report.get("bone"):
         yield "bone", _bone(bone)
     if error := report.get("expected_error"):
@@ -98,6 +100,17 @@ def _size(size: Mapping[str, Any]) -> str:
     return ", ".join([*doubts, text]) + (edge if size["off_edge"] else "")
 
 
+def _load(report: Mapping[str, Any]) -> str:
+    """Return what the load follows from, and the moments beside it."""
+    text = f"{report['load_newton']:.0f} N"
+    if weight := report.get("body_weight"):
+        share, whole = weight["share_above"], weight["body_weight_kg"]
+        text += f", the weight of {share:.0%} of a body of {whole:g} kg; without muscle forces"
+    if moments := report.get("moments"):
+        text += f"; moments {moments['flexion'] / 1000:g} N m flexion, {moments['lateral'] / 1000:g} N m to the right"
+    return text
+
+
 CALIBRATED_BY = {
     "phantom": "calibrated with a phantom",
     "internal": "calibrated with the tissues of the scan",
@@ -113,11 +126,12 @@ def calibration_words(kind: str) -> str:
 def _bone(bone: Mapping[str, Any]) -> str:
     """Return density, stiffness and strength, and what calibrated them."""
     calibrated = calibration_words(bone["calibration"]["kind"])
-    strength = bone["strength"]
+    strength, nonlinear = bone["strength"], bone.get("nonlinear")
+    crushed = f"crushed {nonlinear['strength_newton']:,.0f} N; " if nonlinear else ""
     return (
         f"{calibrated}; trabecular {bone['trabecular_density_mg_cm3']:.0f} mg/cm³ K2HPO4; stiffness "
         f"{strength['stiffness_n_per_mm']:,.0f} N/mm; linear strength {strength['linear_strength_newton']:,.0f} N; "
-        "research, not diagnosis"
+        f"{crushed}research, not diagnosis"
     )
 
 

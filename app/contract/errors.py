@@ -52,6 +52,7 @@
     │   ├── LabelAbsent                422 label_absent
     │   ├── LabelAmbiguous             422 label_ambiguous
     │   ├── LevelNotSupported          422 level_not_supported
+    │   ├── LevelUnknown               422 level_unknown
     │   ├── MaskRequired               422 mask_required
     │   ├── VertebraNotFound           422 vertebra_not_found
     │   ├── VertebraTruncated          422 vertebra_truncated
@@ -434,6 +435,12 @@ class LevelNotSupported(InputError):
     """The label of the mask stands for a level outside T11 to L5."""
 
     slug, title = "level_not_supported", "The level is outside T11 to L5"
+
+
+class LevelUnknown(InputError):
+    """The load follows from the body weight above the level, and neither the client nor the mask says the level."""
+
+    slug, title = "level_unknown", "The load needs the level"
 
 
 class MaskRequired(InputError):

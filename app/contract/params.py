@@ -7,9 +7,10 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic_core import PydanticCustomError
 
-from app.contract.bone import BoneMaterial, Calibration, DensityLaw
+from app.contract.bone import BoneMaterial, Calibration, DensityLaw, StrengthModel
 from app.contract.dicom_series import AskedSeries
 from app.contract.levels import LEVELS, UNIQUE, AskedLevels, EachOnce, Vertebra
+from app.contract.moments import Moments
 from app.contract.numbering import MaskConvention
 
 __all__ = ["LEVELS", "Vertebra"]
@@ -18,9 +19,11 @@ ReportedLevel = Literal["T11", "T12", "L1", "L2", "L3", "L4", "L5", "unknown"]
 """A level, or `unknown`: that of a mask of which nobody and nothing says it."""
 DEFAULT_VERTEBRA: Vertebra = "L1"
 """What the service looks for in a CT without a mask."""
+DEFAULT_LOAD_NEWTON = 500.0
+"""The paper's (section II.A)."""
 Fidelity = Literal["surrogate", "fe", "both"]
 Surrogate = Literal["refined", "tangent", "paper"]
-LoadCase = Literal["traction", "plates"]
+LoadCase = Literal["traction", "plates", "caps"]
 OnOutOfDistribution = Literal["flag", "fe"]
 OnUncertainLevel = Literal["refuse", "flag"]
 OnUncertainOutline = Literal["flag", "refuse"]
@@ -33,7 +36,7 @@ ON_REQUEST: tuple[ResultName, ...] = ("surface.stl", "surface.ply", "surface.glb
 DICOM_RESULTS: tuple[ResultName, ...] = ("segmentation.dcm", "measurements.dcm", "report.dcm")
 """Results of a CT that came as DICOM, in its study."""
 
-CONTRACT = 13
+CONTRACT = 14
 """Version of `JobParams`, written to each job's row. Raise it by one whenever a field or a value is added or changes
 its meaning: a worker of an older release then leaves the job to newer ones. Every later version reads the rows of all
 earlier ones, so a field that is removed or renamed needs a step that translates them."""
@@ -86,17 +89,34 @@ class JobParams(BaseModel):
         "CT series that fits best.",
     )
     load_newton: float = Field(
-        default=500.0,
+        default=DEFAULT_LOAD_NEWTON,
         gt=0.0,
         le=10_000.0,
         allow_inf_nan=False,
         description="Total compressive load on the superior endplate, along the cranio-caudal axis, in newton.",
     )
+    body_weight_kg: float | None = Field(
+        default=None,
+        ge=20.0,
+        le=300.0,
+        allow_inf_nan=False,
+        description="Body weight, kg, instead of `load_newton`: the load is then the weight of head, arms and trunk "
+        "above the level (37 % of the body at L1), body upright. Muscle forces are not in it; they about double it in "
+        "standing. The level must be known.",
+    )
     load_case: LoadCase = Field(
         default="traction",
         description="How the load is brought in: `traction` presses evenly on the superior endplate, as published; "
-        "`plates` moves a rigid plate that sticks to it along the axis until it bears the load. The inferior endplate "
-        "is clamped. `plates` is the case of most published strengths; its stress is solved with finite elements.",
+        "`plates` moves a rigid plate that sticks to it along the axis until it bears the load; "
+        "`caps` does so through caps of bone cement on both endplates, as a testing machine. The inferior endplate, or "
+        "the outer face of its cap, is clamped. Most published strengths are of `plates` or `caps`; their stress is "
+        "solved with finite elements.",
+    )
+    moments: Moments | None = Field(
+        default=None,
+        description="Moments about the middle of the superior endplate beside the load, N mm: `flexion` bends forward, "
+        "`lateral` to the right; negative ones the other way. They need the load case `traction` and are solved with "
+        "finite elements. Stiffness and strength stay those of the compression alone.",
     )
     fidelity: Fidelity = Field(
         default="surrogate",
@@ -133,6 +153,11 @@ class JobParams(BaseModel):
         default="kopperdahl_2002",
         description="Law from density to Young's modulus: `kopperdahl_2002`, `crawford_2003`, `morgan_2003` (vertebral "
         "trabecular bone) or `keyak_2003` (femora, cortical bone too). Results of different laws differ up to twofold.",
+    )
+    strength: StrengthModel = Field(
+        default="linear",
+        description="How strong the vertebra is: `linear` estimates it from the linear solution, `nonlinear` also "
+        "crushes the bone between plates until it gives way, which takes about half a minute; `density` only.",
     )
     on_uncertain_level: OnUncertainLevel = Field(
         default="refuse",
@@ -188,6 +213,8 @@ class JobParams(BaseModel):
     def _check_bone(self) -> Self:
         if self.material == "homogeneous" and self.calibration is not None:
             raise PydanticCustomError("calibration", '`calibration` needs `"material": "density"`')
+        if self.material == "homogeneous" and self.strength == "nonlinear":
+            raise PydanticCustomError("strength", '`"strength": "nonlinear"` needs `"material": "density"`')
         if self.material == "density" and self.calibration is None:
             raise PydanticCustomError(
                 "calibration",
@@ -198,14 +225,22 @@ class JobParams(BaseModel):
             raise PydanticCustomError(
                 "solved",
                 "the surrogates `tangent` and `paper` and the fidelity `both` need homogeneous bone under traction: "
-                'with `"material": "density"` or `"load_case": "plates"` the stress is solved',
+                'with `"material": "density"`, another `load_case` or `moments` the stress is solved',
             )
+        return self
+
+    @model_validator(mode="after")
+    def _check_load(self) -> Self:
+        if self.body_weight_kg is not None and self.load_newton != DEFAULT_LOAD_NEWTON:
+            raise PydanticCustomError("one_load", "`load_newton` and `body_weight_kg` exclude each other: send one")
+        if self.moments is not None and self.load_case != "traction":
+            raise PydanticCustomError("moments", '`moments` need `"load_case": "traction"`: plates do not turn')
         return self
 
     @property
     def must_solve(self) -> bool:
-        """Whether no surrogate knows the problem: bone of its own density, or rigid plates."""
-        return self.material == "density" or self.load_case == "plates"
+        """Whether no surrogate knows the problem: bone of its own density, plates, caps, or moments."""
+        return self.material == "density" or self.load_case != "traction" or self.moments is not None
 
     @property
     def has_folders(self) -> bool:

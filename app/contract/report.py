@@ -8,13 +8,15 @@ from pydantic import Field
 
 from app.contract.bone import Bone
 from app.contract.dicom_series import DicomInput
+from app.contract.load import BodyWeight
+from app.contract.moments import Moments
 from app.contract.numbering import Numbering
 from app.contract.params import LoadCase, ReportedLevel, Surrogate
 from app.contract.section import Number, Position, Positive, Section
 from app.contract.segmentation import Alternative, Outline, RowBody, Segmentation
 from app.contract.size import Size
 
-__all__ = ["Alternative", "Bone", "Numbering", "Outline", "RowBody", "Segmentation", "Size"]
+__all__ = ["Alternative", "BodyWeight", "Bone", "Numbering", "Outline", "RowBody", "Segmentation", "Size"]
 
 
 class Peak(Section):
@@ -193,7 +195,13 @@ class Report(Section):
         "where a mask was sent and neither the client nor the mask says it."
     )
     load_newton: float = Field(gt=0.0, allow_inf_nan=False, description="Compressive load on the superior endplate, N.")
+    body_weight: BodyWeight | None = Field(
+        default=None, description="How the load follows from the body weight; null where the job has a force."
+    )
     load_case: LoadCase = Field(default="traction", description="How the load is brought in.")
+    moments: Moments | None = Field(
+        default=None, description="Moments beside the load, N mm; null where there are none."
+    )
     fidelity: Literal["surrogate", "fe"] = Field(
         description="What the stress in this report is: a surrogate's prediction or a finite-element solution."
     )

@@ -30,6 +30,9 @@ class Headline(Section):
     """The most important numbers of a level's report."""
 
     fidelity: Literal["surrogate", "fe"] = Field(description="Whether the stress is predicted or solved.")
+    load_newton: Positive | None = Field(
+        default=None, description="Compressive load on the superior endplate, N; null in summaries of older releases."
+    )
     p99_mpa: Positive = Field(description="Volume-weighted 99th percentile of von Mises stress, MPa.")
     body_p99_mpa: Positive | None = Field(description="The same of the vertebral body, MPa.")
     peak_away_from_endplates: Peak | None = Field(
@@ -55,6 +58,7 @@ def headline_of(report: Report) -> Headline:
     body = stress.regions.get("body")
     return Headline(
         fidelity=report.fidelity,
+        load_newton=report.load_newton,
         p99_mpa=stress.overall.p99_mpa,
         body_p99_mpa=body.p99_mpa if body else None,
         peak_away_from_endplates=stress.peak_away_from_endplates,
@@ -98,7 +102,10 @@ class Summary(Section):
 
     schema_version: Literal[1] = Field(default=1, description="Version of this schema.")
     levels: list[LevelSummary] = Field(description="Every level that the job asked for, from top to bottom.")
-    load_newton: Positive = Field(description="Compressive load on the superior endplate of each, N.")
+    load_newton: Positive | None = Field(
+        description="Compressive load on the superior endplate of each, N; null where it follows from the body weight: "
+        "the headlines have it then."
+    )
     frame: str = Field(description="World frame and unit of all positions.")
     timings_s: dict[str, Positive] = Field(
         description="Wall-clock time of each stage, s: reading and locating once, the others for all levels together."

@@ -40,12 +40,13 @@ function densityFigure(bone) {
   figure.append(scale, make("figcaption", text));
   return figure;
 }
-function boneTable({strength}, load) {
+function boneTable({strength, nonlinear}, load) {
   const {linear_strength_newton: linear, fragile_women_newton: women, fragile_men_newton: men} = strength;
   const rows = [
     ["Stiffness", `${kilo(strength.stiffness_n_per_mm, 1)} kN/mm`, `load over the shortening of the body, ${strength.body_height_mm.toFixed(0)} mm high`],
     ["Linear strength", `${kilo(linear, 2)} kN`, "0.0068 × stiffness × height (Crawford 2003)"],
     ["Pistoia's strength", `${kilo(strength.pistoia_strength_newton, 2)} kN`, "load that strains 2 % of the body beyond 0.7 % (Pistoia 2002)"],
+    ...(nonlinear ? [["Nonlinear strength", `${kilo(nonlinear.strength_newton, 2)} kN`, `force between plates at ${nonlinear.strain_percent} % of the height, where the bone gives way`]] : []),
     ["Load over strength", strength.load_over_strength.toFixed(2), `${load} N of this job over the linear strength; not a daily activity`],
     ["Body beyond yield", percent(strength.beyond_yield_share), "share of the volume under this load"],
   ];

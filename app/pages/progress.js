@@ -3,7 +3,7 @@ const STAGES = {
   fetch: "fetching the files", read: "reading the files", mask: "checking the mask", localise: "looking for the vertebra",
   segment: "outlining the vertebra", surface: "making its surface", morph: "fitting the mesh", material: "reading the bone's density",
   predict: "predicting the stress",
-  solve: "solving with finite elements", write: "writing the results", publish: "storing the results",
+  solve: "solving with finite elements", crush: "crushing the bone in the model", write: "writing the results", publish: "storing the results",
 };
 const stageInWords = ({level, stage}) => `${level ? level + ", " : ""}${STAGES[stage] || stage || "starting"}`;
 const percentDone = job => `${Math.round(job.percent)}\u00a0%`;

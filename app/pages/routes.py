@@ -50,6 +50,7 @@ FIDELITY_WORDS: dict[Fidelity, str] = {
 LOAD_CASE_WORDS: dict[LoadCase, str] = {
     "traction": "an even pressure, as published: for the stress",
     "plates": "a rigid plate: for stiffness and strength",
+    "caps": "a plate on caps of bone cement, as in a testing machine",
 }
 """What the form offers for `load_case`."""
 

@@ -206,6 +206,8 @@ def test_a_binary_mask_is_of_no_level(inputs, tmp_path):
     page = (done.folder / "viewer.html").read_text()
     assert "Stress in a vertebra of unknown level" in page
     assert "level unknown · 500 N" in page
+    with pytest.raises(errors.LevelUnknown):
+        run(inputs[0], tmp_path / "mask.nii.gz", JobParams(body_weight_kg=70.0), tmp_path / "weight")
 
 
 def moved(inputs, linear: NDArray, folder: Path) -> tuple[Path, Path]:

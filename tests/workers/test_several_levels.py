@@ -124,20 +124,24 @@ def test_where_all_levels_are_refused_the_job_fails_with_the_reason_of_each(ct, 
 
 
 def test_the_labels_of_a_map_are_several_levels(ct, tmp_path):
-    """The map says that it is numbered as TotalSegmentator's; its T12 is cut."""
+    """The map says that it is numbered as TotalSegmentator's; its T12 is cut. The load follows from the body weight."""
     mask = ct.with_name("vertebrae.nii.gz")
-    done = run((ct, mask), tmp_path, vertebra=["T12", "L1", "L3"], results=[], surrogate="tangent")
+    done = run((ct, mask), tmp_path, vertebra=["T12", "L1", "L3"], results=[], surrogate="tangent", body_weight_kg=70.0)
     assert [file.name for file in done.result.files] == ["summary.json", "L1/report.json", "L3/report.json"]
     stages = [(what[0], *what[2:]) for what in done.told]
     of_level = ("mask", "surface", "morph", "predict", "write")
     assert stages == [("read",), ("mask", "T12"), *((name, level) for level in ("L1", "L3") for name in of_level)]
-    levels = Summary.model_validate(done.json("summary.json")).levels
+    summary = Summary.model_validate(done.json("summary.json"))
+    levels = summary.levels
+    assert summary.load_newton is None
+    assert levels_text(done.json("summary.json")).startswith("L1 257 N, L3 289 N axial compression")
     assert [(level.vertebra, level.state) for level in levels] == [("T12", "refused"), ("L1", "done"), ("L3", "done")]
     assert levels[0].problem["type"] == "/problems/vertebra_truncated"
     for level, label in (("L1", 31), ("L3", 29)):
         report = Report.model_validate(done.json(f"{level}/report.json"))
         assert (report.vertebra, report.inputs.mask_label, report.numbering.level) == (level, label, level)
         assert report.inputs.mask_sha256 is not None
+        assert report.load_newton == pytest.approx(report.body_weight.newton)
 
 
 def test_a_level_that_the_map_does_not_have_is_refused_by_name(ct):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -36,7 +36,7 @@ class Strength:
     Attributes
     ----------
     stiffness_n_per_mm
-        Load over the mean displacement of the superior endplate along the axis.
+        Load over the mean displacement of the superior endplate along the axis, or over the way of what pressed.
     height_mm
         From the middle of one endplate to that of the other, along the axis.
     linear_n
@@ -55,6 +55,21 @@ class Strength:
     pistoia_n: float
     yield_ratio: Floats
     beyond_yield: float
+
+    def pressed_by(self, travel_mm: float, load_newton: float) -> Strength:
+        """Return the same with the stiffness of a load, N, over the way of the plate or cap that pressed, mm."""
+        stiffness = load_newton / travel_mm
+        linear = STRENGTH_OVER_STIFFNESS * stiffness * self.height_mm
+        return replace(self, stiffness_n_per_mm=stiffness, linear_n=linear)
+
+    def beyond_yield_under(
+        self, points: Floats, displacement: Floats, template: Template, bone: ElementBone
+    ) -> Strength:
+        """Return the same with the yield ratio of another solution (n, 3), mm: that of the whole load."""
+        gradient, volume = shape_gradients(points, template.tets)
+        stress = element_stress(displacement, gradient, template.tets, bone.material)
+        ratio = von_mises(stress) / yield_stress(bone.density)
+        return replace(self, yield_ratio=ratio, beyond_yield=_share_beyond(ratio, volume, body_elements(template)))
 
 
 def body_elements(template: Template) -> Bools:
@@ -95,8 +110,13 @@ def measure_strength(
         linear_n=STRENGTH_OVER_STIFFNESS * stiffness * height,
         pistoia_n=load_newton * CRITICAL_STRAIN / float(critical),
         yield_ratio=ratio,
-        beyond_yield=float(volume[body][ratio[body] > 1.0].sum() / volume[body].sum()),
+        beyond_yield=_share_beyond(ratio, volume, body),
     )
+
+
+def _share_beyond(ratio: Floats, volume: Floats, body: Bools) -> float:
+    """Return the share of the body's volume whose yield ratio is above 1."""
+    return float(volume[body][ratio[body] > 1.0].sum() / volume[body].sum())
 
 
 def yield_stress(density: Reals) -> Floats:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from models.types import Floats
+from workers.fem.stress import principal_stresses, von_mises
 
 
 @dataclass(frozen=True)
@@ -27,3 +28,13 @@ class StressField:
     principal: Floats
     von_mises: Floats
     displacement: Floats | None
+
+    @classmethod
+    def superposed(cls, first: StressField, second: StressField) -> StressField:
+        """Return the sum of two solutions: tensors and displacements add up, invariants follow from the tensor."""
+        (a, u), (b, v) = ((field.tensor, field.displacement) for field in (first, second))
+        assert a is not None
+        assert b is not None
+        assert u is not None
+        assert v is not None
+        return cls(a + b, principal_stresses(a + b), von_mises(a + b), u + v)

@@ -1,19 +1,21 @@
-"""A load case other than the paper's: compression between two rigid plates that stick to the endplates."""
+"""A load case other than the paper's: compression between rigid plates or cement caps."""
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import numpy as np
 
 from models.template import Template
-from models.types import Floats, Ints
-from workers.fem.field import StressField
+from models.types import Floats
+from workers.fem.caps import CappedMesh
 from workers.fem.linear_tetrahedra import element_stress, shape_gradients
 from workers.fem.loads import cranio_caudal_axis
 from workers.fem.material import Material
-from workers.fem.solve import Solution, solve
+from workers.fem.pushing import Pushed, push
+from workers.fem.solve import Solution
 from workers.fem.solve_plan import SolvePlan
+from workers.fem.solved_case import SolvedCase
+from workers.fem.stress_recovery import recover_field
+from workers.geometry.incidence import Incidence
 
 
 def plan_plates(template: Template) -> SolvePlan:
@@ -24,7 +26,7 @@ def plan_plates(template: Template) -> SolvePlan:
 
 def solve_between_plates(
     points: Floats, template: Template, plan: SolvePlan, load_newton: float, material: Material | None = None
-) -> tuple[Solution, Floats]:
+) -> SolvedCase:
     """Solve the compression of a mesh by a plate that moves along the vertebra's own axis until it bears a load.
 
     Parameters
@@ -40,7 +42,7 @@ def solve_between_plates(
 
     Returns
     -------
-    The solution, whose reaction is that of the lower plate, and the force (3,), N, of the upper plate on the bone.
+    The solution, whose reaction is that of the lower plate, with the force (3,), N, of the upper plate on the bone.
 
     Raises
     ------
@@ -50,31 +52,32 @@ def solve_between_plates(
         Conjugate gradients did not reach their tolerance.
     """
     axis = cranio_caudal_axis(points, template.superior, template.inferior)
-    pushed = np.zeros_like(points)
-    pushed[template.loaded_nodes] = -axis
-    unit = solve(points, plan, np.zeros_like(points), material, pushed)
-    displacement = unit.field.displacement
-    assert displacement is not None
-    internal = _internal_forces(points, displacement, plan.pattern.tets, material or Material())
-    upper, lower = (internal[nodes].sum(axis=0) for nodes in (template.loaded_nodes, template.fixed_nodes))
-    factor = load_newton / float(-upper @ axis)
-    field = StressField(
-        None if unit.field.tensor is None else factor * unit.field.tensor,
-        factor * unit.field.principal,
-        factor * unit.field.von_mises,
-        factor * displacement,
-    )
-    return replace(unit, field=field, reaction=factor * lower), factor * upper
+    faces = (template.loaded_nodes, template.fixed_nodes)
+    pushed = push(points, plan, axis, faces, material or Material(), load_newton)
+    return _case(pushed, points, template, plan.pattern.incidence, material)
 
 
-def _internal_forces(points: Floats, displacement: Floats, tets: Ints, material: Material) -> Floats:
-    """Return what the elements' stresses pull at each node (n, 3), N."""
-    gradient, volume = shape_gradients(points, tets)
-    xx, yy, zz, xy, yz, zx = (element_stress(displacement, gradient, tets, material) * volume[:, None]).T
-    tensor = np.stack([np.stack([xx, xy, zx]), np.stack([xy, yy, yz]), np.stack([zx, yz, zz])])
-    force = np.zeros_like(points)
-    for corner in range(4):
-        pull = np.einsum("ijt,tj->ti", tensor, gradient[:, corner])
-        for axis in range(3):
-            force[:, axis] += np.bincount(tets[:, corner], pull[:, axis], minlength=len(points))
-    return force
+def solve_between_caps(
+    points: Floats, template: Template, capped: CappedMesh, load_newton: float, material: Material | None = None
+) -> SolvedCase:
+    """Solve the same with caps of cement between plates and endplates; parameters and errors are those above.
+
+    The field is that of the bone alone.
+    """
+    axis = cranio_caudal_axis(points, template.superior, template.inferior)
+    whole = capped.material(material, len(template.tets))
+    faces = (capped.upper, capped.lower)
+    pushed = push(capped.points(points, template), capped.plan, axis, faces, whole, load_newton)
+    incidence = Incidence.of(template.tets, len(template.nodes))
+    return _case(pushed, points, template, incidence, material)
+
+
+def _case(
+    pushed: Pushed, points: Floats, template: Template, incidence: Incidence, material: Material | None
+) -> SolvedCase:
+    """Return the solved case of a body whose first n nodes and first m elements are those of the bone."""
+    displacement = pushed.displacement[: len(points)]
+    gradient, _ = shape_gradients(points, template.tets)
+    stress = element_stress(displacement, gradient, template.tets, material or Material())
+    field = recover_field(stress, incidence, displacement)
+    return SolvedCase(Solution(field, pushed.lower, pushed.iterations), pushed.upper, travel_mm=pushed.travel_mm)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from models.coarse_mesh import CoarseMesh
@@ -77,22 +79,37 @@ class TemplateSolver:
         NotConverged
             The bound did not fall below `tolerance`.
         """
+        return self.solve_each(points, [force], tolerance, start, material)[0]
+
+    def solve_each(
+        self,
+        points: Floats,
+        forces: Sequence[Floats],
+        tolerance: float,
+        start: Floats | None = None,
+        material: Material | None = None,
+    ) -> list[Solution]:
+        """Solve for several loads (n, 3), N, of one mesh: matrix and preconditioner are made once. See `solve`."""
         elements = shape_gradients(points, self.tets, np.float32)
         check_volumes(elements[1])
         material = material or Material()
-        precondition = self._precondition(points, elements, material)
-        iterate = self._iterate(precondition, force, tolerance, start)
-        displacement = iterate.displacement[self.order.rank]
-        stress = element_stress(displacement, elements[0], self.tets, material)
-        field = recover_field(stress, self.incidence, displacement)
-        return Solution(field, self._reaction(stress, elements, force), iterate.cycles, iterate.energy_error)
+        precondition = self.precondition(points, elements, material)
+        solutions = []
+        for force in forces:
+            iterate = self.iterate(precondition, force, tolerance, start)
+            displacement = iterate.displacement[self.order.rank]
+            stress = element_stress(displacement, elements[0], self.tets, material)
+            field = recover_field(stress, self.incidence, displacement)
+            reaction = self._reaction(stress, elements, force)
+            solutions.append(Solution(field, reaction, iterate.cycles, iterate.energy_error))
+        return solutions
 
-    def _precondition(self, points: Floats, elements: tuple[Singles, Singles], material: Material) -> TwoLevel:
+    def precondition(self, points: Floats, elements: tuple[Singles, Singles], material: Material) -> TwoLevel:
         """Return the preconditioner, and with it the matrix, of elements with these gradients and volumes."""
         blocks, inverse = assemble_edges(self.pattern, self.edges, *elements, self.fixed, material)
         return TwoLevel(self.space, self.order, blocks, inverse, self.space.positions(points))
 
-    def _iterate(self, precondition: TwoLevel, force: Floats, tolerance: float, start: Floats | None) -> Iterate:
+    def iterate(self, precondition: TwoLevel, force: Floats, tolerance: float, start: Floats | None) -> Iterate:
         """Return the displacement, in the order of the rows."""
 
         def multiply(x: Singles) -> Singles:

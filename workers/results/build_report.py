@@ -11,6 +11,7 @@ from app.contract.dicom_series import DicomInput
 from app.contract.params import JobParams, ReportedLevel
 from app.contract.report import (
     Agreement,
+    BodyWeight,
     Bone,
     Equilibrium,
     ExpectedError,
@@ -59,6 +60,8 @@ class ReportSections:
         Size beside that of adults.
     bone
         The patient's own bone; None where it is homogeneous.
+    body_weight
+        What the load follows from; None where the job has a force.
     fit
         Distance between the mesh's surface and the mask's.
     timings_s
@@ -80,6 +83,7 @@ class ReportSections:
     dicom: DicomInput | None = None
     size: Size | None = None
     bone: Bone | None = None
+    body_weight: BodyWeight | None = None
     fit: SurfaceFit | None = None
     timings_s: Mapping[str, float] = default(default_factory=dict)
     warnings: Sequence[str] = ()
@@ -90,7 +94,9 @@ def build_report(mesh: StressedMesh, sections: ReportSections) -> Report:
     return Report(
         vertebra=sections.level,
         load_newton=sections.params.load_newton,
+        body_weight=sections.body_weight,
         load_case=sections.params.load_case,
+        moments=sections.params.moments,
         fidelity=sections.fidelity,
         prediction=sections.prediction,
         expected_error=expected_error(sections),

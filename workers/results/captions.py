@@ -22,10 +22,12 @@ DENSITY_DISCLAIMER = (
     "fracture."
 )
 UNKNOWN: ReportedLevel = "unknown"
-LOAD_CASES = {"traction": "", "plates": " between rigid plates"}
+LOAD_CASES = {"traction": "", "plates": " between rigid plates", "caps": " between cement caps"}
 """What a title adds for each load case."""
 UNCALIBRATED = "UNCALIBRATED"
 """What stands beside every density and modulus of a CT that nothing calibrated."""
+BENDING = " with bending"
+"""What a title adds where moments act too."""
 MODELS = {"fe": "finite elements", "surrogate": "surrogate prediction"}
 """How a title names each fidelity."""
 
@@ -63,6 +65,8 @@ class Caption:
         How the load is brought in, e.g. ``"traction"``.
     is_uncalibrated
         Whether density was asked for, and nothing calibrated the CT.
+    bending
+        Whether moments act beside the load.
     """
 
     vertebra: str
@@ -72,6 +76,7 @@ class Caption:
     certainty: tuple[tuple[str, str], ...] = ()
     load_case: str = "traction"
     is_uncalibrated: bool = False
+    bending: bool = False
 
     @classmethod
     def of(cls, report: Report) -> Caption:
@@ -79,7 +84,16 @@ class Caption:
         lines = tuple(certainty(report.model_dump(mode="json")))
         warnings = tuple(report.warnings)
         guessed = report.bone is not None and not report.bone.calibration.calibrated
-        return cls(report.vertebra, report.load_newton, report.fidelity, warnings, lines, report.load_case, guessed)
+        return cls(
+            report.vertebra,
+            report.load_newton,
+            report.fidelity,
+            warnings,
+            lines,
+            report.load_case,
+            is_uncalibrated=guessed,
+            bending=report.moments is not None,
+        )
 
     @property
     def vertebra_words(self) -> str:
@@ -91,4 +105,5 @@ class Caption:
         """Level, load and model in one line, e.g. ``L1 · 500 N axial compression · finite elements``."""
         model = MODELS.get(self.fidelity, self.fidelity)
         level = "level unknown" if self.vertebra == UNKNOWN else self.vertebra
-        return f"{level} · {self.load_newton:g} N axial compression{LOAD_CASES[self.load_case]} · {model}"
+        how = LOAD_CASES[self.load_case] + (BENDING if self.bending else "")
+        return f"{level} · {self.load_newton:g} N axial compression{how} · {model}"

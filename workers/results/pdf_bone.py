@@ -57,12 +57,21 @@ def bone_rows(bone: Bone, load_newton: float) -> list[list[str]]:
             f"{strength.linear_strength_newton / 1000:.2f} kN",
             f"0.0068 × stiffness × height; by Pistoia's criterion {strength.pistoia_strength_newton / 1000:.2f} kN",
         ],
+        *_crushed(bone),
         [
             "Load over strength",
             f"{strength.load_over_strength:.2f}",
             f"{load_newton:g} N of this job over the linear strength; not a daily activity",
         ],
     ]
+
+
+def _crushed(bone: Bone) -> list[list[str]]:
+    """Return the row of the nonlinear strength, where there is one."""
+    if (crushed := bone.nonlinear) is None:
+        return []
+    what = f"force between plates at {crushed.strain_percent:g} % of the height, where the bone gives way"
+    return [["Nonlinear strength", f"{crushed.strength_newton / 1000:.2f} kN", what]]
 
 
 def fragile_note(bone: Bone) -> str:

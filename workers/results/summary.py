@@ -18,11 +18,14 @@ SUMMARY = "summary.json"
 
 def build_summary(
     levels: Sequence[LevelSummary],
-    load_newton: float,
+    load_newton: float | None,
     timings_s: Mapping[str, float],
     provenance: tuple[Inputs, Software],
 ) -> Summary:
-    """Return the summary of a job: its levels from top to bottom, load in N, seconds a stage, files and software."""
+    """Return the summary of a job: its levels from top to bottom, load in N, seconds a stage, files and software.
+
+    The load is None where it is another one for each level.
+    """
     inputs, software = provenance
     return Summary(
         levels=list(levels),

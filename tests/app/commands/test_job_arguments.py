@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from app.commands.job_arguments import CommandError, add_job_arguments, params_of, submission_of
+from app.contract.moments import Moments
 from app.contract.params import JobParams
 
 EVERY = {
@@ -17,10 +18,13 @@ EVERY = {
     "series_uid": (["0123456789abcdef"], "0123456789abcdef"),
     "seed_ras_mm": (["1", "-2.5", "3"], [1.0, -2.5, 3.0]),
     "load_newton": (["750"], 750.0),
+    "body_weight_kg": (["70"], 70.0),
+    "moments": (['{"flexion": 3000, "lateral": -500}'], Moments(flexion=3000.0, lateral=-500.0)),
     "load_case": (["plates"], "plates"),
     "fidelity": (["both"], "both"),
     "surrogate": (["tangent"], "tangent"),
     "material": (["density"], "density"),
+    "strength": (["nonlinear"], "nonlinear"),
     "density_law": (["morgan_2003"], "morgan_2003"),
     "on_out_of_distribution": (["fe"], "fe"),
     "on_uncertain_level": (["flag"], "flag"),
@@ -43,7 +47,10 @@ def parsed(*words: str) -> argparse.Namespace:
 @pytest.mark.parametrize("name", EVERY)
 def test_each_parameter_has_an_argument(name: str) -> None:
     words, value = EVERY[name]
-    needed = ("--calibration", '{"kind": "none"}') if name == "material" else ()
+    needed = {
+        "material": ("--calibration", '{"kind": "none"}'),
+        "strength": ("--material", "density", "--calibration", '{"kind": "none"}'),
+    }.get(name, ())
     params = params_of(parsed("--" + ARGUMENTS.get(name, name).replace("_", "-"), *words, *needed))
     assert getattr(params, name) == value
     assert name in params.model_fields_set

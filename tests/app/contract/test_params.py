@@ -25,6 +25,7 @@ FINGERPRINTS = {
     11: "22a2b59281eb23ee",
     12: "dec6b17b31df3647",
     13: "dec6b17b31df3647",  # the CT may be in an archive: no parameter, but older workers must leave such jobs
+    14: "21118357fa81998b",
 }
 """SHA-256 (the first digits) of the JSON schema of `JobParams`, without its texts, for each `CONTRACT`."""
 
@@ -100,7 +101,10 @@ def test_a_seed_or_a_label_is_of_one_vertebra(vertebra: Any, one: dict[str, Any]
         ({"material": "density", "calibration": {"kind": "phantom", "slope": 0.8}}, "Field required"),
         ({"material": "density", "calibration": {"kind": "none"}, "fidelity": "both"}, "the stress is solved"),
         ({"material": "density", "calibration": {"kind": "none"}, "surrogate": "paper"}, "the stress is solved"),
+        ({"strength": "nonlinear"}, 'needs `"material": "density"`'),
         ({"load_case": "plates", "surrogate": "tangent"}, "the stress is solved"),
+        ({"moments": {"flexion": 1.0}, "surrogate": "tangent"}, "the stress is solved"),
+        ({"moments": {"flexion": 1.0}, "load_case": "plates"}, "do not turn"),
     ],
 )
 def test_a_density_that_cannot_be_computed_is_refused(params: dict[str, Any], message: str) -> None:

@@ -1,0 +1,43 @@
+"""The solution of a load case, and the part of it that is compression alone."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from models.types import Floats
+from workers.fem.field import StressField
+from workers.fem.solve import Solution
+
+
+@dataclass(frozen=True)
+class SolvedCase:
+    """A solved load case.
+
+    Attributes
+    ----------
+    solution
+        Of the whole load.
+    applied
+        (3,) float64, N: the total force that is applied.
+    compression
+        The field of the compression alone, where a moment acts beside it; else None.
+    travel_mm
+        How far the plate or cap that presses went; None where there is none.
+    """
+
+    solution: Solution
+    applied: Floats
+    compression: StressField | None = None
+    travel_mm: float | None = None
+
+    @classmethod
+    def superposed(cls, compression: Solution, bending: Solution, applied: Floats) -> SolvedCase:
+        """Return the sum of the solutions of the compression and of the moments: the problem is linear."""
+        whole = replace(
+            compression,
+            field=StressField.superposed(compression.field, bending.field),
+            reaction=compression.reaction + bending.reaction,
+            iterations=compression.iterations + bending.iterations,
+            energy_error=max(compression.energy_error, bending.energy_error),
+        )
+        return cls(whole, applied, compression.field)
