@@ -24,6 +24,7 @@ import numpy as np
 from app.contract.bone import DensityLaw
 from app.contract.params import LEVELS
 from bench.bone_page import write_page
+from bench.bone_strength import caps_stiffness, crushed
 from bench.calculix import executable, solve_with_calculix
 from bench.voxel_model import table_density, voxel_stiffness
 from models.types import Floats
@@ -34,7 +35,7 @@ from workers.bone.strength import measure_strength
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.material import Material
-from workers.fem.plates import plan_plates, solve_between_caps, solve_between_plates
+from workers.fem.plates import plan_plates, solve_between_plates
 from workers.fem.stress import von_mises
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.mask.cleaning import clean_mask
@@ -160,21 +161,26 @@ def measure_plates(subject: Published) -> float:
     return REFERENCE_LOAD_NEWTON / case.travel_mm
 
 
-def measure_caps(subject: Published) -> dict[str, float]:
-    """Return the stiffness between cement caps, N/mm, with the density as it is and as the published table gave it."""
-    engine = subject.engine
+def both_densities(subject: Published) -> dict[str, ElementBone]:
+    """Return the elements' bone with the density of the file, and with that of the published run's table."""
     shifted = table_density(subject.density.voxels.astype(np.float64), subject.parts.voxels)
-    hounsfield = engine.bone_sampler.hounsfield(
-        subject.points, Volume(shifted.astype(np.float32), subject.density.affine)
-    )
-    bones = {"density": subject.bone, "table": ElementBone.of(hounsfield, Calibration(1.0, 0.0), "kopperdahl_2002")}
-    found = {}
-    for name, bone in bones.items():
-        template = engine.template
-        case = solve_between_caps(subject.points, template, engine.capped, REFERENCE_LOAD_NEWTON, bone.material)
-        assert case.travel_mm is not None
-        found[name] = REFERENCE_LOAD_NEWTON / case.travel_mm
-    return found
+    volume = Volume(shifted.astype(np.float32), subject.density.affine)
+    hounsfield = subject.engine.bone_sampler.hounsfield(subject.points, volume)
+    return {"density": subject.bone, "table": ElementBone.of(hounsfield, Calibration(1.0, 0.0), "kopperdahl_2002")}
+
+
+def measure_caps(subject: Published) -> dict[str, float]:
+    """Return the stiffness between cement caps, N/mm, with each density."""
+    bones = both_densities(subject)
+    return {name: caps_stiffness(subject.engine, subject.points, bone) for name, bone in bones.items()}
+
+
+def measure_crushed(subject: Published) -> dict[str, Any]:
+    """Return the curve of the bone that gives way, with each density."""
+    engine, points = subject.engine, subject.points
+    height = traction_stiffness(engine, points, subject.bone)[1]
+    assert engine.driven is not None  # made before the clock runs
+    return {name: crushed(engine, points, bone, height) for name, bone in both_densities(subject).items()}
 
 
 def measure_time(subject: Published) -> dict[str, float]:
@@ -215,6 +221,7 @@ PARTS: dict[str, Callable[[Published], Any]] = {
     "levels": measure_levels,
     "plates": measure_plates,
     "caps": measure_caps,
+    "crushed": measure_crushed,
     "time": measure_time,
     "calculix": compare_with_calculix,
     "voxel_model": measure_voxel_model,
