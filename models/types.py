@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 Singles = NDArray[np.float32]
-Halves = NDArray[np.float16]
 Reals = NDArray[np.floating]
 """Floats of any precision."""
 Ints = NDArray[np.int32]

@@ -81,7 +81,7 @@ def _class_shares(maps: LocatorMaps, centre: Floats) -> Floats:
     """Return (len(CLASSES),) mean probability of each class of vertebra, and of the sacrum, about a point (3,) mm."""
     voxel, reach = maps.voxel(centre), APPEARANCE_RADIUS_MM / COARSE_MM
     low, high = np.maximum(np.floor(voxel - reach).astype(int), 0), np.ceil(voxel + reach).astype(int) + 1
-    part = maps.classes[(slice(None), *(slice(a, b) for a, b in zip(low, high, strict=True)))]
+    part = maps.classes(low, high)
     away = np.square(np.moveaxis(np.indices(part.shape[1:]), 0, -1) + low - voxel).sum(axis=-1)
     near = away < reach**2
     shares = part[:, near].mean(axis=1, dtype=np.float64) if near.any() else np.zeros(len(CLASSES))

@@ -10,7 +10,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import ndimage
 
-from models.types import Floats, Halves, Singles
+from models.types import Floats, Ints, Singles
+from workers.imaging.linear_samples import interpolate
 from workers.imaging.network_input import normalise
 from workers.imaging.resampling import AIR_HU, coarse
 from workers.imaging.steps import Told, nobody
@@ -28,27 +29,44 @@ PATIENT_HU = -500.0
 """The network is run on the bounding box of what is denser than this; outside is air."""
 
 
+BLOCK = 2
+"""The network ends on blocks of so many voxels a side; its values are interpolated between their centres."""
+
+
 @dataclass(frozen=True)
 class LocatorMaps:
     """What the locator sees, on the coarse grid.
 
     Attributes
     ----------
-    classes
-        (len(CLASSES), i, j, k) float16 probabilities: of a scan of 2 m they take most of the locator's memory.
+    head
+        (len(CLASSES), a, b, c) float32 logits of the classes, a value a block: an eighth of a value a voxel.
     mark
         (i, j, k) float32, 0 to 1: highest at the body centres, so that its ridge is the spine.
     affine
         (4, 4) voxel to RAS mm.
     """
 
-    classes: Halves
+    head: Singles
     mark: Singles
     affine: Floats
 
     def voxel(self, point: Floats) -> Floats:
         """Return the voxel coordinates (3,) of a point (3,) mm."""
         return np.asarray(np.linalg.solve(self.affine[:3, :3], point - self.affine[:3, 3]))
+
+    def classes(self, low: Ints, high: Ints) -> Singles:
+        """Return the probabilities (len(CLASSES), i, j, k) of the voxels from `low` (3,) to before `high` (3,)."""
+        part = tuple(slice(max(int(a), 0), min(int(b), n)) for a, b, n in zip(low, high, self.mark.shape, strict=True))
+        odds = np.stack([_between_blocks(logits, part) for logits in self.head])
+        odds = np.exp(odds - odds.max(axis=0))
+        return np.asarray(odds / odds.sum(axis=0))
+
+
+def _between_blocks(values: Singles, part: tuple[slice, ...]) -> Singles:
+    """Return values of blocks (a, b, c) interpolated at voxels of a box, as ONNX's and PyTorch's trilinear resizing."""
+    first, shape = np.array([side.start for side in part]), tuple(max(side.stop - side.start, 0) for side in part)
+    return interpolate(values, np.eye(3) / BLOCK, (first + 0.5) / BLOCK - 0.5, (shape[0], shape[1], shape[2]), None)
 
 
 class Tile(NamedTuple):
@@ -65,7 +83,9 @@ class Locator:
     Parameters
     ----------
     session
-        ONNX Runtime session: ``volume`` (1, 1, i, j, k) to ``classes`` and ``mark``, probabilities.
+        ONNX Runtime session: ``volume`` (1, 1, i, j, k) to ``head`` (1, len(CLASSES) + 1, i / BLOCK, …), the logits
+        of the classes and of the mark. The exported graph goes on to probabilities of every voxel, of which nearly all
+        are never looked at; `models.onnx_graph` cuts that off.
     """
 
     def __init__(self, session: Any) -> None:
@@ -78,29 +98,30 @@ class Locator:
         hu, low = image.voxels[window[0]], np.array([part.start for part in window[0]])
         affine = image.affine.copy()
         affine[:3, 3] += affine[:3, :3] @ low
-        classes = np.empty((len(CLASSES), *hu.shape), np.float16)
-        mark = np.empty(hu.shape, np.float32)
-        boxes = list(product(*[list(tiles(n, side)) for n, side in zip(hu.shape, TILE, strict=True)]))
-        for number, cells in enumerate(boxes, start=1):
-            whole, kept = (tuple(slice(tile[i], tile.stop) for tile in cells) for i in (0, 1))
-            inner = tuple(slice(tile.first - tile.start, None) for tile in cells)
-            tile_classes, tile_mark = self._run(hu[whole])
-            classes[(slice(None), *kept)] = tile_classes[(slice(None), *inner)]
-            mark[kept] = tile_mark[inner]
-            told(number / len(boxes))
-        return LocatorMaps(classes, mark, affine)
+        head = self._head(hu, told)
+        mark = _between_blocks(head[-1], tuple(slice(0, n) for n in hu.shape))
+        return LocatorMaps(head[:-1], np.asarray(1.0 / (1.0 + np.exp(-mark)), np.float32), affine)
 
-    def _run(self, hu: Singles) -> tuple[Singles, Singles]:
-        shape = tuple(-(-n // DIVISOR) * DIVISOR for n in hu.shape)
-        volume = np.full(shape, AIR_HU, np.float32)
-        i, j, k = (slice(0, n) for n in hu.shape)
-        volume[i, j, k] = hu
-        classes, mark = self.session.run(["classes", "mark"], {"volume": normalise(volume)[None, None]})
-        return classes[0, :, i, j, k], mark[0, 0, i, j, k]
+    def _head(self, hu: Singles, told: Told) -> Singles:
+        """Return what the network ends with (len(CLASSES) + 1, a, b, c), put together from tiles."""
+        padded = np.pad(hu, [(0, -n % DIVISOR) for n in hu.shape], constant_values=AIR_HU)
+        head = np.empty((len(CLASSES) + 1, *(n // BLOCK for n in padded.shape)), np.float32)
+        boxes = list(product(*[list(tiles(n, side)) for n, side in zip(padded.shape, TILE, strict=True)]))
+        for number, cells in enumerate(boxes, start=1):
+            volume = normalise(padded[tuple(slice(tile.start, tile.stop) for tile in cells)])[None, None]
+            (found,) = self.session.run(["head"], {"volume": volume})
+            kept = tuple(slice(tile.first // BLOCK, tile.stop // BLOCK) for tile in cells)
+            inner = tuple(slice((tile.first - tile.start) // BLOCK, None) for tile in cells)
+            head[(slice(None), *kept)] = found[(0, slice(None), *inner)]
+            told(number / len(boxes))
+        return head
 
 
 def tiles(n: int, side: int) -> Iterator[Tile]:
-    """Yield the tiles along an axis of `n` voxels. All but a lone one are `side` long: the last ends at `n`."""
+    """Yield the tiles along an axis of `n` voxels. All but a lone one are `side` long: the last ends at `n`.
+
+    Where `n` and `side` are multiples of `DIVISOR` every tile begins at one, and no block is cut.
+    """
     start, before = 0, 0
     while True:
         stop = min(start + side, n)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -20,6 +21,16 @@ ORIGIN = np.array([-120.0, -100.0, 300.0])
 FLOOR_MM = 360.0
 """Height of the lowest body."""
 RIBS = tuple(f"T{i}" for i in range(1, 13))
+
+
+@dataclass(frozen=True)
+class SceneMaps(LocatorMaps):
+    """Maps whose probabilities (len(CLASSES), i, j, k) are given for each voxel."""
+
+    everywhere: np.ndarray
+
+    def classes(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        return self.everywhere[(slice(None), *(slice(a, b) for a, b in zip(low, high, strict=True)))]
 
 
 def through(first: str, last: str) -> tuple[str, ...]:
@@ -41,7 +52,7 @@ def scene(
     appearance: int = 0,
     ribs: tuple[str, ...] = RIBS,
     sacrum: bool | None = None,
-) -> LocatorMaps:
+) -> SceneMaps:
     """What a good network would see of `levels`: 70 % sure of each, 15 % for each neighbour.
 
     `appearance` shifts the appearance of all bodies by so many levels; ribs and the sacrum stay where they are.
@@ -64,7 +75,7 @@ def scene(
         x, y, z = np.moveaxis(points - spine(levels)[levels[-1]] - [0.0, -15.0, -45.0], -1, 0)
         classes[SACRUM, (np.abs(x) < 30.0) & (np.abs(y) < 12.0) & (np.abs(z) < 20.0)] = 1.0
     classes[0] = 1.0 - classes[1:].sum(axis=0)
-    return LocatorMaps(classes, mark, affine)
+    return SceneMaps(np.empty(0), mark, affine, classes)
 
 
 def ct(low: float = 280.0, high: float = 840.0) -> Volume:
@@ -74,12 +85,12 @@ def ct(low: float = 280.0, high: float = 840.0) -> Volume:
     return Volume(np.zeros((31, 27, int((high - low) / 8.0) + 1), np.int16), affine)
 
 
-def landmark_finder(maps: LocatorMaps) -> Callable[[np.ndarray], Landmarks]:
+def landmark_finder(maps: SceneMaps) -> Callable[[np.ndarray], Landmarks]:
     """What a good network for ribs and sacrum does: look beside the body, at it and below it."""
 
     def there(kind: int, point: np.ndarray) -> bool:
         i, j, k = np.rint(maps.voxel(point)).astype(int)
-        return bool(maps.classes[kind, i, j, max(k, 0)] > 0.5)
+        return bool(maps.everywhere[kind, i, j, max(k, 0)] > 0.5)
 
     def at(centre: np.ndarray) -> Landmarks:
         on = there(SACRUM, centre - np.array([0.0, 15.0, 45.0]))
@@ -89,13 +100,13 @@ def landmark_finder(maps: LocatorMaps) -> Callable[[np.ndarray], Landmarks]:
     return at
 
 
-def row_of(maps: LocatorMaps, centres: dict[str, np.ndarray]) -> NamedRow:
+def row_of(maps: SceneMaps, centres: dict[str, np.ndarray]) -> NamedRow:
     """The row of bodies at `centres`, as good networks would see them."""
     found = [FoundBody(centre, 0.95) for centre in centres.values()]
     return NamedRow(collect_evidence(maps, found, landmark_finder(maps)))
 
 
-def row_without(maps: LocatorMaps, levels: tuple[str, ...], missed: tuple[str, ...] = ()) -> NamedRow:
+def row_without(maps: SceneMaps, levels: tuple[str, ...], missed: tuple[str, ...] = ()) -> NamedRow:
     """The row of `levels` but for those that were missed."""
     return row_of(maps, {level: centre for level, centre in spine(levels).items() if level not in missed})
 

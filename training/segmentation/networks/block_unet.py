@@ -50,7 +50,11 @@ class BlockUNet(nn.Module):
         self.head = nn.Conv3d(widths[0], outputs, 1)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Return logits (b, outputs, i, j, k).
+        """Return logits (b, outputs, i, j, k) of volumes x, see `blocks`."""
+        return functional.interpolate(self.blocks(x), scale_factor=float(BLOCK), mode="trilinear", align_corners=False)
+
+    def blocks(self, x: Tensor) -> Tensor:
+        """Return a logit a block, (b, outputs, i / 2, j / 2, k / 2).
 
         Parameters
         ----------
@@ -66,4 +70,4 @@ class BlockUNet(nn.Module):
         for up, join, skip in zip(self.up, self.join, skips[-2::-1], strict=True):
             x = functional.interpolate(up(x), scale_factor=2.0, mode="trilinear", align_corners=False)
             x = join(torch.cat([x, skip], dim=1))
-        return functional.interpolate(self.head(x), scale_factor=float(BLOCK), mode="trilinear", align_corners=False)
+        return self.head(x)

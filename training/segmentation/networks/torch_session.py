@@ -29,13 +29,15 @@ class TorchSession:
         ----------
         names
             Outputs wanted: ``["probability"]`` (segmenter), ``["logits"]`` (landmark network), ``["marks"]`` (row
-            network), or ``["classes", "mark"]`` (locator). They choose which sigmoid or softmax is applied to the
-            logits.
+            network), or of the locator ``["classes", "mark"]``, or ``["head"]`` where `models.onnx_graph` cuts its
+            graph. They choose which sigmoid or softmax is applied to the logits.
         inputs
             One float32 array under any name.
         """
         (value,) = inputs.values()
         with torch.no_grad():
+            if names == ["head"]:
+                return [self.network.blocks(torch.from_numpy(value)).float().numpy()]
             logits = self.network(torch.from_numpy(value)).float()
         if names == ["probability"]:
             return [logits.softmax(dim=1).numpy()]
