@@ -16,6 +16,7 @@ from app.contract.bone import (
     BoneMaterial,
     DensityLaw,
     PhantomMeasure,
+    StrengthModel,
 )
 from app.contract.job import JobState
 from app.contract.numbering import CONVENTION_NAMES
@@ -70,6 +71,12 @@ CALIBRATION_WORDS = {
 MEASURE_WORDS: dict[PhantomMeasure, str] = {"k2hpo4": "K2HPO4", "hydroxyapatite": "hydroxyapatite (HA)"}
 """What the form offers for the salt of a phantom."""
 
+STRENGTH_WORDS: dict[StrengthModel, str] = {
+    "linear": "estimated from the linear solution",
+    "nonlinear": "also crush the bone in the model: half a minute more",
+}
+"""What the form offers for `strength`."""
+
 LAW_WORDS: dict[DensityLaw, str] = {
     "kopperdahl_2002": "Kopperdahl 2002, vertebrae (default)",
     "crawford_2003": "Crawford 2003, vertebrae, a straight line",
@@ -115,6 +122,7 @@ def _form_values() -> dict[str, object]:
         "materials": {name: MATERIAL_WORDS[name] for name in get_args(BoneMaterial)},
         "calibrations": {name: words for name, words in CALIBRATION_WORDS.items() if name in CALIBRATION_KINDS},
         "measures": {name: MEASURE_WORDS[name] for name in get_args(PhantomMeasure)},
+        "strengths": {name: STRENGTH_WORDS[name] for name in get_args(StrengthModel)},
         "density_laws": {name: LAW_WORDS[name] for name in get_args(DensityLaw)},
         "load": f"{JobParams.model_fields['load_newton'].default:g}",
     }

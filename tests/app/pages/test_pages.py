@@ -548,7 +548,7 @@ def test_the_form_asks_for_what_a_density_needs_and_explains_what_does_not_fit(
     assert browser.run(offered) == [list(get_args(kind)) for kind in (LoadCase, BoneMaterial, DensityLaw)]
     kinds = browser.run(f"[...{form}.elements.calibration.options].map(o => o.value)")
     assert sorted(kinds) == sorted(CALIBRATION_KINDS)
-    assert browser.run(shown) == []
+    assert browser.run(shown) == ["traction", "traction"]
     asked = f"['seed', 'mask_label'].map(n => !{form}.elements[n].closest('label').hidden)"
     assert browser.run(asked) == [True, False]
     browser.choose_file("input[name=mask]", tmp_path / "ct.nii.gz")
@@ -557,7 +557,8 @@ def test_the_form_asks_for_what_a_density_needs_and_explains_what_does_not_fit(
     assert browser.run(asked) == [True, False]
     browser.choose_file("input[name=ct]", tmp_path / "ct.nii.gz")
     browser.run(f"{choose}('material', 'density')")
-    assert browser.run(shown) == ["density", "phantom", "phantom", "phantom", "density", "density", "solved"]
+    asked_for = ["density", "phantom", "phantom", "phantom", "density", "density", "density", "solved"]
+    assert browser.run(shown) == ["traction", "traction", *asked_for]
     browser.click("#send")
     assert "needs a slope above 0 and an intercept" in browser.text("#message")
     browser.run(f"{choose}('calibration', 'none')")
@@ -565,8 +566,12 @@ def test_the_form_asks_for_what_a_density_needs_and_explains_what_does_not_fit(
     browser.run(f"{choose}('fidelity', 'both')")
     browser.click("#send")
     assert "There is no prediction to compare with" in browser.text("#message")
+    browser.run(f"{choose}('fidelity', 'fe'); {choose}('body_weight_kg', '70'); {choose}('load_newton', '700')")
+    browser.click("#send")
+    assert browser.text("#message") == "Give the load or the body weight, not both."
+    browser.run(f"{choose}('load_newton', '500'); {choose}('flexion', '3')")  # plates do not bend, so it is not sent
     phantom = {"calibration": "phantom", "slope": "0.8", "intercept": "-3", "measure": "hydroxyapatite"}
-    for name, value in {**phantom, "fidelity": "fe", "density_law": "keyak_2003", "load_case": "plates"}.items():
+    for name, value in {**phantom, "strength": "nonlinear", "density_law": "keyak_2003", "load_case": "plates"}.items():
         browser.run(f"{choose}('{name}', '{value}')")
     browser.click("#send")
     browser.wait("location.pathname.startsWith('/jobs/')")
@@ -577,19 +582,22 @@ def test_the_form_asks_for_what_a_density_needs_and_explains_what_does_not_fit(
         "density_law": "keyak_2003",
         "load_case": "plates",
         "fidelity": "fe",
+        "body_weight_kg": 70.0,
+        "moments": None,
+        "strength": "nonlinear",
     }
     assert {name: job["params"][name] for name in expected} == expected
     browser.wait("document.getElementById('asked')?.textContent")
-    asked = "Asked for: L1; 500 N (plates); bone of its own density, a phantom calibrates it; finite elements."
-    assert browser.text("#asked") == asked
+    load = "the weight above the level of a body of 70 kg (plates)"
+    bone = "bone of its own density, a phantom calibrates it, crushed in the model"
+    assert browser.text("#asked") == f"Asked for: L1; {load}; {bone}; finite elements."
     fail(open_settings, job["id"], PROBLEM)
     browser.wait("$('again')?.open")
-    browser.run("$('again-form').elements.load_newton.value = '600'")
+    browser.run("$('again-form').elements.body_weight_kg.value = '80'")
     browser.click("#again-form button")
     browser.wait(f"!location.pathname.endsWith('{job['id']}') && document.readyState === 'complete'")
     again = site.get("/v1" + browser.run("location.pathname")).json()["params"]
-    assert {name: again[name] for name in expected} == expected
-    assert again["load_newton"] == 600
+    assert {name: again[name] for name in expected} == expected | {"body_weight_kg": 80.0}
 
 
 def test_a_page_whose_session_has_ended_says_so(client: httpx.Client, settings: Settings, browser: Browser) -> None:
