@@ -4,10 +4,10 @@ const draw = (tag, attributes, text) => { const e = document.createElementNS(SVG
 const kilo = (newton, digits) => (newton / 1000).toFixed(digits);
 const CALIBRATED_BY = {phantom: "Calibrated with a phantom.", internal: "Calibrated with tissues of the scan itself."};
 const UNCALIBRATED = "UNCALIBRATED";
-function describeBone(bone, load) {
+function describeBone(bone, load, loadCase) {
   if (!bone) return [make("p", "The bone counts as equally stiff everywhere and in everybody: two vertebrae of one shape get the same stress, whatever their density.", {class: "note"})];
   const card = make("section", null, {class: bone.calibration.calibrated ? "bone" : "bone guessed", "aria-label": "The patient's own bone"});
-  card.append(make("h2", "The patient's own bone"), ...calibrationInWords(bone.calibration), densityFigure(bone), boneTable(bone, load), ...limitsOfBone(bone));
+  card.append(make("h2", "The patient's own bone"), ...calibrationInWords(bone.calibration), densityFigure(bone), boneTable(bone, load, loadCase), ...limitsOfBone(bone));
   return [card];
 }
 function calibrationInWords({calibrated, kind, slope, intercept, measure, internal}) {
@@ -40,7 +40,7 @@ function densityFigure(bone) {
   figure.append(scale, make("figcaption", text));
   return figure;
 }
-function boneTable({strength, nonlinear}, load) {
+function boneTable({strength, nonlinear}, load, loadCase) {
   const {linear_strength_newton: linear, fragile_women_newton: women, fragile_men_newton: men} = strength;
   const rows = [
     ["Stiffness", `${kilo(strength.stiffness_n_per_mm, 1)} kN/mm`, `load over the shortening of the body, ${strength.body_height_mm.toFixed(0)} mm high`],
@@ -50,8 +50,9 @@ function boneTable({strength, nonlinear}, load) {
     ["Load over strength", strength.load_over_strength.toFixed(2), `${load} N of this job over the linear strength; not a daily activity`],
     ["Body beyond yield", percent(strength.beyond_yield_share), "share of the volume under this load"],
   ];
+  const softer = loadCase === "traction" ? "Under an even pressure a bone reads about a tenth softer than between plates, for which the factor 0.0068 was found: run again with a rigid plate for stiffness and strength. " : "";
   const whole = make("div", null, {class: "scrolls", tabindex: "0", role: "region", "aria-label": "Stiffness and strength"});
-  whole.append(table(["Under the load of this job", "Value", "What it is"], rows), make("p", `Biomechanical CT calls a vertebra fragile at or below ${kilo(women, 1)} kN in women and ${kilo(men, 1)} kN in men, by a nonlinear model of its own. The strengths above are lower for the same bone: do not compare them with these lines.`, {class: "note"}));
+  whole.append(table(["Under the load of this job", "Value", "What it is"], rows), make("p", `${softer}Biomechanical CT calls a vertebra fragile at or below ${kilo(women, 1)} kN in women and ${kilo(men, 1)} kN in men, by a nonlinear model of its own. The strengths above are lower for the same bone: do not compare them with these lines.`, {class: "note"}));
   return whole;
 }
 function limitsOfBone({law_citation: law, beyond_law_share: beyond, regions}) {

@@ -67,7 +67,7 @@ function describeError({expected_error: error, prediction, size}) {
 }
 const describeAgreement = ({nmae_percent: error, r2, peak_error_percent: peak}) =>
   `Compared with the finite-element solution of the same mesh, the prediction has a mean error of ${error.toFixed(2)}\u00a0% of the peak (R² ${r2.toFixed(4)}); its peak is ${Math.abs(peak).toFixed(1)}\u00a0% too ${peak < 0 ? "low" : "high"}.`;
-function describeStress({stress, vertebra, load_newton, fidelity, agreement, bone}) {
+function describeStress({stress, vertebra, load_newton, load_case, fidelity, agreement, bone}) {
   const {peak_von_mises: peak, peak_away_from_endplates: away, overall, regions} = stress;
   const how = fidelity === "fe" ? "solved with finite elements" : "predicted by a surrogate";
   const where = ({region, position_ras_mm}) => `${words(region)}, at (${place(position_ras_mm)})`;
@@ -81,6 +81,6 @@ function describeStress({stress, vertebra, load_newton, fidelity, agreement, bon
     make("p", `Von Mises stress of ${levelName(vertebra)} under ${load_newton} N axial compression, ${how}.`), table(["Von Mises stress", "Value", "Where"], rows),
     ...(agreement ? [make("p", describeAgreement(agreement))] : []),
     make("p", "The peak overall depends on the mesh: at the rim of the clamped endplate the exact stress is infinite. Use the steady numbers above it.", {class: "note"}),
-    ...describeBone(bone, load_newton),
+    ...describeBone(bone, load_newton, load_case),
   ];
 }

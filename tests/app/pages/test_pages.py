@@ -438,6 +438,7 @@ def test_the_bone_has_a_card_and_a_guess_is_marked(
         "Stiffness\t15.2 kN/mm\tload over the shortening of the body, 27 mm high",
         "Linear strength\t2.80 kN",
         "Load over strength\t0.18\t500 N of this job over the linear strength; not a daily activity",
+        "about a tenth softer than between plates",
         "fragile at or below 4.5 kN in women and 6.5 kN in men",
         "do not compare them with these lines",
         "Research, not diagnosis.",
