@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from app.contract.errors import MorphFailed
-from app.contract.params import JobParams, Vertebra
+from app.contract.params import JobParams, ReportedLevel, Vertebra
 from app.contract.report import Segmentation
 from app.contract.size import Size
 from workers.bone_stage import describe_bone, find_bone
@@ -58,6 +58,8 @@ class PipelineResult:
         Those of the report, or of the reports of all levels.
     converted
         CT and mask as NIfTI, each where it was sent as DICOM; else None.
+    level
+        Of the vertebra, as the report has it; None for a job of several.
     """
 
     files: list[ResultFile]
@@ -65,6 +67,7 @@ class PipelineResult:
     bundle_version: str
     warnings: Sequence[str] = ()
     converted: tuple[Path | None, Path | None] = (None, None)
+    level: ReportedLevel | None = None
 
 
 def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, progress: Progress) -> PipelineResult:
@@ -88,13 +91,13 @@ def run_pipeline(ct: Path, mask: Path | None, params: JobParams, out_dir: Path, 
     """
     clock = shared_clock(progress, len(params.by_level()), "segment" if mask is None else "mask")
     scan = read_scan(ct, mask, params, out_dir, clock)
-    compute = partial(compute_level, scan)
+    compute, level = partial(compute_level, scan), None
     if params.has_folders:
         files, warnings = compute_levels(compute, scan, params, out_dir, clock)
     else:
         result = compute(params, out_dir, clock)
-        files, warnings = result.files, result.report.warnings
-    return PipelineResult(files, clock.timings, engine().bundle.version, warnings, scan.converted)
+        files, warnings, level = result.files, result.report.warnings, result.report.vertebra
+    return PipelineResult(files, clock.timings, engine().bundle.version, warnings, scan.converted, level)
 
 
 def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageClock) -> LevelResult:

@@ -169,6 +169,7 @@ def _publish(claim: Claim, store: JobStore, result: PipelineResult) -> None:
         timings=timings,
         bundle_version=result.bundle_version,
         warnings=result.warnings,
+        found_level=result.level,
     )
     if not published:
         raise FencedOut

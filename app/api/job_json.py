@@ -26,6 +26,7 @@ def job_from_row(row: JobRow, settings: Settings, outlook: Outlook = UNKNOWN) ->
             "state": row.state,
             "stage": row.stage,
             "level": row.level,
+            "vertebra": row.found_level,
             "levels_done": _levels_done(row.results or []),
             "percent": row.percent,
             "queue_place": outlook.place,

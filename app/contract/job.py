@@ -67,6 +67,12 @@ class Job(BaseModel):
         "of one.",
         examples=["L2"],
     )
+    vertebra: str | None = Field(
+        description="Level of the vertebra as `report.json` has it, also where the mask tells it; `unknown` where "
+        "nothing does. Null until the job has succeeded, and for a job of several levels.",
+        examples=["L1"],
+        default=None,
+    )
     levels_done: list[str] | None = Field(
         description="Of a job with several levels those that have an answer, from top to bottom; null for a job of "
         "one, and while there is none.",

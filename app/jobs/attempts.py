@@ -161,6 +161,7 @@ class AttemptStore:
         timings: dict[str, float],
         bundle_version: str,
         warnings: Sequence[str] = (),
+        found_level: str | None = None,
     ) -> bool:
         """Publish the results of this attempt. Publish nothing and return false once it is fenced out."""
         return self._update(
@@ -173,6 +174,7 @@ class AttemptStore:
                 timings=timings,
                 bundle_version=bundle_version,
                 warnings=list(warnings),
+                found_level=found_level,
                 error=None,
                 finished_at=self.clock(),
             )

@@ -78,6 +78,8 @@ class JobRow(Base):
     stage: Mapped[str | None] = mapped_column(String(STAGE_LENGTH))
     level: Mapped[str | None] = mapped_column(String(LEVEL_LENGTH))
     """The level that a job with several works on."""
+    found_level: Mapped[str | None] = mapped_column(String(LEVEL_LENGTH))
+    """Level of the vertebra as the report of a job of one has it; NULL until the job has succeeded."""
     percent: Mapped[float] = mapped_column(default=0.0)
     attempt: Mapped[int] = mapped_column(Integer, default=0)
     token: Mapped[int] = mapped_column(Integer, default=0)

@@ -23,8 +23,8 @@ function jobRow(job) {
     make("td", new Date(job.created_at).toLocaleString()));
   return row;
 }
-function levelInWords({params: {vertebra}, levels_done: done}) {
-  if (vertebra === null) return "the one that the mask says";
+function levelInWords({params: {vertebra}, levels_done: done, vertebra: found}) {
+  if (vertebra === null) return found === "unknown" ? "unknown: the mask does not say it" : found ? `${found}, as the mask says` : "the one that the mask says";
   const asked = vertebra === "all" ? "all levels" : [vertebra].flat().join(", "), answered = (done || []).join(", ");
   return !answered || answered === asked ? asked : `${asked}; done: ${answered}`;
 }

@@ -204,7 +204,13 @@ def stored_jobs(settings: Settings) -> list[str]:
     return BlobStore(settings.storage).folders("jobs")
 
 
-def finish(settings: Settings, job_id: str, files: dict[str, tuple[bytes, str]], warnings: Sequence[str] = ()) -> None:
+def finish(
+    settings: Settings,
+    job_id: str,
+    files: dict[str, tuple[bytes, str]],
+    warnings: Sequence[str] = (),
+    level: str | None = None,
+) -> None:
     """Finish a job as a worker does: claim it, publish the files, record the success with the report's warnings."""
     store = open_store(settings)
     claim = store.claim(job_id, "test")
@@ -217,6 +223,7 @@ def finish(settings: Settings, job_id: str, files: dict[str, tuple[bytes, str]],
         timings={"solve": 1.5},
         bundle_version="test-1",
         warnings=warnings,
+        found_level=level,
     )
     store.engine.dispose()
 

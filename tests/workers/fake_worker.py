@@ -42,6 +42,7 @@ class PipelineResult:
     bundle_version: str
     warnings: tuple[str, ...] = ("The level is not verified.",)
     converted: tuple[Path | None, Path | None] = (None, None)
+    level: str | None = None
 
 
 def run_pipeline(
@@ -89,7 +90,9 @@ def run_pipeline(
     converted = out_dir / "ct.nii"
     if word == "dicom":
         converted.write_bytes(b"a volume without a name")
-    return PipelineResult(files, {"solve": 0.25}, "test-1", converted=(converted if word == "dicom" else None, None))
+    return PipelineResult(
+        files, {"solve": 0.25}, "test-1", converted=(converted if word == "dicom" else None, None), level="L3"
+    )
 
 
 def _sleep(seconds: float, progress: Callable[[str, float], None]) -> None:

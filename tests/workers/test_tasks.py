@@ -158,6 +158,7 @@ def test_a_job_runs_and_publishes(client: httpx.Client, settings: Settings) -> N
     job = ended(client, path)
     assert job["state"] == "succeeded", job
     assert (job["percent"], job["stage"], job["attempt"], job["bundle_version"]) == (100, None, 1, "test-1")
+    assert job["vertebra"] == "L3"
     assert job["timings"]["solve"] == 0.25
     assert job["warnings"] == ["The level is not verified."]
     results = client.get(job["links"]["results"]).json()["results"]

@@ -148,11 +148,13 @@ def test_the_form_offers_all_levels_and_the_list_names_them(
     browser.wait("location.pathname.startsWith('/jobs/') && document.readyState === 'complete'")
     assert site.get("/v1" + browser.run("location.pathname")).json()["params"]["vertebra"] == "all"
     finish(settings, submit(site)["id"], files())
+    finish(settings, post(site).json()["id"], files(), level="L4")
     mask = post(site).json()
-    assert mask["levels_done"] is None
+    assert (mask["levels_done"], mask["vertebra"]) == (None, None)
     browser.open(f"{site.base_url}/")
     browser.wait("document.querySelectorAll('#jobs tr').length >= 3")
     listed = browser.text("#jobs")
     assert "all levels" in listed
     assert "the one that the mask says" in listed
+    assert "L4, as the mask says" in listed
     assert "L1, L3; done: L1" in listed
