@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from app.cli import main
-from app.jobs.backup import DATABASE, MANIFEST, back_up
+from app.jobs.backup import DATABASE, MANIFEST, back_up, files_of
 from app.jobs.blobs import BlobStore
 from app.jobs.database import connect, upgrade_database
 from app.jobs.restore import restore
@@ -33,6 +33,19 @@ RESULTS = {
     "L2/report.json": (b'{"vertebra": "L2"}', "application/json"),  # of a job with several levels
 }
 SHA256 = {name: hashlib.sha256(data).hexdigest() for name, (data, _) in RESULTS.items()}
+
+
+def test_a_row_names_the_reference_to_an_archive_and_the_ct_once_it_has_come() -> None:
+    row = new_row("f" * 32)
+    row.ct_reference_sha256 = row.ct_sha256
+    prefix = f"jobs/{row.id}/input"
+    assert dict(files_of(row)) == {f"{prefix}/reference": "0" * 64, f"{prefix}/mask": "1" * 64}
+    row.ct_sha256 = "2" * 64
+    assert dict(files_of(row)) == {
+        f"{prefix}/reference": "0" * 64,
+        f"{prefix}/ct": "2" * 64,
+        f"{prefix}/mask": "1" * 64,
+    }
 
 
 def command(monkeypatch: pytest.MonkeyPatch, settings: Settings, *arguments: str | Path) -> int:

@@ -224,9 +224,7 @@ def test_rounded_places_are_even(axial: tuple[NDArray[Any], NDArray[Any]], tmp_p
     assert np.linalg.norm(read_ct(got.ct).affine[:3, 2]) == pytest.approx(0.625, abs=2e-4)
 
 
-def test_loss_is_told_and_8_bits_of_it_are_refused(
-    axial: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path
-) -> None:
+def test_loss_is_told_and_8_bits_of_it_are_refused(axial: tuple[NDArray[Any], NDArray[Any]], tmp_path: Path) -> None:
     hu, affine = axial[0][:, :, :5], axial[1]
     assert read(tmp_path, series(hu, affine, LossyImageCompression="01")).about.lossy
     images = [encoded(each, RLELossless) for each in series(hu, affine)]
