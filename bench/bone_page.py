@@ -90,7 +90,7 @@ def write_page(result: Mapping[str, Any], published: Mapping[str, float]) -> Non
         published_stiffness=published["stiffness"],
         published_height=published["height"],
         published_strength=published["linear_strength"],
-        strengths=strength_text(result["caps"], result["crushed"], traction["height"]),
+        strengths=strength_text(result["caps"], result["crushed"], traction["height"], voxel),
         laws=", ".join(f"`{law}` {value:,.0f}" for law, value in traction["laws"].items()),
         calculix=_calculix(result["calculix"]),
         levels="\n".join(_row(level, found) for level, found in result["levels"].items()),
