@@ -45,6 +45,9 @@ def test_submit_stores_the_input_and_the_row_before_it_answers(client: httpx.Cli
         "deadline_s": None,
         "store_to": None,
         "results": None,
+        "body_weight_kg": None,
+        "moments": None,
+        "strength": "linear",
     }
     assert job["input"]["ct"] == {"size": 4, "sha256": hashlib.sha256(b"a ct").hexdigest()}
     assert job["input"]["mask"]["size"] == 6
