@@ -1,7 +1,7 @@
 """Waits for jobs to change, for many clients at a time and without a thread for each.
 
-A wait looks at the job's row twice a second through `RowReader`, which reads the rows of all waits with one query. The
-number of waits is bounded, for one tenant and in all.
+A wait looks at the job's row through `RowReader`, which reads the rows of all waits with one query: twice a second, and
+more often where the job is about to end. The number of waits is bounded, for one tenant and in all.
 """
 
 from __future__ import annotations
@@ -20,7 +20,11 @@ from app.contract.errors import StorageUnavailable, TooManyWaits
 from app.jobs.outlook import Outlook
 from app.jobs.rows import OPEN_STATES, JobRow
 
-LOOK_EVERY_S = 0.5
+LOOK_EVERY_S, LOOK_SOON_S = 0.5, 0.05
+"""Seconds between two looks at a job, and at one that is nearly done. With the first alone a client hears of the results
+a quarter of a second late on average, a tenth of a short job."""
+NEARLY_DONE_PERCENT = 85.0
+"""Of a job: its files are being written or published, which takes about a second."""
 MOST_WAITS, MOST_WAITS_A_TENANT = 400, 200
 """Waits that one gateway process holds; a connection each, of the 1,000 that it accepts."""
 
@@ -78,12 +82,13 @@ class JobWatch:
         idle_s
             Seconds.
         """
-        last = time.monotonic()
+        last, pause_s = time.monotonic(), LOOK_EVERY_S
         while True:
             with suppress(StorageUnavailable):
                 row = await self._reader.get(tenant, job_id)
                 if row is None:
                     return
+                pause_s = pause_after(row)
                 outlook = await self._outlooks.of(row)
                 if version(row, outlook.place) != seen:
                     seen, last = version(row, outlook.place), time.monotonic()
@@ -93,7 +98,7 @@ class JobWatch:
             if time.monotonic() - last >= idle_s:
                 last = time.monotonic()
                 yield None
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(pause_s)
 
     async def ended(self, tenant: str, row: JobRow, within_s: float) -> JobRow:
         """Return the job's row when the job has ended, or as it is after ``within_s`` seconds."""
@@ -107,6 +112,11 @@ class JobWatch:
 def has_ended(row: JobRow) -> bool:
     """Return whether a job will not change again."""
     return row.state not in OPEN_STATES
+
+
+def pause_after(row: JobRow) -> float:
+    """Return how long not to look at a job again, seconds."""
+    return LOOK_SOON_S if row.percent >= NEARLY_DONE_PERCENT else LOOK_EVERY_S
 
 
 def version(row: JobRow, place: int | None = None) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.types import Floats, Ints, Singles
+from models.types import Ints, Reals, Singles
 from workers.fem.block_sparse import multiply_blocks, multiply_diagonal
 
 DEGREE = 2
@@ -25,18 +25,18 @@ class ChebyshevSmoother:
     Parameters
     ----------
     blocks, indptr, indices
-        A: blocks (nnz, b, b) float64 over compressed rows.
+        A: blocks (nnz, b, b) over compressed rows.
     inverse
-        (n, b, b) float64, blocks of D^-1.
+        (n, b, b), blocks of D^-1.
     largest_eigenvalue
         Of D^-1 A; estimated by power iteration where None.
     """
 
     def __init__(
-        self, blocks: Floats, indptr: Ints, indices: Ints, inverse: Floats, largest_eigenvalue: float | None
+        self, blocks: Reals, indptr: Ints, indices: Ints, inverse: Reals, largest_eigenvalue: float | None
     ) -> None:
-        self.blocks, self.indptr, self.indices = blocks.astype(np.float32), indptr, indices
-        self.inverse = inverse.astype(np.float32)
+        self.blocks, self.indptr, self.indices = blocks.astype(np.float32, copy=False), indptr, indices
+        self.inverse = inverse.astype(np.float32, copy=False)
         self.largest_eigenvalue = self._power_iteration() if largest_eigenvalue is None else largest_eigenvalue
 
     def _power_iteration(self) -> float:

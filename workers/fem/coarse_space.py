@@ -77,16 +77,16 @@ class CoarseSpace:
         neighbours = Rows(edges.indptr, edges.indices)
         self.hierarchy = Hierarchy(*self.coarse, empty, neighbours=neighbours)
 
-    def galerkin_product(self, blocks: Singles) -> Floats:
-        """Return the blocks (c, 3, 3) of P' A P, N/mm; a coarse node without fine ones in reach gets an identity.
+    def galerkin_product(self, blocks: Singles) -> Singles:
+        """Return the blocks (c, 3, 3) float32 of P' A P, N/mm.
 
-        A has `blocks` (nnz, 3, 3) float32.
+        A coarse node without fine ones in reach gets an identity. A has `blocks` (nnz, 3, 3) float32.
         """
         rows = (self.pattern.indptr, self.pattern.indices)
         ap = multiply_interpolation(blocks, *rows, *self.rows, self.weights, self.product.indptr, self.slots)
         columns = (*self.columns, self.column_weights, self.starts)
-        out = project(ap, self.product.indptr, *columns, self.projected_slots, self.coarse.indptr)
-        return np.asarray(out, np.float64)
+        out: Singles = project(ap, self.product.indptr, *columns, self.projected_slots, self.coarse.indptr)
+        return out
 
     def positions(self, points: Floats) -> Floats:
         """Return the places (k, 3), mm, of the coarse nodes in a subject's mesh (n, 3), mm, template order."""

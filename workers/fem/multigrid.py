@@ -2,8 +2,8 @@
 
 Rigid-body modes are the near null space. What depends on the connectivity alone is a `Hierarchy`, made once for a
 template. `Multigrid` holds the numbers of one shape: prolongators, Galerkin products and smoothers. They are computed
-in float64. The V-cycle runs in float32, which halves its memory traffic. That costs no iterations, since the conjugate
-gradients outside it work in float64.
+in the precision of the matrix. The V-cycle runs in float32, which halves its memory traffic. That costs no iterations,
+since the conjugate gradients outside it work in float64.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 
-from models.types import Bools, Floats, Ints, Singles
+from models.types import Bools, Floats, Ints, Reals, Singles
 from workers.fem.block_sparse import invert_3x3, multiply_blocks
 from workers.fem.chebyshev import ChebyshevSmoother
 from workers.fem.hierarchy import CoarseningStep, Hierarchy
@@ -54,7 +54,7 @@ class Multigrid:
     hierarchy
         Patterns for the matrix's node graph.
     blocks
-        (nnz, 3, 3) float64, N/mm: stiffness blocks from `SolvePlan.impose_dirichlet`.
+        (nnz, 3, 3) float64 or float32, N/mm: stiffness blocks with the Dirichlet conditions imposed.
     points
         (n, 3) float64, mm; give the rigid-body modes.
     largest_eigenvalues
@@ -62,7 +62,7 @@ class Multigrid:
     """
 
     def __init__(
-        self, hierarchy: Hierarchy, blocks: Floats, points: Floats, largest_eigenvalues: Sequence[float] | None = None
+        self, hierarchy: Hierarchy, blocks: Reals, points: Floats, largest_eigenvalues: Sequence[float] | None = None
     ) -> None:
         indptr, indices = hierarchy.indptr, hierarchy.indices
         modes = rigid_body_modes(points, ~hierarchy.fixed)
@@ -72,6 +72,7 @@ class Multigrid:
             largest = None if largest_eigenvalues is None else largest_eigenvalues[depth]
             smoother = ChebyshevSmoother(blocks, indptr, indices, inverse, largest)
             columns, modes = tentative_prolongator(modes, *step.members, blocks.shape[1])
+            columns = columns.astype(blocks.dtype, copy=False)
             omega = PROLONGATOR_DAMPING / smoother.largest_eigenvalue
             p = smooth_prolongator(blocks, indptr, indices, inverse, omega, step.aggregate, columns, *step.prolongator)
             ap = multiply_prolongator(blocks, indptr, indices, p, *step.prolongator, *step.matrix_prolongator)
@@ -94,7 +95,8 @@ class Multigrid:
     def _cycle(self, depth: int, b: Singles) -> Singles:
         """Return the correction (n, b) of the levels from `depth` on: smooth, correct on the coarser level, smooth."""
         if depth == len(self.levels):
-            solved = scipy.linalg.cho_solve(self.coarsest, b.ravel().astype(np.float64), check_finite=False)
+            right = b.ravel().astype(self.coarsest[0].dtype)
+            solved = scipy.linalg.cho_solve(self.coarsest, right, check_finite=False)
             return solved.reshape(b.shape).astype(np.float32)
         level = self.levels[depth]
         x = level.smoother.smooth(b, None)
@@ -118,25 +120,25 @@ def rigid_body_modes(points: Floats, free: Bools) -> Floats:
     return modes.reshape(-1, N_RIGID_MODES)
 
 
-def _invert_diagonal(blocks: Floats, indptr: Ints, indices: Ints) -> Floats:
-    """Return the inverses (n, b, b) of the diagonal blocks; directions without stiffness (empty columns of P) are zero.
+def _invert_diagonal(blocks: Reals, indptr: Ints, indices: Ints) -> Reals:
+    """Return the inverses (n, b, b) of the diagonal blocks, in the precision of the matrix.
 
-    The finest level (b = 3) has no such directions.
+    Directions without stiffness (empty columns of P) are zero. The finest level (b = 3) has no such directions.
     """
     rows = np.repeat(np.arange(len(indptr) - 1, dtype=np.int32), np.diff(indptr))
-    diagonal = blocks[np.flatnonzero(rows == indices)]
+    diagonal = blocks[np.flatnonzero(rows == indices)].astype(np.float64)
     if diagonal.shape[1] == 3:
-        return invert_3x3(diagonal)
+        return np.asarray(invert_3x3(diagonal), blocks.dtype)
     values, vectors = np.linalg.eigh(diagonal)
     keep = values > LEAST_STIFFNESS * values[:, -1:]
     reciprocal = np.where(keep, 1.0 / np.where(keep, values, 1.0), 0.0)
-    return np.einsum("nij,nj,nkj->nik", vectors, reciprocal, vectors)
+    return np.einsum("nij,nj,nkj->nik", vectors, reciprocal, vectors).astype(blocks.dtype, copy=False)
 
 
-def _factorise(blocks: Floats, indptr: Ints, indices: Ints) -> Any:
+def _factorise(blocks: Reals, indptr: Ints, indices: Ints) -> Any:
     """Return the Cholesky factor of the coarsest matrix; empty rows get a diagonal entry."""
     size = blocks.shape[1] * (len(indptr) - 1)
     dense = scipy.sparse.bsr_array((blocks, indices, indptr), shape=(size, size)).toarray()
     empty = np.abs(np.diag(dense)) <= EMPTY_DIAGONAL * np.abs(dense).max()
     dense[empty, empty] = np.abs(dense).max()
-    return scipy.linalg.cho_factor(0.5 * (dense + dense.T), lower=True)
+    return scipy.linalg.cho_factor(dense, lower=True, overwrite_a=True, check_finite=False)  # reads the lower half

@@ -50,7 +50,10 @@ def tentative_prolongator(modes, members_ptr, members, block):  # type: ignore[n
     return out, coarse
 
 
-@compiled("(f8[:,:,::1], i4[::1], i4[::1], f8[:,:,::1], f8, i4[::1], f8[:,:,::1], i4[::1], i4[::1])")
+@compiled(
+    "(f8[:,:,::1], i4[::1], i4[::1], f8[:,:,::1], f8, i4[::1], f8[:,:,::1], i4[::1], i4[::1])",
+    "(f4[:,:,::1], i4[::1], i4[::1], f4[:,:,::1], f8, i4[::1], f4[:,:,::1], i4[::1], i4[::1])",
+)
 def smooth_prolongator(data, indptr, indices, inverse, omega, aggregate, columns, p_ptr, p_ind):  # type: ignore[no-untyped-def]
     """Return the blocks of P = (I - omega D^-1 A) T on the pattern of P, row by row.
 
@@ -58,7 +61,7 @@ def smooth_prolongator(data, indptr, indices, inverse, omega, aggregate, columns
     holds the blocks of D^-1.
     """
     b = data.shape[1]
-    out = np.zeros((len(p_ind), b, 6))
+    out = np.zeros((len(p_ind), b, 6), data.dtype)
     for i in nb.prange(len(indptr) - 1):
         low, high = p_ptr[i], p_ptr[i + 1]
         if low == high:
@@ -89,11 +92,14 @@ def smooth_prolongator(data, indptr, indices, inverse, omega, aggregate, columns
     return out
 
 
-@compiled("(f8[:,:,::1], i4[::1], i4[::1], f8[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])")
+@compiled(
+    "(f8[:,:,::1], i4[::1], i4[::1], f8[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])",
+    "(f4[:,:,::1], i4[::1], i4[::1], f4[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])",
+)
 def multiply_prolongator(data, indptr, indices, p, p_ptr, p_ind, ap_ptr, ap_ind):  # type: ignore[no-untyped-def]
     """Return the blocks of A P on the pattern of A P."""
     b = data.shape[1]
-    out = np.zeros((len(ap_ind), b, 6))
+    out = np.zeros((len(ap_ind), b, 6), data.dtype)
     for i in nb.prange(len(indptr) - 1):
         for k in range(indptr[i], indptr[i + 1]):
             j = indices[k]
@@ -109,11 +115,14 @@ def multiply_prolongator(data, indptr, indices, p, p_ptr, p_ind, ap_ptr, ap_ind)
     return out
 
 
-@compiled("(f8[:,:,::1], i4[::1], i4[::1], i4[::1], f8[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])")
+@compiled(
+    "(f8[:,:,::1], i4[::1], i4[::1], i4[::1], f8[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])",
+    "(f4[:,:,::1], i4[::1], i4[::1], i4[::1], f4[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])",
+)
 def galerkin_product(p, pt_ptr, pt_ind, pt_slot, ap, ap_ptr, ap_ind, c_ptr, c_ind):  # type: ignore[no-untyped-def]
     """Return the blocks (nnz, 6, 6) of the coarse matrix P' (A P), the Galerkin product, on its pattern."""
     b = p.shape[1]
-    out = np.zeros((len(c_ind), 6, 6))
+    out = np.zeros((len(c_ind), 6, 6), p.dtype)
     for agg in nb.prange(len(c_ptr) - 1):
         for k in range(pt_ptr[agg], pt_ptr[agg + 1]):
             i, q = pt_ind[k], pt_slot[k]

@@ -14,6 +14,7 @@ import pytest
 
 from app.api import job_events, job_watch, prefer
 from app.api.prefer import LONGEST_WAIT_S, preferred_wait
+from app.jobs.rows import JobRow
 from app.jobs.settings import Settings
 from app.jobs.store import open_store
 from tests.app.harness import PATIENCE_S, check_problem, fail, finish, post, wait_for
@@ -24,6 +25,12 @@ REPORT = {"report.json": (b"{}", "application/json")}
 @pytest.fixture(autouse=True)
 def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(job_watch, "LOOK_EVERY_S", 0.02)
+
+
+@pytest.mark.parametrize(("percent", "pause_s"), [(0.0, 0.02), (84.9, 0.02), (88.0, 0.01), (99.0, 0.01)])
+def test_a_job_that_is_nearly_done_is_looked_at_more_often(monkeypatch, percent, pause_s):
+    monkeypatch.setattr(job_watch, "LOOK_SOON_S", 0.01)
+    assert job_watch.pause_after(JobRow(percent=percent)) == pause_s
 
 
 class Stream:
