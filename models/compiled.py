@@ -57,7 +57,8 @@ def compiled(*signatures: str, parallel: bool = True, fastmath: bool = False) ->
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
-        dispatcher = nb.njit(parallel=parallel, fastmath=fastmath, cache=True)(function)
+        # a kernel of one core leaves the interpreter to other threads; of those of all cores one runs at a time
+        dispatcher = nb.njit(parallel=parallel, nogil=not parallel, fastmath=fastmath, cache=True)(function)
         KERNELS.append(Kernel(dispatcher, signatures))
         return dispatcher
 

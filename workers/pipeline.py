@@ -29,7 +29,7 @@ from workers.results.dicom_warnings import dicom_warnings
 from workers.results.mesh_summary import summarise_fit
 from workers.results.numbering_warnings import numbering_warnings
 from workers.results.provenance import describe_software
-from workers.results.publish import Contents, ResultFile, publish
+from workers.results.publish import Contents, ResultFile, drawing, publish
 from workers.results.report_warnings import frame_warnings, report_warnings
 from workers.results.segmentation_section import segmentation_section
 from workers.results.segmentation_warnings import segmentation_warnings
@@ -143,9 +143,10 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
             timings_s=clock.timings,
             warnings=[*warnings, *stress.warnings],
         )
-        report = build_report(stressed, sections)
-        contents = Contents(stressed, report, vertebra, scan.grid, scan.ct, scan.source)
-        return LevelResult(*publish(out_dir, contents, params.wants))
+        with drawing(stressed, section, params.wants) as views:
+            report = build_report(stressed, sections)
+            contents = Contents(stressed, report, vertebra, scan.grid, scan.ct, scan.source, views)
+            return LevelResult(*publish(out_dir, contents, params.wants))
 
 
 def warnings_of_input(scan: Scan, found: Found, size: Size) -> list[str]:

@@ -21,8 +21,8 @@ from app.jobs.outlook import Outlook
 from app.jobs.rows import OPEN_STATES, JobRow
 
 LOOK_EVERY_S, LOOK_SOON_S = 0.5, 0.05
-"""Seconds between two looks at a job, and at one that is nearly done. With the first alone a client hears of the results
-a quarter of a second late on average, a tenth of a short job."""
+"""Seconds between two looks at a job, and at one that is nearly done. With the first alone a client hears of the
+results a quarter of a second late on average, a tenth of a short job."""
 NEARLY_DONE_PERCENT = 85.0
 """Of a job: its files are being written or published, which takes about a second."""
 MOST_WAITS, MOST_WAITS_A_TENANT = 400, 200

@@ -26,7 +26,12 @@ SURFACE_LIMIT_MM, INTERNAL_LIMIT_MM = 0.15, 1.0
 """How far one round may move a surface node and an internal node: the surface keeps to the fit."""
 
 
-def repair(points: Floats, template: Template, incidence: Incidence) -> int:
+def is_poor(quality: Floats) -> Bools:
+    """Return (m,) whether tetrahedra with these mean ratios (m,) are poor."""
+    return quality < POOR_QUALITY
+
+
+def repair(points: Floats, template: Template, incidence: Incidence, shapes: tuple[Floats, Floats]) -> int:
     """Relax the nodes around poor tetrahedra in place; return how many tetrahedra were poor before.
 
     Parameters
@@ -37,17 +42,19 @@ def repair(points: Floats, template: Template, incidence: Incidence) -> int:
         Gives connectivity and surface nodes.
     incidence
         The template's.
+    shapes
+        Mean ratios and volumes of the tetrahedra, from `mean_ratio`; the mean ratios are changed in place.
 
     Raises
     ------
     MeshQualityError
         Tetrahedra stay inverted or flat.
     """
-    quality, volume = mean_ratio(points, template.tets)
-    poor_before = int((quality < POOR_QUALITY).sum())
+    quality, volume = shapes
+    poor_before = int(is_poor(quality).sum())
     unit = energy_delta(volume, regularisation=1.0)
     for attempt in range(POOR_ROUNDS + UNSOUND_ROUNDS):
-        poor, unsound = quality < POOR_QUALITY, quality < LEAST_QUALITY
+        poor, unsound = is_poor(quality), quality < LEAST_QUALITY
         if not poor.any() or (attempt >= QUALITY_ROUNDS and not unsound.any()):
             return poor_before
         if attempt < POOR_ROUNDS:

@@ -20,8 +20,12 @@ CAUCHY_MM = 5.0
 """Distance at which a pair counts half; what only one of the two surfaces has (a spur, a rib) hardly counts."""
 WORST_MM = 10.0
 """Distances count up to this where poses are compared, so that a few far points do not decide."""
-START_STEPS, FINAL_STEPS, N_FINALISTS = 8, 60, 2
-"""Steps from each start pose; the best poses of these go on for `FINAL_STEPS` more."""
+START_STEPS, FINAL_STEPS = 8, 60
+"""Steps from each start pose, and of those that go on from there."""
+SAME_DEG, MAY_WIN = 45.0, 1.2
+"""The closest pose goes on, and the closest that faces another way, by more than `SAME_DEG`, unless its distance is
+more than `MAY_WIN` times that of the first. On 33 real vertebrae the two closest poses ended as one within 1.2°, all
+but once. Poses that faced another way were 1.09 to 1.6 times as far, and that at 1.09 ended far behind."""
 STILL_MM = 1e-4
 """A step that moves no point further is the last: the pairs stay as they are, and each step moves less than the last.
 Most poses come to rest within 30 steps."""
@@ -39,11 +43,16 @@ WIDE_FINALISTS = 3
 """Poses that go on from `wide_rotations`."""
 
 
+End = tuple[float, Similarity]
+"""Mean distance, mm, and pose, from `_SimilarityICP.run`."""
+
+
 def align(surface: Surface, points: Floats, target: Surface) -> Similarity:
     """Return the similarity that carries a surface onto a target.
 
-    A few steps from each start pose come first. The two closest poses go on; the closest end wins. If that is far off,
-    the vertebra may lie in the file as no patient does: then poses from all directions are tried too.
+    A few steps from each start pose come first. The closest pose goes on, and one that faces another way if it may win.
+    If the end is far off, the vertebra may lie in the file as no patient does: then poses from all directions are tried
+    too.
 
     Parameters
     ----------
@@ -59,19 +68,34 @@ def align(surface: Surface, points: Floats, target: Surface) -> Similarity:
     icp = _SimilarityICP(points, samples)
     scale = float(np.sqrt(target.areas.sum() / surface.areas.sum()))
 
-    def best(rotations: Iterable[Floats], n_finalists: int) -> tuple[float, Similarity]:
+    def ends(rotations: Iterable[Floats]) -> list[End]:
         starts = (Similarity(scale, r, target.centroid - scale * r @ surface.centroid) for r in rotations)
-        ends = sorted((coarse.run(start, START_STEPS) for start in starts), key=_distance)
-        return min((icp.run(pose, FINAL_STEPS) for _, pose in ends[:n_finalists]), key=_distance)
+        return sorted((coarse.run(start, START_STEPS) for start in starts), key=_distance)
 
-    end = best(_start_rotations(), N_FINALISTS)
+    def best(chosen: Iterable[End]) -> End:
+        return min((icp.run(pose, FINAL_STEPS) for _, pose in chosen), key=_distance)
+
+    end = best(_finalists(ends(_start_rotations())))
     if end[0] > FAR_MM * end[1].scale:
-        end = min(end, best(wide_rotations(), WIDE_FINALISTS), key=_distance)
+        end = min(end, best(ends(wide_rotations())[:WIDE_FINALISTS]), key=_distance)
     return end[1]
 
 
-def _distance(end: tuple[float, Similarity]) -> float:
+def _distance(end: End) -> float:
     return end[0]
+
+
+def _finalists(ends: list[End]) -> list[End]:
+    """Return the closest pose, and the closest of those that face another way where that may win; `ends` are sorted."""
+    first = ends[0]
+    others = (end for end in ends if _degrees_between(first[1], end[1]) > SAME_DEG)
+    other = next(others, None)
+    return [first] if other is None or other[0] > MAY_WIN * first[0] else [first, other]
+
+
+def _degrees_between(a: Similarity, b: Similarity) -> float:
+    """Return the angle of the rotation from one pose to another."""
+    return float(np.degrees(Rotation.from_matrix(a.rotation.T @ b.rotation).magnitude()))
 
 
 def wide_rotations() -> list[Floats]:

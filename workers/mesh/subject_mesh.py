@@ -9,18 +9,18 @@ import numpy as np
 from models.shape_model import ShapeModel
 from models.template import Template
 from models.types import Floats
-from workers.geometry.closest_point import DISTANCE_SAMPLES, surface_distance
+from workers.geometry.closest_point import DISTANCE_SAMPLES, ClosestPoint, distance_between
 from workers.geometry.incidence import Incidence
 from workers.geometry.surface import Surface
 from workers.geometry.tetrahedra import mean_ratio
 from workers.mesh.fit_checks import check_distance, check_fold
 from workers.mesh.modes import combination
-from workers.mesh.repair import repair
+from workers.mesh.repair import is_poor, repair
 from workers.mesh.surface_fit import Fit, SurfaceFitter
 
 FIRST_SAMPLES = 5000
 """Samples a surface of the distance before repair, which refuses what is no vertebra: enough for its mean and 95th
-percentile. A fit that passes is looked at again after repair."""
+percentile. A fit that passes is looked at again after repair; one that needs none is looked at once."""
 
 
 @dataclass(frozen=True)
@@ -87,10 +87,13 @@ class MeshMorpher:
         """
         fit = self.surface_fitter.fit(target, voxel_mm)
         points = self.nodes_of(fit)
-        check_fold(mean_ratio(points, self.template.tets)[1])
-        check_distance(self._distance(points, target, FIRST_SAMPLES), voxel_mm)
-        repaired = self.repair(points)
-        distance = self._distance(points, target, DISTANCE_SAMPLES)
+        shapes = mean_ratio(points, self.template.tets)
+        check_fold(shapes[1])
+        closest = ClosestPoint(target)
+        if is_poor(shapes[0]).any():
+            check_distance(self._distance(points, closest, FIRST_SAMPLES), voxel_mm)
+        repaired = repair(points, self.template, self.incidence, shapes)
+        distance = self._distance(points, closest, DISTANCE_SAMPLES)
         check_distance(distance, voxel_mm)
         return SubjectMesh(points, fit, distance, repaired)
 
@@ -101,8 +104,9 @@ class MeshMorpher:
 
     def repair(self, points: Floats) -> int:
         """Repair a subject mesh (n, 3), mm, in place; see `workers.mesh.repair.repair`."""
-        return repair(points, self.template, self.incidence)
+        return repair(points, self.template, self.incidence, mean_ratio(points, self.template.tets))
 
-    def _distance(self, points: Floats, target: Surface, n: int) -> Floats:
+    def _distance(self, points: Floats, target: ClosestPoint, n: int) -> Floats:
         """Return samples (2 n,), mm, of the distance between the mesh's surface and the target."""
-        return surface_distance(Surface(points[: self.template.n_surface], self.template.triangles), target, n)
+        own = Surface(points[: self.template.n_surface], self.template.triangles)
+        return distance_between(ClosestPoint(own), target, n)

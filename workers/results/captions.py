@@ -7,7 +7,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from app.contract.certainty import certainty
 from app.contract.params import ReportedLevel
-from app.contract.report import Report
+from app.contract.report import Bone, Report
 
 SOFTWARE = "vertebra-stress"
 FRAME = "NIfTI RAS+ mm"
@@ -43,6 +43,11 @@ def software_version() -> str:
 def software_and_version() -> str:
     """Return name and version, e.g. ``vertebra-stress 0.1.0``."""
     return f"{SOFTWARE} {software_version()}"
+
+
+def is_uncalibrated(bone: Bone | None) -> bool:
+    """Return whether density was asked for, and nothing calibrated the CT."""
+    return bone is not None and not bone.calibration.calibrated
 
 
 @dataclass(frozen=True)
@@ -83,7 +88,6 @@ class Caption:
         """Return what the report says."""
         lines = tuple(certainty(report.model_dump(mode="json")))
         warnings = tuple(report.warnings)
-        guessed = report.bone is not None and not report.bone.calibration.calibrated
         return cls(
             report.vertebra,
             report.load_newton,
@@ -91,7 +95,7 @@ class Caption:
             warnings,
             lines,
             report.load_case,
-            is_uncalibrated=guessed,
+            is_uncalibrated=is_uncalibrated(report.bone),
             bending=report.moments is not None,
         )
 

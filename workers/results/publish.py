@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +13,7 @@ from pathlib import Path
 from PIL.Image import Image
 
 from app.contract.params import ResultName
-from app.contract.report import Report
+from app.contract.report import Bone, Report
 from app.contract.result_files import MEDIA_TYPES
 from workers.dicom.source_dicom import SourceDicom
 from workers.dicom_results.contents import Stressed
@@ -22,7 +23,7 @@ from workers.imaging.volume import Volume
 from workers.mask.cleaning import CleanMask
 from workers.mask.ct_grid import PlacedMask, onto_ct_grid
 from workers.results.build_report import TIMING_DECIMALS
-from workers.results.captions import Caption
+from workers.results.captions import Caption, is_uncalibrated
 from workers.results.ct_slices import CtSlices
 from workers.results.mask_file import write_mask
 from workers.results.pdf_report import report_pdf
@@ -66,7 +67,7 @@ class Contents:
     source
         The DICOM images that the CT was read from; None where a NIfTI file was sent.
     views
-        The pictures of the stress, as soon as they are drawn; None where no file shows them.
+        The pictures of the stress, from `drawing`; None where no file shows them, or where `publish` draws them.
     made_at
         When the results were made, UTC.
     """
@@ -107,6 +108,16 @@ class Contents:
         return Caption.of(self.report)
 
 
+@contextmanager
+def drawing(
+    mesh: StressedMesh, bone: Bone | None, wants: Callable[[ResultName], bool]
+) -> Iterator[Future[Image] | None]:
+    """Draw the pictures of the stress, where a file shows them, beside what the caller does meanwhile."""
+    with ThreadPoolExecutor(1) as pool:
+        is_shown = any(wants(name) for name in DRAWN)
+        yield pool.submit(draw_views, mesh, is_uncalibrated(bone)) if is_shown else None
+
+
 def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], bool]) -> tuple[Report, list[ResultFile]]:
     """Write the result files of a vertebra into a folder; return the report, and them.
 
@@ -121,9 +132,10 @@ def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], boo
     """
     start = time.perf_counter()
     out_dir.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(WRITERS) as pool:  # compression runs beside the drawing
-        if any(wants(name) for name in DRAWN):
-            contents = replace(contents, views=pool.submit(draw_views, contents.mesh, contents.caption.is_uncalibrated))
+    with ExitStack() as stack, ThreadPoolExecutor(WRITERS) as pool:  # compression runs beside the drawing
+        if contents.views is None:
+            views = stack.enter_context(drawing(contents.mesh, contents.report.bone, wants))
+            contents = replace(contents, views=views)
         tasks = [pool.submit(write, out_dir / name, contents) for name, write in WRITE.items() if wants(name)]
         for task in tasks:
             task.result()

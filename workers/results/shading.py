@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import gaussian_filter
 
+from models.compiled import compiled
 from models.types import Bytes, Floats, Singles
 from workers.results.colour_scale import ColourScale
 from workers.results.panels import Projection
+from workers.results.pen import SCALE
 from workers.results.rasteriser import Hits
 
 LAMP = np.array([-0.35, 0.55, 0.76])
@@ -40,20 +42,25 @@ def shade(hits: Hits, projection: Projection, values: Floats, scale: ColourScale
         Their colours.
     """
     seen = hits.interpolate(projection.surface.triangles, values)
-    normals = _normals(hits, projection)
-    lamp = np.clip(normals @ LAMP.astype(np.float32), 0, 1)
-    light = (AMBIENT + DIFFUSE * lamp + FACING * np.clip(normals[:, 2], 0, 1)) * _shadow(hits, projection)
-    highlight = GLOSS * np.clip(2 * lamp * normals[:, 2] - LAMP[2], 0, 1) ** GLOSS_EXPONENT
-    base = scale.colours(seen).astype(np.float32)
-    return np.clip(base * light[:, None] + highlight[:, None], 0, 255).astype(np.uint8)
+    normals = hits.interpolate(projection.surface.triangles, projection.panel.view.project(projection.surface.normals))
+    lit: Bytes = _light(scale.colours(seen), normals, _shadow(hits, projection), LAMP.astype(np.float32))
+    return lit
 
 
-def _normals(hits: Hits, projection: Projection) -> Singles:
-    """Return the unit normals (p, 3) float32 in (right, up, toward) coordinates."""
-    surface, view = projection.surface, projection.panel.view
-    normals = hits.interpolate(surface.triangles, view.project(surface.normals))
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), LEAST_NORMAL)
-    return normals
+@compiled("(u1[:,::1], f4[:,::1], f4[::1], f4[::1])", parallel=False, fastmath=True)
+def _light(base, normals, shadow, lamp):  # type: ignore[no-untyped-def]
+    """Colours (p, 3) in the light of the lamp: `normals` (p, 3) in (right, up, toward), `shadow` (p,) as light left."""
+    out = np.empty(base.shape, np.uint8)
+    for p in range(len(base)):
+        x, y, z = normals[p]
+        length = max(np.sqrt(x * x + y * y + z * z), np.float32(LEAST_NORMAL))
+        toward = z / length
+        lit = min(max((x * lamp[0] + y * lamp[1] + z * lamp[2]) / length, 0.0), 1.0)
+        light = (AMBIENT + DIFFUSE * lit + FACING * min(max(toward, 0.0), 1.0)) * shadow[p]
+        highlight = GLOSS * min(max(2.0 * lit * toward - lamp[2], 0.0), 1.0) ** GLOSS_EXPONENT
+        for c in range(3):
+            out[p, c] = np.uint8(min(max(base[p, c] * light + highlight, 0.0), 255.0))
+    return out
 
 
 def _shadow(hits: Hits, projection: Projection) -> Singles:
@@ -66,5 +73,6 @@ def _shadow(hits: Hits, projection: Projection) -> Singles:
     rows, cols = hits.rows - hits.rows.min() + room, hits.cols - hits.cols.min() + room
     depth = np.full((rows.max() + room + 1, cols.max() + room + 1), depth_mm.min(), np.float32)
     depth[rows, cols] = seen
-    surroundings = gaussian_filter(depth, SHADOW_SIGMA, truncate=SHADOW_TRUNCATE)[rows, cols]
+    blurred = gaussian_filter(depth[::SCALE, ::SCALE], SHADOW_SIGMA / SCALE, truncate=SHADOW_TRUNCATE)
+    surroundings = blurred[rows // SCALE, cols // SCALE]  # as finely as the finished picture shows it
     return 1 - SHADOW_PER_MM * np.clip(surroundings - seen, 0, SHADOW_DEPTH_MM)

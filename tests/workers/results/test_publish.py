@@ -14,6 +14,7 @@ from app.contract.report import Inputs, Report
 from workers.imaging.grid import Grid
 from workers.mask.cleaning import CleanMask
 from workers.mask.ct_grid import PlacedMask
+from workers.results import publish as publish_module
 from workers.results.build_report import ReportSections, build_report
 from workers.results.mask_file import write_mask
 from workers.results.notice_band import LINE_HEIGHT, PADDING
@@ -53,6 +54,19 @@ def test_all_seven_files_open(box, contents, tmp_path):
     assert Report.model_validate(written).timings_s.keys() == {"read", "write"}
     assert by_name["preview.png"].media_type == "image/png"
     assert by_name["report.json"].media_type == "application/json"
+
+
+def test_the_pictures_are_drawn_once_and_only_where_a_file_shows_them(contents, tmp_path, monkeypatch):
+    drawn = []
+    draw = publish_module.draw_views
+    monkeypatch.setattr(publish_module, "draw_views", lambda *args: drawn.append(args) or draw(*args))
+    with publish_module.drawing(contents.mesh, None, JobParams(results=["stress.vtu"]).wants) as views:
+        assert views is None
+    wants = JobParams(results=["preview.png", "report.pdf"]).wants
+    with publish_module.drawing(contents.mesh, None, wants) as views:
+        _, files = publish(tmp_path / "out", replace(contents, views=views), wants)
+    assert {file.name for file in files} == {"preview.png", "report.pdf", "report.json"}
+    assert len(drawn) == 1
 
 
 def test_only_what_is_asked_for_is_made_and_the_report(contents, tmp_path):
