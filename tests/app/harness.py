@@ -43,6 +43,9 @@ FAST = {
 PATIENCE_S = 900.0
 """How long a test waits for what takes a second on an idle machine. Only a test that fails waits so long, so a busy
 machine may be a hundred times slower."""
+KEPT_OPEN_S = 60
+"""How long a connection without a request lives: far longer than the 5 s of httpx. With the same time a test's request
+may meet a connection that the gateway just ends."""
 
 
 class Broker:
@@ -98,6 +101,7 @@ def running_app(app: FastAPI, limits: GatewaySettings | None = None) -> Iterator
     """Run an application in a thread of this process and yield its URL."""
     config = server_config(app, limits or GatewaySettings())
     config.port = 0
+    config.timeout_keep_alive = KEPT_OPEN_S
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
