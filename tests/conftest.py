@@ -1,8 +1,11 @@
 from __future__ import annotations
 
+import ssl
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+import httpx
 import pytest
 
 if TYPE_CHECKING:
@@ -29,6 +32,23 @@ LONGEST_FIRST = (
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     rank = {Path(__file__).parent / name: i for i, name in enumerate(LONGEST_FIRST)}
     items.sort(key=lambda item: rank.get(item.path, len(rank)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def trusted_once() -> Iterator[None]:
+    """All clients of a test process share the list of trusted certificates.
+
+    Reading it takes 31 ms of the processor, and httpx reads it for each client and for each ``httpx.get``, of which
+    the tests make thousands, all to this machine.
+    """
+    shared, read = httpx.create_ssl_context(), httpx.create_ssl_context
+
+    def context(verify: ssl.SSLContext | str | bool = True, **others: Any) -> ssl.SSLContext:
+        return shared if verify is True and not others.get("cert") else read(verify, **others)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", context)
+        yield
 
 
 @pytest.fixture(scope="session")

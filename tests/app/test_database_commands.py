@@ -18,6 +18,11 @@ from tests.app.harness import ROOT
 from tests.app.postgres_server import new_database
 
 
+@pytest.fixture(scope="module", autouse=True)
+def copied_tables() -> None:
+    """Here each database is upgraded from nothing."""
+
+
 def make_newer(url: str) -> None:
     upgrade_database(url)
     engine = connect(url)

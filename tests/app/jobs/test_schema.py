@@ -27,6 +27,11 @@ RELEASE_0_1_0 = (Path(__file__).parent / "release_0_1_0.sql").read_text(encoding
 OPEN = "import sys; from app.jobs.database import upgrade_database; print(upgrade_database(sys.argv[1]))"
 
 
+@pytest.fixture(scope="module", autouse=True)
+def copied_tables() -> None:
+    """Here each database is upgraded from nothing."""
+
+
 def make_release_0_1_0(url: str) -> None:
     engine = connect(url)
     script = RELEASE_0_1_0 if "sqlite" in url else RELEASE_0_1_0.replace(" DOUBLE", " DOUBLE PRECISION")
