@@ -30,6 +30,7 @@ from bench.voxel_model import table_density, voxel_stiffness
 from models.types import Floats
 from workers.bone.calibration import DEFAULT_INTERCEPT, DEFAULT_SLOPE, Calibration
 from workers.bone.elements import ElementBone
+from workers.bone.interior import Trabecular
 from workers.bone.laws import LAWS
 from workers.bone.strength import measure_strength
 from workers.engine import Engine
@@ -37,6 +38,7 @@ from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.material import Material
 from workers.fem.plates import plan_plates, solve_between_plates
 from workers.fem.stress import von_mises
+from workers.geometry.tetrahedra import tet_volumes
 from workers.imaging.volume import Volume, read_ct, read_mask
 from workers.mask.cleaning import clean_mask
 from workers.mask.label_piece import cut_out
@@ -95,7 +97,7 @@ def measure_traction(subject: Published) -> dict[str, Any]:
     engine, points = subject.engine, subject.points
     found = {law: traction_stiffness(engine, points, bone) for law, bone in subject.bones.items()}
     return {
-        "trabecular": float(subject.bone.density[engine.interior].mean()),
+        "trabecular": trabecular_density(engine, points, subject.bone),
         "laws": {law: stiffness for law, (stiffness, _, _) in found.items()},
         "height": found["kopperdahl_2002"][1],
         "homogeneous": traction_stiffness(engine, points, subject.bone, Material())[0],
@@ -124,7 +126,7 @@ def measure_levels(subject: Published) -> dict[str, Any]:
         points = mesh_of(engine, cut_out(labels, TOTALSEGMENTATOR_L1 - number))
         bone = ElementBone.of(engine.bone_sampler.hounsfield(points, ct), calibration, "kopperdahl_2002")
         stiffness, height, pistoia = traction_stiffness(engine, points, bone)
-        trabecular = float(bone.density[engine.interior].mean())
+        trabecular = trabecular_density(engine, points, bone)
         found[level] = {"trabecular": trabecular, "stiffness": stiffness, "height": height, "pistoia": pistoia}
     return found
 
@@ -139,6 +141,13 @@ def mesh_of(engine: Engine, mask: Volume) -> Floats:
     """Return the subject mesh (n, 3), mm, of a binary mask."""
     clean = clean_mask(mask, 1)
     return engine.morpher.morph(extract_surface(clean.voxels, clean.affine), float(clean.spacing.max())).points
+
+
+def trabecular_density(engine: Engine, points: Floats, bone: ElementBone) -> float:
+    """Return the density of the body's interior, mg/cm^3, as reports have it."""
+    volumes = tet_volumes(points, engine.template.tets)[engine.interior]
+    density = bone.density[engine.interior]
+    return Trabecular.of(density, density, volumes).density
 
 
 def traction_stiffness(

@@ -12,7 +12,8 @@ PAGE = Path("docs/evaluation/bone.md")
 TEXT = """# The patient's own bone: figures
 
 Research, not diagnosis. `python -m bench.bone bench-output/bone.json` measured these figures and wrote this page.
-[The patient's own bone](../explanation/bone.md) has the equations.
+[The patient's own bone](../explanation/bone.md) has the equations; [internal calibration](calibration.md) has figures
+of its own.
 
 ## A published vertebra
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 import itertools
 from dataclasses import dataclass
 
-import numpy as np
-
 from app.contract.bone import Bone, NonlinearStrength
 from app.contract.params import JobParams
 from models.types import Floats
 from workers.bone.calibration import Calibration
-from workers.bone.calibration_warnings import calibration_warnings, metal_warnings
+from workers.bone.calibration_warnings import calibration_warnings, interior_warnings, metal_warnings
 from workers.bone.elements import ElementBone
 from workers.bone.intensities import check_intensities, intensities_of, intensity_warnings
 from workers.bone.interior import Trabecular
@@ -30,7 +28,7 @@ from workers.stress_stage import StressOutcome
 
 @dataclass(frozen=True)
 class FoundBone:
-    """The bone of a subject's elements, the means of its body's interior, and warnings."""
+    """The bone of a subject's elements, its body's interior, and warnings."""
 
     elements: ElementBone
     trabecular: Trabecular
@@ -59,11 +57,11 @@ def find_bone(points: Floats, ct: Volume, params: JobParams, clock: StageClock) 
         calibration = Calibration.of(params.calibration, references)
         bone = ElementBone.of(hounsfield, calibration, params.density_law)
         volumes = tet_volumes(points, engine().template.tets)[engine().interior]
-        means = (bone.density[engine().interior], interior.mean(axis=1))
-        trabecular = Trabecular(*(float(np.average(values, weights=volumes)) for values in means))
+        trabecular = Trabecular.of(interior.mean(axis=1), bone.density[engine().interior], volumes)
     named = (
         calibration_warnings(calibration, references),
         intensity_warnings(around, interior),
+        interior_warnings(trabecular),
         metal_warnings(surroundings),
     )
     return FoundBone(bone, trabecular, tuple(itertools.chain(*named)))

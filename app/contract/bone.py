@@ -168,9 +168,9 @@ class Bone(Section):
     calibration: UsedCalibration = Field(description="From HU to density.")
     trabecular_density_mg_cm3: Number = Field(
         description="Mean density of an ellipsoid in the body's interior, clear of shell and basivertebral vein, "
-        "mg/cm³ of K2HPO4 (vBMD)."
+        "mg/cm³ of K2HPO4 (vBMD); without what differs far from most of it, such as a bone island."
     )
-    trabecular_hounsfield: Number | None = Field(default=None, description="Mean of the CT in that ellipsoid, HU.")
+    trabecular_hounsfield: Number | None = Field(default=None, description="Mean of the CT there, HU.")
     osteoporotic_mg_cm3: Positive = Field(
         description="Reference line of the ACR for the mean of two lumbar vertebrae: osteoporosis at or below, mg/cm³."
     )

@@ -34,13 +34,14 @@ function readLoad(form, field) {
 function readCalibration(field) {
   const kind = field("calibration");
   if (field("material") !== "density") return null;
+  if (kind === "internal") return {kind, method: field("internal_method")};
   if (kind !== "phantom") return {kind};
   if (!(field("slope") > 0) || field("intercept") === "") throw new Error(LINE_HELP);
   return {kind, slope: Number(field("slope")), intercept: Number(field("intercept")), measure: field("measure")};
 }
 function showNeeded(form) {  // only what the other choices ask for
   const value = name => form.elements[name].value, hasDensity = value("material") === "density";
-  const needs = {density: hasDensity, phantom: hasDensity && value("calibration") === "phantom", none: hasDensity && value("calibration") === "none",
+  const needs = {density: hasDensity, phantom: hasDensity && value("calibration") === "phantom", none: hasDensity && value("calibration") === "none", internal: hasDensity && value("calibration") === "internal",
     traction: value("load_case") === "traction", solved: mustSolve({material: value("material"), load_case: value("load_case"), moments: +value("flexion") || +value("lateral")})};
   for (const part of form.querySelectorAll("[data-needs]")) {
     part.hidden = !needs[part.dataset.needs];
@@ -59,6 +60,7 @@ function fillParams(form, params) {
   for (const [name, moment] of Object.entries(params.moments || {})) if (moment) set(name, String(moment / NEWTON_MM));
   if (params.calibration) {
     set("calibration", params.calibration.kind);
+    if (params.calibration.method) set("internal_method", params.calibration.method);
     for (const name of ["slope", "intercept", "measure"]) if (params.calibration[name] != null) set(name, String(params.calibration[name]));
   }
   form.addEventListener("change", () => showNeeded(form)); showNeeded(form);

@@ -15,6 +15,7 @@ from app.contract.bone import (
     OSTEOPOROTIC_MG_CM3,
     BoneMaterial,
     DensityLaw,
+    InternalMethod,
     PhantomMeasure,
     StrengthModel,
 )
@@ -67,6 +68,12 @@ CALIBRATION_WORDS = {
     "none": "nothing: guess, and mark every result",
 }
 """What the form offers for the kind of `calibration`."""
+
+METHOD_WORDS: dict[InternalMethod, str] = {
+    "michalski_2020": "Michalski 2020, compares with published tables; reads high where bone is sparse",
+    "water_line": "K2HPO4 in water, compares with a phantom",
+}
+"""What the form offers for the method of an internal calibration."""
 
 MEASURE_WORDS: dict[PhantomMeasure, str] = {"k2hpo4": "K2HPO4", "hydroxyapatite": "hydroxyapatite (HA)"}
 """What the form offers for the salt of a phantom."""
@@ -121,6 +128,7 @@ def _form_values() -> dict[str, object]:
         "load_cases": {name: LOAD_CASE_WORDS[name] for name in get_args(LoadCase)},
         "materials": {name: MATERIAL_WORDS[name] for name in get_args(BoneMaterial)},
         "calibrations": {name: words for name, words in CALIBRATION_WORDS.items() if name in CALIBRATION_KINDS},
+        "internal_methods": {name: METHOD_WORDS[name] for name in get_args(InternalMethod)},
         "measures": {name: MEASURE_WORDS[name] for name in get_args(PhantomMeasure)},
         "strengths": {name: STRENGTH_WORDS[name] for name in get_args(StrengthModel)},
         "density_laws": {name: LAW_WORDS[name] for name in get_args(DensityLaw)},

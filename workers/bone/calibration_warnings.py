@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from workers.bone.calibration import Calibration
-from workers.bone.internal import enhanced
+from workers.bone.interior import Trabecular
+from workers.bone.internal import enhanced, plausible
 from workers.bone.references import References
 from workers.bone.surroundings import Surroundings
 
@@ -17,6 +18,8 @@ READS_HIGH = (
     "not hold it against the lines of 80 and 120 mg/cm³; the report has the density by the `water_line` too."
 )
 NO_AIR = "The image shows no air outside the body: that its Hounsfield units are not rescaled could not be checked."
+MOST_LEFT_OUT = 0.05
+"""Share of the interior: up to 4 % in even bone, 13 % where a bone island reaches into it (the CTs at hand)."""
 METAL_HU, METAL_CM3, NEAR_MM = 1800.0, 0.1, 60.0
 """Of cells of 3 mm: bone has less, a screw more; and how far from the middle of the body they matter."""
 
@@ -28,6 +31,7 @@ def calibration_warnings(calibration: Calibration, references: References) -> li
         warnings.append(READS_HIGH)
     if calibration.internal and "air" not in references:
         warnings.append(NO_AIR)
+    warnings += scale_warnings(references)
     blood = references.get("blood")
     if blood and enhanced(blood):
         warnings.append(
@@ -35,6 +39,28 @@ def calibration_warnings(calibration: Calibration, references: References) -> li
             "the bone, in published series by 6 mg/cm³ and more (Kaesmacher et al., J Comput Assist Tomogr 41, 2017)."
         )
     return warnings
+
+
+def scale_warnings(references: References) -> list[str]:
+    """Name air and fat whose numbers are no HU: an image that was rescaled, or one of densities."""
+    odd = [
+        f"{tissue} has {references[tissue].hounsfield:.0f}"
+        for tissue in ("air", "adipose")
+        if tissue in references and not plausible(tissue, references[tissue])
+    ]
+    if not odd:
+        return []
+    return [f"The numbers of the image may be no Hounsfield units: {' and '.join(odd)}. Density then is wrong."]
+
+
+def interior_warnings(trabecular: Trabecular) -> list[str]:
+    """Name a body whose interior is not of one kind."""
+    if trabecular.left_out < MOST_LEFT_OUT:
+        return []
+    return [
+        f"{trabecular.left_out:.0%} of the body's interior is far denser or less dense than the rest (a bone island, "
+        "sclerosis, cement, a vein): it is left out of the trabecular density, and is in stiffness and strength."
+    ]
 
 
 def metal_warnings(around: Surroundings) -> list[str]:

@@ -21,6 +21,8 @@ MOST_AT_TOP = 0.005
 """Share of the vertebra's voxels that may have the largest value. In a CT one voxel has it."""
 SOFT_TISSUE_HU = (-150.0, 200.0)
 """Where the median of the surroundings lies: muscle, fat, discs and vessels, with contrast agent too."""
+DENSE_PERCENTILE, LEAST_CONTRAST_HU = 95.0, 50.0
+"""The shell makes the dense end of a vertebra's voxels: 400 to 840 HU beyond the soft tissue in the CTs at hand."""
 METAL_HU, METAL_VOXELS = 2500.0, 5
 """Denser than any bone, and how many such voxels are no noise."""
 CEMENT_HU, CEMENT_SHARE = 700.0, 0.01
@@ -54,8 +56,8 @@ def check_intensities(found: Intensities) -> None:
     Raises
     ------
     DensityUnusable
-        Everything outside the bone has one value, values were cut off at a window, or the soft tissue has not the
-        Hounsfield units of soft tissue.
+        Everything outside the bone has one value, values were cut off at a window, the soft tissue has not the
+        Hounsfield units of soft tissue, or the bone is not denser than it.
     """
     alike = _commonest_share(found.around)
     if alike > MOST_ALIKE:
@@ -68,6 +70,12 @@ def check_intensities(found: Intensities) -> None:
     low, high = SOFT_TISSUE_HU
     if not low <= tissue <= high:
         raise _unusable(f"soft tissue of {low:g} to {high:g} HU around the vertebra", f"a median of {tissue:.0f} HU")
+    dense = float(np.percentile(found.inside, DENSE_PERCENTILE))
+    if dense < tissue + LEAST_CONTRAST_HU:
+        raise _unusable(
+            f"bone that is denser than the soft tissue around it, by {LEAST_CONTRAST_HU:g} HU at its dense end",
+            f"{dense:.0f} HU in the bone and {tissue:.0f} HU around it (the image may be inverted)",
+        )
 
 
 def intensity_warnings(found: Intensities, interior: Reals) -> list[str]:

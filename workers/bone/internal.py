@@ -37,7 +37,7 @@ LEAST_R2 = 0.99
 """Of the fit of Michalski et al.; the CTs at hand have 0.996 and more."""
 PLAUSIBLE_HU: Mapping[Tissue, tuple[float, float]] = {
     "air": (-1040.0, -940.0),
-    "adipose": (-140.0, -70.0),
+    "adipose": (-140.0, -80.0),
     "muscle": (0.0, 100.0),
     "blood": (15.0, 90.0),
 }
@@ -100,8 +100,8 @@ def fit_internal(references: References, method: InternalMethod) -> InternalFit:
             "subcutaneous fat and paraspinal muscle around the vertebra", f"no {' and no '.join(missing)}"
         )
     for tissue, reference in references.items():
-        low, high = PLAUSIBLE_HU[tissue]
-        if tissue != "blood" and not low <= reference.hounsfield <= high:
+        if tissue != "blood" and not plausible(tissue, reference):
+            low, high = PLAUSIBLE_HU[tissue]
             raise _impossible(f"{tissue} of {low:g} to {high:g} HU", f"{reference.hounsfield:.0f} HU")
     used: tuple[Tissue, ...] = tuple(
         tissue for tissue in references if tissue != "blood" or not enhanced(references[tissue])
@@ -113,6 +113,12 @@ def fit_internal(references: References, method: InternalMethod) -> InternalFit:
     if fit.r2 < LEAST_R2:
         raise _impossible(f"attenuation that is linear in HU, R² {LEAST_R2:g} and more", f"R² {fit.r2:.4f}")
     return fit
+
+
+def plausible(tissue: Tissue, reference: Reference) -> bool:
+    """Whether a tissue has HU that it can have without contrast agent."""
+    low, high = PLAUSIBLE_HU[tissue]
+    return low <= reference.hounsfield <= high
 
 
 def enhanced(blood: Reference) -> bool:

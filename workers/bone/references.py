@@ -18,8 +18,9 @@ from workers.bone.surroundings import Surroundings
 
 Tissue = Literal["air", "adipose", "muscle", "blood"]
 
-BODY_HU, AIR_HU = -300.0, -850.0
-"""The patient is denser than the first, air less dense than the second; lung is between them."""
+BODY_HU, AIR_HU = -300.0, -600.0
+"""The patient is denser than the first. Outside it, what is less dense than the second is air, even where its numbers
+are no HU: whoever reads them judges that."""
 CLEAR_OF_BODY_MM, MOST_FILLED = 9.0, 0.5
 """From clothes, the table and the blur of the skin; and the share of the cells outside that may have been filled in."""
 SKIN_MM, SUBCUTANEOUS_MM = 5.0, 35.0

@@ -562,6 +562,11 @@ def test_the_form_asks_for_what_a_density_needs_and_explains_what_does_not_fit(
     assert browser.run(shown) == ["traction", "traction", *asked_for]
     browser.click("#send")
     assert "needs a slope above 0 and an intercept" in browser.text("#message")
+    browser.run(f"{choose}('calibration', 'internal')")
+    asked_for = ["density", "internal", "density", "density", "density", "solved"]
+    assert browser.run(shown) == ["traction", "traction", *asked_for]
+    browser.run(f"{choose}('internal_method', 'water_line')")
+    assert browser.run(f"readParams({form}).calibration") == {"kind": "internal", "method": "water_line"}
     browser.run(f"{choose}('calibration', 'none')")
     assert "marked UNCALIBRATED" in browser.text("#submit-form [data-needs=none]")
     browser.run(f"{choose}('fidelity', 'both')")

@@ -12,7 +12,8 @@ from scipy.spatial.transform import Rotation
 
 from models.template import REGIONS
 from tests.workers.template_vertebra import template_vertebra
-from workers.bone.interior import interior_elements
+from workers.bone.calibration_warnings import interior_warnings
+from workers.bone.interior import Trabecular, interior_elements
 from workers.bone.sampling import FAR_CORNER, NEAR_CORNER
 from workers.imaging.volume import Volume
 
@@ -107,3 +108,19 @@ def test_the_interior_is_clear_of_the_shell(engine):
     centroids = template.nodes[template.tets[interior]].mean(axis=1)
     assert cKDTree(template.nodes[: template.n_surface]).query(centroids)[0].min() > 4.5
     assert set(template.region[template.tets[interior]].ravel()) == {REGIONS.index("body")}
+
+
+def test_a_bone_island_is_left_out_of_the_trabecular_density():
+    random = np.random.default_rng(2)
+    even, volumes = random.normal(100.0, 22.0, 4000), random.uniform(0.5, 1.5, 4000)
+    island = even.copy()
+    island[:300] = random.normal(420.0, 90.0, 300)
+    plain, cleaned = (Trabecular.of(values, 0.7 * values, volumes) for values in (even, island))
+    assert plain.hounsfield == pytest.approx(np.average(even, weights=volumes), abs=0.5)
+    assert plain.left_out < 0.01
+    assert cleaned.hounsfield == pytest.approx(plain.hounsfield, abs=2.0)
+    assert cleaned.density == pytest.approx(0.7 * cleaned.hounsfield)
+    assert cleaned.left_out == pytest.approx(0.075, abs=0.01)
+    assert np.average(island, weights=volumes) > 120.0
+    assert interior_warnings(plain) == []
+    assert "8% of the body's interior" in interior_warnings(cleaned)[0]
