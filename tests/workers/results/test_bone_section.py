@@ -27,7 +27,7 @@ def test_means_of_regions_are_by_volume():
     strength = Strength(10_000.0, 12.0, 800.0, 900.0, density / 1000.0, 0.0)
     arrays = bone_arrays(points, template, Incidence.of(tets, len(points)), bone, strength)
     nodes = (template, nodal_volumes(points, tets))
-    section = bone_section(arrays, nodes, bone, Trabecular(100.0, 100.0), strength_section(strength, 500.0))
+    section = bone_section(arrays, nodes, bone, Trabecular(100.0, 100.0, 0.0), strength_section(strength, 500.0))
     held = {name: nodes[1][template.region == index].sum() for index, name in ((0, "body"), (1, "superior_endplate"),
             (2, "inferior_endplate"), (5, "posterior_elements"))}  # fmt: skip
     assert set(section.regions) == set(held)
