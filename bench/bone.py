@@ -24,6 +24,7 @@ import numpy as np
 from app.contract.bone import DensityLaw
 from app.contract.params import LEVELS
 from bench.bone_page import write_page
+from bench.bone_sampling import moduli
 from bench.bone_strength import caps_stiffness, crushed
 from bench.calculix import executable, solve_with_calculix
 from bench.voxel_model import table_density, voxel_stiffness
@@ -192,6 +193,15 @@ def measure_crushed(subject: Published) -> dict[str, Any]:
     return {name: crushed(engine, points, bone, height) for name, bone in both_densities(subject).items()}
 
 
+def measure_sampling(subject: Published) -> dict[str, float]:
+    """Return the stiffness under the paper's load, N/mm, by how many points of an element the CT is read at."""
+    engine, points = subject.engine, subject.points
+    return {
+        count: traction_stiffness(engine, points, subject.bone, Material.of_elements(young))[0]
+        for count, young in moduli(engine, points, subject.density).items()
+    }
+
+
 def measure_time(subject: Published) -> dict[str, float]:
     """Return the seconds (median) that density adds before the solve, and those and the cycles of the solves."""
     engine, points = subject.engine, subject.points
@@ -231,6 +241,7 @@ PARTS: dict[str, Callable[[Published], Any]] = {
     "plates": measure_plates,
     "caps": measure_caps,
     "crushed": measure_crushed,
+    "sampling": measure_sampling,
     "time": measure_time,
     "calculix": compare_with_calculix,
     "voxel_model": measure_voxel_model,

@@ -44,7 +44,7 @@ def _interpolate(voxels, x, y, z):  # type: ignore[no-untyped-def]
 
 
 @compiled("(i2[:,:,:], f8[:,::1], i4[:,::1])", "(f4[:,:,:], f8[:,::1], i4[:,::1])")
-def _sample_tetrahedra(voxels, at, tets):  # type: ignore[no-untyped-def]
+def sample_tetrahedra(voxels, at, tets):  # type: ignore[no-untyped-def]
     """Return the linearly interpolated values (m, 4) of voxels at the four points; `at` (n, 3): nodes in voxels."""
     out = np.empty((len(tets), 4), np.float32)
     more = NEAR_CORNER - FAR_CORNER
@@ -95,7 +95,7 @@ class BoneSampler:
         """
         inverse = np.linalg.inv(ct.affine)
         at = self.inside(points, ct) @ inverse[:3, :3].T + inverse[:3, 3]
-        sampled: Singles = _sample_tetrahedra(ct.voxels, np.ascontiguousarray(at), self.template.tets)
+        sampled: Singles = sample_tetrahedra(ct.voxels, np.ascontiguousarray(at), self.template.tets)
         return sampled
 
     def inside(self, points: Floats, ct: Volume) -> Floats:
