@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from models import onnx_graph
 from models.row_coding import decode_rows
 from models.tangent_model import TangentModel
 from models.template import Template
@@ -95,7 +94,7 @@ class Bundle:
             raise BundleError(f"{path} was changed: expected sha256 {entry['sha256']}, got {got}")
         return data
 
-    def session(self, name: str, keep_memory: bool = True, until_last: str | None = None) -> Any:
+    def session(self, name: str, keep_memory: bool = True) -> Any:
         """Return an `onnxruntime.InferenceSession` of the ONNX graph `name`.
 
         Raises `BundleError` as `read` does, and `DeviceError` where the session is not on the device asked for: ONNX
@@ -107,8 +106,6 @@ class Bundle:
             File name of the artifact.
         keep_memory
             Whether the session keeps its working memory between runs; without, it frees the memory after each run.
-        until_last
-            ONNX's name of an operator: the session ends before the last node of it (`models.onnx_graph`).
         """
         import onnxruntime
 
@@ -118,10 +115,7 @@ class Bundle:
         usable = [p for p in PROVIDERS[self._device] if p in onnxruntime.get_available_providers()]
         options.intra_op_num_threads = os.cpu_count() or 1
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        graph = self.read(name)
-        if until_last is not None:
-            graph = onnx_graph.until_last(graph, until_last)
-        session = onnxruntime.InferenceSession(graph, options, providers=usable)
+        session = onnxruntime.InferenceSession(self.read(name), options, providers=usable)
         self.providers[name] = session.get_providers()[0]
         if self._device == "cuda" and self.providers[name] != CUDA:
             raise DeviceError(

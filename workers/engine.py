@@ -14,7 +14,7 @@ from app.contract.errors import MaskRequired, SolveFailed
 from app.contract.params import JobParams, Surrogate
 from app.contract.report import Prediction
 from app.jobs.settings import Settings
-from models.bundle import DEFAULT_BUNDLE, LOCATOR, NETWORKS, Bundle
+from models.bundle import DEFAULT_BUNDLE, NETWORKS, Bundle
 from models.template import Template
 from models.types import Bools, Floats, Singles
 from workers.bone.interior import interior_elements
@@ -105,8 +105,7 @@ class Engine:
                 expected="a file part `mask`",
                 got="a CT alone",
             )
-        locator = self.bundle.session(LOCATOR, keep_memory=False, until_last="Resize")
-        row, landmarks, segmenter = (self.bundle.session(name, keep_memory=False) for name in NETWORKS[1:])
+        locator, row, landmarks, segmenter = (self.bundle.session(name, keep_memory=False) for name in NETWORKS)
         return VertebraFinder(Locator(locator), RowNetwork(row), LandmarkNetwork(landmarks), Segmenter(segmenter))
 
     @property

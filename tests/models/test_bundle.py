@@ -71,7 +71,7 @@ def test_the_manifest_describes_the_files(bundle, template):
     sizes = (stated["nodes"], stated["surface_nodes"], stated["tets"])
     assert sizes == (len(template.nodes), 23_528, len(template.tets))
     assert stated["modes"] == bundle.shape_model.n_modes
-    assert bundle.version == bundle.manifest["version"] == "0.10.0"
+    assert bundle.version == bundle.manifest["version"] == "0.10.1"
 
 
 def test_an_untouched_copy_loads(copy, template):

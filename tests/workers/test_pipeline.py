@@ -81,7 +81,7 @@ def test_results(reference):
     expected = [(name, percent) for name, percent in STAGES.items() if name not in others]
     assert reference.stages == expected
     assert list(reference.result.timings) == [name for name, _ in expected]
-    assert reference.result.bundle_version == reference.report["software"]["bundle_version"] == "0.10.0"
+    assert reference.result.bundle_version == reference.report["software"]["bundle_version"] == "0.10.1"
 
 
 def test_numbers(reference, inputs):

@@ -18,7 +18,7 @@ from models.shape_model import ShapeModel
 from models.template import Template
 from models.types import Bools, Ints
 
-VERSION = "0.10.0"
+VERSION = "0.10.1"
 """Of the bundle; the manifest has it, and the report of every job."""
 TRIANGLE_KEY = np.array([1, 1 << 20, 1 << 40])
 """Packs the three node ids of a triangle into one number."""

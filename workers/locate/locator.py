@@ -84,8 +84,7 @@ class Locator:
     ----------
     session
         ONNX Runtime session: ``volume`` (1, 1, i, j, k) to ``head`` (1, len(CLASSES) + 1, i / BLOCK, …), the logits
-        of the classes and of the mark. The exported graph goes on to probabilities of every voxel, of which nearly all
-        are never looked at; `models.onnx_graph` cuts that off.
+        of the classes and of the mark. Probabilities of every voxel would nearly all never be looked at.
     """
 
     def __init__(self, session: Any) -> None:

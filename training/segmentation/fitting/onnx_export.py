@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from training.artifacts.onnx_writer import export_graph
+from training.segmentation.networks.block_unet import BlockUNet
 from workers.imaging.network_input import CHANNELS
 from workers.locate.landmark_network import SIDE_SHAPE
 from workers.locate.locator import DIVISOR
@@ -30,15 +31,14 @@ class _Segmenter(nn.Module):
 
 
 class _Locator(nn.Module):
-    """Ends with the softmax of the classes and the sigmoid of the mark."""
+    """Ends before the enlargement to voxels: the worker looks at few of them."""
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: BlockUNet) -> None:
         super().__init__()
         self.network = network
 
-    def forward(self, volume: Tensor) -> tuple[Tensor, Tensor]:
-        logits = self.network(volume)
-        return logits[:, :-1].softmax(dim=1), torch.sigmoid(logits[:, -1:])
+    def forward(self, volume: Tensor) -> Tensor:
+        return self.network.blocks(volume)
 
 
 class _Row(nn.Module):
@@ -64,12 +64,12 @@ def export_segmenter(network: nn.Module, path: Path) -> None:
     export_graph(_Segmenter(network), (example,), (dynamic,), path, ["slices"], ["probability"])
 
 
-def export_locator(network: nn.Module, path: Path) -> None:
-    """Write a graph from ``volume`` (1, 1, i, j, k) to ``classes`` and ``mark``; sides are multiples of `DIVISOR`."""
+def export_locator(network: BlockUNet, path: Path) -> None:
+    """Write a graph from ``volume`` (1, 1, i, j, k) to ``head``, a logit a block; sides are multiples of `DIVISOR`."""
     sides = [torch.export.Dim(name, min=1) for name in ("i", "j", "k")]
     example = torch.zeros(1, 1, 3 * DIVISOR, 2 * DIVISOR, 4 * DIVISOR)
     dynamic = {axis + 2: DIVISOR * side for axis, side in enumerate(sides)}
-    export_graph(_Locator(network.float()), (example,), (dynamic,), path, ["volume"], ["classes", "mark"])
+    export_graph(_Locator(network.float()), (example,), (dynamic,), path, ["volume"], ["head"])
 
 
 def export_landmarks(network: nn.Module, path: Path) -> None:

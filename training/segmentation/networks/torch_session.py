@@ -29,8 +29,7 @@ class TorchSession:
         ----------
         names
             Outputs wanted: ``["probability"]`` (segmenter), ``["logits"]`` (landmark network), ``["marks"]`` (row
-            network), or of the locator ``["classes", "mark"]``, or ``["head"]`` where `models.onnx_graph` cuts its
-            graph. They choose which sigmoid or softmax is applied to the logits.
+            network) or ``["head"]`` (locator). They choose what is applied to the logits.
         inputs
             One float32 array under any name.
         """
@@ -43,6 +42,4 @@ class TorchSession:
             return [logits.softmax(dim=1).numpy()]
         if names == ["logits"]:
             return [logits.numpy()]
-        if names == ["marks"]:
-            return [torch.sigmoid(logits).numpy()]
-        return [logits[:, :-1].softmax(dim=1).numpy(), torch.sigmoid(logits[:, -1:]).numpy()]
+        return [torch.sigmoid(logits).numpy()]

@@ -29,7 +29,7 @@ from training.segmentation.networks.torch_session import TorchSession  # noqa: E
 from training.segmentation.networks.unets import UNET_WIDTHS, build  # noqa: E402
 from workers.imaging.network_input import CHANNELS, STRUCTURES  # noqa: E402
 from workers.locate.landmark_network import LOGITS, SIDE_SHAPE  # noqa: E402
-from workers.locate.locator import CLASSES  # noqa: E402
+from workers.locate.locator import BLOCK, CLASSES, LocatorMaps  # noqa: E402
 from workers.locate.row_network import ROW_DIVISOR, ROW_OUTPUTS, ROW_SHAPE  # noqa: E402
 
 SLICES = [(1, 112, 112), (3, 64, 96), (8, 32, 160)]
@@ -97,15 +97,22 @@ def test_the_segmenters_graph_is_the_network(segmenter, batch, height, width):
 @pytest.mark.parametrize("shape", VOLUMES)
 def test_the_locators_graph_is_the_network(locator, shape):
     volume = np.random.default_rng(shape[0]).standard_normal((1, 1, *shape)).astype(np.float32)
-    classes, mark = locator.session.run(["classes", "mark"], {"volume": volume})
-    assert classes.shape == (1, len(CLASSES), *shape)
-    assert mark.shape == (1, 1, *shape)
-    np.testing.assert_allclose(classes.sum(axis=1), 1.0, atol=1e-5)
-    assert classes.std(axis=(2, 3, 4)).min() > 1e-3
-    for network, tolerance in ((locator.network, 1e-3), (rounded(locator.network), 1e-5)):
-        expected = TorchSession(network).run(["classes", "mark"], {"volume": volume})
-        np.testing.assert_allclose(classes, expected[0], atol=tolerance, rtol=0)
-        np.testing.assert_allclose(mark, expected[1], atol=tolerance, rtol=0)
+    (head,) = locator.session.run(["head"], {"volume": volume})
+    assert head.shape == (1, len(CLASSES) + 1, *(n // BLOCK for n in shape))
+    assert head.std(axis=(2, 3, 4)).min() > 1e-3
+    for network, tolerance in ((locator.network, 4e-3), (rounded(locator.network), 4e-5)):
+        (expected,) = TorchSession(network).run(["head"], {"volume": volume})
+        np.testing.assert_allclose(head, expected, atol=tolerance, rtol=0)
+
+
+def test_the_worker_enlarges_the_head_as_the_training_does(locator):
+    volume = np.random.default_rng(0).standard_normal((1, 1, *VOLUMES[0])).astype(np.float32)
+    (head,) = TorchSession(locator.network).run(["head"], {"volume": volume})
+    (logits,) = TorchSession(locator.network).run(["logits"], {"volume": volume})
+    maps = LocatorMaps(head[0, :-1], np.zeros(VOLUMES[0], np.float32), np.eye(4))
+    odds = np.exp(logits[0, :-1])
+    classes = maps.classes(np.zeros(3, int), np.array(VOLUMES[0]))
+    np.testing.assert_allclose(classes, odds / odds.sum(axis=0), atol=2e-6)
 
 
 def test_a_training_goes_on_from_the_locators_graph(locator, tmp_path):
