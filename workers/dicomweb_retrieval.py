@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 
 import httpx
 
@@ -78,14 +79,22 @@ class Retrieval:
         raise AssertionError("the last try ends the loop")
 
     def _try(self, writer: Callable[[], BlobWriter]) -> BlobInfo:
+        try:
+            return asyncio.run(self._try_in_time(writer))
+        except TimeoutError:
+            raise self._unavailable(f"it needs more than {self._settings.dicomweb_retrieval_s:g} s") from None
+
+    async def _try_in_time(self, writer: Callable[[], BlobWriter]) -> BlobInfo:
         self._received = 0
-        with httpx.Client(timeout=self._settings.dicomweb_timeout_s) as client:
-            wanted = [self._reference.series] if self._reference.series else self._ct_series(client)
+        timeout_s = self._settings.dicomweb_timeout_s
+        left_s = self._end - time.monotonic()
+        async with asyncio.timeout(left_s), httpx.AsyncClient(timeout=timeout_s) as client:
+            wanted = [self._reference.series] if self._reference.series else await self._ct_series(client)
             out = DicomZip(writer())
             try:
                 parts = RelatedParts(out)
                 for series in wanted:
-                    self._fetch_series(client, series, parts)
+                    await self._fetch_series(client, series, parts)
                 if parts.count == 0:
                     raise self._not_found()
                 return out.commit()
@@ -93,11 +102,11 @@ class Retrieval:
                 out.abort()
                 raise
 
-    def _ct_series(self, client: httpx.Client) -> list[str]:
+    async def _ct_series(self, client: httpx.AsyncClient) -> list[str]:
         """Return the UIDs of the series to fetch: the one that was asked for, or every CT series of the study."""
         text = bytearray()
-        with self._get(client, f"/series{QUERY}", "application/dicom+json") as answer:
-            for block in self._blocks(answer):
+        async with self._get(client, f"/series{QUERY}", "application/dicom+json") as answer:
+            async for block in answer.aiter_raw():
                 text += block
                 if len(text) > MAX_LIST_BYTES:
                     raise self._strange()
@@ -129,13 +138,13 @@ class Retrieval:
             )
         return found
 
-    def _fetch_series(self, client: httpx.Client, uid: str, parts: RelatedParts) -> None:
+    async def _fetch_series(self, client: httpx.AsyncClient, uid: str, parts: RelatedParts) -> None:
         limit = self._settings.max_upload_bytes
-        with self._get(client, f"/series/{uid}", AS_STORED) as answer:
+        async with self._get(client, f"/series/{uid}", AS_STORED) as answer:
             if not parts.begin_answer(answer.headers.get("content-type")):
                 raise self._strange()
             try:
-                for block in self._blocks(answer):
+                async for block in answer.aiter_raw():
                     self._received += len(block)
                     if self._received > limit or parts.count > MAX_DICOM_FILES:
                         raise self._too_large(limit)
@@ -144,12 +153,12 @@ class Retrieval:
             except UnreadableParts as error:
                 raise PassingFault(str(error)) from error
 
-    @contextmanager
-    def _get(self, client: httpx.Client, path: str, accept: str) -> Iterator[httpx.Response]:
+    @asynccontextmanager
+    async def _get(self, client: httpx.AsyncClient, path: str, accept: str) -> AsyncIterator[httpx.Response]:
         """Ask for a resource of the study; yield the answer, of which nothing is read. No redirect is followed."""
         root = self._root()
         headers = {"Accept": accept, "Accept-Encoding": "identity"}
-        with client.stream("GET", f"{root}/studies/{self._reference.study}{path}", headers=headers) as answer:
+        async with client.stream("GET", f"{root}/studies/{self._reference.study}{path}", headers=headers) as answer:
             self._check_status(answer.status_code)
             if answer.headers.get("content-encoding", "identity").lower() != "identity":
                 raise self._strange()
@@ -161,12 +170,6 @@ class Retrieval:
         if server is None or name not in self._settings.dicomweb_sources:
             raise self._refused("this worker's settings do not allow it")
         return server.get_secret_value().rstrip("/")
-
-    def _blocks(self, answer: httpx.Response) -> Iterator[bytes]:
-        for block in answer.iter_raw():
-            if time.monotonic() > self._end:
-                raise self._unavailable(f"it needs more than {self._settings.dicomweb_retrieval_s:g} s")
-            yield block
 
     def _check_status(self, status: int) -> None:
         if status in NOT_THERE:

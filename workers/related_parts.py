@@ -36,7 +36,10 @@ class RelatedParts:
 
     def begin_answer(self, content_type: str | None) -> bool:
         """Begin with the next answer. Return false if its content type is another, or has no usable boundary."""
-        kind, options = parse_options_header(content_type)
+        try:
+            kind, options = parse_options_header(content_type)
+        except UnicodeError:  # characters that no header has
+            return False
         if kind != RELATED or not options.get(b"boundary"):
             return False
         callbacks = {

@@ -62,8 +62,9 @@ def reference_of(text: str, tenant: str, settings: Settings) -> CtReference:
     """
     names = settings.dicomweb_sources_of(tenant)
     asked = _split(text)
-    for name in names:
-        path = _path_below(asked, name, urlsplit(settings.dicomweb_servers[name].get_secret_value()))
+    roots = {name: urlsplit(settings.dicomweb_servers[name].get_secret_value()) for name in names}
+    for name in sorted(names, key=lambda name: -len(roots[name].path)):  # a root may lie below another's
+        path = _path_below(asked, name, roots[name])
         if path is not None:
             return CtReference(archive=name, **_uids(path))
     raise ArchiveNotAllowed(

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 
 import httpx
 import pytest
@@ -144,6 +145,8 @@ def listed(*uids: str) -> tuple[int, dict[str, str], bytes]:
 
 
 RELATED = {"Content-Type": 'multipart/related; type="application/dicom"; boundary=b'}
+UTF_8 = f'{RELATED["Content-Type"]}; x="→"'.encode().decode("latin-1")
+"""As the server here writes it: the bytes of UTF-8."""
 ONE_PART = b"--b\r\nContent-Type: application/dicom\r\n\r\nabc\r\n--b--"
 
 
@@ -160,6 +163,11 @@ ONE_PART = b"--b\r\nContent-Type: application/dicom\r\n\r\nabc\r\n--b--"
         ({"/series": (503, {}, b"")}, "archive_unavailable", "it answered 503"),
         ({"/series": listed("1.2")}, "study_not_found", "none"),
         ({"/series": listed("1.2"), "/1.2": (200, {}, ONE_PART)}, "archive_refused", "its answer is not"),
+        (
+            {"/series": listed("1.2"), "/1.2": (200, {"Content-Type": UTF_8}, ONE_PART)},
+            "archive_refused",
+            "its answer is not",
+        ),
         (
             {"/series": listed("1.2"), "/1.2": (200, RELATED, ONE_PART[:-9])},
             "archive_unavailable",
@@ -181,11 +189,35 @@ def test_strange_archives(tmp_path: Path, monkeypatch, answers, slug, got) -> No
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
 
 
+@contextmanager
+def slow_headers() -> Iterator[str]:
+    """Send a few bytes of a header that would end after 30 s, each long before a timeout; yield the address."""
+
+    class Handler(BaseRequestHandler):
+        def handle(self) -> None:
+            with suppress(OSError):  # nobody waits any more
+                self.request.sendall(b"HTTP/1.1 200 OK\r\n")
+                for _ in range(600):
+                    self.request.sendall(b"X: x\r\n")
+                    time.sleep(0.05)
+
+    with ThreadingTCPServer(("127.0.0.1", 0), Handler) as tcp:
+        tcp.daemon_threads = True
+        threading.Thread(target=tcp.serve_forever, daemon=True).start()
+        try:
+            yield f"http://127.0.0.1:{tcp.server_address[1]}"
+        finally:
+            tcp.shutdown()
+
+
 def test_a_slow_archive_and_one_that_is_away_are_unavailable(tmp_path: Path, monkeypatch) -> None:
     monkeypatch.setattr(dicomweb_retrieval, "PAUSES_S", (0.0, 0.0))
     with server({"/series": (200, {}, b" " * 300)}, pause_s=0.01) as (url, _), pytest.raises(VertebraError) as refused:
         fetch(url, tmp_path, dicomweb_retrieval_s=0.05)
     assert (refused.value.slug, refused.value.got) == ("archive_unavailable", "it needs more than 0.05 s")
+    with slow_headers() as url, pytest.raises(VertebraError) as refused:
+        fetch(url, tmp_path, dicomweb_retrieval_s=0.2)
+    assert (refused.value.slug, refused.value.got) == ("archive_unavailable", "it needs more than 0.2 s")
     with pytest.raises(VertebraError) as refused:
         fetch("http://127.0.0.1:9", tmp_path)
     assert (refused.value.slug, refused.value.got) == ("archive_unavailable", "ConnectError")

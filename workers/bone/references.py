@@ -21,6 +21,8 @@ Tissue = Literal["air", "adipose", "muscle", "blood"]
 BODY_HU, AIR_HU = -300.0, -600.0
 """The patient is denser than the first. Outside it, what is less dense than the second is air, even where its numbers
 are no HU: whoever reads them judges that."""
+LEAST_HU, MOST_HU = -32768.0, 32767.0
+"""What the 16 bits of a CT hold; numbers beyond are no measurement, and bound neither time nor memory."""
 CLEAR_OF_BODY_MM, MOST_FILLED = 9.0, 0.5
 """From clothes, the table and the blur of the skin; and the share of the cells outside that may have been filled in."""
 SKIN_MM, SUBCUTANEOUS_MM = 5.0, 35.0
@@ -81,7 +83,11 @@ def find_references(around: Surroundings) -> References:
 
 
 def mode_of(values: Reals) -> float:
-    """Return the peak of the smoothed histogram of values (n,), refined by the mean of the values about it."""
+    """Return the peak of the smoothed histogram of values (n,), refined by the mean of the values about it.
+
+    Values beyond `LEAST_HU` and `MOST_HU` count as these.
+    """
+    values = np.clip(values, LEAST_HU, MOST_HU)
     low, high = float(values.min()) - 20.0, float(values.max()) + 20.0
     counts, edges = np.histogram(values, np.arange(low, high + BIN_HU, BIN_HU))
     smooth = ndimage.gaussian_filter1d(counts.astype(np.float64), SMOOTHING_BINS)
@@ -117,7 +123,7 @@ def _air(around: Surroundings, depth: Reals) -> Bools:
     outside = depth < -CLEAR_OF_BODY_MM
     if not outside.any() or around.padding[outside].mean() > MOST_FILLED:
         return np.zeros(outside.shape, bool)
-    return np.asarray(outside & (around.hounsfield < AIR_HU) & ~around.padding)
+    return np.asarray(outside & (around.hounsfield < AIR_HU) & (around.hounsfield > LEAST_HU) & ~around.padding)
 
 
 def _clear_of_edges(cells: Bools) -> Bools:

@@ -82,7 +82,8 @@ def _write(path: Path, folder: Path, wanted: int | None) -> SegmentedMask:
     segments = read_segments(path)
     if segments.kind not in KINDS:
         raise BadMask("Export the segmentation again.", expected=" or ".join(KINDS), got="another type")
-    planes, affine, shape = _grid(segments)
+    with dicom_errors("The planes of the DICOM segmentation"):
+        planes, affine, shape = _grid(segments)
     small = segments.kind != "LABELMAP" and segments.numbers.max() <= np.iinfo(np.uint8).max
     labels = np.zeros(shape, np.uint8 if small else np.uint16, order="F")
     frames = np.flatnonzero(segments.numbers == wanted) if wanted and segments.kind != "LABELMAP" else None
@@ -132,7 +133,14 @@ def _grid(segments: Segments) -> tuple[Any, Floats, tuple[int, int, int]]:
     line = (last - first) / length
     along = (segments.places - first) @ line
     gaps = np.diff(np.unique(np.round(along[order], 6)))
-    count = round(length / float(gaps[gaps >= SAME_PLACE_MM].min()))
+    gaps = gaps[gaps >= SAME_PLACE_MM]
+    if not gaps.size:
+        raise BadMask(
+            "Send the segmentation on the planes of the CT.",
+            expected=f"planes at least {SAME_PLACE_MM:g} mm apart",
+            got="closer ones",
+        )
+    count = round(length / float(gaps.min()))
     if count > Limits.max_side:
         raise BadDimensions(
             "Send the segmentation of the CT.", expected=f"at most {Limits.max_side} planes", got="more"

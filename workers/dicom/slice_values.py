@@ -18,8 +18,9 @@ from workers.dicom.slices import Slice
 
 AIR_HU = -1024
 """What padding becomes: no tissue, and what most scanners write there."""
-MIN_LOSSY_BITS = 12
-"""Of lossy JPEG: HU from -1024 to 3071 need so many."""
+MIN_LOSSY_BITS, MAX_LOSSY_BITS = 12, 15
+"""Of lossy JPEG: HU from -1024 to 3071 need the first. The stream has 12 bits; where a header claims 16, the decoder
+moves all values by half their range."""
 register_jpeg_12_bit()
 
 
@@ -76,11 +77,11 @@ def check_values(one: Slice) -> None:
         raise BadVoxels(
             "Send the CT series itself.", expected="one value a pixel, with slope and intercept", got="others"
         )
-    if one.file.syntax == JPEGExtended12Bit and one.bits < MIN_LOSSY_BITS:
+    if one.file.syntax == JPEGExtended12Bit and not MIN_LOSSY_BITS <= one.bits <= MAX_LOSSY_BITS:
         raise BadVoxels(
             "Export the series again, with a lossless compression.",
             expected=f"lossy JPEG of {MIN_LOSSY_BITS} bits",
-            got=f"{one.bits} bits, which hold no HU",
+            got=f"{one.bits} bits",
         )
     if not (np.isfinite([one.slope, one.intercept]).all() and one.slope != 0.0):
         raise BadVoxels("Export the series again.", expected="finite rescale slope and intercept", got="others")

@@ -65,6 +65,17 @@ def test_an_archive_is_known_by_its_address_and_by_its_name(url: str) -> None:
     assert reference_of(url, "a", SETTINGS) == CtReference(archive="pacs", study="1.2")
 
 
+@pytest.mark.parametrize("deep", ["a", "z"])
+def test_an_archive_below_another_is_reached(deep: str) -> None:
+    root = "https://pacs.example/dicom-web"
+    servers = {"m": root, deep: f"{root}/aets/X"}
+    found = {
+        url: reference_of(f"{url}/studies/1.2", "a", Settings(dicomweb_servers=servers, dicomweb_sources=["m", deep]))
+        for url in servers.values()
+    }
+    assert [reference.archive for reference in found.values()] == ["m", deep]
+
+
 @pytest.mark.parametrize(
     "url",
     [

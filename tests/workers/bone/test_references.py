@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -84,6 +85,24 @@ def test_the_mode_leaves_out_what_is_mixed_in():
     mixed = np.concatenate([random.normal(50.0, 10.0, 5000), random.uniform(-100.0, 40.0, 2500)])
     assert mode_of(mixed) == pytest.approx(49.0, abs=2.0)
     assert mixed.mean() < 30.0
+
+
+def test_values_that_no_ct_holds_take_no_memory():
+    values = np.random.default_rng(2).normal(50.0, 10.0, 5000)
+    values[:2] = -2e8, 3e38
+    tracemalloc.start()
+    assert mode_of(values) == pytest.approx(50.0, abs=2.0)
+    assert tracemalloc.get_traced_memory()[1] < 20e6
+    tracemalloc.stop()
+
+
+def test_air_of_absurd_numbers_is_left_out(engine):
+    volume = painted_body(engine)
+    voxels = volume.voxels.astype(np.float32)
+    voxels[:3, :3] = -2e8
+    air = found_in(engine, Volume(voxels, volume.affine))["air"]
+    assert air.hounsfield == pytest.approx(-1000.0, abs=4.0)
+    assert air.spread < 100.0
 
 
 def test_the_place_is_that_of_the_painted_body(engine):

@@ -132,6 +132,9 @@ def spoilt(name: str, data: Dataset) -> None:
         frames[1].PlanePositionSequence[0].ImagePositionPatient = [
             value + 0.9 for value in frames[1].PlanePositionSequence[0].ImagePositionPatient
         ]
+    elif name == "planes too close":
+        for n, frame in enumerate(frames):
+            frame.PlanePositionSequence[0].ImagePositionPatient = [0, 0, 0.005 * n]
     elif name == "no frames":
         data.PerFrameFunctionalGroupsSequence = []
     elif name == "fewer pixels":
@@ -149,7 +152,7 @@ def spoilt(name: str, data: Dataset) -> None:
     "name",
     [
         *("another class", "another kind", "one plane", "far away", "uneven", "no frames", "fewer pixels", "wider"),
-        *("no angle", "nothing shared"),
+        *("no angle", "planes too close", "nothing shared"),
     ],
 )
 def test_hostile_segmentations(tmp_path: Path, binary: Dataset, name: str) -> None:

@@ -61,13 +61,14 @@ def test_lossy_jpeg_of_12_bits_is_read_with_a_warning(tmp_path: Path) -> None:
     assert "The CT was compressed with loss (8:1), which changes HU near edges." in dicom_warnings(about)
 
 
-def test_fewer_bits_and_damaged_frames_of_lossy_jpeg_are_refused(tmp_path: Path) -> None:
+def test_other_bits_and_damaged_frames_of_lossy_jpeg_are_refused(tmp_path: Path) -> None:
     images = [encoded(image, JPEGExtended12Bit) for image in of_12_bits()]
-    for image in images:
-        image.BitsStored, image.HighBit = 8, 7
-    (tmp_path / "a").mkdir()
-    with pytest.raises(BadVoxels, match="lossless"):
-        read(tmp_path / "a", images)
+    for bits in (8, 16):
+        for image in images:
+            image.BitsStored, image.HighBit = bits, bits - 1
+        (tmp_path / str(bits)).mkdir()
+        with pytest.raises(BadVoxels, match="lossless"):
+            read(tmp_path / str(bits), images)
     images = [encoded(image, JPEGExtended12Bit) for image in of_12_bits()]
     images[2].PixelData = images[2].PixelData[:60] + bytes(len(images[2].PixelData) - 60)
     with pytest.raises(VertebraError):
