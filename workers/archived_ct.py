@@ -1,4 +1,4 @@
-"""Brings the CT of a job from an archive into the storage, where it lies like one that was sent."""
+"""Brings the CT of a job from an archive into the storage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from app.contract.params import JobParams
 from app.jobs.attempts import Claim
 from app.jobs.ct_reference import CtReference
 from app.jobs.settings import Settings
-from app.jobs.storage_keys import REFERENCE_PART, input_key
+from app.jobs.storage_keys import REFERENCE_PART, ct_key, fetched_prefix, input_key
 from workers.attempt_watch import FencedOut
 from workers.dicomweb_retrieval import Retrieval
 from workers.presence import blob_store, job_store
@@ -21,7 +21,8 @@ log = logging.getLogger(__name__)
 def bring_ct(claim: Claim) -> None:
     """Fetch the CT of an attempt, store it, and record it in the row.
 
-    An attempt that dies in between leaves a file that the next one replaces.
+    Each attempt has a file of its own, so a late one changes nothing that another has recorded. A file that the row
+    does not name is removed here, or by the sweeper where the attempt dies.
 
     Raises
     ------
@@ -34,16 +35,16 @@ def bring_ct(claim: Claim) -> None:
     FencedOut
         The attempt no longer holds the current token.
     """
-    blobs, key = blob_store(), input_key(claim.job_id, "ct")
+    blobs, key = blob_store(), ct_key(claim.job_id, claim.token)
     reference = _reference(claim)
-    retrieval = Retrieval(reference, JobParams.model_validate(claim.params).series_uid, Settings())
+    retrieval = Retrieval(reference, JobParams.model_validate(claim.params).series_uid, claim.tenant, Settings())
     ct = retrieval.fetch(lambda: blobs.writer(key))
     log.info("job %s: %d bytes fetched from %s", claim.job_id, ct.size, reference.archive)
     try:
-        if not job_store().ct_arrived(claim.job_id, claim.token, ct.size, ct.sha256):
+        if not job_store().ct_arrived(claim, ct.size, ct.sha256):
             raise FencedOut
-    except TooManyStoredBytes:
-        blobs.delete(key)  # nobody counts it
+    except (FencedOut, TooManyStoredBytes):
+        blobs.delete_tree(fetched_prefix(claim.job_id, claim.token))  # nobody names or counts it
         raise
 
 

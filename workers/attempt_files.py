@@ -8,7 +8,7 @@ from pathlib import Path
 from app.contract.errors import StorageUnavailable
 from app.jobs.attempts import Claim
 from app.jobs.rows import Json
-from app.jobs.storage_keys import input_key, results_prefix
+from app.jobs.storage_keys import ct_key, input_key, results_prefix
 from workers.archived_ct import bring_ct
 from workers.presence import blob_store
 
@@ -23,16 +23,17 @@ def fetch_input(claim: Claim, folder: Path) -> tuple[Path, Path | None]:
     """
     if claim.ct_is_away:
         bring_ct(claim)
-    ct = _fetch(claim, "ct", folder)
-    return ct, _fetch(claim, "mask", folder) if claim.has_mask else None
+    ct = ct_key(claim.job_id, claim.token if claim.ct_is_away else claim.ct_token)
+    mask = input_key(claim.job_id, "mask")
+    return _fetch(ct, folder / "ct"), _fetch(mask, folder / "mask") if claim.has_mask else None
 
 
-def _fetch(claim: Claim, name: str, folder: Path) -> Path:
+def _fetch(key: str, target: Path) -> Path:
     try:
-        blob_store().fetch(input_key(claim.job_id, name), folder / name)
+        blob_store().fetch(key, target)
     except FileNotFoundError as error:
-        raise StorageUnavailable(f"The file storage does not have the {name} of the job.") from error
-    return folder / name
+        raise StorageUnavailable(f"The file storage does not have the {target.name} of the job.") from error
+    return target
 
 
 def upload(claim: Claim, path: Path, name: str, media_type: str) -> Json:

@@ -49,12 +49,14 @@ class Retrieval:
         The study, or the series of it.
     asked
         Of a study: id of the series that the client wants (`JobParams.series_uid`); None for all CT series.
+    tenant
+        Whose job it is.
     settings
         They have the archive's URL with its password, and the limits of size and time.
     """
 
-    def __init__(self, reference: CtReference, asked: str | None, settings: Settings) -> None:
-        self._reference, self._asked, self._settings = reference, asked, settings
+    def __init__(self, reference: CtReference, asked: str | None, tenant: str, settings: Settings) -> None:
+        self._reference, self._asked, self._tenant, self._settings = reference, asked, tenant, settings
         self._end = time.monotonic() + settings.dicomweb_retrieval_s
         self._received = 0
         self._listed: list[ArchivedSeries] = []
@@ -167,7 +169,7 @@ class Retrieval:
     def _root(self) -> str:
         name = self._reference.archive
         server = self._settings.dicomweb_servers.get(name)
-        if server is None or name not in self._settings.dicomweb_sources:
+        if server is None or name not in self._settings.dicomweb_sources_of(self._tenant):
             raise self._refused("this worker's settings do not allow it")
         return server.get_secret_value().rstrip("/")
 

@@ -57,7 +57,7 @@ from app.jobs.blob_writer import BlobInfo
 from app.jobs.ct_reference import check_archive
 from app.jobs.job_ids import new_job_id
 from app.jobs.rows import OPEN_STATES, JobRow
-from app.jobs.storage_keys import REFERENCE_PART, input_key
+from app.jobs.storage_keys import REFERENCE_PART, ct_key, input_key
 
 router = APIRouter(prefix=JOBS_PATH, tags=["jobs"])
 
@@ -261,6 +261,7 @@ def _copy_input(services: Services, earlier: JobRow, new_id: str, parts: list[st
     """Give the new job the files of the earlier one. Raise `JobNotFound` if somebody deletes them meanwhile."""
     try:
         for part in parts:
-            services.blobs.copy(input_key(earlier.id, part), input_key(new_id, part))
+            source = ct_key(earlier.id, earlier.ct_token) if part == "ct" else input_key(earlier.id, part)
+            services.blobs.copy(source, input_key(new_id, part))
     except FileNotFoundError as error:
         raise job_not_found() from error

@@ -38,7 +38,8 @@ class Claim:
     """The right to run one attempt. It holds as long as ``token`` is the current token of the row.
 
     ``faults`` counts the attempts that ended with a passing fault before this one. ``corrects`` is the job whose
-    outline the mask of this one corrects. ``ct_is_away`` where the CT is still to be fetched from an archive.
+    outline the mask of this one corrects. ``ct_is_away`` where the CT is still to be fetched from an archive;
+    ``ct_token`` is the token of the earlier attempt that fetched it.
     """
 
     job_id: str
@@ -52,6 +53,8 @@ class Claim:
     traceparent: str | None = None
     corrects: str | None = None
     ct_is_away: bool = False
+    ct_token: int | None = None
+    tenant: str = ""
 
 
 class AttemptStore:
@@ -133,6 +136,8 @@ class AttemptStore:
             traceparent=row.traceparent,
             corrects=row.corrects,
             ct_is_away=row.ct_sha256 == row.ct_reference_sha256,
+            ct_token=row.ct_token,
+            tenant=row.tenant,
         )
 
     def heartbeat(self, job_id: str, token: int) -> bool:
@@ -210,22 +215,26 @@ class AttemptStore:
         counts = {"attempt": JobRow.attempt - 1, "faults": JobRow.faults + 1}
         return self._update(self._held(claim.job_id, claim.token).values(**back, **counts, error=problem))
 
-    def ct_arrived(self, job_id: str, token: int, size: int, sha256: str) -> bool:
+    def ct_arrived(self, claim: Claim, size: int, sha256: str) -> bool:
         """Record the CT that the attempt has fetched from an archive. Return false once the attempt is fenced out.
+
+        The row then names the attempt's file (`app.jobs.storage_keys.ct_key`).
 
         Raises
         ------
         TooManyStoredBytes
             With it the tenant has more bytes than its limits allow; nothing is recorded then.
         """
-        arrived = self._held(job_id, token).values(ct_size=size, ct_sha256=sha256).returning(JobRow.tenant)
+        values = {"ct_size": size, "ct_sha256": sha256, "ct_token": claim.token}
+        arrived = self._held(claim.job_id, claim.token).values(**values).returning(JobRow.id)
+        limits = TenantLimits(stored_bytes=self.limits.stored_bytes)
         with self.sessions.begin() as session:
-            tenant = session.scalar(arrived)
-            if tenant is not None and self.limits.stored_bytes is not None:
-                tenant_limits.check(
-                    TenantLimits(stored_bytes=self.limits.stored_bytes), tenant_limits.usage(session, tenant)
-                )
-        return tenant is not None
+            if limits.are_set:
+                tenant_limits.lock_tenant(session, claim.tenant)
+            is_held = session.scalar(arrived) is not None
+            if is_held and limits.are_set:
+                tenant_limits.check(limits, tenant_limits.usage(session, claim.tenant))
+        return is_held
 
     def _fail_exhausted(self, which: ColumnElement[bool], now: Now) -> None:
         """Fail the job that could start if it had attempts left."""

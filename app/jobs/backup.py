@@ -31,7 +31,7 @@ from app.jobs.private_files import open_private
 from app.jobs.rows import VISIBLE_STATES, JobRow, WorkerRow
 from app.jobs.schema import version as revision_of
 from app.jobs.settings import Settings, SettingsError
-from app.jobs.storage_keys import REFERENCE_PART, input_key, results_prefix
+from app.jobs.storage_keys import REFERENCE_PART, ct_key, input_key, results_prefix
 
 MANIFEST, DATABASE, FILES = "manifest.json", "jobs.sqlite3", "files/"
 FORMAT = 1
@@ -102,7 +102,7 @@ def files_of(row: JobRow) -> Iterator[tuple[str, str]]:
     if row.ct_reference_sha256 is not None:
         yield input_key(row.id, REFERENCE_PART), row.ct_reference_sha256
     if row.ct_sha256 != row.ct_reference_sha256:
-        yield input_key(row.id, "ct"), row.ct_sha256
+        yield ct_key(row.id, row.ct_token), row.ct_sha256
     if row.mask_sha256 is not None:
         yield input_key(row.id, "mask"), row.mask_sha256
     for result in row.results or []:

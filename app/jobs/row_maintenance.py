@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import NamedTuple
 
 from sqlalchemy import case, delete, literal, or_, select, update
 
@@ -91,8 +92,15 @@ def purge(store: JobStore, job_id: str) -> None:
         session.execute(delete(JobRow).where(JobRow.id == job_id, JobRow.state.not_in(OPEN_STATES)))
 
 
-def current_tokens(store: JobStore, job_ids: Iterable[str]) -> dict[str, int]:
-    """Return the current fencing token of each job that has a row."""
+class Tokens(NamedTuple):
+    """The current fencing token of a job, and that of the attempt that fetched its CT."""
+
+    current: int
+    ct: int | None
+
+
+def tokens_of(store: JobStore, job_ids: Iterable[str]) -> dict[str, Tokens]:
+    """Return the tokens of each job that has a row."""
     with store.sessions() as session:
-        rows = session.execute(select(JobRow.id, JobRow.token).where(JobRow.id.in_(list(job_ids))))
-        return {job_id: token for job_id, token in rows}
+        rows = session.execute(select(JobRow.id, JobRow.token, JobRow.ct_token).where(JobRow.id.in_(list(job_ids))))
+        return {job_id: Tokens(token, ct_token) for job_id, token, ct_token in rows}

@@ -98,6 +98,9 @@ class JobRow(Base):
     """Name of the archive that the CT comes from; NULL of an upload."""
     ct_reference_sha256: Mapped[str | None] = mapped_column(String(64))
     """Of the stored reference to the CT in that archive. Until a worker has fetched the CT, it is `ct_sha256` too."""
+    ct_token: Mapped[int | None] = mapped_column(Integer)
+    """Token of the attempt that fetched the CT, under which it lies (`app.jobs.storage_keys.ct_key`); NULL of an
+    upload, and until the CT has come."""
     mask_sha256: Mapped[str | None] = mapped_column(String(64))
     mask_size: Mapped[int | None] = mapped_column(BigInteger)
     bundle_version: Mapped[str | None] = mapped_column(String(128))

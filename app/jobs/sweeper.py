@@ -21,7 +21,7 @@ from app.jobs.audit import AuditTrail
 from app.jobs.blobs import BlobStore
 from app.jobs.job_ids import is_job_id
 from app.jobs.settings import Settings
-from app.jobs.storage_keys import JOBS_PREFIX, RESULTS_FOLDER, job_prefix
+from app.jobs.storage_keys import FETCHED_FOLDER, JOBS_PREFIX, RESULTS_FOLDER, job_prefix
 from app.jobs.store import JobStore
 
 Item = TypeVar("Item")
@@ -74,7 +74,7 @@ class Sweeper:
         for folders in _slices(self._blobs.folders(JOBS_PREFIX)):
             if self._stop.is_set():
                 return
-            current = row_maintenance.current_tokens(self._store, filter(is_job_id, folders))
+            current = row_maintenance.tokens_of(self._store, filter(is_job_id, folders))
             self._in_parallel(self._remove_old_attempts, current.items())
             removed = self._in_parallel(self._remove_orphan, [name for name in folders if name not in current])
             if removed:
@@ -100,12 +100,15 @@ class Sweeper:
         self._blobs.delete_tree(job_prefix(folder))
         return True
 
-    def _remove_old_attempts(self, job: tuple[str, int]) -> bool:
-        """Remove the results of every attempt of a job (id and current token) but the current one."""
-        job_id, token = job
+    def _remove_old_attempts(self, job: tuple[str, row_maintenance.Tokens]) -> bool:
+        """Remove the files of every attempt of a job (id and tokens) but the current one, and the CT that it has."""
+        job_id, tokens = job
         for folder in self._blobs.folders(job_prefix(job_id)):
-            _, is_results, suffix = folder.partition(RESULTS_FOLDER)
-            if is_results and suffix.isdigit() and int(suffix) < token:
+            kind, dash, suffix = folder.rpartition("-")
+            if kind + dash not in (RESULTS_FOLDER, FETCHED_FOLDER) or not suffix.isdigit():
+                continue
+            is_ct = kind + dash == FETCHED_FOLDER and int(suffix) == tokens.ct
+            if int(suffix) < tokens.current and not is_ct:
                 self._blobs.delete_tree(f"{job_prefix(job_id)}/{folder}")
         return True
 

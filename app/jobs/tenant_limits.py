@@ -37,7 +37,7 @@ class Usage:
 
 
 def lock_tenant(session: Session, tenant: str) -> None:
-    """Let the transactions that create a tenant's jobs wait for each other, so that each counts the others' jobs.
+    """Let the transactions that add jobs or bytes to a tenant's wait for each other, so that each counts the others'.
 
     SQLite has one writer anyway, and the transaction writes before it counts.
     """

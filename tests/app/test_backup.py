@@ -46,6 +46,8 @@ def test_a_row_names_the_reference_to_an_archive_and_the_ct_once_it_has_come() -
         f"{prefix}/ct": "2" * 64,
         f"{prefix}/mask": "1" * 64,
     }
+    row.ct_token = 2
+    assert f"jobs/{row.id}/fetched-2/ct" in dict(files_of(row))
 
 
 def command(monkeypatch: pytest.MonkeyPatch, settings: Settings, *arguments: str | Path) -> int:

@@ -11,6 +11,7 @@ from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
+from typing import Any
 
 import httpx
 import pytest
@@ -27,6 +28,7 @@ from workers import dicomweb_retrieval
 from workers.dicom.read_dicom import read_dicom
 from workers.dicomweb_retrieval import Retrieval
 
+TENANT = "a"
 THICK, OTHER = "1.2.826.0.1.3680043.8.498.7", "1.2.826.0.1.3680043.8.498.8"
 
 
@@ -46,7 +48,7 @@ def archive(tmp_path_factory) -> Iterator[tuple[str, list[bytes]]]:
         yield f"{url}/dicom-web", files
 
 
-def settings(url: str, **limits: float) -> Settings:
+def settings(url: str, **limits: Any) -> Settings:
     return Settings(dicomweb_servers={"pacs": url}, dicomweb_sources=["pacs"], **limits)
 
 
@@ -55,7 +57,7 @@ def fetch(
 ) -> list[bytes]:
     """The files that arrive in the storage."""
     blobs, reference = BlobStore(str(folder)), CtReference(archive="pacs", study=STUDY, series=series_uid)
-    info = Retrieval(reference, asked, settings(url, **limits)).fetch(lambda: blobs.writer("jobs/1/input/ct"))
+    info = Retrieval(reference, asked, TENANT, settings(url, **limits)).fetch(lambda: blobs.writer("jobs/1/input/ct"))
     assert info.size == blobs.size("jobs/1/input/ct")
     with zipfile.ZipFile(folder / "jobs/1/input/ct") as archive:
         return [archive.read(name) for name in archive.namelist()]
@@ -79,7 +81,7 @@ def test_what_the_archive_does_not_have_or_give_is_named_without_secrets(archive
     absent = CtReference(archive="pacs", study="1.2.3")
     for reference in (absent, absent.model_copy(update={"series": "1.2.4"})):
         with pytest.raises(VertebraError) as refused:
-            Retrieval(reference, None, settings(url)).fetch(lambda: BlobStore(str(tmp_path)).writer("x"))
+            Retrieval(reference, None, TENANT, settings(url)).fetch(lambda: BlobStore(str(tmp_path)).writer("x"))
         assert refused.value.slug == "study_not_found"
     with pytest.raises(VertebraError) as refused:
         fetch(url, tmp_path, asked="0" * 16)
@@ -187,6 +189,15 @@ def test_strange_archives(tmp_path: Path, monkeypatch, answers, slug, got) -> No
     assert len(paths) <= 3 * len(answers)
     assert all(path.startswith(f"/studies/{STUDY}/series") for path in paths)
     assert not any(path.is_file() for path in tmp_path.rglob("*"))
+
+
+def test_an_archive_that_the_tenant_may_no_longer_use_is_not_asked(tmp_path: Path) -> None:
+    with server({}) as (url, paths):
+        closed = settings(url, dicomweb_tenants={"pacs": ["b"]})
+        reference = CtReference(archive="pacs", study=STUDY)
+        with pytest.raises(VertebraError) as refused:
+            Retrieval(reference, None, TENANT, closed).fetch(lambda: BlobStore(str(tmp_path)).writer("x"))
+    assert (refused.value.slug, paths) == ("archive_refused", [])
 
 
 @contextmanager

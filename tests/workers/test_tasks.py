@@ -121,7 +121,7 @@ def test_a_ct_in_an_archive_is_fetched_once_and_then_lies_like_one_that_was_sent
     reference = job["input"]["ct"]
     job = ended(client, job["links"]["self"])
     assert (job["state"], job["input"]["archive"]) == ("succeeded", "archive"), job
-    kept = Path(settings.storage) / "jobs" / job["id"] / "input"
+    kept = Path(settings.storage) / "jobs" / job["id"] / "fetched-1"
     with zipfile.ZipFile(kept / "ct") as files:
         assert sorted(files.read(name) for name in files.namelist()) == sorted(archived)
     ct = (kept / "ct").read_bytes()

@@ -81,9 +81,15 @@ def test_sweep_removes_orphans_and_old_attempts(settings: Settings, store: JobSt
     put(blobs, f"jobs/{known}/results-1/x")
     put(blobs, f"jobs/{known}/results-3/x")
     put(blobs, f"jobs/{known}/input/ct")
+    for token in (1, 2, 3):
+        put(blobs, f"jobs/{known}/fetched-{token}/ct")
+    assert store.ct_arrived(claims[1], 3, "f" * 64)
+    assert store.release(known, 3)
+    assert store.claim(known, "w")
+    put(blobs, f"jobs/{known}/fetched-5/ct")
     Sweeper(settings, store, blobs).sweep_storage()
     assert blobs.folders("jobs") == [young, known]
-    assert blobs.folders(f"jobs/{known}") == ["input", "results-3"]
+    assert blobs.folders(f"jobs/{known}") == ["fetched-3", "fetched-5", "input"]
 
 
 def test_the_pictures_of_a_failed_job_stay_until_its_retention_ends(

@@ -6,15 +6,19 @@ import threading
 import time
 import uuid
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, delete
+from sqlalchemy.orm import Session
 
 from app.contract.errors import TooManyStoredBytes
 from app.contract.params import CONTRACT
-from app.jobs import row_maintenance, worker_figures, worker_registry
+from app.jobs import row_maintenance, tenant_limits, worker_figures, worker_registry
+from app.jobs.attempts import Claim
 from app.jobs.database import open_database
 from app.jobs.deaf_workers import list_deaf
 from app.jobs.rows import JobRow, StageTimeRow, WorkerRow
@@ -376,7 +380,7 @@ def test_retention(store: JobStore, clock: Clock) -> None:
     row_maintenance.purge(store, open_job)
     assert store.get("local", done) is None
     assert store.get("local", open_job) is not None
-    assert row_maintenance.current_tokens(store, [done, open_job]) == {open_job: 0}
+    assert row_maintenance.tokens_of(store, [done, open_job]) == {open_job: (0, None)}
 
 
 def test_a_tenant_may_have_a_retention_of_its_own(store: JobStore, clock: Clock) -> None:
@@ -447,13 +451,40 @@ def test_a_ct_that_arrives_is_recorded_by_the_attempt_that_fetched_it_within_the
     assert claim is not None
     assert claim.ct_is_away
     with pytest.raises(TooManyStoredBytes):
-        store.ct_arrived(job_id, claim.token, 2000, "f" * 64)
+        store.ct_arrived(claim, 2000, "f" * 64)
     assert store.get("local", job_id).ct_size == 70
-    assert store.ct_arrived(job_id, claim.token, 900, "f" * 64)
+    assert store.ct_arrived(claim, 900, "f" * 64)
     assert store.release(job_id, claim.token)
-    assert not store.ct_arrived(job_id, claim.token, 800, "e" * 64)
+    assert not store.ct_arrived(claim, 800, "e" * 64)
     again = store.claim(job_id, "worker")
     assert again is not None
     assert not again.ct_is_away
+    assert again.ct_token == claim.token != again.token
     row = store.get("local", job_id)
     assert (row.ct_size, row.ct_sha256) == (900, "f" * 64)
+
+
+def test_of_cts_that_arrive_together_each_counts_the_others(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = JobStore(engine, max_attempts=3, stale_after_s=45, deadline_s=540, limits=TenantLimits(stored_bytes=1000))
+    for _ in range(2):
+        row = new_row(uuid.uuid4().hex, "local")
+        row.ct_archive, row.ct_reference_sha256, row.ct_size, row.mask_size = "pacs", row.ct_sha256, 70, None
+        store.create(row)
+    counted, count = threading.Barrier(2, timeout=1.0), tenant_limits.usage
+
+    def usage(session: Session, tenant: str) -> tenant_limits.Usage:
+        found = count(session, tenant)
+        with suppress(threading.BrokenBarrierError):  # the other waits until this one has ended
+            counted.wait()
+        return found
+
+    def arrive(claim: Claim) -> str:
+        try:
+            return str(store.ct_arrived(claim, 800, uuid.uuid4().hex * 2))
+        except TooManyStoredBytes:
+            return "too many"
+
+    monkeypatch.setattr(tenant_limits, "usage", usage)
+    claims = [claim for _ in range(2) if (claim := store.claim_next("worker"))]
+    with ThreadPoolExecutor(2) as threads:
+        assert sorted(threads.map(arrive, claims)) == ["True", "too many"]
