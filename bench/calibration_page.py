@@ -135,10 +135,12 @@ def _interior_row(row: Mapping[str, float]) -> str:
 
 
 def _interior_words(rows: Sequence[Mapping[str, float]]) -> str:
+    most = max(rows, key=lambda row: row["left_out"])
     plain, reported = (max(row[key] for row in rows) - min(row[key] for row in rows) for key in ("mean", "reported"))
     return (
-        f"Plain means of the levels differ by {plain:.0f} HU, the reported ones by {reported:.0f}. L1 has a dense "
-        "focus below its upper endplate, as the CT shows:\nsuch bone is not trabecular."
+        f"Plain means of the levels differ by {plain:.0f} HU, the reported ones by {reported:.0f}. In the level with "
+        f"the largest share left out, {most['level']}, that\nshare is {most['left_out']:.1%}, and the plain mean is "
+        f"{most['mean'] - most['median']:+.0f} HU from the median."
     )
 
 

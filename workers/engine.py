@@ -219,12 +219,11 @@ class Engine:
         if params.load_case == "caps":
             return solve_between_caps(points, self.template, self.capped, params.load_newton, material)
         compression = self._force(points, params.load_newton)
-        applied = compression.sum(axis=0)
         if params.moments is None:
-            return SolvedCase(self._solve_each(points, [compression], material)[0], applied)
+            return SolvedCase(self._solve_each(points, [compression], material)[0], compression.sum(axis=0))
         bending = endplate_moments(points, self.template, params.moments.flexion, params.moments.lateral)
-        compressed, bent = self._solve_each(points, [compression, bending], material)
-        return SolvedCase.superposed(compressed, bent, applied)
+        forces = [compression, bending]
+        return SolvedCase.superposed(self._solve_each(points, forces, material), forces)
 
     @cached_property
     def plates(self) -> SolvePlan:

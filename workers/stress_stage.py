@@ -110,5 +110,5 @@ def _with_solution(outcome: StressOutcome, points: Floats, params: JobParams, cl
 def _solve(points: Floats, params: JobParams, clock: StageClock, material: Material | None = None) -> StressOutcome:
     with clock.stage("solve"):
         solved = engine().solve_case(points, params, material)
-    balance = force_balance(solved.solution.reaction, solved.applied)
+    balance = force_balance(solved.solution.reaction, solved.applied, solved.pushed_newton)
     return StressOutcome(solved.solution.field, "fe", equilibrium=balance, solved=solved)

@@ -17,7 +17,7 @@ from vertebra_client.submission import files_below
 PIECE = 1 << 20
 COLUMNS = (
     "file", "level", "state", "next", "problem", "detail", "p99_mpa", "body_p99_mpa", "peak_off_endplates_mpa",
-    "peak_mpa", "expected_error_percent", "volume_mm3", "trabecular_density_mg_cm3",
+    "peak_mpa", "expected_error_percent", "volume_mm3", "trabecular_density_mg_cm3", "water_line_density_mg_cm3",
     "stiffness_n_per_mm", "linear_strength_newton", "calibrated", "level_verified", "warnings",
     "job", "results", "request",
 )  # fmt: skip
@@ -76,6 +76,7 @@ def numbers_row(level: str, numbers: Headline, warnings: list[str]) -> Row:
         "expected_error_percent": error and error.total_percent,
         "volume_mm3": numbers.volume_mm3,
         "trabecular_density_mg_cm3": bone and bone.trabecular_density_mg_cm3,
+        "water_line_density_mg_cm3": bone and bone.water_line_density_mg_cm3,
         "stiffness_n_per_mm": bone and bone.stiffness_n_per_mm,
         "linear_strength_newton": bone and bone.linear_strength_newton,
     }

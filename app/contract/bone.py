@@ -57,7 +57,7 @@ CALIBRATION_KINDS: tuple[str, ...] = tuple(
 
 OSTEOPOROTIC_MG_CM3, LOW_MG_CM3 = 80.0, 120.0
 """Trabecular density of the spine: reference lines of the American College of Radiology (ACR-SPR-SSR practice parameter
-for quantitative CT): osteoporosis at or below the first, low bone mass below the second."""
+for quantitative CT): osteoporosis below the first, low bone mass from there to the second."""
 FRAGILE_WOMEN_N, FRAGILE_MEN_N = 4500.0, 6500.0
 """Strength at or below which biomechanical CT calls a vertebra fragile, by its own nonlinear model (Kopperdahl et al.,
 J Bone Miner Res 29(3), 2014)."""
@@ -103,6 +103,10 @@ class UsedCalibration(Section):
     intercept: Number = Field(description="Density at 0 HU, mg/cm³.")
     internal: InternalFit | None = Field(default=None, description="References and fit, where `kind` is `internal`.")
     measure: PhantomMeasure = Field(description="Salt that the slope is of; all densities of the report are K2HPO4.")
+    contrast_agent: bool = Field(
+        default=False,
+        description="There is contrast agent in the blood: the density is higher than without, and no measurement.",
+    )
     calibrated: bool = Field(description="False: nothing calibrated this CT, so every density and modulus is a guess.")
 
 
@@ -114,11 +118,11 @@ class RegionBone(Section):
 
 
 class StiffnessAndStrength(Section):
-    """Stiffness and strength from the linear solution under the job's load. Research, not diagnosis."""
+    """Stiffness and strength from the linear solution of the job's compression. Research, not diagnosis."""
 
     stiffness_n_per_mm: Positive = Field(
         description="Load over the mean displacement of the superior endplate along the axis, N/mm; between `caps` "
-        "over that of the outer faces, so that the cement's own give is in it. With the load case `traction` about a "
+        "load over the shortening of body and cement. With the load case `traction` about a "
         "tenth softer than between `plates`."
     )
     body_height_mm: Positive = Field(description="Distance of the endplates' middles along the axis, mm.")
@@ -130,7 +134,8 @@ class StiffnessAndStrength(Section):
         "to the tissue of distal radii in micro finite elements)."
     )
     load_over_strength: Positive = Field(
-        description="The job's load over the linear strength, no unit. Not that of a daily activity."
+        description="The job's compression over the linear strength, no unit; a moment is not in it. Not that of a "
+        "daily activity."
     )
     beyond_yield_share: Share = Field(
         description="Share of the body's volume whose von Mises stress is above the yield stress of its density, "
@@ -172,9 +177,9 @@ class Bone(Section):
     )
     trabecular_hounsfield: Number | None = Field(default=None, description="Mean of the CT there, HU.")
     osteoporotic_mg_cm3: Positive = Field(
-        description="Reference line of the ACR for the mean of two lumbar vertebrae: osteoporosis at or below, mg/cm³."
+        description="Reference line of the ACR for the mean of two lumbar vertebrae: osteoporosis below, mg/cm³."
     )
-    low_mg_cm3: Positive = Field(description="The same: low bone mass below, mg/cm³.")
+    low_mg_cm3: Positive = Field(description="The same: low bone mass up to it, mg/cm³.")
     beyond_law_share: Share = Field(
         description="Share of the volume whose density is outside the range on which the law was measured."
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pydantic import BaseModel, ConfigDict, Field
 
 LARGEST_NEWTON_MM = 50_000.0
-"""50 N m: beyond what a vertebra bears; more is a mistake in the unit."""
+"""50 N m: a guard against a mistake in the unit."""
 
 
 class Moments(BaseModel):

@@ -94,7 +94,8 @@ class Equilibrium(Section):
 
     reaction_ras_newton: Position = Field(description="Total reaction at the clamped endplate, N, RAS+ axes.")
     relative_residual: Positive = Field(
-        description="|total reaction + total load| / |total load|, no unit; 0 is perfect equilibrium."
+        description="|total reaction + total load| over the sum of the sizes of the applied forces, those of the "
+        "moments too; no unit, 0 is perfect equilibrium."
     )
 
 

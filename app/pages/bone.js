@@ -4,10 +4,11 @@ const draw = (tag, attributes, text) => { const e = document.createElementNS(SVG
 const kilo = (newton, digits) => (newton / 1000).toFixed(digits);
 const CALIBRATED_BY = {phantom: "Calibrated with a phantom.", internal: "Calibrated with tissues of the scan itself."};
 const UNCALIBRATED = "UNCALIBRATED";
-function describeBone(bone, load, loadCase) {
+function describeBone(report) {
+  const bone = report.bone;
   if (!bone) return [make("p", "The bone counts as equally stiff everywhere and in everybody: two vertebrae of one shape get the same stress, whatever their density.", {class: "note"})];
   const card = make("section", null, {class: bone.calibration.calibrated ? "bone" : "bone guessed", "aria-label": "The patient's own bone"});
-  card.append(make("h2", "The patient's own bone"), ...calibrationInWords(bone.calibration), densityFigure(bone), boneTable(bone, load, loadCase), ...limitsOfBone(bone));
+  card.append(make("h2", "The patient's own bone"), ...calibrationInWords(bone.calibration), densityFigure(bone), boneTable(report), ...limitsOfBone(report));
   return [card];
 }
 function calibrationInWords({calibrated, kind, slope, intercept, measure, internal}) {
@@ -22,12 +23,15 @@ function tissuesOf({references, effective_energy_kev: energy, r2, method}) {
   return make("p", `Found: ${found}. Effective energy ${energy.toFixed(0)} keV, R² ${r2.toFixed(4)}; method ${method}.`, {class: "note"});
 }
 const zoneOf = (density, {osteoporotic_mg_cm3: first, low_mg_cm3: second}) =>
-  density <= first ? `at or below the line of osteoporosis (${first})` : density < second ? `between the lines of osteoporosis (${first}) and of low bone mass (${second})` : `at or above the line of low bone mass (${second})`;
+  density < first ? `below the line of osteoporosis (${first})` : density <= second ? `between the lines of osteoporosis (${first}) and of low bone mass (${second})` : `above the line of low bone mass (${second})`;
+const NO_MEASUREMENT = "lines for orientation; this number is no measurement";
+const isMeasured = ({calibrated, contrast_agent: contrast}) => calibrated && !contrast;
 const comparableDensity = ({calibration: {internal}, trabecular_density_mg_cm3: reported}) => internal ? internal.water_line_density_mg_cm3 : reported;  // with the reference lines
 function densityFigure(bone) {
   const reported = bone.trabecular_density_mg_cm3, value = comparableDensity(bone), guess = bone.calibration.calibrated ? "" : `, ${UNCALIBRATED}`, figure = make("figure");
   const lead = value === reported ? `Trabecular density ${value.toFixed(0)} mg/cm³ K2HPO4${guess}` : `Trabecular density ${reported.toFixed(0)} mg/cm³ K2HPO4 by the calibration of this job (hollow mark); by the line of K2HPO4 in water, which a phantom has, ${value.toFixed(0)} mg/cm³ (full mark)`;
-  const text = `${lead}: ${zoneOf(value, bone)}. These are the ACR's lines for the mean of two lumbar vertebrae.`;
+  const rest = reported > value ? " Stiffness and strength rest on the higher density (hollow mark): up to half again as high where bone is sparse." : "";
+  const text = `${lead}: ${isMeasured(bone.calibration) ? zoneOf(value, bone) : NO_MEASUREMENT}.${rest} These are the ACR's lines for the mean of two lumbar vertebrae.`;
   const end = Math.max(200, 50 * Math.ceil(Math.max(value, reported) / 50)), x = density => 10 + 380 * Math.min(Math.max(density, 0), end) / end;
   const scale = draw("svg", {viewBox: "0 0 400 74", role: "img", "aria-label": text, class: "scale"}), lines = [bone.osteoporotic_mg_cm3, bone.low_mg_cm3];
   scale.append(draw("line", {x1: 10, x2: 390, y1: 44, y2: 44, class: "axis"}));
@@ -40,25 +44,27 @@ function densityFigure(bone) {
   figure.append(scale, make("figcaption", text));
   return figure;
 }
-function boneTable({strength, nonlinear}, load, loadCase) {
+function boneTable({bone: {strength, nonlinear}, load_newton: load, load_case: loadCase, moments, body_weight: weight}) {
   const {linear_strength_newton: linear, fragile_women_newton: women, fragile_men_newton: men} = strength;
   const rows = [
-    ["Stiffness", `${kilo(strength.stiffness_n_per_mm, 1)} kN/mm`, `load over the shortening of the body, ${strength.body_height_mm.toFixed(0)} mm high`],
+    ["Stiffness", `${kilo(strength.stiffness_n_per_mm, 1)} kN/mm`, `load over the shortening of the body${loadCase === "caps" ? " and the cement" : ""}, the body ${strength.body_height_mm.toFixed(0)} mm high`],
     ["Linear strength", `${kilo(linear, 2)} kN`, "0.0068 × stiffness × height (Crawford 2003)"],
     ["Pistoia's strength", `${kilo(strength.pistoia_strength_newton, 2)} kN`, "load that strains 2 % of the body beyond 0.7 % (Pistoia 2002)"],
     ...(nonlinear ? [["Nonlinear strength", `${kilo(nonlinear.strength_newton, 2)} kN`, `force between plates at ${nonlinear.strain_percent} % of the height, where the bone gives way`]] : []),
-    ["Load over strength", strength.load_over_strength.toFixed(2), `${load} N of this job over the linear strength; not a daily activity`],
-    ["Body beyond yield", percent(strength.beyond_yield_share), "share of the volume under this load"],
+    ["Load over strength", strength.load_over_strength.toFixed(2), `${newtons(load)} of this job${weight ? " (weight alone, without muscle forces)" : ""} over the linear strength; not a daily activity${moments ? "; compression alone, the moment is not in it" : ""}`],
+    ["Body beyond yield", percent(strength.beyond_yield_share), `share of the volume under the load${moments ? " and the moment" : ""} of this job`],
   ];
   const softer = loadCase === "traction" ? "Under an even pressure a bone reads about a tenth softer than between plates, for which the factor 0.0068 was found: run again with a rigid plate for stiffness and strength. " : "";
+  const bent = moments ? "Stiffness and strengths are of compression alone; the moment is not in them. " : "";
+  const crushed = nonlinear ? "On one published L2 the crushed strength is a third below the linear one. " : "";
   const whole = make("div", null, {class: "scrolls", tabindex: "0", role: "region", "aria-label": "Stiffness and strength"});
-  whole.append(table(["Under the load of this job", "Value", "What it is"], rows), make("p", `${softer}Biomechanical CT calls a vertebra fragile at or below ${kilo(women, 1)} kN in women and ${kilo(men, 1)} kN in men, by a nonlinear model of its own. The strengths above are lower for the same bone: do not compare them with these lines.`, {class: "note"}));
+  whole.append(table(["Stiffness and strength", "Value", "What it is"], rows), make("p", `${bent}${softer}${crushed}Biomechanical CT calls a vertebra fragile at or below ${kilo(women, 1)} kN in women and ${kilo(men, 1)} kN in men, by a nonlinear model of its own. The strengths above are not on that scale: do not compare them with these lines.`, {class: "note"}));
   return whole;
 }
-function limitsOfBone({law_citation: law, beyond_law_share: beyond, regions}) {
+function limitsOfBone({bone: {law_citation: law, beyond_law_share: beyond, regions}, moments}) {
   const limits = make("details"), list = make("ul"), part = make("details");
   for (const text of [
-    "The load is idealised: no bending, no muscles, no discs.",
+    `The load is idealised: ${moments ? "" : "no bending, "}no muscles, no discs.`,
     "Calibrations, laws and the factor 0.0068 scatter by 20 to 30 % between people. Only numbers of one law and one calibration compare.",
     "The cortical shell is thinner than a voxel; bone is taken as equally stiff in all directions.",
     "The yield stress is that of trabecular bone, so the yield ratio is too high in the cortex.",

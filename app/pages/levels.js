@@ -7,7 +7,8 @@ function levelsTable(levels) {
   ];
   return table(["Level", "State", ...(hasBone ? ["Trabecular density", "Stiffness"] : []), "99th percentile, body", "Peak away from the endplates", "Expected error, of the peak"], levels.map(cells));
 }
-const densityInWords = bone => `${bone.trabecular_density_mg_cm3.toFixed(0)} mg/cm³${bone.calibrated ? "" : `, ${UNCALIBRATED}`}`;
+const inWater = ({trabecular_density_mg_cm3: density, water_line_density_mg_cm3: water}) => water == null || water === density ? "" : ` (by the water line ${water.toFixed(0)})`;
+const densityInWords = bone => `${bone.trabecular_density_mg_cm3.toFixed(0)} mg/cm³${inWater(bone)}${bone.calibrated ? "" : `, ${UNCALIBRATED}`}`;
 function describeMeanDensity(levels) {  // the lines of the ACR are for the mean of two vertebrae, by custom L1 and L2
   const bones = ["L1", "L2"].map(name => levels.find(level => level.vertebra === name)?.headline?.bone);
   if (!bones.every(Boolean)) return [];

@@ -67,8 +67,13 @@ function describeError({expected_error: error, prediction, size}) {
 }
 const describeAgreement = ({nmae_percent: error, r2, peak_error_percent: peak}) =>
   `Compared with the finite-element solution of the same mesh, the prediction has a mean error of ${error.toFixed(2)}\u00a0% of the peak (R² ${r2.toFixed(4)}); its peak is ${Math.abs(peak).toFixed(1)}\u00a0% too ${peak < 0 ? "low" : "high"}.`;
-function describeStress({stress, vertebra, load_newton, load_case, fidelity, agreement, bone}) {
-  const {peak_von_mises: peak, peak_away_from_endplates: away, overall, regions} = stress;
+const newtons = force => `${force < 100 ? Number(force.toPrecision(3)) : Math.round(force)} N`;
+const CASES = {plates: " between rigid plates", caps: " between cement caps"};
+const newtonMetres = moment => `${Number((moment / 1000).toPrecision(3))} N m`;
+const loadInWords = ({load_newton: load, load_case: loadCase, moments}) =>
+  `${newtons(load)} axial compression${CASES[loadCase] || ""}${moments ? ` with bending (${newtonMetres(moments.flexion)} flexion, ${newtonMetres(moments.lateral)} to the right)` : ""}`;
+function describeStress(report) {
+  const {stress, vertebra, fidelity, agreement} = report, {peak_von_mises: peak, peak_away_from_endplates: away, overall, regions} = stress;
   const how = fidelity === "fe" ? "solved with finite elements" : "predicted by a surrogate";
   const where = ({region, position_ras_mm}) => `${words(region)}, at (${place(position_ras_mm)})`;
   const rows = [
@@ -78,9 +83,9 @@ function describeStress({stress, vertebra, load_newton, load_case, fidelity, agr
     ["Peak overall", mpa(peak.value_mpa), where(peak)],
   ].filter(Boolean);
   return [
-    make("p", `Von Mises stress of ${levelName(vertebra)} under ${load_newton} N axial compression, ${how}.`), table(["Von Mises stress", "Value", "Where"], rows),
+    make("p", `Von Mises stress of ${levelName(vertebra)} under ${loadInWords(report)}, ${how}.`), table(["Von Mises stress", "Value", "Where"], rows),
     ...(agreement ? [make("p", describeAgreement(agreement))] : []),
     make("p", "The peak overall depends on the mesh: at the rim of the clamped endplate the exact stress is infinite. Use the steady numbers above it.", {class: "note"}),
-    ...describeBone(bone, load_newton, load_case),
+    ...describeBone(report),
   ];
 }

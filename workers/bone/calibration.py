@@ -8,7 +8,7 @@ import numpy as np
 
 from app.contract.bone import InternalCalibration, NoCalibration, PhantomCalibration
 from models.types import Reals
-from workers.bone.internal import InternalFit, fit_internal
+from workers.bone.internal import InternalFit, enhanced, fit_internal
 from workers.bone.measures import Measure, convert
 from workers.bone.references import References
 
@@ -37,6 +37,8 @@ class Calibration:
         False where a default stands in for a calibration.
     internal
         What the tissues of the scan say, where they calibrate it.
+    contrast_agent
+        Whether the blood has contrast agent, which raises the density.
     """
 
     slope: float
@@ -44,6 +46,7 @@ class Calibration:
     measure: Measure = "k2hpo4"
     calibrated: bool = True
     internal: InternalFit | None = None
+    contrast_agent: bool = False
 
     @classmethod
     def of(cls, asked: PhantomCalibration | InternalCalibration | NoCalibration, references: References) -> Calibration:
@@ -54,13 +57,14 @@ class Calibration:
         CalibrationImpossible
             The tissues shall calibrate the scan and cannot.
         """
+        contrast_agent = "blood" in references and enhanced(references["blood"])
         if isinstance(asked, PhantomCalibration):
-            return cls(asked.slope, asked.intercept, asked.measure)
+            return cls(asked.slope, asked.intercept, asked.measure, contrast_agent=contrast_agent)
         if isinstance(asked, NoCalibration):
-            return cls(DEFAULT_SLOPE, DEFAULT_INTERCEPT, calibrated=False)
+            return cls(DEFAULT_SLOPE, DEFAULT_INTERCEPT, calibrated=False, contrast_agent=contrast_agent)
         fit = fit_internal(references, asked.method)
         low, high = fit.density(np.array([0.0, SECANT_HU]))
-        return cls(float(high - low) / SECANT_HU, float(low), internal=fit)
+        return cls(float(high - low) / SECANT_HU, float(low), internal=fit, contrast_agent=contrast_agent)
 
     def density(self, hounsfield: Reals) -> Reals:
         """Return the density (...), mg/cm^3 of K2HPO4, of intensities (...), HU, in their precision."""

@@ -13,9 +13,9 @@ UNCALIBRATED = (
     "default for 120 kVp without contrast agent; another tube voltage or contrast changes them by 30 % and more."
 )
 READS_HIGH = (
-    "Calibrated with the tissues of the scan (Michalski et al. 2020): where bone is sparse this reads higher than a "
-    "phantom, by 16 mg/cm³ on average in the six scans without contrast agent of the published table that had one. Do "
-    "not hold it against the lines of 80 and 120 mg/cm³; the report has the density by the `water_line` too."
+    "Calibrated with tissues of the scan (Michalski et al. 2020): reads higher than a phantom, by 16 mg/cm³ on "
+    "average in six published scans. Stiffness and strength rest on that higher density: up to half again as high "
+    "where bone is sparse. Hold the `water_line` density against the lines of 80 and 120."
 )
 NO_AIR = "The image shows no air outside the body: that its Hounsfield units are not rescaled could not be checked."
 MOST_LEFT_OUT = 0.05

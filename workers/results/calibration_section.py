@@ -18,6 +18,7 @@ def calibration_section(used: Calibration, trabecular: Trabecular) -> UsedCalibr
         slope=used.slope,
         intercept=used.intercept,
         measure=used.measure,
+        contrast_agent=used.contrast_agent,
         calibrated=used.calibrated,
         internal=_internal(used.internal, trabecular) if used.internal else None,
     )

@@ -18,8 +18,8 @@ DISCLAIMER = (
 )
 DENSITY_DISCLAIMER = (
     "Research software. Not a medical device. Not for diagnosis or treatment. Density, stiffness and strength are "
-    "those of a linear elastic model under an idealised load. They are no measurement of the patient and foretell no "
-    "fracture."
+    "those of a model under an idealised load, linear elastic but for the nonlinear strength. They are no measurement "
+    "of the patient and foretell no fracture."
 )
 UNKNOWN: ReportedLevel = "unknown"
 LOAD_CASES = {"traction": "", "plates": " between rigid plates", "caps": " between cement caps"}
@@ -30,6 +30,11 @@ BENDING = " with bending"
 """What a title adds where moments act too."""
 MODELS = {"fe": "finite elements", "surrogate": "surrogate prediction"}
 """How a title names each fidelity."""
+
+
+def newtons(force: float) -> str:
+    """Return a force in N, in whole ones from 100 on, e.g. ``257 N``."""
+    return f"{force:.0f} N" if force >= 100.0 else f"{force:.3g} N"
 
 
 def software_version() -> str:
@@ -110,4 +115,4 @@ class Caption:
         model = MODELS.get(self.fidelity, self.fidelity)
         level = "level unknown" if self.vertebra == UNKNOWN else self.vertebra
         how = LOAD_CASES[self.load_case] + (BENDING if self.bending else "")
-        return f"{level} · {self.load_newton:g} N axial compression{how} · {model}"
+        return f"{level} · {newtons(self.load_newton)} axial compression{how} · {model}"

@@ -8,8 +8,17 @@ from app.contract.report import Equilibrium
 from models.types import Floats
 
 
-def force_balance(reaction: Floats, applied: Floats) -> Equilibrium:
-    """Compare the total reaction (3,) at the support with the total applied load (3,), both N, RAS+ axes."""
-    residual = float(np.linalg.norm(reaction + applied) / np.linalg.norm(applied))
+def force_balance(reaction: Floats, applied: Floats, pushed_newton: float | None = None) -> Equilibrium:
+    """Compare the total reaction at the support with the total applied load.
+
+    Parameters
+    ----------
+    reaction, applied
+        (3,) N, RAS+ axes.
+    pushed_newton
+        Sum of the sizes of the applied forces, N: with moments more than their total. None: the size of `applied`.
+    """
+    whole = np.linalg.norm(applied) if pushed_newton is None else pushed_newton
+    residual = float(np.linalg.norm(reaction + applied) / whole)
     x, y, z = (float(v) for v in reaction)
     return Equilibrium(reaction_ras_newton=(x, y, z), relative_residual=residual)

@@ -9,7 +9,8 @@ from reportlab.lib.colors import HexColor
 
 from app.contract.bone import Bone
 from app.contract.certainty import calibration_words
-from workers.results.captions import UNCALIBRATED
+from app.contract.report import Report
+from workers.results.captions import UNCALIBRATED, newtons
 from workers.results.pdf_style import BOLD, FONT, WIDTH, Column, Part, number_table, paragraph
 from workers.results.pen import INK, MUTED, RED
 
@@ -25,32 +26,35 @@ TICK, MARKER = 3.0, 5.0
 """Half a tick's length, and half a marker's width, points."""
 
 
-def bone_parts(bone: Bone, load_newton: float, size: float) -> Iterator[Part]:
+def bone_parts(report: Report, bone: Bone, size: float) -> Iterator[Part]:
     """Yield heading, scale, table and note; `size` is that of the font, points."""
     guessed = not bone.calibration.calibrated
     doubt = f"{UNCALIBRATED}, these numbers are guesses" if guessed else calibration_words(bone.calibration.kind)
     colour = RED if guessed else INK
     yield Part(HEADING_GAP, paragraph(f"The patient's own bone: {doubt}", size + 1.5, bold=True, colour=colour))
     yield Part(LINE_GAP, density_scale(bone, size))
-    yield Part(LINE_GAP, number_table(COLUMNS, bone_rows(bone, load_newton), size))
-    yield Part(LINE_GAP, paragraph(fragile_note(bone), max(size - 1.5, 6.0), colour=MUTED))
+    yield Part(LINE_GAP, number_table(COLUMNS, bone_rows(report, bone), size))
+    yield Part(LINE_GAP, paragraph(bone_note(report, bone), max(size - 1.5, 6.0), colour=MUTED))
 
 
-def bone_rows(bone: Bone, load_newton: float) -> list[list[str]]:
+def bone_rows(report: Report, bone: Bone) -> list[list[str]]:
     """Return name, value with unit, and meaning of each number."""
     strength = bone.strength
+    weight = " (weight alone, without muscle forces)" if report.body_weight else ""
+    cement = " and the cement" if report.load_case == "caps" else ""
+    alone = "; compression alone, the moment is not in it" if report.moments else ""
     in_water = f", {comparable_density(bone):.0f} by its line in water (the mark)" if bone.calibration.internal else ""
     return [
         [
             "Trabecular density",
             f"{bone.trabecular_density_mg_cm3:.0f} mg/cm³",
-            f"of K2HPO4{in_water}; ACR lines: osteoporosis to {bone.osteoporotic_mg_cm3:g}, low bone mass below "
-            f"{bone.low_mg_cm3:g}, for the mean of two vertebrae",
+            f"of K2HPO4{in_water}; ACR lines: osteoporosis below {bone.osteoporotic_mg_cm3:g}, low bone mass to "
+            f"{bone.low_mg_cm3:g}, for the mean of two vertebrae{_doubt(bone)}",
         ],
         [
             "Stiffness",
             f"{strength.stiffness_n_per_mm / 1000:.1f} kN/mm",
-            f"load over the shortening of the body, {strength.body_height_mm:.0f} mm high",
+            f"load over the shortening of the body{cement}, the body {strength.body_height_mm:.0f} mm high",
         ],
         [
             "Linear strength",
@@ -61,7 +65,7 @@ def bone_rows(bone: Bone, load_newton: float) -> list[list[str]]:
         [
             "Load over strength",
             f"{strength.load_over_strength:.2f}",
-            f"{load_newton:g} N of this job over the linear strength; not a daily activity",
+            f"{newtons(report.load_newton)} of this job{weight} over the linear strength; not a daily activity{alone}",
         ],
     ]
 
@@ -74,8 +78,24 @@ def _crushed(bone: Bone) -> list[list[str]]:
     return [["Nonlinear strength", f"{crushed.strength_newton / 1000:.2f} kN", what]]
 
 
-def fragile_note(bone: Bone) -> str:
-    """Return the lines of biomechanical CT, and why they are no measure for these strengths."""
+def _doubt(bone: Bone) -> str:
+    """Return what stands behind the reference lines where they measure nothing."""
+    measured = bone.calibration.calibrated and not bone.calibration.contrast_agent
+    return "" if measured else "; lines for orientation: this number is no measurement"
+
+
+def bone_note(report: Report, bone: Bone) -> str:
+    """Return what stiffness and strength rest on, and the lines of biomechanical CT, which do not measure them."""
+    higher = bone.trabecular_density_mg_cm3 > comparable_density(bone)
+    texts = (
+        (higher, "Stiffness and strength rest on the higher density: up to half again as high where bone is sparse. "),
+        (report.moments, "Stiffness and strengths are of compression alone; the moment is not in them. "),
+        (bone.nonlinear, "On one published L2 the crushed strength is a third below the linear one. "),
+    )
+    return "".join(text for there, text in texts if there) + _fragile(bone)
+
+
+def _fragile(bone: Bone) -> str:
     women, men = (newton / 1000 for newton in (bone.strength.fragile_women_newton, bone.strength.fragile_men_newton))
     return (
         f"Biomechanical CT calls a vertebra fragile at or below {women:g} kN (women) and {men:g} kN (men) by a "

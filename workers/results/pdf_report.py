@@ -49,7 +49,7 @@ REGION_COLUMNS = (
 LEAST_PT = 6.0
 """Of the small print."""
 LONGEST_WARNING = 300
-"""Characters of a warning on the most crowded page; the longest that the service writes has about 250."""
+"""Characters of a warning on the most crowded page; those of the calibration have up to 300."""
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _above(report: Report, layout: Layout, made_at: datetime) -> Iterator[Part]:
     yield Part(LINE_GAP, number_table(KEY_COLUMNS, key_numbers(report), size))
     yield Part(LINE_GAP, paragraph(MESH_NOTE, max(size - 1.5, LEAST_PT), colour=MUTED))
     if report.bone:
-        yield from bone_parts(report.bone, report.load_newton, size)
+        yield from bone_parts(report, report.bone, size)
     if report.agreement:
         yield Part(GAP, paragraph(agreement_words(report.agreement), size))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from app.contract.certainty import words
 from app.contract.report import Agreement, Peak, Report
+from workers.results.captions import newtons
 
 STATISTICS = ("mean", "p5", "p50", "p95", "p99", "max")
 """Of each region."""
@@ -69,8 +70,8 @@ def sources(report: Report) -> str:
     software, inputs = report.software, report.inputs
     mask = f"; mask {inputs.mask_sha256}" if inputs.mask_sha256 else ""
     return (
-        f"Positions: {report.frame}. Load: {report.load_newton:g} N on the superior endplate, along the vertebra's own "
-        "axis; the inferior endplate is clamped. "
+        f"Positions: {report.frame}. Load: {newtons(report.load_newton)} on the superior endplate, along the "
+        "vertebra's own axis; the inferior endplate is clamped. "
         f"{software.name} {software.version}, bundle {software.bundle_version}. "
         f"SHA-256 of the files that were sent: CT {inputs.ct_sha256}{mask}."
     )

@@ -17,6 +17,8 @@ from PIL import Image
 
 from app.api import job_watch
 from app.contract.bone import CALIBRATION_KINDS, BoneMaterial, DensityLaw
+from app.contract.load import BodyWeight
+from app.contract.moments import Moments
 from app.contract.numbering import Numbering
 from app.contract.params import LoadCase, OnUncertainLevel
 from app.contract.report import Agreement, ExpectedError
@@ -435,12 +437,12 @@ def test_the_bone_has_a_card_and_a_guess_is_marked(
     for part in (
         "Calibrated with a phantom. Density in mg/cm³ = 0.750 × HU − 4.00.",
         "Trabecular density 91 mg/cm³ K2HPO4: between the lines of osteoporosis (80) and of low bone mass (120).",
-        "Stiffness\t15.2 kN/mm\tload over the shortening of the body, 27 mm high",
+        "Stiffness\t15.2 kN/mm\tload over the shortening of the body, the body 27 mm high",
         "Linear strength\t2.80 kN",
         "Load over strength\t0.18\t500 N of this job over the linear strength; not a daily activity",
         "about a tenth softer than between plates",
         "fragile at or below 4.5 kN in women and 6.5 kN in men",
-        "do not compare them with these lines",
+        "The strengths above are not on that scale: do not compare them with these lines",
         "Research, not diagnosis.",
     ):
         assert part in shown, part
@@ -451,13 +453,37 @@ def test_the_bone_has_a_card_and_a_guess_is_marked(
     browser.wait("document.querySelector('.bone.guessed')")
     assert browser.text(".bone").count("UNCALIBRATED") >= 3  # the text, the scale and its caption
     assert browser.text(".bone p.caution").startswith("UNCALIBRATED. Nothing calibrated this CT")
-    assert "at or below the line of osteoporosis (80)" in browser.text(".bone figcaption")
+    shown = browser.text(".bone figcaption")
+    assert "63 mg/cm³ K2HPO4, UNCALIBRATED: lines for orientation; this number is no measurement." in shown
+    assert "line of osteoporosis" not in shown
     browser.open(finished(site, open_settings, fidelity="fe", bone=INTERNAL_BONE))
     browser.wait("document.querySelector('.scale path.other')")
     shown = browser.text(".bone figcaption")
     assert shown.startswith("Trabecular density 91 mg/cm³ K2HPO4 by the calibration of this job (hollow mark);")
-    assert "78 mg/cm³ (full mark): at or below the line of osteoporosis (80)" in shown
+    assert "78 mg/cm³ (full mark): below the line of osteoporosis (80)" in shown
+    assert "rest on the higher density (hollow mark): up to half again as high where bone is sparse." in shown
     assert "Found: adipose -101 HU. Effective energy 69 keV, R² 0.9991" in browser.text(".bone")
+
+
+def test_a_moment_and_a_weight_are_named_where_the_strength_has_neither(
+    site: httpx.Client, open_settings: Settings, browser: Browser
+) -> None:
+    """Beside them contrast agent, with which the density is no measurement either."""
+    seen = BONE.calibration.model_copy(update={"contrast_agent": True})
+    case = {"load_newton": 257.43, "body_weight": BodyWeight.above("L1", 70.0), "moments": Moments(flexion=8000.0)}
+    bone = BONE.model_copy(update={"calibration": seen})
+    browser.open(finished(site, open_settings, fidelity="fe", bone=bone, **case))
+    browser.wait("document.querySelector('.bone table')")
+    shown = browser.text("#report")
+    for part in (
+        "under 257 N axial compression with bending (8 N m flexion, 0 N m to the right), solved",
+        "91 mg/cm³ K2HPO4: lines for orientation; this number is no measurement.",
+        "257 N of this job (weight alone, without muscle forces) over the linear strength; not a daily activity; "
+        "compression alone, the moment is not in it",
+        "Stiffness and strengths are of compression alone; the moment is not in them.",
+    ):
+        assert part in shown, part
+    assert "no bending" not in shown
 
 
 def test_prediction_and_solution_are_compared(site: httpx.Client, open_settings: Settings, browser: Browser) -> None:

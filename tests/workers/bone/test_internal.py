@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from app.contract.bone import InternalCalibration
+from app.contract.bone import InternalCalibration, NoCalibration
 from app.contract.errors import CalibrationImpossible
 from workers.bone.attenuation import adipose_hounsfield, k2hpo4_slope
 from workers.bone.calibration import Calibration
@@ -83,6 +83,9 @@ def test_a_contrast_agent_is_named_and_its_blood_is_not_fitted():
     named = calibration_warnings(with_agent, references(blood=180.0))
     assert any("contrast agent" in warning and "180 HU" in warning for warning in named)
     assert READS_HIGH in named
+    assert with_agent.contrast_agent
+    assert not plain.contrast_agent
+    assert Calibration.of(NoCalibration(kind="none"), references(blood=180.0)).contrast_agent
     without = calibration_warnings(plain, references(blood=None))
     assert not any("contrast" in warning for warning in without if warning != READS_HIGH)
     assert NO_AIR in calibration_warnings(plain, references(air=None))

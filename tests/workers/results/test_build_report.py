@@ -113,6 +113,8 @@ def test_inputs_are_named_by_their_sha256(tmp_path):
 def test_force_balance():
     balance = force_balance(np.array([0.0, 3.0, 504.0]), np.array([0.0, 0.0, -500.0]))
     assert balance.relative_residual == pytest.approx(5 / 500)
+    bent = force_balance(np.array([0.0, 0.0, 0.0037]), np.array([0.0, 0.0, -0.001]), 4000.0)
+    assert bent.relative_residual == pytest.approx(0.0027 / 4000.0)  # a moment of 50 N m and hardly a load
     assert balance.reaction_ras_newton == (0.0, 3.0, 504.0)
 
 

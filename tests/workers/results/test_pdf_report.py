@@ -10,11 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from app.contract.load import BodyWeight
+from app.contract.moments import Moments
 from tests.app.reports import BONE, GUESSED_BONE, INTERNAL_BONE, OUTLINE, SEGMENTATION, report
 from workers.results.captions import DISCLAIMER
-from workers.results.pdf_bone import bone_rows
+from workers.results.pdf_bone import bone_note, bone_rows
 from workers.results.pdf_report import report_pdf
 from workers.results.pdf_style import MARGIN, WIDTH
+from workers.results.pdf_texts import sources
 
 pytestmark = pytest.mark.skipif(shutil.which("pdftoppm") is None, reason="no poppler (pdftoppm, pdftotext) here")
 
@@ -64,12 +67,25 @@ def test_the_bone_has_its_numbers_and_a_guess_is_red(tmp_path):
     places = [text.index(words) for words in order]
     assert places == sorted(places)
     assert "UNCALIBRATED" not in text
-    assert bone_rows(INTERNAL_BONE, 500.0)[0][2].startswith("of K2HPO4, 78 by its line in water (the mark); ACR lines")
+    assert bone_rows(report(), INTERNAL_BONE)[0][2].startswith("of K2HPO4, 78 by its line in water (the mark); ACR")
+    assert "up to half again as high" in bone_note(report(), INTERNAL_BONE)
+    assert "up to half again as high" not in bone_note(report(), BONE)
+    assert "this number is no measurement" in bone_rows(report(), GUESSED_BONE)[0][2]
     guess, guessed_page = page_of(tmp_path, report(bone=GUESSED_BONE), VIEWS.resize((1680, 1328)))
     assert "The patient's own bone: UNCALIBRATED, these numbers are guesses" in guess
     assert guess.count("UNCALIBRATED") >= 3  # how sure, the heading, the scale
     red = [np.isclose(pixels, (179, 38, 30), atol=3).all(axis=2).sum() for pixels in (page, guessed_page)]
     assert red[1] > red[0] + 50
+
+
+def test_a_moment_and_a_weight_are_named_where_the_strength_has_neither():
+    case = report(load_newton=257.43, body_weight=BodyWeight.above("L1", 70.0), moments=Moments(flexion=8000.0))
+    assert bone_rows(case, BONE)[-1][2] == (
+        "257 N of this job (weight alone, without muscle forces) over the linear strength; not a daily activity; "
+        "compression alone, the moment is not in it"
+    )
+    assert bone_note(case, BONE).startswith("Stiffness and strengths are of compression alone")
+    assert "257 N on the superior endplate" in sources(case)
 
 
 @pytest.mark.parametrize(("number", "height"), [(2, 664), (7, 664), (7, 1328), (60, 1328)])
