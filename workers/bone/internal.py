@@ -21,7 +21,7 @@ from app.contract.bone import InternalMethod
 from app.contract.errors import CalibrationImpossible
 from models.types import Reals
 from workers.bone.attenuation import adipose_hounsfield, k2hpo4_slope, mass_attenuation
-from workers.bone.references import Reference, References, Tissue
+from workers.bone.references import CONTRAST_HU, Reference, References, Tissue
 
 EXPECTED_KEV, EXPECTED_SD_KEV = 70.0, 7.0
 """Effective energy of a CT of which nothing is known: that of 120 kVp, and a spread that takes in 80 to 140 kVp."""
@@ -39,7 +39,7 @@ PLAUSIBLE_HU: Mapping[Tissue, tuple[float, float]] = {
     "air": (-1040.0, -940.0),
     "adipose": (-140.0, -80.0),
     "muscle": (0.0, 100.0),
-    "blood": (15.0, 90.0),
+    "blood": (15.0, CONTRAST_HU),
 }
 """Without contrast agent; muscle with fat in it too. The air of the published run of verse004 has -957."""
 ENERGIES = np.arange(40.0, 150.25, 0.5)

@@ -38,6 +38,8 @@ VESSEL_MM = ((-32.0, 24.0), (18.0, 52.0))
 VESSEL_RADIUS_MM = 6.0
 """Of the disc that has to be even: less than that of an aorta or a vena cava."""
 BLOOD_HU = (15.0, 600.0)
+CONTRAST_HU, MOST_UNEVEN = 90.0, 3.0
+"""Blood that is denser has contrast agent. The disc beside the most even one may have so many times its spread."""
 MOST_SPREADS, LEAST_SPREAD_HU = 4.0, 5.0
 """Cells along the vessel that differ by more of the disc's standard deviations are its wall's chalk, or beside it."""
 LEAST_CM3 = {"air": 2.0, "adipose": 1.5, "muscle": 4.0, "blood": 0.8}
@@ -152,7 +154,7 @@ def _paraspinal(around: Surroundings) -> Bools:
 
 
 def _vessel(around: Surroundings) -> Bools:
-    """Return the most even disc of soft tissue before the vertebral body: the aorta, or the vena cava beside it."""
+    """Return the most even disc of soft tissue before the vertebral body, or one beside it with contrast agent."""
     (left, right), (back, front) = VESSEL_MM
     sideways, forward = around.place[..., 0], around.place[..., 1]
     there = (sideways > left) & (sideways < right) & (forward > back) & (forward < front)
@@ -168,13 +170,25 @@ def _vessel(around: Surroundings) -> Bools:
     square = ndimage.convolve(np.square(intensity), disc, mode="nearest")
     spread = np.sqrt(np.maximum(square - np.square(mean), 0.0))
     spread[~there[box] | (mean < BLOOD_HU[0]) | (mean > BLOOD_HU[1])] = np.inf
-    centre = np.unravel_index(int(spread.argmin()), spread.shape)
+    centre = _middle(mean, spread, sideways[box])
     found = np.zeros(there.shape, bool)
     if np.isfinite(spread[centre]):
         away = np.linalg.norm((around.place[box] - around.place[box][centre])[..., :2], axis=-1)
         alike = np.abs(intensity - mean[centre]) < MOST_SPREADS * max(float(spread[centre]), LEAST_SPREAD_HU)
         found[box] = (away <= VESSEL_RADIUS_MM) & alike
     return found
+
+
+def _middle(mean: Reals, spread: Reals, sideways: Reals) -> tuple[np.intp, ...]:
+    """Return the index of the most even disc (i, j, k), or of the brighter one where it has contrast agent.
+
+    One is to the left, as the aorta; one to the right, as the vena cava, which an arterial phase leaves dark.
+    """
+    left, right = (np.where(side, spread, np.inf) for side in (sideways < 0.0, sideways >= 0.0))
+    sides = [np.unravel_index(int(side.argmin()), side.shape) for side in (left, right)]
+    even, other = sorted(sides, key=lambda at: float(spread[at]))
+    is_even = spread[other] <= MOST_UNEVEN * max(float(spread[even]), LEAST_SPREAD_HU)
+    return other if is_even and mean[other] > max(float(mean[even]), CONTRAST_HU) else even
 
 
 def _disc(around: Surroundings) -> Reals:

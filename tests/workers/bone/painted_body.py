@@ -12,7 +12,11 @@ from workers.imaging.volume import Volume
 
 
 def painted_body(
-    engine: Engine, step: tuple[float, float, float] = (2.5, 2.5, 2.5), noise: float = 10.0, blood: float = 42.0
+    engine: Engine,
+    step: tuple[float, float, float] = (2.5, 2.5, 2.5),
+    noise: float = 10.0,
+    blood: float = 42.0,
+    vena_cava: float | None = None,
 ) -> Volume:
     """A torso about the template: fat below the skin, muscle behind, an aorta before, organs' fat, bone, a table."""
     template = engine.template
@@ -30,6 +34,8 @@ def painted_body(
     for side in (-32.0, 32.0):
         hu[((x - side) / 27.0) ** 2 + ((y + 55.0) / 24.0) ** 2 < 1.0] = 50.0
     hu[((x + 8.0) ** 2 + (y - 34.0) ** 2) < 11.0**2] = blood
+    if vena_cava is not None:
+        hu[((x - 17.0) ** 2 + (y - 30.0) ** 2) < 10.0**2] = vena_cava
     hu[(x - 45.0) ** 2 + (y - 60.0) ** 2 < 30.0**2] = 60.0  # liver
     hu[(y < -115.0) & (y > -123.0)] = -60.0  # table
     mask = template_vertebra(2.0)

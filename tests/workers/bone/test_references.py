@@ -54,6 +54,13 @@ def test_blood_with_contrast_agent_is_found(engine):
     assert values(found_in(engine, painted_body(engine, blood=180.0)))["blood"] == pytest.approx(180.0, abs=3.0)
 
 
+@pytest.mark.parametrize(("aorta", "vena_cava", "expected"), [(250.0, 89.0, 250.0), (42.0, 40.0, 41.0)])
+def test_the_brighter_vessel_tells_contrast_agent(engine, aorta, vena_cava, expected):
+    """In the arterial phase it is in the aorta alone."""
+    found = values(found_in(engine, painted_body(engine, blood=aorta, vena_cava=vena_cava)))
+    assert found["blood"] == pytest.approx(expected, abs=4.0)
+
+
 def test_filled_surroundings_are_no_air(engine):
     volume = painted_body(engine)
     filled = np.where(volume.voxels < -800, -1024, volume.voxels)
