@@ -2,8 +2,8 @@
 
 Mass attenuation coefficients are those of NIST: the tables of Hubbell & Seltzer (NISTIR 5632) for tissues of ICRU-44,
 XCOM for the salts and the fat. They were recomputed from the compositions with the tables of Elam, Ravel & Sieber
-(Radiat Phys Chem 63, 2002) and with xraylib: no value differs by more than the last digit. Between them the interpolation
-is up to 2 % too high for K2HPO4 (0.3075 for 0.3015 at 70 keV), 0.4 % for water: the slope at 70 keV is
+(Radiat Phys Chem 63, 2002) and with xraylib: no value differs by more than the last digit. Between these energies the
+interpolation is up to 2 % too high for K2HPO4 (0.3075 for 0.3015 at 70 keV), 0.4 % for water: the slope at 70 keV is
 0.730, and 0.743 without it; fat is 1 to 2 HU too low.
 """
 
