@@ -7,20 +7,23 @@ The order: template, simulate, tangent, networks, calibrate, scans, segmentation
 from __future__ import annotations
 
 import argparse
+import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import workers  # noqa: F401  (thread settings, before NumPy)
 from app.contract.params import LEVELS
-from models.bundle import DEFAULT_BUNDLE
+from training.artifacts.bundle_folder import bundle_folder
 from training.artifacts.data_folder import data_folder
+from training.artifacts.refusal import RefusedInput
 
 if TYPE_CHECKING:
     from training.shapes.sources import Source
 
 PAPER_COUNT = 42 * 120
 """Size of the paper's population: 42 CTs with 120 shapes each (section II.C)."""
+BUNDLE_HELP = "bundle folder that is written; what answers is the one in VERTEBRA_MODELS_DIR, also the default of this"
 SEGMENTATION_NETWORKS = ("locator", "row", "landmarks", "bifusion", "vgg16", "resnet")
 
 
@@ -31,6 +34,16 @@ def _sources(arguments: argparse.Namespace) -> tuple[Source, ...]:
     if arguments.manifest:
         return manifest_sources(arguments.manifest, tuple(arguments.level))
     return verse_sources(arguments.verse, *arguments.level[:1]) if arguments.verse else SOURCES
+
+
+def check_cases(arguments: argparse.Namespace) -> None:
+    """Check every line of a manifest, its CTs and its masks before training with them; status 1 if one is wrong."""
+    from training.shapes.case_check import print_check
+
+    if not arguments.manifest:
+        sys.exit("give the list of cases: --manifest CASES.csv")
+    if not print_check(arguments.manifest, tuple(arguments.level)):
+        sys.exit(1)
 
 
 def make_template(arguments: argparse.Namespace) -> None:
@@ -78,10 +91,13 @@ def evaluate(arguments: argparse.Namespace) -> None:
 
 
 def score_held_out(arguments: argparse.Namespace) -> None:
-    """Print how well the shipped surrogate does on two people of whom neither shape model nor surrogate was made."""
+    """Print how well the surrogates do on two people of whom none was made, or on those of a manifest."""
     from training.shapes.sources import HELD_OUT_SOURCES, SOURCES
     from training.surrogates.evaluation.held_out_people import print_scores
 
+    if arguments.manifest or arguments.verse:
+        print_scores(_sources(arguments), arguments.data)
+        return
     print_scores((*HELD_OUT_SOURCES, *SOURCES) if arguments.all else HELD_OUT_SOURCES, arguments.data)
 
 
@@ -117,6 +133,7 @@ def evaluate_segmentation(arguments: argparse.Namespace) -> None:
 
 
 def _add_surrogates(add: Callable[..., argparse.ArgumentParser]) -> None:
+    add("check-cases", check_cases)
     add("template", make_template)
     command = add("simulate", simulate)
     command.add_argument("--count", type=int, default=600, help=f"size of the population (the paper's: {PAPER_COUNT})")
@@ -220,7 +237,7 @@ def main(argv: Sequence[str] | None = None) -> None:
     def add(name: str, run: Callable[[argparse.Namespace], None]) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=run.__doc__, description=run.__doc__)
         command.add_argument("--data", type=Path, default=data_folder(), help="folder of source shapes")
-        command.add_argument("--out", type=Path, default=DEFAULT_BUNDLE, help="bundle folder")
+        command.add_argument("--out", type=Path, default=bundle_folder(), help=BUNDLE_HELP)
         command.add_argument("--work", type=Path, default=Path("build/training"), help="folder of intermediate results")
         lists = command.add_mutually_exclusive_group()
         lists.add_argument(
@@ -238,7 +255,10 @@ def main(argv: Sequence[str] | None = None) -> None:
     arguments = parser.parse_args(argv)
     if arguments.level is None:
         arguments.level = ["L1"] if arguments.verse else list(LEVELS)
-    arguments.run(arguments)
+    try:
+        arguments.run(arguments)
+    except RefusedInput as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

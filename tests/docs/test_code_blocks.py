@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
+from pydicom.uid import UID
 
 from app import local_key
 from app.broker import free_port
@@ -20,6 +22,7 @@ from app.jobs.settings import SECRETS_FOLDER
 from app.start_up import progress
 from tests.app.harness import PATIENCE_S, ROOT, kill_group
 from tests.docs.code_blocks import PYTHON, SHELL, SHOWN, Block, blocks_of
+from tests.workers.dicom.dicom_files import SERIES, file_bytes, series, zipped
 
 TUTORIAL = ROOT / "docs" / "tutorial" / "from-nothing-to-a-picture.md"
 PAGES = sorted(path for folder in ("tutorial", "how-to") for path in (ROOT / "docs" / folder).glob("*.md"))
@@ -92,8 +95,20 @@ def test_the_blocks_of_a_page_run(
     done = tutorial[0]
     for source in (done / "my-ct" / "ct.nii.gz", done / "my-ct" / "mask.nii.gz", done / "my-results" / "stress.vtu"):
         (tmp_path / source.name).symlink_to(source)
+    write_study(tmp_path)
     printed = run(page, tmp_path, service)
     assert '"state":"failed"' not in printed, printed
+
+
+def write_study(folder: Path) -> None:
+    """Write a study of two phases, of which the service asks the person to choose one: as files and as a zip."""
+    hu = np.zeros((16, 16, 12), np.int16)
+    phases = [image for uid in (SERIES, f"{SERIES}.1") for image in series(hu, np.eye(4), SeriesInstanceUID=uid)]
+    (folder / "study").mkdir()
+    for number, image in enumerate(phases):
+        image.SOPInstanceUID = image.file_meta.MediaStorageSOPInstanceUID = UID(f"{SERIES}.{number + 10}")
+        (folder / "study" / f"{number}.dcm").write_bytes(file_bytes(image))
+    zipped(folder / "study.zip", phases)
 
 
 def block(text: str, tmp_path: Path) -> list[Block]:

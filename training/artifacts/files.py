@@ -11,6 +11,12 @@ from typing import Any
 
 import numpy as np
 
+from training.artifacts.refusal import RefusedInput
+
+
+class OtherSettingsError(RefusedInput, RuntimeError):
+    """A folder holds results of other settings."""
+
 
 @contextmanager
 def atomic_path(path: Path) -> Iterator[Path]:
@@ -31,13 +37,15 @@ def record_settings(folder: Path, **settings: Any) -> None:
 
     Raises
     ------
-    RuntimeError
+    OtherSettingsError
         The folder holds results of other settings.
     """
     folder.mkdir(parents=True, exist_ok=True)
     path, text = folder / "settings.json", json.dumps(settings, sort_keys=True, indent=2)
     if path.exists() and path.read_text() != text:
-        raise RuntimeError(f"{folder} holds results of other settings ({path}): give another --work, or remove it")
+        raise OtherSettingsError(
+            f"{folder} holds results of other settings ({path}): give another --work, or remove it"
+        )
     path.write_text(text)
 
 

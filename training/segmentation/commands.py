@@ -120,9 +120,10 @@ def make_anatomy(arguments: argparse.Namespace) -> tuple[list[Path], list[Path]]
 
         return write_labelled_cts(_real_cts(arguments), target)
 
+    # real CTs first: a list that is wrong is refused before the long drawing
+    labelled = _files(folder / "-".join(filter(None, ("labelled", _own_list(arguments)))), "*.npz", 1, label)
     drawn = _files(folder / "anatomy", "*.xz", arguments.anatomy, draw)
     maps = _files(folder / "label_maps", "*.xz", 1, cut)
-    labelled = _files(folder / "-".join(filter(None, ("labelled", _own_list(arguments)))), "*.npz", 1, label)
     return drawn[: arguments.anatomy] + maps, labelled
 
 

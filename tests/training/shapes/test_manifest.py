@@ -92,6 +92,7 @@ def test_what_the_service_keeps_is_such_a_list(tmp_path: Path) -> None:
         (",mask.nii.gz,verse,L1,,\n", "`mask` and `person`"),
         (",mask.nii.gz,verse,T1,p,\n", "`level` should be one of"),
         (",mask.nii.gz,versed,L1,p,\n", "`convention` should be one of verse, totalsegmentator_v2"),
+        (",mask.nii.gz,verse,L1,a/b,\n", "`person` names files, so it may have no slash"),
         (",mask.nii.gz,,L1,p,x\n", "`label` should be a whole number"),
         ("", "0 cases"),
     ],
@@ -100,6 +101,42 @@ def test_a_line_that_is_no_case_is_named(tmp_path: Path, lines: str, why: str) -
     volumes(tmp_path)
     with pytest.raises(ManifestError, match=why):
         read_manifest(listed(tmp_path, lines))
+
+
+def test_every_wrong_line_is_told_at_once_without_a_traceback(tmp_path: Path) -> None:
+    volumes(tmp_path)
+    path = listed(tmp_path, "ct.nii,mask.nii.gz,verse,L1,p,\n,mask.nii.gz,verse,L1,p,\n,mask.nii.gz,verse,S1,p,\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["simulate", "--manifest", str(path), "--work", str(tmp_path / "work")])
+    first, second = str(ended.value.code).splitlines()
+    assert f"{path}, line 2: there is no file" in first
+    assert f"{path}, line 4: `level` should be one of" in second
+
+
+def test_a_list_without_cts_is_refused_before_anything_is_drawn(tmp_path: Path) -> None:
+    volumes(tmp_path)
+    path = listed(tmp_path, ",mask.nii.gz,verse,L1,p,\n")
+    own = ["--manifest", str(path), "--work", str(tmp_path / "work")]
+    with pytest.raises(SystemExit, match="has no CT, and the networks learn from CTs"):
+        main(["segmentation", *own, "--networks", "bifusion", "--anatomy", "1"])
+    assert not list((tmp_path / "work").rglob("*.*"))
+
+
+def test_a_list_with_semicolons_is_told_apart(tmp_path: Path) -> None:
+    path = listed(tmp_path, "", HEADING.replace(",", ";"))
+    with pytest.raises(ManifestError, match=r"line 1 has ct;mask;convention.*Commas separate"):
+        read_manifest(path)
+
+
+def test_a_list_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match="there is no such file"):
+        read_manifest(tmp_path / "cases.csv")
+
+
+def test_a_list_in_another_encoding_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "cases.csv").write_bytes(HEADING.encode("utf-16"))
+    with pytest.raises(ManifestError, match="no CSV file in UTF-8"):
+        read_manifest(tmp_path / "cases.csv")
 
 
 def test_a_list_without_a_column_is_refused(tmp_path: Path) -> None:

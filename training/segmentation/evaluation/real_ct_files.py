@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from training.segmentation.data.annotations import marked_people, read_annotations
+from training.artifacts.refusal import RefusedInput
+from training.segmentation.data.annotations import Annotation, marked_people, read_annotations
 from training.segmentation.data.provenance import SCANNED_PEOPLE
 from training.segmentation.evaluation.contact_sheet import write_sheet
 from training.segmentation.evaluation.real_ct_outcomes import evaluate_ct, tiles_of
@@ -56,17 +57,33 @@ class Request:
         return " ".join(parts)
 
 
+def asked_cts(names: tuple[str, ...] | None) -> tuple[Annotation, ...]:
+    """Return the annotated CTs with these names; all without names.
+
+    Raises
+    ------
+    RefusedInput
+        No annotated CT has one of the names.
+    """
+    known = read_annotations()
+    unknown = set(names or ()) - {each.name for each in known}
+    if unknown:
+        told = ", ".join(each.name for each in known)
+        raise RefusedInput(f"no annotated CT is named {', '.join(sorted(unknown))}; there are {told}")
+    return tuple(each for each in known if not names or each.name in names)
+
+
 def evaluate_real_cts(data: Path, work: Path, out: Path, request: Request, profile: str = "shipped") -> None:
     """Ask the annotated CTs and write page, table and picture into `out`.
 
     Answers are kept in `work`, in a folder for each version of the bundle and choice of bases: remove it where the code
     has changed. The bases are read from the trainings there; `profile` has their widths.
     """
+    annotations = asked_cts(request.names)
     bundle = engine().bundle
     trained = use_bases(request.bases, work, profile) if request.bases else None
     finder = engine().finder = RememberedRow(engine().finder)
     folder = work / "real-cts" / "-".join((bundle.version, *request.bases))
-    annotations = tuple(a for a in read_annotations() if not request.names or a.name in request.names)
     records = []
     for annotation in annotations:
         if trained and "locator" in request.bases:

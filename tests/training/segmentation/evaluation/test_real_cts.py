@@ -11,9 +11,10 @@ import pytest
 from PIL import Image
 
 from app.contract.params import JobParams
+from training.artifacts.refusal import RefusedInput
 from training.segmentation.data.annotations import Annotation, Body, read_annotations
 from training.segmentation.evaluation.contact_sheet import OUTLINE_COLOUR, PIXELS, STEP_MM, draw_tile, write_sheet
-from training.segmentation.evaluation.real_ct_files import NETWORKS, half_without, people_seen
+from training.segmentation.evaluation.real_ct_files import NETWORKS, asked_cts, half_without, people_seen
 from training.segmentation.evaluation.real_ct_outcomes import (
     LEVELS_ASKED,
     AnnotatedCt,
@@ -222,3 +223,10 @@ def test_tiles_show_the_outline_and_make_one_sheet(tmp_path):
     write_sheet(sheet, paths)
     with Image.open(sheet) as image:
         assert image.size == (3 * tile.width, 2 * tile.height)
+
+
+def test_a_ct_that_nobody_annotated_is_refused_by_name():
+    assert [each.name for each in asked_cts(("tptbox_L3",))] == ["tptbox_L3"]
+    assert asked_cts(None) == read_annotations()
+    with pytest.raises(RefusedInput, match="no annotated CT is named ct/tptbox_L3; there are acrin_petct_49f"):
+        asked_cts(("tptbox_L3", "ct/tptbox_L3"))
