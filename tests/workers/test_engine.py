@@ -31,7 +31,7 @@ def test_where_the_two_level_solver_fails_full_multigrid_solves(engine, monkeypa
         raise NotConverged("no", expected="a", got="b")
 
     quick = engine.solve(engine.template.nodes, REFERENCE_LOAD_NEWTON)[0]
-    monkeypatch.setattr(engine.solver, "solve", fail)
+    monkeypatch.setattr(engine.solver, "solve_each", fail)
     full = engine.solve(engine.template.nodes, REFERENCE_LOAD_NEWTON)[0]
     assert full.energy_error == 0.0
     assert full.iterations > quick.iterations
