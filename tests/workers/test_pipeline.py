@@ -154,7 +154,9 @@ def test_the_surrogate_is_the_default_and_agrees_with_the_solution(inputs, tmp_p
     both = run(*inputs, params, tmp_path / "both")
     report = both.report
     assert report["fidelity"] == "surrogate"
-    assert list(both.result.timings) == [name for name in STAGES if name not in ("localise", "segment", "material", "crush")]
+    assert list(both.result.timings) == [
+        name for name in STAGES if name not in ("localise", "segment", "material", "crush")
+    ]
     grid = pv.read(both.folder / "stress.vtu")
     predicted, solved = np.asarray(grid["von_mises"]), np.asarray(grid["von_mises_fe"])
     np.testing.assert_allclose(grid["von_mises_error"], predicted - solved, atol=1e-6)

@@ -103,7 +103,8 @@ class Locator:
 
     def _head(self, hu: Singles, told: Told) -> Singles:
         """Return what the network ends with (len(CLASSES) + 1, a, b, c), put together from tiles."""
-        padded = np.pad(hu, [(0, -n % DIVISOR) for n in hu.shape], constant_values=AIR_HU)
+        multiples = [BLOCK if n > side else DIVISOR for n, side in zip(hu.shape, TILE, strict=True)]
+        padded = np.pad(hu, [(0, -n % k) for n, k in zip(hu.shape, multiples, strict=True)], constant_values=AIR_HU)
         head = np.empty((len(CLASSES) + 1, *(n // BLOCK for n in padded.shape)), np.float32)
         boxes = list(product(*[list(tiles(n, side)) for n, side in zip(padded.shape, TILE, strict=True)]))
         for number, cells in enumerate(boxes, start=1):
@@ -119,12 +120,13 @@ class Locator:
 def tiles(n: int, side: int) -> Iterator[Tile]:
     """Yield the tiles along an axis of `n` voxels. All but a lone one are `side` long: the last ends at `n`.
 
-    Where `n` and `side` are multiples of `DIVISOR` every tile begins at one, and no block is cut.
+    Where `n` and `side` are multiples of `BLOCK` no block is cut. So the last tile sees at most one voxel of air
+    beyond the scan: more changes what the network says of the scan's end.
     """
     start, before = 0, 0
     while True:
         stop = min(start + side, n)
-        yield Tile(start, (start + before) // 2, stop)
+        yield Tile(start, (start + before) // (2 * BLOCK) * BLOCK, stop)
         if stop == n:
             return
         start, before = min(start + side - OVERLAP, n - side), stop
