@@ -20,7 +20,7 @@ from typing import Any
 import workers  # noqa: F401  (thread settings, before NumPy)
 from app.contract.errors import VertebraError
 from app.contract.params import JobParams, Vertebra
-from bench.bone import Published, measure_plates, traction_stiffness
+from bench.bone import Published, measure_plates, trabecular_density, traction_stiffness
 from bench.bone_picture import draw
 from workers.bone.strength import STRENGTH_OVER_STIFFNESS
 from workers.engine import Engine
@@ -119,13 +119,12 @@ def measure_published() -> dict[str, Any]:
     subject = Published.of(Engine())
     stiffness = measure_plates(subject)
     _, height, _ = traction_stiffness(subject.engine, subject.points, subject.bone)
-    interior = subject.bone.density[subject.engine.interior]
     return {
         "name": "VerSe 004",
         "level": "L2",
         "outline": "mask",
         "calibration": "published density",
-        "trabecular": float(interior.mean()),
+        "trabecular": trabecular_density(subject.engine, subject.points, subject.bone),
         "stiffness": stiffness,
         "strength": STRENGTH_OVER_STIFFNESS * stiffness * height,
     }
