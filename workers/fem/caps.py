@@ -15,6 +15,7 @@ from models.types import Bools, Floats, Ints
 from workers.fem.loads import cranio_caudal_axis
 from workers.fem.material import Material
 from workers.fem.solve_plan import SolvePlan
+from workers.geometry.incidence import Incidence
 
 CEMENT_MPA = 2500.0
 """Young's modulus of bone cement, as the published benchmark takes it. Poisson's ratio is that of bone, as there."""
@@ -43,6 +44,8 @@ class CappedMesh:
         (k,) whether it is of the superior cap.
     plan
         Of a solve whose Dirichlet nodes are those of both outer faces.
+    bone
+        Which elements of the template meet at each of its nodes.
     """
 
     tets: Ints
@@ -50,6 +53,7 @@ class CappedMesh:
     height: Floats
     is_upper: Bools
     plan: SolvePlan
+    bone: Incidence
 
     @classmethod
     def of(cls, template: Template) -> CappedMesh:
@@ -61,7 +65,8 @@ class CappedMesh:
         base, height = np.concatenate([upper_base, lower_base]), np.concatenate([upper_height, lower_height])
         outer = (n + np.flatnonzero(height == 1.0)).astype(np.int32)
         plan = SolvePlan(tets, n + len(base), outer)
-        return cls(tets, base, height, np.arange(len(base)) < len(upper_base), plan)
+        is_upper = np.arange(len(base)) < len(upper_base)
+        return cls(tets, base, height, is_upper, plan, Incidence.of(template.tets, n))
 
     @property
     def upper(self) -> Ints:

@@ -9,7 +9,7 @@ import numpy as np
 from models.coarse_mesh import CoarseMesh
 from models.template import Template
 from models.types import Floats, Singles
-from workers.fem.linear_tetrahedra import element_stress
+from workers.fem.linear_tetrahedra import internal_forces
 from workers.fem.material import Material
 from workers.fem.sparsity import SparsityPattern
 from workers.fem.template_solver import TemplateSolver
@@ -89,12 +89,6 @@ class DrivenSolver:
 
     def _pull(self, displacement: Floats, elements: tuple[Singles, Singles], material: Material) -> Floats:
         """Return what the stresses of the elements at the driven plate pull at each node (n, 3), N."""
-        gradient, volume = (array[self.touching] for array in elements)
-        grade = None if material.grade is None else material.grade[self.touching]
-        tets = self.tets[self.touching]
-        stress = element_stress(displacement, gradient, tets, replace(material, grade=grade))
-        xx, yy, zz, xy, yz, zx = (stress * volume[:, None]).T
-        tensor = np.stack([xx, xy, zx, xy, yy, yz, zx, yz, zz], axis=1).reshape(-1, 3, 3)
-        pull = np.einsum("tij,tcj->tci", tensor, gradient).reshape(-1, 3)
-        ids = tets.ravel()
-        return np.stack([np.bincount(ids, pull[:, axis], minlength=len(displacement)) for axis in range(3)], axis=1)
+        touching, (gradient, volume) = self.touching, elements
+        own = replace(material, grade=None if material.grade is None else material.grade[touching])
+        return internal_forces(displacement, (gradient[touching], volume[touching]), self.tets[touching], own)

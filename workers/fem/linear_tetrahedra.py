@@ -100,3 +100,24 @@ def element_stress(displacement: Floats, gradient: Reals, tets: Ints, material: 
     if material.grade is not None:
         stress *= material.grade[:, None]
     return stress
+
+
+def internal_forces(displacement: Floats, elements: tuple[Reals, Reals], tets: Ints, material: Material) -> Floats:
+    """Return what the elements' stresses pull at each node (n, 3), N.
+
+    Parameters
+    ----------
+    elements
+        Gradients and volumes of the m elements, from `shape_gradients`.
+    displacement, tets, material
+        As of `element_stress`.
+    """
+    gradient, volume = elements
+    xx, yy, zz, xy, yz, zx = (element_stress(displacement, gradient, tets, material) * volume[:, None]).T
+    tensor = np.stack([np.stack([xx, xy, zx]), np.stack([xy, yy, yz]), np.stack([zx, yz, zz])])
+    force = np.zeros_like(displacement)
+    for corner in range(4):
+        pull = np.einsum("ijt,tj->ti", tensor, gradient[:, corner])
+        for axis in range(3):
+            force[:, axis] += np.bincount(tets[:, corner], pull[:, axis], minlength=len(displacement))
+    return force

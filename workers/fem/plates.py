@@ -68,8 +68,7 @@ def solve_between_caps(
     whole = capped.material(material, len(template.tets))
     faces = (capped.upper, capped.lower)
     pushed = push(capped.points(points, template), capped.plan, axis, faces, whole, load_newton)
-    incidence = Incidence.of(template.tets, len(template.nodes))
-    return _case(pushed, points, template, incidence, material)
+    return _case(pushed, points, template, capped.bone, material)
 
 
 def _case(

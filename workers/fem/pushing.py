@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.types import Floats, Ints
-from workers.fem.linear_tetrahedra import element_stress, shape_gradients
+from workers.fem.linear_tetrahedra import internal_forces, shape_gradients
 from workers.fem.material import Material
 from workers.fem.solve import solve
 from workers.fem.solve_plan import SolvePlan
@@ -65,20 +65,8 @@ def push(
     unit = solve(points, plan, np.zeros_like(points), material, prescribed)
     displacement = unit.field.displacement
     assert displacement is not None
-    internal = internal_forces(points, displacement, plan.pattern.tets, material)
+    tets = plan.pattern.tets
+    internal = internal_forces(displacement, shape_gradients(points, tets), tets, material)
     upper, lower = internal[moved].sum(axis=0), internal[resting].sum(axis=0)
     factor = load_newton / float(-upper @ axis)
     return Pushed(factor * displacement, factor, factor * upper, factor * lower, unit.iterations)
-
-
-def internal_forces(points: Floats, displacement: Floats, tets: Ints, material: Material) -> Floats:
-    """Return what the elements' stresses pull at each node (n, 3), N."""
-    gradient, volume = shape_gradients(points, tets)
-    xx, yy, zz, xy, yz, zx = (element_stress(displacement, gradient, tets, material) * volume[:, None]).T
-    tensor = np.stack([np.stack([xx, xy, zx]), np.stack([xy, yy, yz]), np.stack([zx, yz, zz])])
-    force = np.zeros_like(points)
-    for corner in range(4):
-        pull = np.einsum("ijt,tj->ti", tensor, gradient[:, corner])
-        for axis in range(3):
-            force[:, axis] += np.bincount(tets[:, corner], pull[:, axis], minlength=len(points))
-    return force

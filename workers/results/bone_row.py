@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from PIL import Image
 
+from models.template import Template
 from models.types import Bytes, Floats
 from workers.results.captions import UNCALIBRATED
 from workers.results.colour_bar import draw_colour_bar
@@ -48,7 +50,7 @@ def bone_row(mesh: StressedMesh, is_uncalibrated: bool) -> Image.Image | None:
     """Draw the row, `SCALE` times larger: mid-sagittal cuts; None where the bone has no density of its own."""
     if "density" not in mesh.extra:
         return None
-    cut = SagittalCut.of(mesh.template)
+    cut = _cut(mesh.template)
     picture = blank_picture()
     pixels_per_mm = common_scale(mesh.surface.vertices)
     panels = []
@@ -64,6 +66,12 @@ def bone_row(mesh: StressedMesh, is_uncalibrated: bool) -> Image.Image | None:
         box = Box(panel.left + BAR_INSET * PANEL_WIDTH, BAR_TOP, BAR_WIDTH * PANEL_WIDTH, 20)
         draw_colour_bar(pen, shown.scale, shown.title, box)
     return image.crop((0, PANEL_TOP * SCALE, WIDTH * SCALE, HEIGHT * SCALE))
+
+
+@lru_cache(maxsize=1)
+def _cut(template: Template) -> SagittalCut:
+    """Return the cut, which is the same places in every subject."""
+    return SagittalCut.of(template)
 
 
 def _shown(mesh: StressedMesh, cut: SagittalCut, is_uncalibrated: bool) -> list[_Shown]:
