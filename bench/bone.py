@@ -25,7 +25,7 @@ from app.contract.bone import DensityLaw
 from app.contract.params import LEVELS
 from bench.bone_page import write_page
 from bench.bone_sampling import moduli
-from bench.bone_strength import caps_stiffness, crushed
+from bench.bone_strength import PUBLISHED, caps_stiffness, crushed
 from bench.calculix import executable, solve_with_calculix
 from bench.voxel_model import table_density, voxel_stiffness
 from models.types import Floats
@@ -46,8 +46,6 @@ from workers.mask.label_piece import cut_out
 from workers.mesh.mask_surface import extract_surface
 
 DATA = Path(os.environ.get("VERTEBRA_DATA", "../shared/data"))
-PUBLISHED = {"stiffness": 12_362.0, "height": 29.0, "linear_strength": 2437.8, "trabecular": 70.7}
-"""N/mm, mm, N, mg/cm^3: `reference/verse19_fe_strength.csv`, vertebra 4.0."""
 REPEATS = 3
 GRADES_PER_E = 25
 """Moduli of the CalculiX comparison differ by a factor of e^(1/25): each is a material of its deck."""

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.bone_strength import strength_text
+from workers.bone.strength import STRENGTH_OVER_STIFFNESS
 
 PAGE = Path("docs/evaluation/bone.md")
 TEXT = """# The patient's own bone: figures
@@ -74,7 +75,7 @@ published table (voxel models of VerSe'19) has 19.2 ± 5.2 kN/mm for L1. So thes
 def write_page(result: Mapping[str, Any], published: Mapping[str, float]) -> None:
     """Write the page from the parts of `bench.bone`, and the published numbers of the L2."""
     traction, plates, voxel, table = (result[name] for name in ("traction", "plates", "voxel_model", "table_model"))
-    strength = 0.0068 * plates * traction["height"]
+    strength = STRENGTH_OVER_STIFFNESS * plates * traction["height"]
     text = TEXT.format(
         trabecular=traction["trabecular"],
         traction=traction["laws"]["kopperdahl_2002"],
@@ -114,6 +115,6 @@ def _off(got: float, expected: float) -> float:
 
 
 def _row(level: str, found: Mapping[str, float]) -> str:
-    strength = 0.0068 * found["stiffness"] * found["height"]
+    strength = STRENGTH_OVER_STIFFNESS * found["stiffness"] * found["height"]
     numbers = (found["trabecular"], found["stiffness"], found["height"], strength, found["pistoia"])
     return f"| {level} | " + " | ".join(f"{number:,.0f}" for number in numbers) + " |"

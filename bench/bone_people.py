@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import csv
 import json
-import os
+import statistics
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -20,13 +20,12 @@ from typing import Any
 import workers  # noqa: F401  (thread settings, before NumPy)
 from app.contract.errors import VertebraError
 from app.contract.params import JobParams, Vertebra
-from bench.bone import Published, measure_plates, trabecular_density, traction_stiffness
+from bench.bone import DATA, Published, measure_plates, trabecular_density, traction_stiffness
 from bench.bone_picture import draw
 from workers.bone.strength import STRENGTH_OVER_STIFFNESS
 from workers.engine import Engine
 from workers.pipeline import run_pipeline
 
-DATA = Path(os.environ.get("VERTEBRA_DATA", "../shared/data"))
 TABLE = "reference/verse19_fe_strength.csv"
 PAGE, PICTURE = Path("docs/evaluation/bone-people.md"), Path("docs/evaluation/bone.png")
 LEVELS: tuple[Vertebra, ...] = ("L1", "L2")
@@ -177,8 +176,7 @@ def _text(
 
 def _mean_and_spread(found: Sequence[Mapping[str, float]], name: str) -> str:
     values = [one[name] / 1000.0 for one in found]
-    mean = sum(values) / len(values)
-    spread = (sum((value - mean) ** 2 for value in values) / len(values)) ** 0.5
+    mean, spread = statistics.fmean(values), statistics.pstdev(values)
     return f"{mean:.1f} ± {spread:.1f}" if name == "stiffness" else f"{mean:.2f} ± {spread:.2f}"
 
 

@@ -12,14 +12,21 @@ from typing import Any
 from models.types import Floats
 from workers.bone.elements import ElementBone
 from workers.bone.nonlinear_strength import STRAINS, yielding_bone
+from workers.bone.strength import STRENGTH_OVER_STIFFNESS
 from workers.engine import Engine
 from workers.fem.loads import REFERENCE_LOAD_NEWTON
 from workers.fem.plates import solve_between_caps
 
 PUBLISHED_TRAVEL_MM = 2.0
 """Displacement of the published nonlinear run (Bonelab/spineFE-benchmark, `fe_displacement`)."""
-PUBLISHED_NONLINEAR_NEWTON = 1847.0
-"""Its force: `reference/verse19_fe_strength.csv`, vertebra 4.0."""
+PUBLISHED = {
+    "stiffness": 12_362.0,
+    "height": 29.0,
+    "linear_strength": 2437.8,
+    "nonlinear_strength": 1847.0,
+    "trabecular": 70.7,
+}
+"""N/mm, mm, N, N, mg/cm^3: `reference/verse19_fe_strength.csv`, vertebra 4.0."""
 
 
 def caps_stiffness(engine: Engine, points: Floats, bone: ElementBone) -> float:
@@ -47,7 +54,9 @@ def strength_text(caps: Mapping[str, float], curves: Mapping[str, Any], height_m
     shares = ", ".join(f"{100 * strain:g} %" for strain in STRAINS)
     table = curves["table"]
     last, beyond = (force for _, force in table["curve"][-2:])
-    linear = 0.0068 * caps["table"] * height_mm
+    linear, linear_published = (
+        STRENGTH_OVER_STIFFNESS * caps["table"] * height for height in (height_mm, PUBLISHED["height"])
+    )
     return TEXT.format(
         rows="\n".join(rows),
         shares=shares,
@@ -56,20 +65,20 @@ def strength_text(caps: Mapping[str, float], curves: Mapping[str, Any], height_m
         seconds=max(curve["cpu_s"] for curve in curves.values()),
         steps=sum(table["steps"]),
         last=last,
-        last_off=_off(last, PUBLISHED_NONLINEAR_NEWTON),
+        last_off=_off(last, PUBLISHED["nonlinear_strength"]),
         beyond=beyond,
-        beyond_off=_off(beyond, PUBLISHED_NONLINEAR_NEWTON),
-        table_off=_off(caps["table"], 12_362.0),
+        beyond_off=_off(beyond, PUBLISHED["nonlinear_strength"]),
+        table_off=_off(caps["table"], PUBLISHED["stiffness"]),
         linear=linear,
-        linear_off=_off(linear, 2437.8),
-        linear_29=0.0068 * caps["table"] * 29.0,
-        linear_29_off=_off(0.0068 * caps["table"] * 29.0, 2437.8),
+        linear_off=_off(linear, PUBLISHED["linear_strength"]),
+        linear_29=linear_published,
+        linear_29_off=_off(linear_published, PUBLISHED["linear_strength"]),
     )
 
 
 def _row(name: str, stiffness: float, curve: list[tuple[float, float]]) -> str:
     forces = " | ".join(f"{force:,.0f}" for _, force in curve)
-    return f"| {name} | {stiffness:,.0f} ({_off(stiffness, 12_362.0):+.1f} %) | {forces} |"
+    return f"| {name} | {stiffness:,.0f} ({_off(stiffness, PUBLISHED['stiffness']):+.1f} %) | {forces} |"
 
 
 def _off(got: float, expected: float) -> float:

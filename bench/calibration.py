@@ -23,7 +23,7 @@ from bench.altered_cts import CHANGES
 from bench.bone import Published, trabecular_density, traction_stiffness
 from bench.calibration_page import write_page
 from bench.real_vertebrae import LEVELS, Subject, outlined, with_mask
-from workers.bone.calibration import Calibration
+from workers.bone.calibration import DEFAULT_INTERCEPT, DEFAULT_SLOPE, Calibration
 from workers.bone.elements import ElementBone
 from workers.bone.interior import Trabecular
 from workers.bone.internal import CORTICAL_HU, InternalFit, fit_michalski
@@ -139,7 +139,7 @@ def measure_published() -> dict[str, float]:
     found: dict[str, float] = {"kev": fit.fit_kev, "r2": fit.r2, "cortical": CORTICAL_HU}
     for name, calibration in (
         ("published", Calibration(1.0, 0.0, internal=fit)),
-        ("water_line", Calibration(0.73, 0.0)),
+        ("water_line", Calibration(DEFAULT_SLOPE, DEFAULT_INTERCEPT)),
     ):
         bone = ElementBone.of(sampled, calibration, "kopperdahl_2002")
         found[f"{name}_density"] = trabecular_density(engine(), subject.points, bone)
