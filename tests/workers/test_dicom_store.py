@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import threading
-import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, HTTPServer
 from io import BytesIO
 from pathlib import Path
 
@@ -23,6 +20,7 @@ from tests.app.reports import report
 from tests.workers.dicom.dicom_files import PATIENT, STUDY, file_bytes, series
 from tests.workers.dicom_results.orthanc import PASSWORD, USER, running_orthanc
 from tests.workers.dicom_results.small_source import HU, MASK, TILTED, slices_source
+from tests.workers.odd_server import OddHandler, running_server
 from workers import dicom_store
 from workers.dicom_results.contents import Stressed
 from workers.dicom_results.files import write_dicom_files
@@ -117,29 +115,14 @@ def server(answers: list[tuple[int, bytes]], encoding: str = "identity", pause_s
     A body is sent in one piece, or byte for byte with a pause before each.
     """
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
+    class Handler(OddHandler):
+        def do_POST(self) -> None:  # noqa: N802 - the name of http.server
             self.rfile.read(int(self.headers["Content-Length"]))
             status, body = answers.pop(0) if len(answers) > 1 else answers[0]
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(body)))
-            self.send_header("Content-Encoding", encoding)
-            self.end_headers()
-            with suppress(OSError):  # nobody waits any more
-                for n in range(len(body) if pause_s else 0):
-                    time.sleep(pause_s)
-                    self.wfile.write(body[n : n + 1])
-                self.wfile.write(b"" if pause_s else body)
+            self.send(status, {"Content-Length": str(len(body)), "Content-Encoding": encoding}, body, pause_s)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with HTTPServer(("127.0.0.1", 0), Handler) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{http.server_address[1]}"
-        finally:
-            http.shutdown()
+    with running_server(Handler) as url:
+        yield url
 
 
 SOME_FAILED = json.dumps({"00081198": {"vr": "SQ", "Value": [{"00081197": {"vr": "US", "Value": [272]}}]}}).encode()

@@ -8,7 +8,6 @@ import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
@@ -24,6 +23,7 @@ from app.jobs.settings import Settings
 from tests.workers.dicom.dicom_files import STUDY, file_bytes, series
 from tests.workers.dicom_results.orthanc import PASSWORD, USER, running_orthanc
 from tests.workers.dicom_results.small_source import HU, TILTED
+from tests.workers.odd_server import OddHandler, running_server
 from workers import dicomweb_retrieval
 from workers.dicom.read_dicom import read_dicom
 from workers.dicomweb_retrieval import Retrieval
@@ -114,31 +114,16 @@ def server(
     """
     paths: list[str] = []
 
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
+    class Handler(OddHandler):
+        def do_GET(self) -> None:  # noqa: N802 - the name of http.server
             paths.append(self.path)
-            status, headers, body = next(
+            answer = next(
                 (answer for end, answer in answers.items() if self.path.partition("?")[0].endswith(end)), (404, {}, b"")
             )
-            self.send_response(status)
-            for name, value in headers.items():
-                self.send_header(name, value)
-            self.end_headers()
-            with suppress(OSError):  # nobody waits any more
-                for n in range(len(body) if pause_s else 0):
-                    time.sleep(pause_s)
-                    self.wfile.write(body[n : n + 1])
-                self.wfile.write(b"" if pause_s else body)
+            self.send(*answer, pause_s)
 
-        def log_message(self, *_: object) -> None:
-            pass
-
-    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as http:
-        threading.Thread(target=http.serve_forever, daemon=True).start()
-        try:
-            yield f"http://127.0.0.1:{http.server_address[1]}", paths
-        finally:
-            http.shutdown()
+    with running_server(Handler) as url:
+        yield url, paths
 
 
 def listed(*uids: str) -> tuple[int, dict[str, str], bytes]:

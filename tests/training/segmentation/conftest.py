@@ -9,6 +9,7 @@ from synthetic_ct.scanner import Protocol
 from synthetic_ct.spine import make_template_spine
 from synthetic_ct.whole_ct import SyntheticCt, make_lumbar_ct, write_ct
 from tests.made_once import made_once
+from training.artifacts.data_folder import data_folder
 from workers.mesh.subject_mesh import MeshMorpher
 
 
@@ -52,3 +53,15 @@ def one_command(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPat
         train_by_one_command(folder, data_dir, verse, morpher)
 
     return made_once(tmp_path_factory, "one-command", make)
+
+
+@pytest.fixture(scope="session")
+def exported_networks(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The networks that the command exported; without real data, which it needs, networks that learned nothing."""
+    if (data_folder() / "shapes").is_dir():
+        return Path(request.getfixturevalue("one_command"))
+    pytest.importorskip("torch", reason="torch is not installed (make training)")
+    pytest.importorskip("onnxscript", reason="onnxscript is not installed (make training)")
+    from tests.training.segmentation.one_command import export_networks
+
+    return made_once(tmp_path_factory, "exported-networks", export_networks)

@@ -11,10 +11,14 @@ import pytest
 import torch
 from torch import nn
 
-from models.bundle import DEFAULT_BUNDLE, NETWORKS
+from models.bundle import DEFAULT_BUNDLE, LANDMARKS, LOCATOR, NETWORKS, ROW, SEGMENTER
 from training.__main__ import main
 from training.segmentation.fitting import onnx_export
-from workers.imaging.network_input import CHANNELS
+from training.segmentation.networks.landmark_net import LANDMARK_WIDTHS, LandmarkNet
+from training.segmentation.networks.locator_net import LOCATOR_WIDTHS, LocatorNet
+from training.segmentation.networks.row_net import ROW_WIDTHS, RowNet
+from training.segmentation.networks.unets import UNET_WIDTHS, build
+from workers.imaging.network_input import CHANNELS, STRUCTURES
 from workers.locate.landmark_network import SIDE_SHAPE
 from workers.locate.row_network import ROW_SHAPE
 from workers.mesh.subject_mesh import MeshMorpher
@@ -48,6 +52,22 @@ def train_by_one_command(folder: Path, data: Path, verse: Path, morpher: MeshMor
             patch.setattr(onnx_export, export, _watched(getattr(onnx_export, export), name, shape, folder / STATES))
         patch.setattr("sys.argv", command.split())
         main()
+
+
+def export_networks(folder: Path) -> None:
+    """Export networks that learned nothing into a folder, as the command does: `BUNDLE` and `STATES`, without data."""
+    (folder / BUNDLE).mkdir()
+    (folder / STATES).mkdir()
+    torch.manual_seed(0)
+    networks = {
+        "segmenter": (build("bifusion", CHANNELS, UNET_WIDTHS["tiny"], len(STRUCTURES)), SEGMENTER),
+        "locator": (LocatorNet(LOCATOR_WIDTHS["tiny"]), LOCATOR),
+        "landmarks": (LandmarkNet(LANDMARK_WIDTHS["tiny"]), LANDMARKS),
+        "row": (RowNet(ROW_WIDTHS["tiny"]), ROW),
+    }
+    for name, (network, graph) in networks.items():
+        export = _watched(getattr(onnx_export, f"export_{name}"), name, INPUTS[name], folder / STATES)
+        export(network, folder / BUNDLE / graph)
 
 
 def _watched(export: Callable[..., None], name: str, shape: tuple[int, ...], states: Path) -> Callable[..., None]:

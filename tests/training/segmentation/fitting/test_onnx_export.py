@@ -60,25 +60,25 @@ class Exported:
 
 
 @pytest.fixture(scope="module")
-def segmenter(one_command) -> Exported:
+def segmenter(exported_networks) -> Exported:
     return Exported(
-        build("bifusion", CHANNELS, UNET_WIDTHS["tiny"], len(STRUCTURES)), one_command, "segmenter", SEGMENTER
+        build("bifusion", CHANNELS, UNET_WIDTHS["tiny"], len(STRUCTURES)), exported_networks, "segmenter", SEGMENTER
     )
 
 
 @pytest.fixture(scope="module")
-def locator(one_command) -> Exported:
-    return Exported(LocatorNet(LOCATOR_WIDTHS["tiny"]), one_command, "locator", LOCATOR)
+def locator(exported_networks) -> Exported:
+    return Exported(LocatorNet(LOCATOR_WIDTHS["tiny"]), exported_networks, "locator", LOCATOR)
 
 
 @pytest.fixture(scope="module")
-def landmarks(one_command) -> Exported:
-    return Exported(LandmarkNet(LANDMARK_WIDTHS["tiny"]), one_command, "landmarks", LANDMARKS)
+def landmarks(exported_networks) -> Exported:
+    return Exported(LandmarkNet(LANDMARK_WIDTHS["tiny"]), exported_networks, "landmarks", LANDMARKS)
 
 
 @pytest.fixture(scope="module")
-def row(one_command) -> Exported:
-    return Exported(RowNet(ROW_WIDTHS["tiny"]), one_command, "row", ROW)
+def row(exported_networks) -> Exported:
+    return Exported(RowNet(ROW_WIDTHS["tiny"]), exported_networks, "row", ROW)
 
 
 @pytest.mark.parametrize(("batch", "height", "width"), SLICES)
