@@ -22,11 +22,10 @@ from app.jobs.blob_writer import BlobInfo, BlobWriter
 from app.jobs.ct_reference import CtReference
 from app.jobs.dicom_zip import DicomZip
 from app.jobs.settings import Settings
+from workers.dicom_store import PAUSES_S
 from workers.dicomweb_series import QUERY, ArchivedSeries, ct_series, described, read_series
 from workers.related_parts import RelatedParts, UnreadableParts
 
-PAUSES_S = (1.0, 4.0)
-"""Between the tries, as when results are stored."""
 MAX_LIST_BYTES = 4 << 20
 """Of the list of a study's series; it says a kilobyte or two of each."""
 AS_STORED = 'multipart/related; type="application/dicom"; transfer-syntax=*'

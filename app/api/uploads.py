@@ -26,12 +26,8 @@ from app.jobs.storage_keys import REFERENCE_PART, input_key
 FILE_PARTS = ("ct", "mask")
 DICOM_PART = "dicom"
 """Of which a form may have many, instead of `ct`."""
-URL_PART = "ct_url"
-"""Of a CT in an archive, instead of `ct`."""
-PARAMS_PART, CALLBACK_PART, NAME_PART, LABELS_PART, _ = TEXT_PARTS = (
-    *("params", "callback_url", "name", "labels"),
-    URL_PART,
-)
+TEXT_PARTS = ("params", "callback_url", "name", "labels", "ct_url")
+PARAMS_PART, CALLBACK_PART, NAME_PART, LABELS_PART, URL_PART = TEXT_PARTS
 CORRECTION_PARTS = ("mask", PARAMS_PART)
 MAX_TEXT_BYTES = 64 * 1024
 """Longest text part; a complete JSON of the parameters has less than 1 kB."""

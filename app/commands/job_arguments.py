@@ -72,13 +72,10 @@ def add_mask_argument(command: argparse.ArgumentParser) -> None:
 
 def submission_of(arguments: argparse.Namespace) -> Submission:
     """Return the job that the arguments describe. Raise `CommandError` if a file is missing."""
-    if arguments.ct is None:
-        pass
-    elif not arguments.ct.is_dir():
-        require_files(arguments.ct)
-    elif not files_below(arguments.ct):
+    is_folder = arguments.ct is not None and arguments.ct.is_dir()
+    if is_folder and not files_below(arguments.ct):
         raise CommandError(f"The folder {arguments.ct} has no file.")
-    require_files(arguments.mask)
+    require_files(None if is_folder else arguments.ct, arguments.mask)
     return Submission(
         arguments.ct,
         arguments.mask,

@@ -29,7 +29,7 @@ def register() -> None:
 def _decode_frame(src: bytes, runner: DecodeRunner) -> bytes:
     """Return the pixels of one frame, 16 bits each, little-endian; pydicom calls it."""
     if runner.samples_per_pixel != 1 or runner.bits_allocated != 16:
-        raise NotImplementedError("one sample of 12 bits in 16 is expected")
+        raise ValueError("one sample of 12 bits in 16 is expected")
     fragment, fragments = gdcm.Fragment(), gdcm.SequenceOfFragments.New()
     fragment.SetByteStringValue(src)
     fragments.AddFragment(fragment)
