@@ -53,8 +53,8 @@ plates, orientations of the file and a turned patient, convergence with the mesh
 
 ## Time
 
-The solver takes {density_cycles:.0f} cycles with density and {plain_cycles:.0f} with homogeneous bone. On a machine
-that others used too, reading density and moduli took {reading_s:.1f} s, the solves {density_s:.1f} and {plain_s:.1f} s.
+The solver takes {density_cycles:.0f} cycles with density and {plain_cycles:.0f} with homogeneous bone. On two
+cores, reading density and moduli took {reading_s:.1f} s, the solves {density_s:.1f} and {plain_s:.1f} s.
 
 ## A real CT that nobody calibrated
 
