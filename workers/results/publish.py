@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -67,7 +67,7 @@ class Contents:
     source
         The DICOM images that the CT was read from; None where a NIfTI file was sent.
     views
-        The pictures of the stress, from `drawing`; None where no file shows them, or where `publish` draws them.
+        The pictures of the stress, from `drawing`; None where no file shows them.
     made_at
         When the results were made, UTC.
     """
@@ -132,10 +132,7 @@ def publish(out_dir: Path, contents: Contents, wants: Callable[[ResultName], boo
     """
     start = time.perf_counter()
     out_dir.mkdir(parents=True, exist_ok=True)
-    with ExitStack() as stack, ThreadPoolExecutor(WRITERS) as pool:  # compression runs beside the drawing
-        if contents.views is None:
-            views = stack.enter_context(drawing(contents.mesh, contents.report.bone, wants))
-            contents = replace(contents, views=views)
+    with ThreadPoolExecutor(WRITERS) as pool:  # compression runs beside the drawing
         tasks = [pool.submit(write, out_dir / name, contents) for name, write in WRITE.items() if wants(name)]
         for task in tasks:
             task.result()

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
 import nibabel as nib
 import numpy as np
@@ -20,7 +21,7 @@ from workers.results.mask_file import write_mask
 from workers.results.notice_band import LINE_HEIGHT, PADDING
 from workers.results.panels import PANEL_TOP
 from workers.results.provenance import describe_software
-from workers.results.publish import Contents, publish
+from workers.results.publish import Contents, ResultFile, publish
 
 MASK = np.zeros((20, 24, 16), np.int16)
 MASK[5:15, 4:20, 3:12] = 1
@@ -37,8 +38,14 @@ def contents(box) -> Contents:
     return Contents(box, build_report(box, sections), vertebra, Grid(MASK.shape, LEFT_HANDED))
 
 
+def published(out: Path, contents: Contents, params: JobParams) -> list[ResultFile]:
+    """Publish as the pipeline does, with the pictures that the files show; return the files."""
+    with publish_module.drawing(contents.mesh, contents.report.bone, params.wants) as views:
+        return publish(out, replace(contents, views=views), params.wants)[1]
+
+
 def test_all_seven_files_open(box, contents, tmp_path):
-    _, files = publish(tmp_path / "out", contents, JobParams().wants)
+    files = published(tmp_path / "out", contents, JobParams())
     by_name = {file.name: file for file in files}
     assert list(by_name) == [
         "stress.vtu", "surface.vtp", "mask.nii.gz", "report.json", "preview.png", "report.pdf", "viewer.html",
@@ -62,9 +69,7 @@ def test_the_pictures_are_drawn_once_and_only_where_a_file_shows_them(contents, 
     monkeypatch.setattr(publish_module, "draw_views", lambda *args: drawn.append(args) or draw(*args))
     with publish_module.drawing(contents.mesh, None, JobParams(results=["stress.vtu"]).wants) as views:
         assert views is None
-    wants = JobParams(results=["preview.png", "report.pdf"]).wants
-    with publish_module.drawing(contents.mesh, None, wants) as views:
-        _, files = publish(tmp_path / "out", replace(contents, views=views), wants)
+    files = published(tmp_path / "out", contents, JobParams(results=["preview.png", "report.pdf"]))
     assert {file.name for file in files} == {"preview.png", "report.pdf", "report.json"}
     assert len(drawn) == 1
 
@@ -78,7 +83,7 @@ def test_only_what_is_asked_for_is_made_and_the_report(contents, tmp_path):
         ["stress.vtu", *others],
     ):
         out = tmp_path / "-".join(wanted)
-        _, files = publish(out, contents, JobParams(results=wanted).wants)
+        files = published(out, contents, JobParams(results=wanted))
         expected = {*wanted, "report.json"} - {"spine.png"}  # drawn where the vertebra is located
         assert {file.name for file in files} == {path.name for path in out.iterdir()} == expected
 
@@ -87,9 +92,8 @@ def test_the_warnings_reach_picture_and_page(contents, tmp_path):
     warning = "Label 30 is L2 in the TotalSegmentator convention, but the job says L1: check the level."
     for name, warnings in {"quiet": [], "loud": [warning]}.items():
         report = contents.report.model_copy(update={"warnings": warnings})
-        publish(
-            tmp_path / name, replace(contents, report=report), JobParams(results=["preview.png", "viewer.html"]).wants
-        )
+        params = JobParams(results=["preview.png", "viewer.html"])
+        published(tmp_path / name, replace(contents, report=report), params)
     page = (tmp_path / "loud" / "viewer.html").read_text()
     sure = "<dt>Level</dt><dd>as the client says that sent the mask</dd>"
     assert page.index(f"<li>{warning}</li>") < page.index(sure)
