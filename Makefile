@@ -18,6 +18,9 @@ VERTEBRA ?=
 LOAD ?=
 OUT ?= demo-output
 
+# make bench [BUSY=1]: cores that something else keeps busy
+BUSY ?=
+
 # make faults [JOBS=…] [SEED=…] [MACHINES=1], or make faults RECOVERY=1
 JOBS ?=
 MACHINES ?=
@@ -79,9 +82,9 @@ fix: .venv/installed-dev ## repair what lint and format can repair
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-bench: .venv/installed-dev ## measure speed and accuracy, also of other programs; writes bench-output/bench.json
+bench: .venv/installed-dev ## measure speed and accuracy, also of other programs, BUSY=1 with a core busy; writes bench-output/bench.json
 	@tests/install_servers.sh
-	@$(BIN)/python -m bench
+	@$(BIN)/python -m bench $(if $(BUSY),--busy $(BUSY))
 
 load: .venv/installed-dev ## poll a service while a job computes; writes bench-output/load.json
 	@$(BIN)/python -m bench.load

@@ -12,7 +12,10 @@ import platform
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
+
+from bench.busy_cores import busy_cores
 
 PARTS = ("morph", "fe", "surrogate", "segmentation", "job", "levels", "slices")
 OUT = Path("bench-output")
@@ -30,11 +33,22 @@ def main() -> None:
     """Run the parts that were asked for (all by default)."""
     parser = argparse.ArgumentParser(prog="python -m bench", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="part", help=f"of {', '.join(PARTS)}; all by default")
-    parts = parser.parse_args().parts or PARTS
+    parser.add_argument("--busy", type=int, default=0, metavar="N", help="keep N cores busy with something else (0)")
+    arguments = parser.parse_args()
     OUT.mkdir(exist_ok=True)
     machine = f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}"
-    results: dict[str, object] = {"machine": machine, "date": time.strftime("%Y-%m-%d")}
-    print(f"machine: {machine}\n", flush=True)
+    results: dict[str, object] = {"machine": machine, "date": time.strftime("%Y-%m-%d"), "busy": arguments.busy}
+    print(f"machine: {machine}; {arguments.busy} kept busy by something else\n", flush=True)
+    with busy_cores(arguments.busy):
+        failed = _measure(arguments.parts or PARTS, results)
+    target = OUT / ("bench-busy.json" if arguments.busy else "bench.json")
+    target.write_text(json.dumps(results, indent=2) + "\n")
+    print(f"written to {target}" + (f"; FAILED: {', '.join(failed)}" if failed else ""))
+    sys.exit(bool(failed))
+
+
+def _measure(parts: Sequence[str], results: dict[str, object]) -> list[str]:
+    """Run parts one after the other and add their figures to `results`; return those that failed."""
     failed = []
     for part in parts:
         target = OUT / f"{part}.json"
@@ -45,9 +59,7 @@ def main() -> None:
         else:
             results[part] = json.loads(target.read_text())
         print(flush=True)
-    (OUT / "bench.json").write_text(json.dumps(results, indent=2) + "\n")
-    print(f"written to {OUT / 'bench.json'}" + (f"; FAILED: {', '.join(failed)}" if failed else ""))
-    sys.exit(bool(failed))
+    return failed
 
 
 if __name__ == "__main__":
