@@ -40,6 +40,7 @@ from app.api.traces import TraceRequests
 from app.jobs import logs
 from app.jobs.settings import Settings
 from app.pages import routes as pages
+from app.pages.problem_page import present
 
 DESCRIPTION = """Stress in a vertebra from a CT, and optionally a mask of the vertebra.
 
@@ -89,7 +90,7 @@ def create_app(settings: Settings | None = None) -> FastAPI:
         redoc_url=None,
         generate_unique_id_function=_operation_id,
     )
-    install_error_handlers(app)
+    install_error_handlers(app, present)
     app.add_middleware(PlainRequests)
     if settings.cors_origins:
         app.add_middleware(CrossOrigin, origins=settings.cors_origins)

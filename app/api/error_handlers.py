@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from typing import Any
 
 from fastapi import FastAPI, Request, Response
@@ -26,39 +27,44 @@ from app.contract.errors import (
 log = logging.getLogger(__name__)
 
 
-def install_error_handlers(app: FastAPI) -> None:
-    """Register the handlers at an application."""
+Presenter = Callable[[Request, Response], Response]
+"""Returns what the client of a request sees of a response with problem details."""
+
+
+def install_error_handlers(app: FastAPI, present: Presenter = lambda _request, problem: problem) -> None:
+    """Register the handlers at an application. `present` may turn a problem into another response with its status."""
+
+    def respond(request: Request, error: VertebraError) -> Response:
+        return present(request, problem_response(request, error))
 
     async def handle_known(request: Request, error: Exception) -> Response:
         assert isinstance(error, VertebraError)
-        return problem_response(request, error)
+        return respond(request, error)
 
     async def handle_framework(request: Request, error: Exception) -> Response:
         assert isinstance(error, HTTPException)
-        return problem_response(request, http_problem(request, error))
+        return respond(request, http_problem(request, error))
 
     async def handle_validation(request: Request, error: Exception) -> Response:
         assert isinstance(error, RequestValidationError)
-        return problem_response(request, validation_problem(error, "the request"))
+        return respond(request, validation_problem(error, "the request"))
 
     async def handle_database(request: Request, error: Exception) -> Response:
         log.error("the database failed: %s", type(error).__name__, exc_info=error)
-        return problem_response(request, StorageUnavailable("The job database does not answer. Try again later."))
+        return respond(request, StorageUnavailable("The job database does not answer. Try again later."))
 
     async def handle_system(request: Request, error: Exception) -> Response:
         assert isinstance(error, OSError)
         if error.errno is None:  # not the operating system's
             return await handle_unexpected(request, error)
         log.error("the operating system refused: %s", error.strerror, exc_info=error)
-        return problem_response(request, StorageUnavailable(f"The server cannot store files: {error.strerror}."))
+        return respond(request, StorageUnavailable(f"The server cannot store files: {error.strerror}."))
 
     async def handle_disconnect(_request: Request, _error: Exception) -> Response:
         return Response(status_code=400)  # the client has gone and reads no body
 
     async def handle_unexpected(request: Request, _error: Exception) -> Response:  # starlette logs the traceback
-        return problem_response(
-            request, InternalError("An unexpected error happened. The server's log has the details.")
-        )
+        return respond(request, InternalError("An unexpected error happened. The server's log has the details."))
 
     app.add_exception_handler(VertebraError, handle_known)
     app.add_exception_handler(HTTPException, handle_framework)
