@@ -14,6 +14,7 @@ import numpy as np
 from models.bundle import Bundle
 from training.artifacts.bundle_writer import write_manifest
 from training.artifacts.files import fingerprint
+from training.artifacts.refusal import RefusedInput, needed
 from training.shapes.registration import register
 from training.shapes.sources import Source
 from training.surrogates.evaluation import paper_figures
@@ -67,14 +68,17 @@ def evaluate(folder: Path, inputs: EvaluationInputs, out: Path) -> None:
     out.mkdir(parents=True, exist_ok=True)
     bundle = Bundle(folder)
     work, networks = inputs.work, inputs.networks
-    with np.load(networks / "dataset.npz") as stored:
+    with np.load(needed(networks / "dataset.npz", "networks")) as stored:
         trained = set(stored["names"].tolist())
-    unused = (s for s in read_samples(work / "samples") if s.name not in trained)
+    samples = read_samples(work / "samples")
+    unused = list(itertools.islice((s for s in samples if s.name not in trained), N_SIBLINGS))
+    if not unused:
+        raise RefusedInput(f"The networks learned from every shape in {work / 'samples'}. Simulate {N_SIBLINGS} more.")
     methods = _load_methods(bundle, inputs, trained)
     made_with = fingerprint(bundle.folder / "tangent.npz", *sorted(networks.glob("*/bundle/manifest.json")))
     kept = work / "evaluation" / made_with
     real = score_all(methods, list(read_samples(work / "real")), True, kept / "real")
-    siblings = score_all(methods, list(itertools.islice(unused, N_SIBLINGS)), False, kept / "siblings")
+    siblings = score_all(methods, unused, False, kept / "siblings")
     _write_csv(out / "scores.csv", [*real, *siblings])
     _draw(methods, real, inputs, out)
     machine = f"{os.cpu_count()} cores, Python {platform.python_version()}, bundle {bundle.version}"

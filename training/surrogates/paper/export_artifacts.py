@@ -18,6 +18,7 @@ from models.forest import Forest
 from models.types import Reals
 from training.artifacts.bundle_writer import write_manifest, write_npz
 from training.artifacts.onnx_writer import OPSET, export_graph
+from training.artifacts.refusal import needed
 from training.surrogates.paper.fit_networks import Networks
 from training.surrogates.paper.mapping import BayesForest
 
@@ -128,9 +129,9 @@ def copy_to_bundle(networks: Path, profile: str, out: Path) -> None:
         Folder of the bundle.
     """
     trained_on_all = networks / "all" / "bundle"
+    trained = json.loads(needed(trained_on_all / "manifest.json", "networks").read_text())
     for path in (*trained_on_all.glob("*.onnx"), *trained_on_all.glob("mapping.npz")):
         shutil.copy(path, out / path.name)
-    trained = json.loads((trained_on_all / "manifest.json").read_text())
     folds = sorted(networks.glob("fold*/bundle/manifest.json"))
     write_manifest(
         out,

@@ -10,6 +10,7 @@ import numpy as np
 
 from models.types import Floats, Singles
 from training.artifacts.files import save_npz
+from training.artifacts.refusal import RefusedInput
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,10 @@ def write_sample(path: Path, points: Floats, tensor: Floats, person: str, kind: 
 
 
 def read_samples(folder: Path) -> Iterator[Sample]:
-    """Yield the samples of a folder, by name."""
-    for path in sorted(folder.glob("*.npz")):
+    """Yield the samples of a folder, by name; raises `RefusedInput` where it has none."""
+    paths = sorted(folder.glob("*.npz"))
+    if not paths:
+        raise RefusedInput(f"{folder} has no simulated shapes. Run `python -m training simulate` first.")
+    for path in paths:
         with np.load(path, allow_pickle=False) as stored:
             yield Sample(stored["points"], stored["tensor"], str(stored["person"]), str(stored["kind"]), path.stem)
