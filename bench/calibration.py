@@ -45,6 +45,8 @@ PUBLISHED_HU = {
     "muscle": 24.561,
 }
 """Of the published run of verse004 (Bonelab/spineFE-benchmark, sub-verse004_0000.txt)."""
+PUBLISHED_KEV = np.arange(40.0, 150.5, 0.5)
+"""Energies among which its program sought the best."""
 INTERNAL = JobParams.model_validate({"material": "density", "calibration": {"kind": "internal"}})
 
 
@@ -129,6 +131,7 @@ def measure_interior() -> list[dict[str, Any]]:
 def measure_published() -> dict[str, float]:
     """Return what verse004's L2 has by the published calibration, and by the water line of the same HU."""
     fit = InternalFit("michalski_2020", {}, (), 70.0, *fit_michalski(PUBLISHED_HU))
+    in_their_steps = fit_michalski(PUBLISHED_HU, PUBLISHED_KEV)
     scale = np.linspace(-400.0, 3000.0, 20_000)
     curve = fit.density(scale)
     start = int(curve.argmin())
@@ -136,7 +139,8 @@ def measure_published() -> dict[str, float]:
     hounsfield = np.interp(subject.density.voxels, curve[start:], scale[start:]).astype(np.float32)
     ct = Volume(hounsfield, subject.density.affine)
     sampled = engine().bone_sampler.hounsfield(subject.points, ct)
-    found: dict[str, float] = {"kev": fit.fit_kev, "r2": fit.r2, "cortical": CORTICAL_HU}
+    found: dict[str, float] = {"kev": fit.fit_kev, "r2": fit.r2, "cortical": CORTICAL_HU, "slope": DEFAULT_SLOPE}
+    found |= {"their_kev": in_their_steps[0], "their_r2": in_their_steps[1]}
     for name, calibration in (
         ("published", Calibration(1.0, 0.0, internal=fit)),
         ("water_line", Calibration(DEFAULT_SLOPE, DEFAULT_INTERCEPT)),

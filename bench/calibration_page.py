@@ -58,10 +58,10 @@ Largest: {worst_michalski:.1f} mg/cm³ by `michalski_2020`, {worst_water:.1f} by
 ## The published calibration
 
 With the references of the published run of verse004 (HU: fat -82.6, air -956.8, blood 39.2, cortical bone 1,226, muscle
-24.6) our fit gives {kev:.1f} keV and R² {r2:.6f}; published are 97.0 and 0.998965. From its densities of the L2 the HU
-follow, and from these:
+24.6) our fit gives {their_kev:.1f} keV and R² {their_r2:.6f} in the published steps of 0.5 keV, {kev:.1f} and
+{r2:.6f} in ours of 0.1; published are 97.0 and 0.998965. From its densities of the L2 the HU follow, and from these:
 
-| | published calibration | water line of 0.73 |
+| | published calibration | water line of {slope:.3f} |
 | --- | --- | --- |
 | trabecular density, mg/cm³ | {published_density:.1f} | {water_line_density:.1f} |
 | stiffness under the paper's traction, N/mm | {published_stiffness:,.0f} | {water_line_stiffness:,.0f} |

@@ -105,7 +105,7 @@ BONE = Bone(
 )
 GUESSED_BONE = BONE.model_copy(
     update={
-        "calibration": UsedCalibration(kind="none", slope=0.73, intercept=0.0, measure="k2hpo4", calibrated=False),
+        "calibration": UsedCalibration(kind="none", slope=0.743, intercept=0.0, measure="k2hpo4", calibrated=False),
         "trabecular_density_mg_cm3": 62.6,
     }
 )

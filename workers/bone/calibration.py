@@ -8,17 +8,13 @@ import numpy as np
 
 from app.contract.bone import InternalCalibration, NoCalibration, PhantomCalibration
 from models.types import Reals
-from workers.bone.internal import InternalFit, enhanced, fit_internal
+from workers.bone.attenuation import k2hpo4_slope
+from workers.bone.internal import EXPECTED_KEV, InternalFit, enhanced, fit_internal
 from workers.bone.measures import Measure, convert
 from workers.bone.references import References
 
-DEFAULT_SLOPE, DEFAULT_INTERCEPT = 0.73, 0.0
-"""mg/cm^3 of K2HPO4 a HU, and mg/cm^3 at 0 HU, where nobody calibrated the CT: K2HPO4 in water at 70 keV, the effective
-energy of about 120 kVp behind a body. 1 mg/cm^3 of it raises the attenuation by 0.308 / 0.194 of that of 1 mg/cm^3 of
-water (mass attenuation coefficients of NIST, cm^2/g), and dissolved it displaces 0.217 mm^3 of water (Mindways QCT
-PRO): 1.37 HU. At 80 kVp the slope is about 0.53, at 140 kVp about 0.77."""
-
-
+DEFAULT_SLOPE, DEFAULT_INTERCEPT = k2hpo4_slope(EXPECTED_KEV), 0.0
+"""mg/cm^3 of K2HPO4 a HU, and mg/cm^3 at 0 HU, where nobody calibrated the CT: K2HPO4 in water at 70 keV, 0.743."""
 SECANT_HU = 200.0
 """Trabecular bone has 0 to this many HU: a curved calibration is described by its mean slope there."""
 

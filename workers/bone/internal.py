@@ -5,7 +5,8 @@ Two ways lead from HU to K2HPO4:
 ``michalski_2020``
     Michalski et al., Med Eng Phys 78, 2020: the energy is sought at which the mass attenuation of the references is
     most nearly linear in their HU. Two lines, of mass attenuation and of mass density against HU, then give each voxel
-    as a mixture of K2HPO4 and fat.
+    as a mixture of K2HPO4 and fat. Coefficients are interpolated as their program does, so that densities compare with
+    the published table.
 ``water_line``
     HU rise with K2HPO4 in water as its attenuation at the effective energy says, from 0 HU: what a phantom shows.
 """
@@ -19,8 +20,8 @@ import numpy as np
 
 from app.contract.bone import InternalMethod
 from app.contract.errors import CalibrationImpossible
-from models.types import Reals
-from workers.bone.attenuation import adipose_hounsfield, k2hpo4_slope, mass_attenuation
+from models.types import Floats, Reals
+from workers.bone.attenuation import adipose_hounsfield, k2hpo4_slope, published_attenuation
 from workers.bone.references import CONTRAST_HU, Reference, References, Tissue
 
 EXPECTED_KEV, EXPECTED_SD_KEV = 70.0, 7.0
@@ -42,7 +43,8 @@ PLAUSIBLE_HU: Mapping[Tissue, tuple[float, float]] = {
     "blood": (15.0, CONTRAST_HU),
 }
 """Without contrast agent; muscle with fat in it too. The air of the published run of verse004 has -957."""
-ENERGIES = np.arange(40.0, 150.25, 0.5)
+ENERGIES = np.linspace(40.0, 150.0, 1101)
+"""The published program takes every fifth: from one to the next of those the density jumps by up to 2 %."""
 NEEDED: tuple[Tissue, ...] = ("adipose", "muscle")
 
 
@@ -80,7 +82,7 @@ class InternalFit:
         """Return the density (...), mg/cm^3 of K2HPO4, of intensities (...), HU, in their precision."""
         if self.method == "water_line":
             return k2hpo4_slope(self.effective_kev) * hounsfield
-        fat, salt = (float(mass_attenuation(name, self.fit_kev)) for name in ("triglyceride", "k2hpo4"))
+        fat, salt = (float(published_attenuation(name, self.fit_kev)) for name in ("triglyceride", "k2hpo4"))
         per_gram = self.attenuation[0] * hounsfield + self.attenuation[1]
         grams = np.maximum(self.mass_density[0] * hounsfield + self.mass_density[1], 0.0)
         return grams * (per_gram - fat) * (1000.0 / (salt - fat))
@@ -134,7 +136,7 @@ def effective_energy(adipose: float) -> float:
 
 
 def fit_michalski(
-    measured: Mapping[str, float],
+    measured: Mapping[str, float], energies: Floats = ENERGIES
 ) -> tuple[float, float, tuple[float, float], tuple[float, float]]:
     """Return energy, keV, R², and the lines of mass attenuation and mass density against HU (Michalski et al. 2020).
 
@@ -142,16 +144,19 @@ def fit_michalski(
     ----------
     measured
         HU of materials of `workers.bone.attenuation.MASS_ATTENUATION`, at least three.
+    energies
+        (k,) keV, among which the best is sought.
     """
     hounsfield = np.array(list(measured.values()))
-    coefficients = np.stack([mass_attenuation(name, ENERGIES) for name in measured])
-    r2 = np.array([np.corrcoef(hounsfield, at_energy)[0, 1] ** 2 for at_energy in coefficients.T])
+    coefficients = np.stack([published_attenuation(name, energies) for name in measured])
+    x, y = hounsfield - hounsfield.mean(), coefficients - coefficients.mean(axis=0)
+    r2 = np.square(x @ y) / ((x @ x) * np.square(y).sum(axis=0))
     best = int(r2.argmax())
     slope, intercept = np.polyfit(hounsfield, coefficients[:, best], 1)
-    linear = (hounsfield / 1000.0 + 1.0) * float(mass_attenuation("water", ENERGIES[best]))
+    linear = (hounsfield / 1000.0 + 1.0) * float(published_attenuation("water", energies[best]))
     mass_slope, mass_intercept = np.polyfit(hounsfield, linear / coefficients[:, best], 1)
     lines = ((float(slope), float(intercept)), (float(mass_slope), float(mass_intercept)))
-    return float(ENERGIES[best]), float(r2[best]), *lines
+    return float(energies[best]), float(r2[best]), *lines
 
 
 def _impossible(expected: str, got: str) -> CalibrationImpossible:
