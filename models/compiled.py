@@ -43,7 +43,9 @@ KERNELS: list[Kernel] = []
 """Every kernel of the modules that are loaded."""
 
 
-def compiled(*signatures: str, parallel: bool = True, fastmath: bool = False) -> Callable[[Callable[..., Any]], Any]:
+def compiled(
+    *signatures: str, parallel: bool = True, fastmath: bool = False, error_model: str = "python"
+) -> Callable[[Callable[..., Any]], Any]:
     """Compile a function with numba, and keep the compiled code for every later process.
 
     Parameters
@@ -54,11 +56,15 @@ def compiled(*signatures: str, parallel: bool = True, fastmath: bool = False) ->
         Whether `numba.prange` runs on every core.
     fastmath
         Whether floating-point operations may be rearranged.
+    error_model
+        numba's: with "python" each division looks for a zero first, so a loop that divides does not run on vector
+        registers; with "numpy" a division by zero gives infinity.
     """
 
     def decorate(function: Callable[..., Any]) -> Any:
         # a kernel of one core leaves the interpreter to other threads; of those of all cores one runs at a time
-        dispatcher = nb.njit(parallel=parallel, nogil=not parallel, fastmath=fastmath, cache=True)(function)
+        options = {"parallel": parallel, "nogil": not parallel, "fastmath": fastmath, "error_model": error_model}
+        dispatcher = nb.njit(cache=True, **options)(function)
         KERNELS.append(Kernel(dispatcher, signatures))
         return dispatcher
 

@@ -66,7 +66,7 @@ def test_what_has_changed_lies_elsewhere(tmp_path: Path, changed: Callable[[Path
 
 
 def test_a_kernel_that_calls_another_follows_its_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from workers.geometry.relaxation import _descend, _node_energy
+    from workers.geometry.relaxation import _descend, _lowered
 
     class Called:
         py_func = staticmethod(outer(write(tmp_path / "called")))
@@ -77,7 +77,7 @@ def test_a_kernel_that_calls_another_follows_its_file(tmp_path: Path, monkeypatc
     before = fingerprint(caller)
     monkeypatch.setitem(caller.__globals__, "_helper", Called)
     assert fingerprint(caller) != before
-    assert fingerprint(_descend.py_func) != fingerprint(_node_energy.py_func)  # each names other constants
+    assert fingerprint(_descend.py_func) != fingerprint(_lowered.py_func)  # each names other constants
 
 
 def test_a_kernel_follows_the_constants_and_the_calls_of_those_that_it_calls(tmp_path: Path) -> None:

@@ -35,4 +35,6 @@ class Incidence:
         """Return the ids (k,) int32, ascending, of the tetrahedra that have a corner among `nodes` (j,)."""
         first, count = self.start[nodes], self.start[nodes + 1] - self.start[nodes]
         before = np.cumsum(count) - count
-        return np.unique(self.tets[np.repeat(first - before, count) + np.arange(count.sum())])
+        met = np.zeros(len(self.tets) // 4, np.bool_)
+        met[self.tets[np.repeat(first - before, count) + np.arange(count.sum())]] = True
+        return np.flatnonzero(met).astype(np.int32)

@@ -6,7 +6,7 @@ import numpy as np
 
 from app.contract.errors import MeshQualityError
 from models.template import Template
-from models.types import Bools, Floats, Ints
+from models.types import Bools, Floats, Integers, Ints
 from workers.geometry.incidence import Incidence
 from workers.geometry.relaxation import REGULARISATION, energy_delta, relax
 from workers.geometry.tetrahedra import mean_ratio
@@ -52,6 +52,8 @@ def repair(points: Floats, template: Template, incidence: Incidence, shapes: tup
     """
     quality, volume = shapes
     poor_before = int(is_poor(quality).sum())
+    if not poor_before:
+        return 0
     unit = energy_delta(volume, regularisation=1.0)
     for attempt in range(POOR_ROUNDS + UNSOUND_ROUNDS):
         poor, unsound = is_poor(quality), quality < LEAST_QUALITY
@@ -70,12 +72,13 @@ def repair(points: Floats, template: Template, incidence: Incidence, shapes: tup
     return poor_before
 
 
-def _nodes_around(chosen: Bools, tets: Ints, incidence: Incidence, rings: int) -> Ints:
-    """Return the ids (int32, ascending) of the corners of chosen tetrahedra and of `rings` rings of neighbours."""
-    nodes = np.unique(tets[chosen])
+def _nodes_around(chosen: Bools, tets: Ints, incidence: Incidence, rings: int) -> Integers:
+    """Return the ids (ascending) of the corners of chosen tetrahedra and of `rings` rings of neighbours."""
+    met = np.zeros(len(incidence.start) - 1, np.bool_)
+    met[tets[chosen]] = True
     for _ in range(rings):
-        nodes = np.unique(tets[incidence.around(nodes)])
-    return nodes
+        met[tets[incidence.around(np.flatnonzero(met))]] = True
+    return np.flatnonzero(met)
 
 
 def _check_quality(quality: Floats) -> None:
