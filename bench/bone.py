@@ -23,10 +23,14 @@ import numpy as np
 
 from app.contract.bone import DensityLaw
 from app.contract.params import LEVELS
+from bench.bone_meshes import measure_halved, measure_meshes
 from bench.bone_page import write_page
-from bench.bone_sampling import moduli
-from bench.bone_strength import PUBLISHED, caps_stiffness, crushed
+from bench.bone_sampling import measure_sampling
+from bench.bone_strains import measure_strains
+from bench.bone_strength import PUBLISHED, PUBLISHED_TRAVEL_MM, caps_stiffness, crushed
+from bench.bone_subjects import Subject
 from bench.calculix import executable, solve_with_calculix
+from bench.voxel_crushing import voxel_strength
 from bench.voxel_model import table_density, voxel_stiffness
 from models.types import Floats
 from workers.bone.calibration import DEFAULT_INTERCEPT, DEFAULT_SLOPE, Calibration
@@ -50,6 +54,11 @@ REPEATS = 3
 GRADES_PER_E = 25
 """Moduli of the CalculiX comparison differ by a factor of e^(1/25): each is a material of its deck."""
 TOTALSEGMENTATOR_L1 = 31
+OTHERS = (
+    ("TotalSegmentator, L1", "ct/totalsegmentator_example", TOTALSEGMENTATOR_L1),
+    ("TPTBox, L3", "ct/tptbox_L3", 22),
+)
+"""Name, folder, and label of the mask."""
 
 
 def main(target: Path) -> None:
@@ -191,13 +200,20 @@ def measure_crushed(subject: Published) -> dict[str, Any]:
     return {name: crushed(engine, points, bone, height) for name, bone in both_densities(subject).items()}
 
 
-def measure_sampling(subject: Published) -> dict[str, float]:
-    """Return the stiffness under the paper's load, N/mm, by how many points of an element the CT is read at."""
-    engine, points = subject.engine, subject.points
-    return {
-        count: traction_stiffness(engine, points, subject.bone, Material.of_elements(young))[0]
-        for count, young in moduli(engine, points, subject.density).items()
-    }
+def people(subject: Published) -> list[Subject]:
+    """Return the published L2, and a vertebra each of two others whose masks are at hand, not calibrated."""
+    found = [Subject("VerSe 004, L2", subject.points, subject.density, Calibration(1.0, 0.0))]
+    line = Calibration(DEFAULT_SLOPE, DEFAULT_INTERCEPT, calibrated=False)
+    for name, folder, label in OTHERS:
+        ct, labels = read_ct(DATA / folder / "ct.nii.gz"), read_mask(DATA / folder / "vertebrae.nii.gz")
+        found.append(Subject(name, mesh_of(subject.engine, cut_out(labels, label)), ct, line))
+    return found
+
+
+def measure_crushed_voxels(subject: Published) -> float:
+    """Return the strength, N, of the published voxel model by our law, at the published travel, with its table."""
+    density, parts = subject.density.voxels.astype(np.float64), subject.parts.voxels
+    return voxel_strength(table_density(density, parts), parts, float(subject.density.spacing[0]), PUBLISHED_TRAVEL_MM)
 
 
 def measure_time(subject: Published) -> dict[str, float]:
@@ -239,7 +255,11 @@ PARTS: dict[str, Callable[[Published], Any]] = {
     "plates": measure_plates,
     "caps": measure_caps,
     "crushed": measure_crushed,
-    "sampling": measure_sampling,
+    "points": lambda subject: measure_sampling(people(subject)),
+    "meshes": lambda subject: measure_meshes(people(subject)),
+    "halved": lambda subject: measure_halved(people(subject)[0]),
+    "strains": lambda subject: measure_strains(people(subject)),
+    "voxels_crushed": measure_crushed_voxels,
     "time": measure_time,
     "calculix": compare_with_calculix,
     "voxel_model": measure_voxel_model,

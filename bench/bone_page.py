@@ -6,6 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from bench.bone_meshes import meshes_text
+from bench.bone_sampling import points_text
+from bench.bone_strains import strains_text
 from bench.bone_strength import strength_text
 from workers.bone.strength import STRENGTH_OVER_STIFFNESS
 
@@ -38,18 +41,18 @@ without it {voxel:,.0f} N/mm, {voxel_off:+.1f} %. So the density itself asks for
 plates, read from inside the bone, are {over_voxel:.0f} % stiffer than that. The published height is that of its voxel
 model; ours is the distance of the endplates' middles.
 
-{strengths}## Laws
+{strengths}{strains}{meshes}{points}## Laws
 
 Stiffness of that L2 under the paper's traction, N/mm: {laws}.
 
 ## Correctness
 
 {calculix}
-With the CT read at 1, 4 (ships) and 32 points of an element the stiffness under traction is {sampling} N/mm.
-
 Tests: a patch of elements with random moduli, layers in a row and beside each other in closed form, a column between
 plates, orientations of the file and a turned patient, convergence with the mesh (`tests/workers/fem/test_graded.py`,
-`tests/workers/fem/test_plates.py`, `tests/workers/bone`).
+`tests/workers/fem/test_plates.py`, `tests/workers/bone`); the rate
+of convergence, and CalculiX under moments, between plates and between caps on a coarse mesh with moduli of its own in
+each element (`tests/workers/fem/test_mesh_stiffness.py`, `tests/workers/fem/test_calculix_cases.py`).
 
 ## Time
 
@@ -94,9 +97,11 @@ def write_page(result: Mapping[str, Any], published: Mapping[str, float]) -> Non
         published_stiffness=published["stiffness"],
         published_height=published["height"],
         published_strength=published["linear_strength"],
-        strengths=strength_text(result["caps"], result["crushed"], traction["height"], voxel),
+        strengths=strength_text(result["caps"], result["crushed"], traction["height"], voxel, result["voxels_crushed"]),
         laws=", ".join(f"`{law}` {value:,.0f}" for law, value in traction["laws"].items()),
-        sampling=", ".join(f"{stiffness:,.0f}" for stiffness in result["sampling"].values()),
+        strains=strains_text(result["strains"]),
+        meshes=meshes_text(result["meshes"], result["halved"]),
+        points=points_text(result["points"]),
         calculix=_calculix(result["calculix"]),
         levels="\n".join(_row(level, found) for level, found in result["levels"].items()),
         **result["time"],

@@ -35,6 +35,7 @@ def draw(path: Path, published: Mapping[str, Sequence[Mapping[str, float]]], our
         here = [one for one in ours if one["level"] == level]
         _mark(stiffness, number, here, "stiffness", ours)
         _mark(strength, 2 * number, here, "strength", ours)
+        _mark(strength, 2 * number + 1, here, "nonlinear", ours)
     handles, names = stiffness.get_legend_handles_labels()
     more, further = strength.get_legend_handles_labels()
     unique = dict(zip([*names, *further], [*handles, *more], strict=True))
