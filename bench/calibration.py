@@ -23,6 +23,7 @@ from bench.altered_cts import CHANGES
 from bench.bone import Published, trabecular_density, traction_stiffness
 from bench.calibration_page import write_page
 from bench.real_vertebrae import LEVELS, Subject, outlined, with_mask
+from bench.shared_calibration import shared_densities
 from workers.bone.calibration import DEFAULT_INTERCEPT, DEFAULT_SLOPE, Calibration
 from workers.bone.elements import ElementBone
 from workers.bone.interior import Trabecular
@@ -88,6 +89,12 @@ def measure_levels() -> list[dict[str, Any]]:
     subjects += [outlined(WOMAN_49, "ACRIN, woman of 49", level) for level in LEVELS]
     subjects.append(outlined(WOMAN_68, "CPTAC, woman of 68", "T12"))
     return [{"name": subject.name, "level": subject.level, **density_of(subject)} for subject in subjects]
+
+
+def measure_shared() -> list[dict[str, Any]]:
+    """Return the densities of the levels of a CT by one calibration for all."""
+    woman = [outlined(WOMAN_49, "ACRIN, woman of 49", level) for level in LEVELS]
+    return shared_densities(with_mask()[: len(LEVELS)], INTERNAL) + shared_densities(woman, INTERNAL)
 
 
 def measure_repeats() -> list[dict[str, Any]]:
@@ -167,6 +174,7 @@ def measure_time() -> dict[str, float]:
 
 PARTS: dict[str, Callable[[], Any]] = {
     "levels": measure_levels,
+    "shared": measure_shared,
     "repeats": measure_repeats,
     "interior": measure_interior,
     "published": measure_published,

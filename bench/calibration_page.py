@@ -32,6 +32,13 @@ Spread of L1 to L4, standard deviation over mean (largest less smallest over mea
 | --- | --- | --- |
 {spreads}
 
+The same with one calibration for all levels of a CT, from references averaged by their volume. Jobs do not do so
+([decision 87](../decisions/0087-tube-voltage.md)).
+
+| CT | michalski_2020 | water_line |
+| --- | --- | --- |
+{shared}
+
 The published table (VerSe'19, by the same method) has 114 ± 39 mg/cm³ without contrast agent.
 
 ## Is the spread of the example biological?
@@ -84,6 +91,7 @@ def write_page(result: Mapping[str, Any]) -> None:
         levels="\n".join(_level_row(row) for row in result["levels"]),
         contrast=" ".join(f"{name}: contrast agent in the blood, which a warning names." for name in enhanced),
         spreads="\n".join(_spreads(result["levels"])),
+        shared="\n".join(_spreads(result["shared"])),
         interior="\n".join(_interior_row(row) for row in result["interior"]),
         interior_words=_interior_words(result["interior"]),
         repeat_names=" | ".join(names),

@@ -6,6 +6,7 @@ import itertools
 from dataclasses import dataclass
 
 from app.contract.bone import Bone, NonlinearStrength
+from app.contract.dicom_series import DicomInput
 from app.contract.params import JobParams
 from models.types import Floats
 from workers.bone.calibration import Calibration
@@ -17,6 +18,9 @@ from workers.bone.nonlinear_strength import STRAINS, nonlinear_section, yielding
 from workers.bone.references import find_references
 from workers.bone.strength import Strength, measure_strength
 from workers.bone.surroundings import surroundings_of
+from workers.bone.technique import UNKNOWN, Technique
+from workers.bone.technique_warnings import technique_warnings
+from workers.dicom.series_choice import is_sharp
 from workers.engine import engine
 from workers.geometry.tetrahedra import nodal_volumes, tet_volumes
 from workers.imaging.volume import Volume
@@ -35,8 +39,12 @@ class FoundBone:
     warnings: tuple[str, ...]
 
 
-def find_bone(points: Floats, ct: Volume, params: JobParams, clock: StageClock) -> FoundBone | None:
+def find_bone(
+    points: Floats, ct: Volume, params: JobParams, clock: StageClock, dicom: DicomInput | None = None
+) -> FoundBone | None:
     """Return the bone of a subject's mesh (n, 3), mm, world RAS+; None where the job takes it as homogeneous.
+
+    ``dicom`` is what was read of the headers of the CT; None where it came as NIfTI.
 
     Raises
     ------
@@ -54,17 +62,26 @@ def find_bone(points: Floats, ct: Volume, params: JobParams, clock: StageClock) 
         interior = hounsfield[engine().interior]
         surroundings = surroundings_of(points, engine().template, ct)
         references = find_references(surroundings)
-        calibration = Calibration.of(params.calibration, references)
+        calibration = Calibration.of(params.calibration, references, technique_of(dicom))
         bone = ElementBone.of(hounsfield, calibration, params.density_law)
         volumes = tet_volumes(points, engine().template.tets)[engine().interior]
         trabecular = Trabecular.of(interior.mean(axis=1), bone.density[engine().interior], volumes)
     named = (
         calibration_warnings(calibration, references),
+        technique_warnings(calibration, references),
         intensity_warnings(around, interior),
         interior_warnings(trabecular),
         metal_warnings(surroundings),
     )
     return FoundBone(bone, trabecular, tuple(itertools.chain(*named)))
+
+
+def technique_of(dicom: DicomInput | None) -> Technique:
+    """Return how the scanner made a CT, as far as its headers say."""
+    if dicom is None:
+        return UNKNOWN
+    kernel = dicom.series.kernel
+    return Technique(dicom.tube_voltage_kv, dicom.contrast_agent, kernel if kernel and is_sharp(kernel) else None)
 
 
 def describe_bone(

@@ -113,7 +113,7 @@ def compute_level(scan: Scan, params: JobParams, out_dir: Path, clock: StageCloc
         segmentation = judge_segmentation(evidence, vertebra, mesh, params) if evidence else None
         edge = None if evidence else edge_of(surface, scan.ct)
         size = size_section(found.level, vertebra.volume_mm3 / 1000.0, mesh.fit.pose.scale, edge)
-    bone = find_bone(mesh.points, scan.ct, params, clock)
+    bone = find_bone(mesh.points, scan.ct, params, clock, scan.about_dicom)
     stress = compute_stress(mesh.points, params, clock, bone.elements.material if bone else None)
     section, arrays = describe_bone(mesh.points, stress, bone, params, clock) if bone else (None, {})
     with clock.stage("write"):

@@ -78,7 +78,7 @@ class InternalFit(Section):
     method: InternalMethod = Field(description="From HU to density.")
     references: dict[str, TissueReference] = Field(description="`air`, `adipose`, `muscle`, `blood`, as far as found.")
     effective_energy_kev: Positive = Field(
-        description="Effective energy, keV, from the HU of fat; about 55 for 80 kVp, 70 for 120 kVp."
+        description="Effective energy, keV, from the HU of fat; about 57 for 80 kV, 70 for 120 kV."
     )
     fit_energy_kev: Positive = Field(
         description="Energy at which mass attenuation is most nearly linear in HU, keV (Michalski et al. 2020); a "
@@ -105,7 +105,18 @@ class UsedCalibration(Section):
     measure: PhantomMeasure = Field(description="Salt that the slope is of; all densities of the report are K2HPO4.")
     contrast_agent: bool = Field(
         default=False,
-        description="There is contrast agent in the blood: the density is higher than without, and no measurement.",
+        description="There is contrast agent in the blood, or the header names one and no blood was found: the density "
+        "is higher than without, and no measurement.",
+    )
+    tube_voltage_kv: Positive | None = Field(
+        default=None,
+        description="Tube voltage, kV, as the DICOM headers say; null: not known, as of a NIfTI file, and 120 kV is "
+        "presumed.",
+    )
+    expected_energy_kev: Positive | None = Field(
+        default=None,
+        description="Effective energy that this voltage lets expect, keV. With `none` the slope is that of K2HPO4 in "
+        "water at it; with `internal` the energy is drawn towards it.",
     )
     calibrated: bool = Field(description="False: nothing calibrated this CT, so every density and modulus is a guess.")
 

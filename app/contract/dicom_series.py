@@ -69,3 +69,10 @@ class DicomInput(Section):
         description="Spacing of the planes that were interpolated because the slices lie unevenly, mm; null where "
         "every plane is a slice."
     )
+    tube_voltage_kv: Positive | None = Field(
+        default=None, description="Tube voltage, kV; null where the headers do not say it, or the slices have several."
+    )
+    contrast_agent: bool = Field(
+        default=False,
+        description="A header names a contrast agent, and not that it was given by mouth or rectum alone.",
+    )

@@ -11,8 +11,8 @@ function describeBone(report) {
   card.append(make("h2", "The patient's own bone"), ...calibrationInWords(bone.calibration), densityFigure(bone), boneTable(report), ...limitsOfBone(report));
   return [card];
 }
-function calibrationInWords({calibrated, kind, slope, intercept, measure, internal}) {
-  const line = `Density in mg/cm³ = ${slope.toPrecision(3)} × HU${intercept ? ` ${intercept < 0 ? "−" : "+"} ${Math.abs(intercept).toPrecision(3)}` : ""}${measure === "k2hpo4" ? "" : `, of ${measure}; below as K2HPO4`}.`;
+function calibrationInWords({calibrated, kind, slope, intercept, measure, internal, tube_voltage_kv: tube}) {
+  const line = `Density in mg/cm³ = ${slope.toPrecision(3)} × HU${intercept ? ` ${intercept < 0 ? "−" : "+"} ${Math.abs(intercept).toPrecision(3)}` : ""}${measure === "k2hpo4" ? "" : `, of ${measure}; below as K2HPO4`}. Tube voltage ${tube ? `${tube} kV` : "not known"}.`;
   if (calibrated) return [make("p", `${CALIBRATED_BY[kind] || "Calibrated."} ${line} Research, not diagnosis.`), ...(internal ? [tissuesOf(internal)] : [])];
   const loud = make("p", null, {class: "caution"});
   loud.append(make("b", `${UNCALIBRATED}. `), `Nothing calibrated this CT: density, stiffness and strength are guesses that may be off by 30 % and more. ${line} Research, not diagnosis.`);

@@ -9,12 +9,14 @@ import numpy as np
 from app.contract.bone import InternalCalibration, NoCalibration, PhantomCalibration
 from models.types import Reals
 from workers.bone.attenuation import k2hpo4_slope
-from workers.bone.internal import EXPECTED_KEV, InternalFit, enhanced, fit_internal
+from workers.bone.internal import InternalFit, enhanced, fit_internal
 from workers.bone.measures import Measure, convert
 from workers.bone.references import References
+from workers.bone.technique import UNKNOWN, Technique
 
-DEFAULT_SLOPE, DEFAULT_INTERCEPT = k2hpo4_slope(EXPECTED_KEV), 0.0
-"""mg/cm^3 of K2HPO4 a HU, and mg/cm^3 at 0 HU, where nobody calibrated the CT: K2HPO4 in water at 70 keV, 0.743."""
+DEFAULT_SLOPE, DEFAULT_INTERCEPT = k2hpo4_slope(UNKNOWN.expected_kev), 0.0
+"""mg/cm^3 of K2HPO4 a HU, and mg/cm^3 at 0 HU, where nobody calibrated the CT and its tube voltage is not known:
+K2HPO4 in water at 70 keV, 0.743."""
 SECANT_HU = 200.0
 """Trabecular bone has 0 to this many HU: a curved calibration is described by its mean slope there."""
 
@@ -35,6 +37,8 @@ class Calibration:
         What the tissues of the scan say, where they calibrate it.
     contrast_agent
         Whether the blood has contrast agent, which raises the density.
+    technique
+        How the scanner made the CT.
     """
 
     slope: float
@@ -43,24 +47,33 @@ class Calibration:
     calibrated: bool = True
     internal: InternalFit | None = None
     contrast_agent: bool = False
+    technique: Technique = UNKNOWN
 
     @classmethod
-    def of(cls, asked: PhantomCalibration | InternalCalibration | NoCalibration, references: References) -> Calibration:
-        """Return the calibration that a job asks for, of a scan with these tissues.
+    def of(
+        cls,
+        asked: PhantomCalibration | InternalCalibration | NoCalibration,
+        references: References,
+        technique: Technique = UNKNOWN,
+    ) -> Calibration:
+        """Return the calibration that a job asks for, of a scan with these tissues, made like that.
 
         Raises
         ------
         CalibrationImpossible
             The tissues shall calibrate the scan and cannot.
         """
-        contrast_agent = "blood" in references and enhanced(references["blood"])
+        named = technique.contrast_agent
+        agent = enhanced(references["blood"], named) if "blood" in references else named
         if isinstance(asked, PhantomCalibration):
-            return cls(asked.slope, asked.intercept, asked.measure, contrast_agent=contrast_agent)
+            return cls(asked.slope, asked.intercept, asked.measure, contrast_agent=agent, technique=technique)
         if isinstance(asked, NoCalibration):
-            return cls(DEFAULT_SLOPE, DEFAULT_INTERCEPT, calibrated=False, contrast_agent=contrast_agent)
-        fit = fit_internal(references, asked.method)
+            slope = k2hpo4_slope(technique.expected_kev)
+            return cls(slope, DEFAULT_INTERCEPT, calibrated=False, contrast_agent=agent, technique=technique)
+        fit = fit_internal(references, asked.method, technique)
         low, high = fit.density(np.array([0.0, SECANT_HU]))
-        return cls(float(high - low) / SECANT_HU, float(low), internal=fit, contrast_agent=contrast_agent)
+        slope = float(high - low) / SECANT_HU
+        return cls(slope, float(low), internal=fit, contrast_agent=agent, technique=technique)
 
     def density(self, hounsfield: Reals) -> Reals:
         """Return the density (...), mg/cm^3 of K2HPO4, of intensities (...), HU, in their precision."""

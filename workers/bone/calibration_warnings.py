@@ -7,10 +7,15 @@ from workers.bone.interior import Trabecular
 from workers.bone.internal import enhanced, plausible
 from workers.bone.references import References
 from workers.bone.surroundings import Surroundings
+from workers.bone.technique import PRESUMED_KV, Technique
 
 UNCALIBRATED = (
     "UNCALIBRATED: nothing calibrated this CT. Density, Young's moduli, stress, stiffness and strength rest on a "
-    "default for 120 kVp without contrast agent; another tube voltage or contrast changes them by 30 % and more."
+    "default for "
+)
+VOLTAGE_PRESUMED = (
+    f"{PRESUMED_KV:g} kV without contrast agent, as the tube voltage is not known: DICOM headers say it, NIfTI files "
+    "do not. Another tube voltage or contrast changes them by 30 % and more."
 )
 READS_HIGH = (
     "Calibrated with tissues of the scan (Michalski et al. 2020): reads higher than a phantom, by 16 mg/cm³ on "
@@ -26,19 +31,28 @@ METAL_HU, METAL_CM3, NEAR_MM = 1800.0, 0.1, 60.0
 
 def calibration_warnings(calibration: Calibration, references: References) -> list[str]:
     """Name a calibration that is missing or reads high, and contrast agent in the blood."""
-    warnings = [] if calibration.calibrated else [UNCALIBRATED]
+    warnings = [] if calibration.calibrated else [UNCALIBRATED + _default_of(calibration.technique)]
     if calibration.internal and calibration.internal.method == "michalski_2020":
         warnings.append(READS_HIGH)
     if calibration.internal and "air" not in references:
         warnings.append(NO_AIR)
     warnings += scale_warnings(references)
     blood = references.get("blood")
-    if blood and enhanced(blood):
+    if blood and enhanced(blood, calibration.technique.contrast_agent):
         warnings.append(
             f"There is contrast agent in the blood ({blood.hounsfield:.0f} HU): in the marrow it raises the density of "
             "the bone, in published series by 6 mg/cm³ and more (Kaesmacher et al., J Comput Assist Tomogr 41, 2017)."
         )
     return warnings
+
+
+def _default_of(technique: Technique) -> str:
+    if technique.tube_kv is None:
+        return VOLTAGE_PRESUMED
+    return (
+        f"the {technique.tube_kv:g} kV of the header without contrast agent; the size of the body and the filter of "
+        "the tube change them by 7 % and more."
+    )
 
 
 def scale_warnings(references: References) -> list[str]:

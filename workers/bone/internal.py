@@ -23,16 +23,15 @@ from app.contract.errors import CalibrationImpossible
 from models.types import Floats, Reals
 from workers.bone.attenuation import adipose_hounsfield, k2hpo4_slope, published_attenuation
 from workers.bone.references import CONTRAST_HU, Reference, References, Tissue
+from workers.bone.technique import UNKNOWN, Technique
 
-EXPECTED_KEV, EXPECTED_SD_KEV = 70.0, 7.0
-"""Effective energy of a CT of which nothing is known: that of 120 kVp, and a spread that takes in 80 to 140 kVp."""
 ADIPOSE_SD_HU = 6.0
 """By how much the fat of people differs, and the zero of scanners: the CTs at hand have -103 to -109 HU."""
 LEAST_KEV, MOST_KEV = 50.0, 85.0
-"""Beyond these no scanner with 80 to 140 kVp is."""
-CORTICAL_HU = 1226.0
-"""Cortical bone at `EXPECTED_KEV`: what the published run of verse004 measured in the densest voxels. A shell of 0.4 mm
-is thinner than a voxel, so CTs of 1 to 5 mm show anything from 300 to 1500 HU; this nominal value, scaled to the
+"""Beyond these no scanner with 70 to 150 kV is."""
+CORTICAL_HU, CORTICAL_KEV = 1226.0, 70.0
+"""Cortical bone, and at which energy: what the published run of verse004 measured in the densest voxels. A shell of
+0.4 mm is thinner than a voxel, so CTs of 1 to 5 mm show anything from 300 to 1500 HU; this nominal value, scaled to the
 effective energy, stands in for it."""
 LEAST_R2 = 0.99
 """Of the fit of Michalski et al.; the CTs at hand have 0.996 and more."""
@@ -43,6 +42,8 @@ PLAUSIBLE_HU: Mapping[Tissue, tuple[float, float]] = {
     "blood": (15.0, CONTRAST_HU),
 }
 """Without contrast agent; muscle with fat in it too. The air of the published run of verse004 has -957."""
+LATE_BLOOD_HU = 60.0
+"""Where the header names a contrast agent, denser blood has some of it; plain blood has 31 to 45 in the CTs at hand."""
 ENERGIES = np.linspace(40.0, 150.0, 1101)
 """The published program takes every fifth: from one to the next of those the density jumps by up to 2 %."""
 NEEDED: tuple[Tissue, ...] = ("adipose", "muscle")
@@ -61,7 +62,7 @@ class InternalFit:
     used
         Those that were fitted: blood with contrast agent is not.
     effective_kev
-        From the HU of fat, drawn towards `EXPECTED_KEV` as far as fat differs between people.
+        From the HU of fat, drawn towards that of the tube voltage as far as fat differs between people.
     fit_kev, r2
         Energy of the best line of Michalski et al., and its coefficient of determination. This energy is no physical
         one: it is high because the HU of cortical bone are those of a thin shell.
@@ -88,8 +89,8 @@ class InternalFit:
         return grams * (per_gram - fat) * (1000.0 / (salt - fat))
 
 
-def fit_internal(references: References, method: InternalMethod) -> InternalFit:
-    """Return what the tissues of a scan say, and the way that leads from its HU to density.
+def fit_internal(references: References, method: InternalMethod, technique: Technique = UNKNOWN) -> InternalFit:
+    """Return what the tissues of a scan that was made like that say, and the way that leads from its HU to density.
 
     Raises
     ------
@@ -106,11 +107,13 @@ def fit_internal(references: References, method: InternalMethod) -> InternalFit:
             low, high = PLAUSIBLE_HU[tissue]
             raise _impossible(f"{tissue} of {low:g} to {high:g} HU", f"{reference.hounsfield:.0f} HU")
     used: tuple[Tissue, ...] = tuple(
-        tissue for tissue in references if tissue != "blood" or not enhanced(references[tissue])
+        tissue
+        for tissue in references
+        if tissue != "blood" or not enhanced(references[tissue], technique.contrast_agent)
     )
-    kev = effective_energy(references["adipose"].hounsfield)
+    kev = effective_energy(references["adipose"].hounsfield, technique)
     measured: dict[str, float] = {"air": -1000.0, **{str(tissue): references[tissue].hounsfield for tissue in used}}
-    measured["cortical_bone"] = CORTICAL_HU * k2hpo4_slope(EXPECTED_KEV) / k2hpo4_slope(kev)
+    measured["cortical_bone"] = CORTICAL_HU * k2hpo4_slope(CORTICAL_KEV) / k2hpo4_slope(kev)
     fit = InternalFit(method, references, used, kev, *fit_michalski(measured))
     if fit.r2 < LEAST_R2:
         raise _impossible(f"attenuation that is linear in HU, R² {LEAST_R2:g} and more", f"R² {fit.r2:.4f}")
@@ -123,16 +126,17 @@ def plausible(tissue: Tissue, reference: Reference) -> bool:
     return low <= reference.hounsfield <= high
 
 
-def enhanced(blood: Reference) -> bool:
-    """Whether blood has contrast agent."""
-    return blood.hounsfield > PLAUSIBLE_HU["blood"][1]
+def enhanced(blood: Reference, named: bool = False) -> bool:
+    """Whether blood has contrast agent, which the header of the scan may have named."""
+    return blood.hounsfield > (LATE_BLOOD_HU if named else CONTRAST_HU)
 
 
-def effective_energy(adipose: float) -> float:
-    """Return the most likely effective energy, keV, of a scan whose fat has these HU."""
+def effective_energy(adipose: float, technique: Technique = UNKNOWN) -> float:
+    """Return the most likely effective energy, keV, of a scan that was made like that, and whose fat has these HU."""
     energies = ENERGIES[(ENERGIES >= LEAST_KEV) & (ENERGIES <= MOST_KEV)]
     misfit = np.square((adipose - adipose_hounsfield(energies)) / ADIPOSE_SD_HU)
-    return float(energies[np.argmin(misfit + np.square((energies - EXPECTED_KEV) / EXPECTED_SD_KEV))])
+    unexpected = np.square((energies - technique.expected_kev) / technique.spread_kev)
+    return float(energies[np.argmin(misfit + unexpected)])
 
 
 def fit_michalski(

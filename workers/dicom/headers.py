@@ -34,6 +34,7 @@ JUDGED = (
     *("ConvolutionKernel", "TemporalPositionIdentifier", "RescaleType", "PixelPaddingValue"),
     *("LossyImageCompression", "LossyImageCompressionRatio"),
     *("PixelPaddingRangeLimit", "ModalityLUTSequence"),
+    *("KVP", "ContrastBolusAgent", "ContrastBolusAgentSequence", "ContrastBolusRoute"),  # workers.dicom.technique
 )
 """Attributes that choice and pixels need, beside those that results need."""
 TAGS = [*kept_tags(), *(tag for keyword in JUDGED if (tag := tag_for_keyword(keyword)) is not None)]

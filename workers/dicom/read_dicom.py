@@ -20,6 +20,7 @@ from workers.dicom.slice_grid import SliceGrid, grid_of
 from workers.dicom.slices import slices_of
 from workers.dicom.source_dicom import FILE_NAME, SourceDicom, header_of
 from workers.dicom.stacks import Stack, describe, stacks_of
+from workers.dicom.technique import has_contrast_agent, tube_voltage
 from workers.dicom.unpacking import is_dicom_upload, unpack
 from workers.imaging.steps import Told, nobody
 
@@ -102,6 +103,8 @@ def read_dicom(path: Path, folder: Path, asked: str | None, told: Told = nobody)
         lossy_ratio=lossy_ratio(stack),
         gantry_tilt_deg=round(grid.tilt_deg, 2),
         repeated_slices=repeated,
+        tube_voltage_kv=tube_voltage(stack),
+        contrast_agent=has_contrast_agent(stack),
         resampled_to_mm=grid.resampled_to_mm,
     )
     return DicomCt(folder / NIFTI_NAME, folder / FILE_NAME, about)

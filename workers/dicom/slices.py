@@ -99,12 +99,12 @@ def slices_of(files: list[ImageFile]) -> tuple[list[Slice], int]:
 
 def _slice(file: ImageFile, frame: int | None) -> Slice:
     header = file.header
-    orientation = _directions(_group(header, frame, "PlaneOrientationSequence"))
-    spacing = _numbers(_group(header, frame, "PixelMeasuresSequence"), "PixelSpacing", 2)
-    place = _numbers(_group(header, frame, "PlanePositionSequence"), "ImagePositionPatient", 3)
-    values = _group(header, frame, "PixelValueTransformationSequence")
-    content = _group(header, frame, "FrameContentSequence")
-    kind = _group(header, frame, "CTImageFrameTypeSequence")
+    orientation = _directions(group_of(header, frame, "PlaneOrientationSequence"))
+    spacing = _numbers(group_of(header, frame, "PixelMeasuresSequence"), "PixelSpacing", 2)
+    place = _numbers(group_of(header, frame, "PlanePositionSequence"), "ImagePositionPatient", 3)
+    values = group_of(header, frame, "PixelValueTransformationSequence")
+    content = group_of(header, frame, "FrameContentSequence")
+    kind = group_of(header, frame, "CTImageFrameTypeSequence")
     return Slice(
         file,
         frame,
@@ -112,7 +112,7 @@ def _slice(file: ImageFile, frame: int | None) -> Slice:
         modality=_text(header, "Modality"),
         sop_class=_text(header, "SOPClassUID"),
         image_type=tuple(str(value) for value in (kind.get("FrameType") or header.get("ImageType") or ())),
-        kernel=_text(_group(header, frame, "CTReconstructionSequence"), "ConvolutionKernel"),
+        kernel=_text(group_of(header, frame, "CTReconstructionSequence"), "ConvolutionKernel"),
         place=(place[0], place[1], place[2]) if place else None,
         rows=(orientation[0], orientation[1], orientation[2]) if orientation else None,
         columns=(orientation[3], orientation[4], orientation[5]) if orientation else None,
@@ -132,7 +132,7 @@ def _slice(file: ImageFile, frame: int | None) -> Slice:
     )
 
 
-def _group(header: Dataset, frame: int | None, name: str) -> Dataset:
+def group_of(header: Dataset, frame: int | None, name: str) -> Dataset:
     """Return the functional group of a frame, its own or the shared one; of a single slice its header."""
     if frame is None:
         return header

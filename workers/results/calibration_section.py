@@ -20,6 +20,8 @@ def calibration_section(used: Calibration, trabecular: Trabecular) -> UsedCalibr
         measure=used.measure,
         contrast_agent=used.contrast_agent,
         calibrated=used.calibrated,
+        tube_voltage_kv=used.technique.tube_kv,
+        expected_energy_kev=used.technique.expected_kev,
         internal=_internal(used.internal, trabecular) if used.internal else None,
     )
 
