@@ -127,6 +127,13 @@ def test_a_phantoms_line_that_no_ct_has_is_named(slope, intercept, measure, name
     assert any("phantom" in warning for warning in warnings) is named
 
 
+@pytest.mark.parametrize(("tube_kv", "named"), [(None, False), (120.0, False), (100.0, False), (80.0, True)])
+def test_a_phantom_of_another_protocol_is_named(tube_kv, named):
+    asked = PhantomCalibration(kind="phantom", slope=0.75, intercept=-2.0)
+    warnings = technique_warnings(Calibration.of(asked, {}, Technique(tube_kv)), {})
+    assert any("phantom" in warning and "80 kV" in warning for warning in warnings) is named
+
+
 def test_the_headers_of_a_dicom_series_reach_density_and_report(engine):
     torso = painted_body(engine)
     asked = JobParams.model_validate({"material": "density", "calibration": {"kind": "none"}})
