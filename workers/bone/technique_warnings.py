@@ -13,8 +13,8 @@ CONTRADICTING_HU = 15.0
 it has 22 HU less than at 120 kV, at 100 kV 8 HU less, which is not told from a person's own."""
 SLOPE_MARGIN, MOST_INTERCEPT = 0.25, 50.0
 """By how much a phantom's slope may differ from the default of the tube voltage, as a share: 7 % for the size of the
-body and the filter, 16 % between kinds of hydroxyapatite; at 80 kV it is 27 % below that at 120 kV. And mg/cm^3 at 0 HU, where
-phantoms show 0 give or take 20."""
+body and the filter, 16 % between kinds of hydroxyapatite; at 80 kV it is 27 % below that at 120 kV. And mg/cm^3 at 0
+HU, where phantoms show 0 give or take 20."""
 
 
 def technique_warnings(calibration: Calibration, references: References) -> list[str]:
@@ -71,8 +71,8 @@ def _of_phantom(calibration: Calibration) -> list[str]:
     which = "that a CT has" if tube_kv is None else f"that a CT of {tube_kv:g} kV has"
     return [
         f"The phantom's line, {calibration.slope:g} x HU {calibration.intercept:+g} mg/cm³, is none {which}: {low:.2f} "
-        f"to {high:.2f} mg/cm³ a HU, about 0 at 0 HU. It may be of another protocol, or slope and intercept are swapped, "
-        "inverted, or in g/cm³. Density is wrong then."
+        f"to {high:.2f} mg/cm³ a HU, about 0 at 0 HU. It may be of another protocol, or slope and intercept are "
+        "swapped, inverted, or in g/cm³. Density is wrong then."
     ]
 
 
