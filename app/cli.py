@@ -12,23 +12,23 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from app import local_key, operator_commands, process_commands
+from app import local_key
 from app.commands import batch_command, job_commands, run_commands
-from app.commands.connection import Commands, add_service_command
+from app.commands.connection import PROGRAM, Commands, add_service_command
 from app.commands.exit_codes import INTERRUPTED, MEANINGS, WRONG_HERE
 from app.commands.job_arguments import CommandError, add_job_arguments, submission_of
 from app.commands.output import fail, say, to_json
 from app.contract.errors import VertebraError, WrongDatabaseVersion
 from app.demo import DemoError, service, synthetic_ct
 from app.jobs.settings import Settings, SettingsError
-from app.process_commands import PROGRAM
 from app.supervisor import ChildKeepsDying
 from vertebra_client import Client, ClientError
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit status; `app.commands.exit_codes` has them."""
-    arguments = command_parser().parse_args(argv)
+    words = sys.argv[1:] if argv is None else argv
+    arguments = command_parser(next(iter(words), None)).parse_args(words)
     try:
         status: int = arguments.run(arguments)
         return status
@@ -48,8 +48,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def command_parser() -> argparse.ArgumentParser:
-    """Return the parser of every command."""
+def command_parser(command: str | None = None) -> argparse.ArgumentParser:
+    """Return the parser of every command, or at least of one.
+
+    For a command that speaks to a service, the parts that run one are not loaded: database and queue take longer to load
+    than all else that it needs.
+    """
     codes = "\n".join(f"  {code:<4} {meaning}" for code, meaning in MEANINGS.items())
     parser = argparse.ArgumentParser(
         prog=PROGRAM,
@@ -59,12 +63,15 @@ def command_parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"{PROGRAM} {version(PROGRAM)}")
     commands = parser.add_subparsers(required=True, metavar="command")
-    process_commands.add(commands)
     run_commands.add(commands, open_client)
     batch_command.add(commands, open_client)
     job_commands.add(commands, open_client)
     _add_demo(commands)
-    operator_commands.add(commands)
+    if command not in commands.choices:
+        from app import operator_commands, process_commands
+
+        process_commands.add(commands)
+        operator_commands.add(commands)
     return parser
 
 

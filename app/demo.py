@@ -13,7 +13,6 @@ from functools import partial
 from pathlib import Path
 
 from app import local_key
-from app.broker import free_port
 from app.jobs.parent_death import die_with_parent
 from app.jobs.settings import SECRETS_FOLDER
 from app.start_up import StartError, is_ready, progress
@@ -39,6 +38,8 @@ def service(url: str, tell: Callable[[str], None]) -> Iterator[tuple[str, str | 
     if is_ready(url):
         yield url, None
         return
+    from app.broker import free_port  # it loads the queue's client, which no other command needs
+
     with tempfile.TemporaryDirectory(prefix="vertebra-demo-") as folder:
         port = free_port("127.0.0.1")
         log = Path(folder) / "serve.log"

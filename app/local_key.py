@@ -1,7 +1,8 @@
 """The key of the service that `vertebra-stress serve` runs on this machine.
 
-`serve` makes it at the first start and writes it to a file that only its own user can read (mode 600). The command line
-finds it there, and sends it to that service alone: to this machine, at the port that the file names.
+`serve` makes it at the first start (`app.local_key_maker`) and writes it to a file that only its own user can read (mode
+600). The command line finds it there, and sends it to that service alone: to this machine, at the port that the file
+names. It loads no database for that.
 """
 
 from __future__ import annotations
@@ -12,17 +13,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app.identity.key_store import KeyOwner, KeyStore
 from app.identity.key_text import key_id_of
-from app.identity.principal import SCOPES, CredentialRefusedError
 from app.identity.sign_in_link import LINK_LASTS_S, sign_in_code
 from app.identity.signing import Signer
-from app.jobs.database import open_database
 from app.jobs.identity_settings import is_this_machine
 from app.jobs.private_files import write_private
-from app.jobs.settings import LOCAL_TENANT, Settings
-
-KEY_NAME = "vertebra-stress serve"
+from app.jobs.settings import Settings
 
 
 @dataclass(frozen=True)
@@ -33,25 +29,9 @@ class LocalKey:
     key: str
 
 
-def prepare(settings: Settings, url: str) -> LocalKey | None:
-    """Return the key of the service at a URL, and write it to its file. Make one if the last one is not there or ended.
-
-    Return ``None`` where the settings themselves say who may use the service.
-    """
-    if settings.api_keys or settings.is_open:
-        return None
-    engine = open_database(settings.database)
-    try:
-        store = KeyStore(engine)
-        last = read(settings.secrets_dir)
-        key = last.key if last and _is_live(store, last.key) else None
-        if key is None:
-            _, key = store.create(KeyOwner(LOCAL_TENANT, KEY_NAME, frozenset(SCOPES)))
-    finally:
-        engine.dispose()
-    local = LocalKey(url, key)
-    write_private(_file(settings.secrets_dir), json.dumps(asdict(local)))
-    return local
+def write(local: LocalKey, secrets_dir: Path) -> None:
+    """Write the key to its file in a folder."""
+    write_private(_file(secrets_dir), json.dumps(asdict(local)))
 
 
 def read(secrets_dir: Path) -> LocalKey | None:
@@ -90,10 +70,3 @@ def describe(settings: Settings, local: LocalKey) -> str:
 
 def _file(secrets_dir: Path) -> Path:
     return secrets_dir / "local-key.json"
-
-
-def _is_live(store: KeyStore, key: str) -> bool:
-    try:
-        return store.find(key) is not None
-    except CredentialRefusedError:
-        return False

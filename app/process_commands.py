@@ -8,6 +8,7 @@ import sys
 
 from app import local_key
 from app.gateway_processes import gateway_command, run_gateways
+from app.commands.connection import PROGRAM
 from app.jobs import logs, tracing
 from app.jobs.database import require_version
 from app.jobs.private_files import PRIVATE_UMASK
@@ -16,7 +17,6 @@ from app.serve import serve
 from app.supervisor import python_path
 from app.worker_process import run_worker
 
-PROGRAM = "vertebra-stress"
 PORT_VARIABLE = "VERTEBRA_PORT"
 
 

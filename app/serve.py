@@ -13,7 +13,6 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from app import local_key
 from app.broker import EmbeddedBroker
 from app.gateway_processes import gateways, shared_metrics
 from app.jobs.blobs import BlobStore
@@ -24,6 +23,7 @@ from app.jobs.settings import QUEUE_NAME, Settings, SettingsError
 from app.jobs.store import open_store
 from app.jobs.sweeper import Sweeper
 from app.listeners import listen
+from app.local_key_maker import prepare
 from app.start_up import StartError, progress
 from app.supervisor import Child, Supervisor, python_path
 
@@ -66,7 +66,7 @@ def serve(settings: Settings, announce: Callable[[str], None], tell: Callable[[s
         if embedded is not None and settings.database_url is None:
             _release_unfinished(settings)
         url = f"http://{_reachable_host(settings.host)}:{port}"
-        local_key.prepare(settings, url)
+        prepare(settings, url)
         is_alone = embedded is not None and settings.database_url is None and settings.storage_url is None
         with shared_metrics(environment, len(listeners)) as shared:
             children = _children(settings, gateways(listeners, shared), embedded, environment)

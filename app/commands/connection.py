@@ -10,6 +10,7 @@ from typing import TypeAlias
 from app.commands.output import add_json_argument
 from vertebra_client import Client
 
+PROGRAM = "vertebra-stress"
 DEFAULT_URL = "http://127.0.0.1:8000"
 URL_VARIABLE, KEY_VARIABLE = "VERTEBRA_URL", "VERTEBRA_API_KEY"
 

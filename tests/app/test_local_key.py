@@ -12,6 +12,7 @@ from app.identity.key_store import KeyStore
 from app.identity.key_text import key_id_of
 from app.jobs.database import open_database
 from app.jobs.settings import Settings
+from app.local_key_maker import prepare
 
 URL = "http://127.0.0.1:8000"
 
@@ -22,15 +23,15 @@ def settings(tmp_path: Path) -> Settings:
 
 
 def test_the_key_is_made_once_and_again_when_it_has_ended(settings: Settings) -> None:
-    first = local_key.prepare(settings, URL)
+    first = prepare(settings, URL)
     assert first is not None
-    moved = local_key.prepare(settings, "http://127.0.0.1:9000")
+    moved = prepare(settings, "http://127.0.0.1:9000")
     assert moved == local_key.LocalKey("http://127.0.0.1:9000", first.key)
     engine = open_database(settings.database)
     keys = KeyStore(engine)
     assert [(row.tenant, row.scopes) for row in keys.list_keys()] == [("local", "submit read webhooks admin")]
     keys.revoke(str(key_id_of(first.key)))
-    second = local_key.prepare(settings, URL)
+    second = prepare(settings, URL)
     assert second is not None
     assert second.key != first.key
     engine.dispose()
@@ -38,7 +39,7 @@ def test_the_key_is_made_once_and_again_when_it_has_ended(settings: Settings) ->
 
 def test_no_key_is_made_where_the_settings_say_who_may_come(tmp_path: Path) -> None:
     for chosen in ({"api_keys": {"k": "t"}}, {"allow_anonymous": True}):
-        assert local_key.prepare(Settings(data_dir=tmp_path, **chosen), URL) is None
+        assert prepare(Settings(data_dir=tmp_path, **chosen), URL) is None
     assert not (tmp_path / "secrets").exists()
 
 
@@ -55,18 +56,18 @@ def test_no_key_is_made_where_the_settings_say_who_may_come(tmp_path: Path) -> N
     ],
 )
 def test_the_key_is_sent_to_its_service_alone(settings: Settings, url: str, is_sent: bool) -> None:
-    made = local_key.prepare(settings, URL)
+    made = prepare(settings, URL)
     assert made is not None
     assert local_key.find(url, settings.secrets_dir) == (made.key if is_sent else None)
 
 
 def test_a_damaged_file_holds_no_key(settings: Settings) -> None:
-    local_key.prepare(settings, URL)
+    prepare(settings, URL)
     file = settings.secrets_dir / "local-key.json"
     for text in ("", "{}", "[1]", json.dumps({"url": URL})):
         file.write_text(text)
         assert local_key.find(URL, settings.secrets_dir) is None
-    assert local_key.prepare(settings, URL)
+    assert prepare(settings, URL)
     assert local_key.find(URL, settings.secrets_dir)
 
 
@@ -76,7 +77,7 @@ def test_the_command_shows_key_and_link(
     monkeypatch.setenv("VERTEBRA_DATA_DIR", str(settings.data_dir))
     assert cli.main(["keys", "local"]) == 1
     assert "`vertebra-stress serve` makes one" in capsys.readouterr().err
-    made = local_key.prepare(settings, URL)
+    made = prepare(settings, URL)
     assert made is not None
     assert cli.main(["keys", "local"]) == 0
     printed = capsys.readouterr().out

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,7 @@ import pytest
 
 from app.cli import main
 from app.commands.exit_codes import DONE, JOB_FAILED, REFUSED, TRY_LATER
-from tests.app.harness import wait_for
+from tests.app.harness import ROOT, wait_for
 
 Ask = Callable[..., Any]
 
@@ -88,3 +90,11 @@ def test_nobody_answers(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     monkeypatch.setattr("time.sleep", lambda _: None)
     assert main(["list", "--url", "http://127.0.0.1:1", "--json"]) == TRY_LATER
     assert "does not answer" in json.loads(capsys.readouterr().out)["error"]["detail"]
+
+
+def test_a_command_that_speaks_to_a_service_does_not_load_one() -> None:
+    code = "import sys, app.cli; app.cli.main(sys.argv[1:]); print(*{name.partition('.')[0] for name in sys.modules})"
+    command = [sys.executable, "-c", code, "list", "--url", "http://127.0.0.1:9"]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
+    assert not {"sqlalchemy", "alembic", "redis", "fastapi"} & set(done.stdout.split()), done.stderr
+    assert "httpx" in done.stdout
