@@ -51,8 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 def command_parser(command: str | None = None) -> argparse.ArgumentParser:
     """Return the parser of every command, or at least of one.
 
-    For a command that speaks to a service, the parts that run one are not loaded: database and queue take longer to load
-    than all else that it needs.
+    For a command that speaks to a service, the parts that run one are not loaded: database and queue take longer to
+    load than all else that it needs.
     """
     codes = "\n".join(f"  {code:<4} {meaning}" for code, meaning in MEANINGS.items())
     parser = argparse.ArgumentParser(

@@ -1,8 +1,8 @@
 """The key of the service that `vertebra-stress serve` runs on this machine.
 
-`serve` makes it at the first start (`app.local_key_maker`) and writes it to a file that only its own user can read (mode
-600). The command line finds it there, and sends it to that service alone: to this machine, at the port that the file
-names. It loads no database for that.
+`serve` makes it at the first start (`app.local_key_maker`) and writes it to a file that only its own user can read
+(mode 600). The command line finds it there, and sends it to that service alone: to this machine, at the port that the
+file names. It loads no database for that.
 """
 
 from __future__ import annotations

@@ -7,8 +7,8 @@ import os
 import sys
 
 from app import local_key
-from app.gateway_processes import gateway_command, run_gateways
 from app.commands.connection import PROGRAM
+from app.gateway_processes import gateway_command, run_gateways
 from app.jobs import logs, tracing
 from app.jobs.database import require_version
 from app.jobs.private_files import PRIVATE_UMASK

@@ -72,7 +72,8 @@ def test_metrics_are_those_of_all_processes(parent: tuple[psutil.Process, str]) 
         assert httpx.get(f"{url}/health/live").status_code == 200
     assert count_lives(url) == before + REQUESTS
     with httpx.Client(base_url=url, headers={"Authorization": "Bearer key-a"}) as client:
-        post(client)
+        response = post(client)
+    assert response.status_code == 202, response.text
     assert 'vertebra_jobs{state="queued"} 1.0' in httpx.get(f"{url}/metrics").text
 
 

@@ -50,7 +50,7 @@ def test_a_person_sends_the_right_outline(
     browser.wait("!document.getElementById('related').hidden")
     assert browser.text("#related") == "The mask of this job corrects the outline of case 17."
     browser.click("#related a")
-    browser.wait(f"location.pathname === '{page}' && !document.getElementById('related')?.hidden")
+    browser.wait(f"location.pathname === '{page}' && document.getElementById('related')?.hidden === false")
     assert browser.text("#related") == "Corrected by case 17."
     site.delete(job["links"]["self"])
     browser.open(f"{site.base_url}{right['links']['page']}")
