@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
+import json
+
+import nibabel as nib
 import numpy as np
 import pytest
 
 from app.contract.bone import InternalCalibration, NoCalibration, PhantomCalibration
-from app.contract.dicom_series import DicomInput, DicomSeries
 from app.contract.params import JobParams
 from tests.workers.bone.painted_body import painted_body
 from tests.workers.bone.test_internal import references
+from tests.workers.dicom.dicom_files import series, turned, zipped
+from tests.workers.template_vertebra import template_vertebra
 from workers.bone.calibration import Calibration
 from workers.bone.calibration_warnings import calibration_warnings
 from workers.bone.technique import Technique
 from workers.bone.technique_warnings import technique_warnings
-from workers.bone_stage import find_bone
-from workers.results.calibration_section import calibration_section
-from workers.stage_clock import StageClock
+from workers.pipeline import run_pipeline
 
 NONE, INTERNAL = NoCalibration(kind="none"), InternalCalibration(kind="internal")
-
-
-def series(**changes):
-    about = DicomSeries(
-        id="0" * 16,
-        modality="CT",
-        orientation="axial",
-        slices=60,
-        spacing_mm=1.0,
-        kernel=changes.pop("kernel", "B30f"),
-        left_out=None,
-    )
-    return DicomInput(
-        series=about,
-        reason="the only CT series",
-        others=[],
-        files_left_out=0,
-        transfer_syntax="uncompressed",
-        lossy=False,
-        gantry_tilt_deg=0.0,
-        repeated_slices=0,
-        resampled_to_mm=None,
-        **changes,
-    )
 
 
 @pytest.mark.parametrize(
@@ -134,18 +112,20 @@ def test_a_phantom_of_another_protocol_is_named(tube_kv, named):
     assert any("phantom" in warning and "80 kV" in warning for warning in warnings) is named
 
 
-def test_the_headers_of_a_dicom_series_reach_density_and_report(engine):
-    torso = painted_body(engine)
-    asked = JobParams.model_validate({"material": "density", "calibration": {"kind": "none"}})
-    clock = StageClock(lambda *_: None)
-    dicom = series(tube_voltage_kv=80.0, contrast_agent=True, kernel="Hr60f")
-    bone = find_bone(engine.template.nodes, torso, asked, clock, dicom)
-    section = calibration_section(bone.elements.calibration, bone.trabecular)
-    assert (section.tube_voltage_kv, section.expected_energy_kev) == (80.0, pytest.approx(56.6))
-    assert section.slope == pytest.approx(0.545, abs=0.003)
+def test_the_headers_of_a_dicom_study_reach_density_and_report(engine, tmp_path):
+    hu, affine = turned(painted_body(engine), "LPS")
+    images = series(hu, affine, KVP="80", ContrastBolusAgent="Ultravist 370", ConvolutionKernel="Hr60f")
+    mask = template_vertebra(2.0)
+    nib.save(nib.Nifti1Image(mask.voxels.astype(np.uint8), mask.affine), tmp_path / "mask.nii")
+    asked = {"vertebra": "L1", "material": "density", "calibration": {"kind": "none"}, "results": ["report.json"]}
+    upload = zipped(tmp_path / "ct.zip", images)
+    run_pipeline(upload, tmp_path / "mask.nii", JobParams.model_validate(asked), tmp_path, lambda *_: None)
+    text = (tmp_path / "report.json").read_text()
+    report = json.loads(text)
+    assert (report["dicom"]["tube_voltage_kv"], report["dicom"]["contrast_agent"]) == (80.0, True)
+    used = report["bone"]["calibration"]
+    assert (used["tube_voltage_kv"], used["expected_energy_kev"]) == (80.0, pytest.approx(56.6))
+    assert used["slope"] == pytest.approx(0.546, abs=0.002)
     for word in ("UNCALIBRATED", "80 kV", "contrast agent", "Hr60f"):
-        assert any(word in warning for warning in bone.warnings), word
-    nifti = find_bone(engine.template.nodes, torso, asked, clock)
-    assert calibration_section(nifti.elements.calibration, nifti.trabecular).tube_voltage_kv is None
-    ratio = np.median(bone.elements.density / nifti.elements.density)
-    assert ratio == pytest.approx(0.545 / 0.743, abs=0.01)
+        assert any(word in warning for warning in report["warnings"]), word
+    assert "Ultravist" not in text
