@@ -9,6 +9,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from statistics import median
 from typing import Any
 
 import httpx
@@ -63,9 +64,14 @@ def measure_alone(client: Client) -> dict[str, Any]:
 
 
 def _repeat(client: Client, submission: Submission) -> dict[str, Any]:
-    """Run a job several times; return the seconds of each run, and those of the last one's stages."""
+    """Run a job several times; return the seconds of each run, of the last one's stages, and beside the stages."""
     runs = [job_seconds(client, submission) for _ in range(REPEATS)]
-    return {"post_to_last_result_s": [seconds for seconds, _ in runs], "stages_s": runs[-1][1]}
+    return {
+        "post_to_last_result_s": [seconds for seconds, _ in runs],
+        "stages_s": runs[-1][1],
+        "beside_stages_s": median(seconds - sum(stages.values()) for seconds, stages in runs),
+        "jobs_an_hour": 3600.0 / median(seconds for seconds, _ in runs),
+    }
 
 
 def _is_gateway(process: psutil.Process, url: str) -> bool:
@@ -100,8 +106,9 @@ def _print_jobs(result: dict[str, Any]) -> None:
             runs = ", ".join(f"{s:.1f}" for s in result[name]["post_to_last_result_s"])
             what = name if name == ALONE else f"TotalSegmentator example CT with its mask, L1, {name}"
             print(f"\n{what}, POST to last result: {runs} s")
-            stages = result[name]["stages_s"]
-            print(f"  stages (s): {', '.join(f'{stage} {s:.2f}' for stage, s in stages.items())}")
+            print(f"  stages (s): {', '.join(f'{stage} {s:.2f}' for stage, s in result[name]['stages_s'].items())}")
+            print(f"  upload, queue and download beside them: {result[name]['beside_stages_s']:.2f} s", end="")
+            print(f"; {result[name]['jobs_an_hour']:.0f} jobs an hour, one after the other")
     low, high = PAPER_SECONDS
     print(f"  the paper's whole pipeline on an RTX 4090, segmentation included: {low:.0f} to {high:.0f} s")
 
