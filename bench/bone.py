@@ -27,10 +27,9 @@ from bench.bone_meshes import measure_halved, measure_meshes
 from bench.bone_page import write_page
 from bench.bone_sampling import measure_sampling
 from bench.bone_strains import measure_strains
-from bench.bone_strength import PUBLISHED, PUBLISHED_TRAVEL_MM, caps_stiffness, crushed
+from bench.bone_strength import PUBLISHED, caps_stiffness, crushed
 from bench.bone_subjects import Subject
 from bench.calculix import executable, solve_with_calculix
-from bench.voxel_crushing import voxel_strength
 from bench.voxel_model import table_density, voxel_stiffness
 from models.types import Floats
 from workers.bone.calibration import DEFAULT_INTERCEPT, DEFAULT_SLOPE, Calibration
@@ -210,12 +209,6 @@ def people(subject: Published) -> list[Subject]:
     return found
 
 
-def measure_crushed_voxels(subject: Published) -> float:
-    """Return the strength, N, of the published voxel model by our law, at the published travel, with its table."""
-    density, parts = subject.density.voxels.astype(np.float64), subject.parts.voxels
-    return voxel_strength(table_density(density, parts), parts, float(subject.density.spacing[0]), PUBLISHED_TRAVEL_MM)
-
-
 def measure_time(subject: Published) -> dict[str, float]:
     """Return the seconds (median) that density adds before the solve, and those and the cycles of the solves."""
     engine, points = subject.engine, subject.points
@@ -259,7 +252,6 @@ PARTS: dict[str, Callable[[Published], Any]] = {
     "meshes": lambda subject: measure_meshes(people(subject)),
     "halved": lambda subject: measure_halved(people(subject)[0]),
     "strains": lambda subject: measure_strains(people(subject)),
-    "voxels_crushed": measure_crushed_voxels,
     "time": measure_time,
     "calculix": compare_with_calculix,
     "voxel_model": measure_voxel_model,

@@ -95,7 +95,7 @@ def meshes_text(
     """Return the section of the page."""
     families = [_family_row(name, case, row) for name, of_cases in found.items() for case, row in of_cases.items()]
     published = next(iter(found.values()))
-    fine = [_fine_row(case, published[case], halved[case]) for case in CASES]
+    fine = [_fine_row(case, published[case], row) for case, row in halved.items()]
     return TEXT.format(families="\n".join(families), fine="\n".join(fine))
 
 
@@ -125,6 +125,8 @@ where the three lead. TotalSegmentator and TPTBox with the default calibration, 
 
 The error falls with about the first power of the size of the elements, not with the second: the stress is infinite
 where a clamped or stuck endplate ends, and moduli jump from element to element. Where a mesh and its half lead follows.
+The template's elements are a fifth larger than the quartered ones, whose column so tells what they leave between plates
+too: the shipped stiffness is some 2 % (traction) to 3 % (plates) above that of an infinitely fine mesh.
 
 The template's mesh (675,249 elements of about 1 mm) of the published L2, N/mm:
 

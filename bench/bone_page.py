@@ -97,7 +97,7 @@ def write_page(result: Mapping[str, Any], published: Mapping[str, float]) -> Non
         published_stiffness=published["stiffness"],
         published_height=published["height"],
         published_strength=published["linear_strength"],
-        strengths=strength_text(result["caps"], result["crushed"], traction["height"], voxel, result["voxels_crushed"]),
+        strengths=strength_text(result["caps"], result["crushed"], traction["height"], voxel),
         laws=", ".join(f"`{law}` {value:,.0f}" for law, value in traction["laws"].items()),
         strains=strains_text(result["strains"]),
         meshes=meshes_text(result["meshes"], result["halved"]),

@@ -8,7 +8,6 @@ outer faces are driven along z and slide otherwise.
 from __future__ import annotations
 
 import itertools
-from dataclasses import dataclass
 
 import numpy as np
 import scipy.sparse
@@ -56,54 +55,20 @@ def voxel_stiffness(density: Floats, parts: Integers, side_mm: float) -> float:
     side_mm
         Of a voxel.
     """
-    young = moduli(density, parts)
-    mesh = VoxelMesh.of(parts)
-    values = (side_mm * young[tuple(mesh.voxels.T)][:, None, None] * hexahedron()).ravel()
-    at = (np.repeat(mesh.dof, 24, axis=1).ravel(), np.tile(mesh.dof, (1, 24)).ravel())
-    matrix = scipy.sparse.csr_matrix((values, at), shape=(mesh.size, mesh.size))
-    return _driven(matrix, mesh.top, mesh.bottom)
-
-
-def moduli(density: Floats, parts: Integers) -> Floats:
-    """Return the Young's modulus (i, j, k), MPa, of each voxel; 0 where there is nothing."""
     grams = np.maximum(density / 1000.0, 0.0)
     young = np.where((parts >= 1) & (parts <= 4), np.maximum(2980.0 * grams**1.05, SOFTEST_MPA), 0.0)
     young[parts >= 5] = CAP_MPA
-    return young
-
-
-@dataclass(frozen=True)
-class VoxelMesh:
-    """The hexahedra of a voxel model.
-
-    Attributes
-    ----------
-    voxels
-        (m, 3) where in the image each is.
-    dof
-        (m, 24) its degrees of freedom.
-    top, bottom
-        Degrees of freedom along the third axis of the outer faces of the caps.
-    size
-        Number of degrees of freedom.
-    """
-
-    voxels: Integers
-    dof: Integers
-    top: Integers
-    bottom: Integers
-    size: int
-
-    @classmethod
-    def of(cls, parts: Integers) -> VoxelMesh:
-        """Return that of bone and caps; see `voxel_stiffness`."""
-        voxels, shape = np.argwhere(parts >= 1), np.array(parts.shape) + 1
-        nodes = np.ravel_multi_index((voxels[:, None] + CORNERS).reshape(-1, 3).T, shape)
-        present, nodes = np.unique(nodes, return_inverse=True)
-        dof = (3 * nodes.reshape(-1, 8)[:, :, None] + np.arange(3)).reshape(-1, 24)
-        faces = (_outer_face(parts == 6, shape, up=True), _outer_face(parts == 5, shape, up=False))
-        top, bottom = (3 * np.searchsorted(present, face) + 2 for face in faces)
-        return cls(voxels, dof, top, bottom, 3 * len(present))
+    voxels = np.argwhere(young > 0.0)
+    shape = np.array(young.shape) + 1
+    nodes = np.ravel_multi_index((voxels[:, None] + CORNERS).reshape(-1, 3).T, shape)
+    present, nodes = np.unique(nodes, return_inverse=True)
+    dof = (3 * nodes.reshape(-1, 8)[:, :, None] + np.arange(3)).reshape(-1, 24)
+    values = (side_mm * young[tuple(voxels.T)][:, None, None] * _hexahedron()).ravel()
+    at = (np.repeat(dof, 24, axis=1).ravel(), np.tile(dof, (1, 24)).ravel())
+    matrix = scipy.sparse.csr_matrix((values, at), shape=(3 * len(present), 3 * len(present)))
+    top = 3 * np.searchsorted(present, _outer_face(parts == 6, shape, up=True)) + 2
+    bottom = 3 * np.searchsorted(present, _outer_face(parts == 5, shape, up=False)) + 2
+    return _driven(matrix, top, bottom)
 
 
 def _driven(matrix: scipy.sparse.csr_matrix, top: Integers, bottom: Integers) -> float:
@@ -130,7 +95,7 @@ def _outer_face(cap: Bools, shape: Integers, up: bool) -> Integers:
     return np.unique(np.ravel_multi_index((flat[:, 0], flat[:, 1], np.full(len(flat), layer + int(up))), shape))
 
 
-def hexahedron() -> Floats:
+def _hexahedron() -> Floats:
     """Return the stiffness (24, 24) of a cube of side 1 and Young's modulus 1, by 2 x 2 x 2 Gauss points."""
     lam, mu = POISSON / ((1.0 + POISSON) * (1.0 - 2.0 * POISSON)), 1.0 / (2.0 * (1.0 + POISSON))
     elastic = np.diag([2.0 * mu] * 3 + [mu] * 3)

@@ -15,8 +15,8 @@ from workers.geometry.tetrahedra import tet_volumes
 
 STRAINS = (0.0025, 0.005, 0.01, 0.019)
 """Of the curve, over the body's height. Up to the first hardly an element yields. The strength is the force at the
-last: 1.9 % is a choice, near 2 %, where the curve is level; from there to 7 % the force of an osteoporotic L2 rises by
-3 %."""
+last: 1.9 % is a choice, near 2 %, where the curve is level. From 1.5 to 2.5 % it moves by 0.8 % at most on three
+vertebrae, and to 7 % by 2 to 4 % (docs/evaluation/bone.md)."""
 CITATION = (
     f"Force between plates at {100 * STRAINS[-1]:g} % of the body's height; elements yield at {YIELD_MPA} "
     f"density^{YIELD_EXPONENT} MPa (Kopperdahl, Morgan & Keaveny 2002) in effective strain, and bear that beyond it"
