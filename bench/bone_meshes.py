@@ -125,8 +125,9 @@ where the three lead. TotalSegmentator and TPTBox with the default calibration, 
 
 The error falls with about the first power of the size of the elements, not with the second: the stress is infinite
 where a clamped or stuck endplate ends, and moduli jump from element to element. Where a mesh and its half lead follows.
-The template's elements are a fifth larger than the quartered ones, whose column so tells what they leave between plates
-too: the shipped stiffness is some 2 % (traction) to 3 % (plates) above that of an infinitely fine mesh.
+An affine map gives no person's shape, so the last column is of another body. But the template's elements are a fifth
+larger than the quartered ones, whose column so tells what they leave: the shipped stiffness is 1 to 5 % above that of
+an infinitely fine mesh, more between plates and in soft bone.
 
 The template's mesh (675,249 elements of about 1 mm) of the published L2, N/mm:
 

@@ -78,7 +78,7 @@ def points_text(found: Mapping[str, Mapping[str, Sequence[float]]]) -> str:
 TEXT = """## Points at which the CT is read
 
 Stiffness, N/mm, with the CT read at so many points of each element of the template's mesh; in brackets the difference
-from 35 points. Where voxels are larger than elements, of about 1 mm, one point tells nearly what many do.
+from 35 points. Four points are within 0.4 % of many, one within 2 %.
 
 | vertebra | load | {names} |
 | --- | --- | {lines} |
