@@ -1,4 +1,4 @@
-"""Work on each level of a job in turn. A level that is refused does not fail the others."""
+"""Work on each level of a job. A level that is refused does not fail the others."""
 
 from __future__ import annotations
 
@@ -8,14 +8,18 @@ from typing import TypeVar
 
 from app.contract.errors import EveryLevelRefused, InputError, ProcessingError, VertebraError
 from app.contract.params import JobParams, Vertebra
+from workers.side_by_side import side_by_side
 
 T = TypeVar("T")
 
 
-def of_each_level(params: JobParams, work: Callable[[JobParams], T]) -> dict[Vertebra, T | VertebraError]:
+def of_each_level(
+    params: JobParams, work: Callable[[JobParams], T], at_once: int = 1
+) -> dict[Vertebra, T | VertebraError]:
     """Return what the work on each level gives, or the error that refuses the level.
 
-    The work is called with the parameters of a job of that level alone (`JobParams.by_level`).
+    The work is called with the parameters of a job of that level alone (`JobParams.by_level`), for so many levels at
+    once, which is then in threads of their own (`side_by_side`).
 
     Raises
     ------
@@ -24,12 +28,15 @@ def of_each_level(params: JobParams, work: Callable[[JobParams], T]) -> dict[Ver
     """
     if not params.has_folders:
         return {params.vertebra_sought: work(params)}
-    outcomes: dict[Vertebra, T | VertebraError] = {}
-    for level, of_level in params.by_level().items():
+
+    def outcome(of_level: JobParams) -> T | VertebraError:
         try:
-            outcomes[level] = work(of_level)
+            return work(of_level)
         except (InputError, ProcessingError) as error:
-            outcomes[level] = copy(error)  # without its traceback, which would keep the arrays of its stages
+            return copy(error)  # without its traceback, which would keep the arrays of its stages
+
+    levels = params.by_level()
+    outcomes = dict(zip(levels, side_by_side(outcome, list(levels.values()), at_once), strict=True))
     refusals = {level: outcome for level, outcome in outcomes.items() if isinstance(outcome, VertebraError)}
     if len(refusals) == len(outcomes):
         raise every_level_refused(refusals)

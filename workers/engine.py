@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, cached_property
+from threading import Lock
 
 from app.contract.errors import MaskRequired, SolveFailed
 from app.contract.params import JobParams, Surrogate
@@ -65,10 +66,16 @@ class Engine:
     ----------
     bundle
         The shipped bundle by default.
+
+    Attributes
+    ----------
+    segmenting
+        Held by the level that is segmented. One fills the cores, or the memory of a GPU.
     """
 
     def __init__(self, bundle: Bundle | None = None) -> None:
         self.bundle = bundle or Bundle()
+        self.segmenting = Lock()
 
     @cached_property
     def template(self) -> Template:

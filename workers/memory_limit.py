@@ -19,6 +19,8 @@ ALLOCATION_FAILED = re.compile(
 `MemoryError`, and VTK ends the process (see `workers.mesh.mask_surface`)."""
 CONTAINER_LIMITS = tuple(map(Path, ("/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes")))
 """Files of control groups 2 and 1; the first says ``max`` where there is no limit."""
+STATM, DATA_FIELD = Path("/proc/self/statm"), 5
+"""Where Linux says how many pages of data and stack this process has; it holds them against `RLIMIT_DATA`."""
 RESERVED_BYTES = 1 << 30
 """Left to what runs beside the pool processes: their parent, and with `serve` gateway and queue (0.5 GB)."""
 LEAST_BYTES = 2 << 30
@@ -60,6 +62,14 @@ def memory_here() -> int:
         text = path.read_text().strip() if path.exists() else ""
         found += [int(text)] if text.isdigit() else []
     return min(found)
+
+
+def memory_left() -> int:
+    """Return what this process may still allocate, bytes: of its limit, or of this machine or container without one."""
+    soft, _ = resource.getrlimit(resource.RLIMIT_DATA)
+    allowed = memory_here() if soft == resource.RLIM_INFINITY else min(soft, memory_here())
+    used = int(STATM.read_text().split()[DATA_FIELD]) * os.sysconf("SC_PAGE_SIZE") if STATM.exists() else 0
+    return max(allowed - used, 0)
 
 
 def as_out_of_memory(error: BaseException) -> OutOfMemory | None:

@@ -135,23 +135,23 @@ def _attempt(claim: Claim, folder: Path, watch: AttemptWatch) -> None:
 class _Progress:
     """The callback of the pipeline: records stage and percent; raises `Interrupted` once the attempt must not go on.
 
-    It is cheap enough for a loop: within a stage it writes the row at most once in `PROGRESS_EVERY_S`.
+    It is cheap enough for a loop: within a stage of a level it writes the row at most once in `PROGRESS_EVERY_S`.
     """
 
     def __init__(self, claim: Claim, store: JobStore, watch: AttemptWatch) -> None:
         self._claim = claim
         self._store = store
         self._watch = watch
-        self._stage: tuple[str, Vertebra | None] = ("", None)
+        self._stages: dict[Vertebra | None, str] = {}
         self._written = 0.0
 
     def __call__(self, stage: str, percent: float, level: Vertebra | None = None, /) -> None:
         """Record the current stage, the progress of the whole job in percent, and the level, of a job with several."""
         self._watch.check()
         now = time.monotonic()
-        if (stage, level) == self._stage and now - self._written < PROGRESS_EVERY_S:
+        if stage == self._stages.get(level) and now - self._written < PROGRESS_EVERY_S:
             return
-        self._stage, self._written = (stage, level), now
+        self._stages[level], self._written = stage, now
         if not self._store.progress(self._claim.job_id, self._claim.token, stage, percent, level):
             raise FencedOut
 

@@ -44,7 +44,7 @@ def find_vertebra(scan: Scan, params: JobParams, clock: StageClock) -> Found:
         with clock.stage("mask"):
             vertebra = vertebra_of_label(where, scan.ct, scan.grid)
         return Found(vertebra, where.level, where.numbering, None, where.frames_apart_mm)
-    with clock.stage("segment") as told:
+    with engine().segmenting, clock.stage("segment") as told:
         vertebra, evidence = segment_vertebra(scan.ct, where, told)
     return Found(vertebra, params.vertebra_sought, None, evidence)
 

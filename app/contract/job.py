@@ -63,8 +63,8 @@ class Job(BaseModel):
     )
     stage: str | None = Field(description="Current stage of a running job, e.g. `morph`.", examples=["solve"])
     level: str | None = Field(
-        description="The level that a running job with several works on; null in stages that they share, and for a job "
-        "of one.",
+        description="The level that a running job with several works on, of two the one that told last; null in stages "
+        "that they share, and for a job of one.",
         examples=["L2"],
     )
     vertebra: str | None = Field(

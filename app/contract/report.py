@@ -234,7 +234,9 @@ class Report(Section):
     fit: SurfaceFit | None = Field(description="Fit of the template to the mask; null where none was made.")
     mesh: MeshQuality
     equilibrium: Equilibrium | None = Field(description="Force balance of the solution; null for a prediction alone.")
-    timings_s: dict[str, Positive] = Field(description="Wall-clock time of each stage, s.")
+    timings_s: dict[str, Positive] = Field(
+        description="Wall-clock time of each stage, s; another level of the job may have been computed beside it."
+    )
     inputs: Inputs
     software: Software
     warnings: list[str] = Field(description="What a reader should know before using the numbers.")

@@ -108,7 +108,8 @@ class Summary(Section):
     )
     frame: str = Field(description="World frame and unit of all positions.")
     timings_s: dict[str, Positive] = Field(
-        description="Wall-clock time of each stage, s: reading and locating once, the others for all levels together."
+        description="Wall-clock time of each stage, s: reading and locating once, the others for all levels together. "
+        "While two levels are computed at once, each stage counts half."
     )
     inputs: Inputs
     software: Software

@@ -19,8 +19,9 @@ def work(params: JobParams) -> str:
     return params.vertebra_sought.lower()
 
 
-def test_a_refused_level_does_not_fail_the_others():
-    outcomes = of_each_level(LUMBAR, work)
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_refused_level_does_not_fail_the_others(at_once):
+    outcomes = of_each_level(LUMBAR, work, at_once)
     assert list(outcomes) == ["L1", "L2", "L3"]
     assert (outcomes["L1"], outcomes["L3"]) == ("l1", "l3")
     assert outcomes["L2"].problem()["expected"] == "L2 whole"
@@ -48,16 +49,18 @@ def test_a_job_of_one_level_ends_with_its_own_error():
         of_each_level(JobParams(vertebra=["L2"]), work)
 
 
+@pytest.mark.parametrize("at_once", [1, 2])
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt])
-def test_what_is_no_refusal_ends_the_job(error):
+def test_what_is_no_refusal_ends_the_job(error, at_once):
     def fail(params: JobParams) -> None:
         raise error
 
     with pytest.raises(error):
-        of_each_level(LUMBAR, fail)
+        of_each_level(LUMBAR, fail, at_once)
 
 
-def test_a_refusal_keeps_nothing_of_its_stages():
+@pytest.mark.parametrize("at_once", [1, 2])
+def test_a_refusal_keeps_nothing_of_its_stages(at_once):
     """The traceback of an error holds every array of the functions that it left."""
     seen = []
 
@@ -71,7 +74,7 @@ def test_a_refusal_keeps_nothing_of_its_stages():
                 raise MorphFailed("Too far.") from error
         return "done"
 
-    outcomes = of_each_level(LUMBAR, big)
+    outcomes = of_each_level(LUMBAR, big, at_once)
     gc.collect()
     assert outcomes["L2"].slug == "morph_failed"
     assert [reference() for reference in seen] == [None, None, None]

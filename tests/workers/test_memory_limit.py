@@ -4,11 +4,12 @@ import os
 import subprocess
 import sys
 
+import numpy as np
 import pytest
 
 from app.contract.errors import OutOfMemory
 from workers import memory_limit
-from workers.memory_limit import as_out_of_memory, memory_here, share_of
+from workers.memory_limit import as_out_of_memory, memory_here, memory_left, share_of
 
 SPARE = 64 << 20
 """What a child may allocate beside what it has."""
@@ -35,6 +36,22 @@ def test_a_small_machine_or_container_has_less(tmp_path, monkeypatch):
         assert memory_here() == expected
     assert share_of(9 << 30, 2) == 4 << 30
     assert share_of(1 << 30, 1) == 2 << 30  # less than that, and no worker starts
+
+
+def test_what_is_left_is_the_limit_less_what_the_process_has():
+    before = memory_left()
+    assert 0 < before < memory_here()
+    held = np.ones(SPARE // 8)  # more than the allocator gives from what it has
+    assert before - memory_left() == pytest.approx(held.nbytes, rel=0.1)
+    program = f"""
+import resource
+from workers.memory_limit import memory_left
+used = next(int(line.split()[1]) << 10 for line in open("/proc/self/status") if line.startswith("VmData"))
+resource.setrlimit(resource.RLIMIT_DATA, (used + {SPARE}, used + {SPARE}))
+print(memory_left())
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert int(done.stdout) == pytest.approx(SPARE, rel=0.1)
 
 
 @pytest.mark.parametrize(

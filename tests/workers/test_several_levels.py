@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import nibabel as nib
+import numba
 import numpy as np
 import pytest
 
@@ -16,11 +18,13 @@ from app.contract.errors import EveryLevelRefused, LabelAbsent
 from app.contract.params import JobParams
 from app.contract.report import Report
 from app.contract.summary import Summary
+from workers import several_levels
 from workers.imaging.volume import Volume, read_mask
 from workers.mask_stage import read_label_map, take_numbered_label
 from workers.pipeline import PipelineResult, run_pipeline
+from workers.several_levels import LEVEL_BYTES, levels_at_once
 
-RESULTS = ["mask.nii.gz", "spine.png"]
+RESULTS = ["mask.nii.gz", "stress.vtu", "spine.png"]
 SHARED, OF_LEVEL = ["read", "localise"], ["segment", "surface", "morph", "predict", "write"]
 
 
@@ -29,6 +33,7 @@ class Run:
     result: PipelineResult
     folder: Path
     told: list[tuple[Any, ...]]
+    seconds: float
 
     def json(self, name: str) -> Any:
         return json.loads((self.folder / name).read_text())
@@ -37,8 +42,18 @@ class Run:
 def run(files: tuple[Path, Path | None], folder: Path, **params: Any) -> Run:
     folder.mkdir(exist_ok=True)
     told: list[tuple[Any, ...]] = []
+    start = time.perf_counter()
     result = run_pipeline(*files, JobParams(**params), folder, lambda *what: told.append(what))
-    return Run(result, folder, told)
+    return Run(result, folder, told, time.perf_counter() - start)
+
+
+def of_level(told: list[tuple[Any, ...]]) -> dict[str | None, list[str]]:
+    """The stages of each level in their order, and under None those that the levels share."""
+    stages: dict[str | None, list[str]] = {}
+    for stage, _, *level in told:
+        names = stages.setdefault(level[0] if level else None, [])
+        names += [stage] if stage not in names else []
+    return stages
 
 
 @pytest.fixture(scope="module")
@@ -54,8 +69,8 @@ def several(ct, tmp_path_factory) -> Run:
 
 
 def test_each_level_has_its_results_in_a_folder_of_its_own(several):
-    of_level = [f"{level}/{name}" for level in ("L1", "L2") for name in ("mask.nii.gz", "report.json")]
-    assert [file.name for file in several.result.files] == ["summary.json", "spine.png", *of_level]
+    files = [f"{level}/{name}" for level in ("L1", "L2") for name in ("stress.vtu", "mask.nii.gz", "report.json")]
+    assert [file.name for file in several.result.files] == ["summary.json", "spine.png", *files]
     for file in several.result.files:
         assert file.path == several.folder / file.name
         assert file.path.stat().st_size > 1000
@@ -63,12 +78,7 @@ def test_each_level_has_its_results_in_a_folder_of_its_own(several):
 
 
 def test_the_scan_is_read_and_its_row_is_found_once(several):
-    stages = [(what[0], *what[2:]) for what in several.told]
-    assert list(dict.fromkeys(stages)) == [
-        *((name,) for name in SHARED),
-        ("segment", "T12"),
-        *((name, level) for level in ("L1", "L2") for name in OF_LEVEL),
-    ]
+    assert of_level(several.told) == {None: SHARED, "T12": ["segment"], "L1": OF_LEVEL, "L2": OF_LEVEL}
     percents = [what[1] for what in several.told]
     assert percents == sorted(percents)
     assert percents[-1] < 100.0
@@ -106,11 +116,32 @@ def test_a_person_reads_one_line_a_level(several):
 
 def test_a_level_of_several_is_as_in_a_job_of_its_own(several, ct, tmp_path):
     alone = run((ct, None), tmp_path, vertebra="L2", results=RESULTS)
-    assert [file.name for file in alone.result.files] == ["mask.nii.gz", "report.json", "spine.png"]
+    assert [file.name for file in alone.result.files] == ["stress.vtu", "mask.nii.gz", "report.json", "spine.png"]
     report, other = alone.json("report.json"), several.json("L2/report.json")
     for section in ("stress", "geometry", "fit", "mesh", "segmentation", "prediction", "inputs", "warnings"):
         assert other[section] == report[section], section
-    assert (tmp_path / "mask.nii.gz").read_bytes() == (several.folder / "L2/mask.nii.gz").read_bytes()
+    for name in ("mask.nii.gz", "stress.vtu"):
+        assert (tmp_path / name).read_bytes() == (several.folder / "L2" / name).read_bytes()
+
+
+def test_two_levels_are_computed_at_once_and_their_times_are_those_of_the_job(several):
+    assert levels_at_once() == 2
+    first = {(what[0], *what[2:]): number for number, what in reversed(list(enumerate(several.told)))}
+    assert first["segment", "L2"] < first["write", "L1"]
+    assert sum(several.result.timings.values()) <= several.seconds
+    reports = [several.json(f"{level}/report.json")["timings_s"] for level in ("L1", "L2")]
+    assert sum(sum(times.values()) for times in reports) > sum(several.result.timings[name] for name in OF_LEVEL)
+
+
+def test_levels_are_computed_one_by_one_on_one_core_and_with_little_memory(monkeypatch):
+    monkeypatch.setattr(several_levels, "memory_left", lambda: 2 * LEVEL_BYTES)
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 2)
+    assert levels_at_once() == 2
+    monkeypatch.setattr(several_levels, "memory_left", lambda: 2 * LEVEL_BYTES - 1)
+    assert levels_at_once() == 1
+    monkeypatch.setattr(several_levels, "memory_left", lambda: 2 * LEVEL_BYTES)
+    monkeypatch.setattr(numba, "get_num_threads", lambda: 1)
+    assert levels_at_once() == 1
 
 
 def test_where_all_levels_are_refused_the_job_fails_with_the_reason_of_each(ct, tmp_path):
@@ -128,9 +159,8 @@ def test_the_labels_of_a_map_are_several_levels(ct, tmp_path):
     mask = ct.with_name("vertebrae.nii.gz")
     done = run((ct, mask), tmp_path, vertebra=["T12", "L1", "L3"], results=[], surrogate="tangent", body_weight_kg=70.0)
     assert [file.name for file in done.result.files] == ["summary.json", "L1/report.json", "L3/report.json"]
-    stages = [(what[0], *what[2:]) for what in done.told]
-    of_level = ("mask", "surface", "morph", "predict", "write")
-    assert stages == [("read",), ("mask", "T12"), *((name, level) for level in ("L1", "L3") for name in of_level)]
+    stages = ["mask", "surface", "morph", "predict", "write"]
+    assert of_level(done.told) == {None: ["read"], "T12": ["mask"], "L1": stages, "L3": stages}
     summary = Summary.model_validate(done.json("summary.json"))
     levels = summary.levels
     assert summary.load_newton is None

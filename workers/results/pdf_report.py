@@ -9,6 +9,7 @@ import io
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
+from threading import Lock
 
 from PIL import Image as Pictures
 from reportlab.lib.colors import HexColor
@@ -48,6 +49,8 @@ REGION_COLUMNS = (
 )
 LEAST_PT = 6.0
 """Of the small print."""
+FONTS = Lock()
+"""Held while fonts are loaded or put into a page: reportlab reads them at a place in the file that all pages share."""
 LONGEST_WARNING = 300
 """Characters of a warning on the most crowded page; those of the calibration have up to 300."""
 
@@ -97,7 +100,8 @@ def report_pdf(report: Report, views: Pictures.Image, made_at: datetime) -> byte
     made_at
         When the job computed it, UTC.
     """
-    load_fonts()
+    with FONTS:
+        load_fonts()
     full_height = WIDTH * views.height / views.width
     for layout in _layouts(len(report.warnings)):
         above, below = list(_above(report, layout, made_at)), list(_below(report, layout))
@@ -114,7 +118,8 @@ def report_pdf(report: Report, views: Pictures.Image, made_at: datetime) -> byte
     for part in (*above, _picture(views, min(1.0, room / full_height)), *below):
         top -= part.height
         part.content.drawOn(canvas, MARGIN + part.left, top)
-    canvas.save()
+    with FONTS:
+        canvas.save()
     return file.getvalue()
 
 
