@@ -16,18 +16,24 @@ import workers  # noqa: F401  (thread settings, before NumPy)
 from training.artifacts.data_folder import data_folder
 
 LONGEST_FIRST = (
-    "workers/test_automatic.py",
-    "docker/test_image_installs.py",
     "workers/mask/test_plausibility.py",
-    "workers/mesh/test_subject_mesh.py",
-    "training/segmentation/test_commands.py",
-    "workers/test_pipeline.py",
-    "docs/test_code_blocks.py",
-    "test_end_to_end.py",
     "workers/test_tasks.py",
+    "workers/mesh/test_subject_mesh.py",
+    "docs/test_code_blocks.py",
+    "training/segmentation/test_commands.py",
+    "app/test_serve.py",
+    "workers/test_automatic.py",
+    "test_end_to_end.py",
+    "docker/test_image_installs.py",
+    "app/api/test_hanging_parts.py",
+    "workers/test_pipeline.py",
+    "faults/test_recovery.py",
     "workers/test_several_levels.py",
 )
 """The files that take longest. They begin first, so that at the end no process waits for another."""
+WAITING = ("app", "faults", "fuzz", "vertebra_client")
+"""Folders whose tests mostly wait: for a service, its processes and its clock."""
+TESTS = Path(__file__).parent
 
 
 gc.disable()  # until the tests are collected: what is loaded for them stays
@@ -43,8 +49,13 @@ def pytest_collection_finish() -> None:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    rank = {Path(__file__).parent / name: i for i, name in enumerate(LONGEST_FIRST)}
-    items.sort(key=lambda item: rank.get(item.path, len(rank)))
+    """Begin with the longest files; then take by turns those that wait and those that compute, so no core is idle."""
+    longest = {TESTS / name: number for number, name in enumerate(LONGEST_FIRST)}
+    rest = [path for path in dict.fromkeys(item.path for item in items) if path not in longest]
+    waiting = [path for path in rest if path.relative_to(TESTS).parts[0] in WAITING]
+    computing = [path for path in rest if path not in waiting]
+    share = {path: (number + 0.5) / len(group) for group in (waiting, computing) for number, path in enumerate(group)}
+    items.sort(key=lambda item: longest.get(item.path, len(longest) + share.get(item.path, 0.0)))
 
 
 @pytest.fixture(scope="session", autouse=True)
