@@ -14,8 +14,9 @@ import scipy.sparse
 from models.coarse_mesh import CoarseMesh
 from models.template import Template
 from models.types import Floats, Singles
-from workers.fem.galerkin import find_projected_slots, find_slots, multiply_interpolation, project
-from workers.fem.hierarchy import Hierarchy, Rows, pattern_of
+from workers.fem.edge_assembly import EdgePattern
+from workers.fem.galerkin import add_transpose, find_projected_slots, find_slots, multiply_interpolation, project
+from workers.fem.hierarchy import Hierarchy, Rows, pattern_of, transpose
 from workers.fem.slabs import SlabOrder
 from workers.fem.sparsity import SparsityPattern
 
@@ -34,8 +35,8 @@ class CoarseSpace:
         The fine mesh.
     order
         Of the rows of A and P.
-    pattern
-        Of A, in that order.
+    edges
+        Of the fine mesh in that order: T, the lower triangle of A with half of its diagonal, so that A = T + T'.
 
     Attributes
     ----------
@@ -44,48 +45,52 @@ class CoarseSpace:
     columns, column_weights
         P' in compressed rows.
     product, coarse
-        Patterns of A P and of the coarse matrix P' A P.
+        Patterns of T P and of the coarse matrix P' A P.
     hierarchy
         Of the coarse matrix: its nodes are aggregated along the edges of the coarse mesh, since the matrix also couples
         their neighbours.
     """
 
-    def __init__(self, mesh: CoarseMesh, template: Template, order: SlabOrder, pattern: SparsityPattern) -> None:
+    def __init__(self, mesh: CoarseMesh, template: Template, order: SlabOrder, edges: EdgePattern) -> None:
         self.node_corners, self.node_weights = template.tets[mesh.node_host], mesh.node_weights(template)
         p = _sorted(_interpolation(mesh, template)[order.nodes])
         transposed = _sorted(p.T)
         self.rows, self.weights = pattern_of(p), p.data.astype(np.float32)
         self.columns, self.column_weights = pattern_of(transposed), transposed.data.astype(np.float32)
-        self.pattern = pattern
+        self.edges = edges
         n, k = p.shape
-        ones: Any = np.ones(len(pattern.indices), np.float32)
-        graph: Any = scipy.sparse.csr_array((ones, pattern.indices, pattern.indptr), shape=(n, n))
+        ones: Any = np.ones(len(edges.indices), np.float32)
+        triangle: Any = scipy.sparse.csr_array((ones, edges.indices, edges.indptr), shape=(n, n))
         entries: Any = scipy.sparse.csr_array((np.ones(p.nnz, np.float32), p.indices, p.indptr), shape=(n, k))
         has_entries = scipy.sparse.diags_array((np.diff(p.indptr) > 0).astype(np.float32))
-        product = _sorted(has_entries @ graph @ entries)
-        self.product = pattern_of(product)
-        self.coarse = pattern_of(_sorted(entries.T @ product + scipy.sparse.eye_array(k)))
+        product = _sorted(has_entries @ triangle @ entries)
+        half = entries.T @ product
+        coarse = _sorted(half + half.T + scipy.sparse.eye_array(k))
+        self.product, self.coarse = pattern_of(product), pattern_of(coarse)
+        self.transposed = transpose(coarse).entries
         longest = max(int(np.diff(rows.indptr).max()) for rows in (self.product, self.coarse))
         if longest > LONGEST_ROW:
             raise ValueError(f"a row has {longest} blocks, expected at most {LONGEST_ROW}: the coarse mesh is too fine")
-        self.slots = find_slots(pattern.indptr, pattern.indices, *self.rows, *self.product)
+        self.slots = find_slots(edges.indptr, edges.indices, *self.rows, *self.product)
         lengths = np.diff(self.product.indptr)[self.columns.indices]
         self.starts = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
         self.projected_slots = find_projected_slots(*self.product, *self.columns, *self.coarse, self.starts)
-        edges = SparsityPattern.of(mesh.tets, k)
+        own = SparsityPattern.of(mesh.tets, k)
         empty = np.diff(transposed.indptr) == 0
-        neighbours = Rows(edges.indptr, edges.indices)
+        neighbours = Rows(own.indptr, own.indices)
         self.hierarchy = Hierarchy(*self.coarse, empty, neighbours=neighbours)
 
     def galerkin_product(self, blocks: Singles) -> Singles:
         """Return the blocks (c, 3, 3) float32 of P' A P, N/mm.
 
-        A coarse node without fine ones in reach gets an identity. A has `blocks` (nnz, 3, 3) float32.
+        A coarse node without fine ones in reach gets an identity. `blocks` (e + n, 3, 3) float32 are the lower triangle
+        of A.
         """
-        rows = (self.pattern.indptr, self.pattern.indices)
-        ap = multiply_interpolation(blocks, *rows, *self.rows, self.weights, self.product.indptr, self.slots)
+        triangle = (blocks, self.edges.indptr, self.edges.indices)
+        product = multiply_interpolation(*triangle, *self.rows, self.weights, self.product.indptr, self.slots)
         columns = (*self.columns, self.column_weights, self.starts)
-        out: Singles = project(ap, self.product.indptr, *columns, self.projected_slots, self.coarse.indptr)
+        half = project(product, self.product.indptr, *columns, self.projected_slots, self.coarse.indptr)
+        out: Singles = add_transpose(half, self.transposed)
         return out
 
     def positions(self, points: Floats) -> Floats:

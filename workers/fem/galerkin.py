@@ -14,7 +14,7 @@ from models.compiled import compiled
 
 @compiled("(i4[::1], i4[::1], i4[::1], i4[::1], i4[::1], i4[::1])")
 def find_slots(indptr, indices, p_ptr, p_ind, ap_ptr, ap_ind):  # type: ignore[no-untyped-def]
-    """Return (nnz, 4) uint8: the place in its row of A P of column J, for each block A_ij and entry P_jJ."""
+    """Return (nnz, 4) uint8: the place in its row of T P of column J, for each block T_ij and entry P_jJ."""
     slots = np.zeros((len(indices), 4), np.uint8)
     for i in nb.prange(len(indptr) - 1):
         low, high = ap_ptr[i], ap_ptr[i + 1]
@@ -29,17 +29,20 @@ def find_slots(indptr, indices, p_ptr, p_ind, ap_ptr, ap_ind):  # type: ignore[n
 
 @compiled("(f4[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1], f4[::1], i4[::1], u1[:,::1])", fastmath=True)
 def multiply_interpolation(blocks, indptr, indices, p_ptr, p_ind, weights, ap_ptr, slots):  # type: ignore[no-untyped-def]
-    """Return the blocks of A P; `slots` are those of `find_slots`."""
+    """Return the blocks of T P, where T is the lower triangle of A with half of its diagonal: A = T + T'.
+
+    `slots` are those of `find_slots`.
+    """
     out = np.zeros((ap_ptr[-1], 3, 3), np.float32)
     for i in nb.prange(len(indptr) - 1):
         low = ap_ptr[i]
         if low == ap_ptr[i + 1]:
             continue
         for k in range(indptr[i], indptr[i + 1]):
-            first = p_ptr[indices[k]]
+            first, share = p_ptr[indices[k]], np.float32(0.5 if indices[k] == i else 1.0)
             for q in range(first, p_ptr[indices[k] + 1]):
                 s = np.uint32(low + slots[k, q - first])
-                w = weights[q]
+                w = share * weights[q]
                 for r in range(3):
                     for c in range(3):
                         out[s, r, c] += w * blocks[k, r, c]
@@ -48,7 +51,7 @@ def multiply_interpolation(blocks, indptr, indices, p_ptr, p_ind, weights, ap_pt
 
 @compiled("(i4[::1], i4[::1], i4[::1], i4[::1], i4[::1], i4[::1], i4[::1])")
 def find_projected_slots(ap_ptr, ap_ind, pt_ptr, pt_ind, c_ptr, c_ind, starts):  # type: ignore[no-untyped-def]
-    """Return the place in its row of P' A P, uint8, of each block of A P, once for each entry of P' in its row.
+    """Return the place in its row of P' A P, uint8, of each block of T P, once for each entry of P' in its row.
 
     Those of entry k of P' begin at starts[k].
     """
@@ -68,7 +71,7 @@ def find_projected_slots(ap_ptr, ap_ind, pt_ptr, pt_ind, c_ptr, c_ind, starts): 
     fastmath=True,
 )
 def project(ap, ap_ptr, pt_ptr, pt_ind, weights, starts, slots, c_ptr):  # type: ignore[no-untyped-def]
-    """Return the blocks of P' (A P); `slots` are those of `find_projected_slots`, and an empty row gets an identity."""
+    """Return the blocks of P' (T P); `slots` are those of `find_projected_slots`; an empty row gets half of I."""
     out = np.zeros((c_ptr[-1], 3, 3), np.float32)
     for node in nb.prange(len(c_ptr) - 1):
         for k in range(pt_ptr[node], pt_ptr[node + 1]):
@@ -80,7 +83,18 @@ def project(ap, ap_ptr, pt_ptr, pt_ind, weights, starts, slots, c_ptr):  # type:
                         out[target, r, c] += w * ap[source, r, c]
         if pt_ptr[node] == pt_ptr[node + 1]:
             for r in range(3):
-                out[c_ptr[node], r, r] = 1.0
+                out[c_ptr[node], r, r] = 0.5
+    return out
+
+
+@compiled("(f4[:,:,::1], i4[::1])")
+def add_transpose(blocks, entries):  # type: ignore[no-untyped-def]
+    """Return the blocks of B + B': `entries` (nnz,) says where the transposed block of each stands."""
+    out = np.empty_like(blocks)
+    for k in nb.prange(len(blocks)):
+        for r in range(3):
+            for c in range(3):
+                out[k, r, c] = blocks[k, r, c] + blocks[entries[k], c, r]
     return out
 
 
@@ -96,9 +110,11 @@ def restrict_to_coarse(pt_ptr, pt_ind, weights, x):  # type: ignore[no-untyped-d
 
 
 @compiled("(i4[::1], i4[::1], f4[::1], f4[:,::1], f4[:,::1])", fastmath=True)
-def add_interpolated(p_ptr, p_ind, weights, coarse, x):  # type: ignore[no-untyped-def]
-    """Add P times `coarse` (k, 3) to x (n, 3)."""
+def interpolate(p_ptr, p_ind, weights, coarse, x):  # type: ignore[no-untyped-def]
+    """Write P times `coarse` (k, 3) to x (n, 3)."""
     for i in nb.prange(len(p_ptr) - 1):
+        x0 = x1 = x2 = np.float32(0.0)
         for k in range(p_ptr[i], p_ptr[i + 1]):
-            for c in range(3):
-                x[i, c] += weights[k] * coarse[p_ind[k], c]
+            w, j = weights[k], p_ind[k]
+            x0, x1, x2 = x0 + w * coarse[j, 0], x1 + w * coarse[j, 1], x2 + w * coarse[j, 2]
+        x[i, 0], x[i, 1], x[i, 2] = x0, x1, x2

@@ -118,7 +118,7 @@ def _coarsen(indptr: Ints, indices: Ints, free: Bools, neighbours: Rows) -> Coar
         members=pattern_of(scipy.sparse.csr_array(tentative.T.tocsr())),
         prolongator=pattern_of(p),
         matrix_prolongator=pattern_of(ap),
-        restriction=_transpose(p),
+        restriction=transpose(p),
         coarse=pattern_of(coarse),
     )
 
@@ -128,7 +128,7 @@ def pattern_of(matrix: Any) -> Rows:
     return Rows(matrix.indptr.astype(np.int32), matrix.indices.astype(np.int32))
 
 
-def _transpose(matrix: Any) -> TransposedRows:
+def transpose(matrix: Any) -> TransposedRows:
     """Return the rows of the transposed matrix. Entries are numbered from 1 on the way, since SciPy may drop a 0."""
     numbered = scipy.sparse.csr_array((np.arange(1, matrix.nnz + 1), matrix.indices, matrix.indptr), shape=matrix.shape)
     turned = numbered.T.tocsr()

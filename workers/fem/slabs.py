@@ -1,8 +1,9 @@
 """An order of the nodes of a mesh in which half of the rows can be swept in parallel, and then the other half.
 
 Nodes are sorted by their distance along edges from one end of the mesh. Nodes at one distance are a level; an edge
-joins nodes of one level or of adjacent ones. Consecutive levels make a slab. So an edge never reaches beyond the next
-slab, and no two slabs of even number touch. All even slabs come first in the order, then all odd ones.
+joins nodes of one level or of adjacent ones. Two or more consecutive levels make a slab. So an edge never reaches
+beyond the next slab, no two slabs of even number touch, and no node has neighbours in two other slabs. All even slabs
+come first in the order, then all odd ones.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from models.types import Ints
 
 N_SLABS = 16
 """Eight slabs are swept at a time, so up to eight threads have work."""
+LEVELS = 2
+"""Fewest levels of a slab between two others: no node then has neighbours in both."""
 
 
 @dataclass(frozen=True)
@@ -40,13 +43,18 @@ class SlabOrder:
     bounds: np.ndarray[tuple[int], np.dtype[np.uint32]]
     n_even: int
 
+    @property
+    def halves(self) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Slabs that do not touch each other: from which to which, twice."""
+        return (0, self.n_even), (self.n_even, len(self.bounds) - 1)
+
     @classmethod
     def of(cls, indptr: Ints, indices: Ints) -> SlabOrder:
         """Order the nodes of a graph in compressed rows, int32."""
         end = int(_levels(indptr, indices, 0)[0][-1])
         order, starts = _levels(indptr, indices, end)
-        wanted = np.searchsorted(starts, np.linspace(0, len(order), N_SLABS + 1))
-        cuts = starts[np.unique(wanted)]
+        wanted = np.searchsorted(starts, np.linspace(0, len(order), N_SLABS + 1)[:-1]) // LEVELS * LEVELS
+        cuts = starts[np.unique([*wanted, len(starts) - 1])]
         slabs = [order[a:b] for a, b in pairwise(cuts)]
         slabs = slabs[::2] + slabs[1::2]
         nodes = np.concatenate(slabs).astype(np.int32)

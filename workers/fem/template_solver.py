@@ -9,7 +9,6 @@ import numpy as np
 from models.coarse_mesh import CoarseMesh
 from models.template import Template
 from models.types import Floats, Singles
-from workers.fem.block_sparse import multiply_blocks
 from workers.fem.coarse_space import CoarseSpace
 from workers.fem.edge_assembly import EdgePattern, assemble_edges
 from workers.fem.energy_cg import Iterate, solve_to_energy_error
@@ -42,12 +41,12 @@ class TemplateSolver:
     def __init__(self, template: Template, coarse: CoarseMesh, pattern: SparsityPattern) -> None:
         self.tets, self.incidence = pattern.tets, pattern.incidence
         self.order = SlabOrder.of(pattern.indptr, pattern.indices)
-        self.pattern = SparsityPattern.of(self.order.rank[self.tets], len(template.nodes))
-        self.edges = EdgePattern.of(self.pattern)
+        ordered = SparsityPattern.of(self.order.rank[self.tets], len(template.nodes))
+        self.edges = EdgePattern.of(ordered)
         self.fixed = np.zeros(len(template.nodes), np.bool_)
         self.fixed[self.order.rank[template.fixed_nodes]] = True
-        self.space = CoarseSpace(coarse, template, self.order, self.pattern)
-        self.clamped = np.nonzero(self.fixed[self.pattern.tets])
+        self.space = CoarseSpace(coarse, template, self.order, self.edges)
+        self.clamped = np.nonzero(self.fixed[ordered.tets])
 
     def solve(
         self,
@@ -106,20 +105,14 @@ class TemplateSolver:
 
     def precondition(self, points: Floats, elements: tuple[Singles, Singles], material: Material) -> TwoLevel:
         """Return the preconditioner, and with it the matrix, of elements with these gradients and volumes."""
-        blocks, inverse = assemble_edges(self.pattern, self.edges, *elements, self.fixed, material)
+        blocks, inverse = assemble_edges(self.order, self.edges, elements, self.fixed, material)
         return TwoLevel(self.space, self.order, blocks, inverse, self.space.positions(points))
 
     def iterate(self, precondition: TwoLevel, force: Floats, tolerance: float, start: Floats | None) -> Iterate:
         """Return the displacement, in the order of the rows."""
-
-        def multiply(x: Singles) -> Singles:
-            out = np.empty_like(x)
-            multiply_blocks(*precondition.matrix, x, out)
-            return out
-
         right = np.where(self.fixed[:, None], 0.0, force[self.order.nodes])
         first = None if start is None else np.where(self.fixed[:, None], 0.0, start[self.order.nodes])
-        return solve_to_energy_error(multiply, precondition, right, tolerance, first)
+        return solve_to_energy_error(precondition, right, tolerance, first)
 
     def _reaction(self, stress: Floats, elements: tuple[Singles, Singles], force: Floats) -> Floats:
         """Return the sum (3,), N, of the forces on the clamped nodes: what their elements pull, less the load."""

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from models.types import Floats, Singles
+from models.types import Floats, Ints, Singles
 from workers.fem.coarse_space import CoarseSpace
-from workers.fem.galerkin import add_interpolated, restrict_to_coarse
-from workers.fem.gauss_seidel import residual_of_forward, sweep_backward, sweep_forward
+from workers.fem.galerkin import interpolate, restrict_to_coarse
+from workers.fem.gauss_seidel import multiply_swept, subtract_product, sweep_backward, sweep_forward
 from workers.fem.multigrid import Multigrid
 from workers.fem.slabs import SlabOrder
 
@@ -26,7 +26,7 @@ class TwoLevel:
     order
         Of the rows.
     blocks, inverse
-        (nnz, 3, 3) and (n, 3, 3) float32, from `assemble_edges`, in that order.
+        The lower triangle of A, and the inverses of its diagonal blocks, from `assemble_edges`.
     positions
         (k, 3) float64, mm, of the coarse nodes in the subject: `CoarseSpace.positions`.
     """
@@ -34,21 +34,32 @@ class TwoLevel:
     def __init__(
         self, space: CoarseSpace, order: SlabOrder, blocks: Singles, inverse: Singles, positions: Floats
     ) -> None:
-        self.space, self.bounds = space, order.bounds
-        self.matrix = (blocks, space.pattern.indptr, space.pattern.indices)
+        self.space, self.order = space, order
+        self.triangle: tuple[Singles, Ints, Ints] = (blocks, space.edges.indptr, space.edges.indices)
         self.inverse = inverse
-        self.halves = ((0, order.n_even), (order.n_even, len(order.bounds) - 1))
         self.coarse = Multigrid(space.hierarchy, space.galerkin_product(blocks), positions)
 
-    def __call__(self, b: Singles) -> Singles:
-        """Return the correction (n, 3) of one cycle for a residual (n, 3)."""
-        x, left = np.empty_like(b), np.empty_like(b)
-        for half in self.halves:
-            sweep_forward(*self.matrix, self.inverse, b, x, self.bounds, *half)
-        residual_of_forward(*self.matrix, x, left)
+    def residual(self, b: Singles, x: Singles) -> Singles:
+        """Return b - A x, (n, 3)."""
+        left = np.empty_like(b)
+        for half in self.order.halves:
+            subtract_product(*self.triangle, b, x, left, self.order.bounds, *half)
+        return left
+
+    def correct(self, b: Singles) -> tuple[Singles, Singles]:
+        """Return the correction x = M^-1 b (n, 3) of one cycle for a residual, and what its last sweep changed."""
+        x, left, change = (np.empty_like(b) for _ in range(3))
+        for half in self.order.halves:
+            sweep_forward(*self.triangle, self.inverse, b, x, left, self.order.bounds, *half)
         coarse = restrict_to_coarse(*self.space.columns, self.space.column_weights, left)
         correction = self.coarse(coarse.ravel()).astype(np.float32).reshape(-1, 3)
-        add_interpolated(*self.space.rows, self.space.weights, correction, x)
-        for half in reversed(self.halves):
-            sweep_backward(*self.matrix, self.inverse, b, x, self.bounds, *half)
-        return x
+        interpolate(*self.space.rows, self.space.weights, correction, change)
+        for half in reversed(self.order.halves):
+            sweep_backward(*self.triangle, self.inverse, left, x, change, self.order.bounds, *half)
+        return x, left
+
+    def product(self, b: Singles, swept: Singles) -> Singles:
+        """Return A M^-1 b (n, 3), at half the cost of a product, from what `correct` returned last."""
+        out = np.empty_like(b)
+        multiply_swept(*self.triangle, b, swept, out)
+        return out

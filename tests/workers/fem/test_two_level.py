@@ -9,10 +9,10 @@ import scipy.sparse
 from tests.workers.fem.coarse_boxes import COARSE, FINE, bent
 from workers.fem.assembly import assemble_stiffness
 from workers.fem.coarse_space import CoarseSpace
-from workers.fem.edge_assembly import EdgePattern, assemble_edges
+from workers.fem.edge_assembly import assemble_edges
 from workers.fem.energy_cg import LEAST_EIGENVALUE, MAX_CYCLES, radau_factor, solve_to_energy_error
 from workers.fem.errors import DistortedMesh, NotConverged
-from workers.fem.gauss_seidel import residual_of_forward, sweep_backward, sweep_forward
+from workers.fem.gauss_seidel import sweep_backward, sweep_forward
 from workers.fem.linear_tetrahedra import shape_gradients
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.material import Material
@@ -37,13 +37,13 @@ def solver():
 def system(solver):
     """Blocks and inverses of the bent box, in the order of the rows."""
     elements = shape_gradients(POINTS, FINE.tets, np.float32)
-    return assemble_edges(solver.pattern, solver.edges, *elements, solver.fixed, Material())
+    return assemble_edges(solver.order, solver.edges, elements, solver.fixed, Material())
 
 
 @pytest.fixture(scope="module")
 def dense(solver, system):
     """The matrix of the system."""
-    return scipy.sparse.bsr_array((system[0], solver.pattern.indices, solver.pattern.indptr)).toarray().astype(float)
+    return whole(system[0], solver.edges)
 
 
 @pytest.fixture(scope="module")
@@ -51,22 +51,46 @@ def preconditioner(solver, system):
     return TwoLevel(solver.space, solver.order, *system, solver.space.positions(POINTS))
 
 
+def whole(blocks, edges):
+    """The symmetric matrix of a lower triangle."""
+    lower = scipy.sparse.bsr_array((blocks, edges.indices, edges.indptr)).toarray().astype(float)
+    block_of = np.arange(len(lower)) // 3
+    return lower + np.where(block_of[:, None] > block_of, lower, 0.0).T
+
+
+class Dense:
+    """A dense matrix and a preconditioner, as conjugate gradients want them."""
+
+    def __init__(self, matrix, precondition):
+        self.matrix, self.precondition = matrix, precondition
+
+    def residual(self, b, x):
+        return b - (self.matrix @ x.ravel()).astype(np.float32).reshape(-1, 3)
+
+    def correct(self, b):
+        z = self.precondition(b)
+        return z, z
+
+    def product(self, b, z):
+        return (self.matrix @ z.ravel()).astype(np.float32).reshape(-1, 3)
+
+
 def columns(function, n):
     """The matrix of a linear function of (n, 3) float32."""
     return np.column_stack([function(unit.reshape(-1, 3)).ravel() for unit in np.eye(3 * n, dtype=np.float32)])
 
 
-def test_assembly_edge_by_edge_gives_the_same_matrix():
+def test_assembly_edge_by_edge_gives_the_same_matrix(solver, system):
+    rank = solver.order.rank
+    plan = SolvePlan(rank[FINE.tets], len(FINE.nodes), rank[FINE.fixed_nodes])
     gradient, volume = shape_gradients(POINTS, FINE.tets)
-    expected = PLAN.impose_dirichlet(assemble_stiffness(PLAN.pattern, gradient, volume, Material()).data)
-    edges = EdgePattern.of(PLAN.pattern)
-    single = (gradient.astype(np.float32), volume.astype(np.float32))
-    blocks, inverse = assemble_edges(PLAN.pattern, edges, *single, PLAN.fixed, Material())
-    others = np.setdiff1d(np.arange(len(blocks)), PLAN.fixed_diagonal)
-    np.testing.assert_allclose(blocks[others], expected[others], atol=1e-6 * np.abs(expected).max())
-    np.testing.assert_array_equal(blocks[PLAN.fixed_diagonal], np.tile(np.eye(3), (len(PLAN.fixed_diagonal), 1, 1)))
-    own = expected[PLAN.free_diagonal].astype(np.float64)
-    np.testing.assert_allclose(inverse[~PLAN.fixed] @ own, np.tile(np.eye(3), (len(own), 1, 1)), atol=1e-5)
+    blocks = plan.impose_dirichlet(assemble_stiffness(plan.pattern, gradient, volume, Material()).data)
+    blocks[plan.fixed_diagonal] = np.eye(3)
+    expected = scipy.sparse.bsr_array((blocks, plan.pattern.indices, plan.pattern.indptr)).toarray()
+    np.testing.assert_allclose(whole(system[0], solver.edges), expected, atol=1e-6 * np.abs(expected).max())
+    last = solver.edges.indptr[1:] - 1
+    np.testing.assert_array_equal(solver.edges.indices[last], np.arange(len(POINTS)))
+    np.testing.assert_allclose(system[1] @ system[0][last], np.tile(np.eye(3), (len(POINTS), 1, 1)), atol=1e-5)
 
 
 def test_no_two_slabs_of_a_half_touch():
@@ -80,6 +104,11 @@ def test_no_two_slabs_of_a_half_touch():
     one, other = slab[FINE.tets[:, [0, 0, 0, 1, 1, 2]]].ravel(), slab[FINE.tets[:, [1, 2, 3, 2, 3, 3]]].ravel()
     same_half = (one < order.n_even) == (other < order.n_even)
     np.testing.assert_array_equal(one[same_half], other[same_half])
+    neighbours = [set() for _ in POINTS]
+    for a, b in zip(FINE.tets[:, [0, 0, 0, 1, 1, 2]].ravel(), FINE.tets[:, [1, 2, 3, 2, 3, 3]].ravel(), strict=True):
+        neighbours[a].add(slab[b])
+        neighbours[b].add(slab[a])
+    assert max(len(touched - {own}) for touched, own in zip(neighbours, slab, strict=True)) == 1
 
 
 def test_a_graph_in_two_pieces_has_an_order():
@@ -90,23 +119,33 @@ def test_a_graph_in_two_pieces_has_an_order():
 
 def test_sweeps_are_those_of_gauss_and_seidel(solver, system, dense):
     blocks, inverse = system
-    matrix = (blocks, solver.pattern.indptr, solver.pattern.indices)
+    triangle = (blocks, solver.edges.indptr, solver.edges.indices)
     order, rng = solver.order, np.random.default_rng(0)
-    b, x, left = (rng.standard_normal((len(POINTS), 3)).astype(np.float32) for _ in range(3))
-    halves = ((0, order.n_even), (order.n_even, len(order.bounds) - 1))
-    for half in halves:
-        sweep_forward(*matrix, inverse, b, x, order.bounds, *half)
+    b, x, left, change = (rng.standard_normal((len(POINTS), 3)).astype(np.float32) for _ in range(4))
+    for half in order.halves:
+        sweep_forward(*triangle, inverse, b, x, left, order.bounds, *half)
     block_of = np.arange(len(dense)) // 3
     lower = np.where(block_of[:, None] >= block_of, dense, 0.0)
-    expected = np.linalg.solve(lower, b.ravel())
-    np.testing.assert_allclose(x.ravel(), expected, atol=1e-5 * np.abs(expected).max())
-    residual_of_forward(*matrix, x, left)
+    swept = np.linalg.solve(lower, b.ravel())
+    np.testing.assert_allclose(x.ravel(), swept, atol=1e-5 * np.abs(swept).max())
     expected_left = b.ravel() - dense @ x.ravel()
     np.testing.assert_allclose(left.ravel(), expected_left, atol=1e-5 * np.abs(expected_left).max())
-    for half in reversed(halves):
-        sweep_backward(*matrix, inverse, b, x, order.bounds, *half)
-    expected += np.linalg.solve(lower.T, expected_left)
+    change[solver.fixed] = 0.0
+    expected = swept + change.ravel() + np.linalg.solve(lower.T, expected_left - dense @ change.ravel())
+    for half in reversed(order.halves):
+        sweep_backward(*triangle, inverse, left, x, change, order.bounds, *half)
     np.testing.assert_allclose(x.ravel(), expected, atol=1e-5 * np.abs(expected).max())
+    np.testing.assert_allclose(left.ravel(), expected - swept - change.ravel(), atol=1e-5 * np.abs(expected).max())
+
+
+def test_products_of_the_triangle_are_those_of_the_matrix(dense, preconditioner):
+    b, x = np.random.default_rng(0).standard_normal((2, len(POINTS), 3)).astype(np.float32)
+    expected = b.ravel() - dense @ x.ravel()
+    got = preconditioner.residual(b, x).ravel()
+    np.testing.assert_allclose(got, expected, atol=1e-5 * np.abs(expected).max())
+    corrected, swept = preconditioner.correct(b)
+    expected = dense @ corrected.ravel()
+    np.testing.assert_allclose(preconditioner.product(b, swept).ravel(), expected, atol=1e-5 * np.abs(expected).max())
 
 
 def test_the_coarse_matrix_is_the_galerkin_product(solver, system, dense):
@@ -126,7 +165,7 @@ def test_the_coarse_matrix_is_the_galerkin_product(solver, system, dense):
 
 
 def test_the_preconditioner_is_symmetric_and_its_eigenvalues_are_in_reach_of_the_bound(dense, preconditioner):
-    inverse = columns(preconditioner, len(POINTS)).astype(float)
+    inverse = columns(lambda b: preconditioner.correct(b)[0], len(POINTS)).astype(float)
     assert np.abs(inverse - inverse.T).max() <= 1e-5 * np.abs(inverse).max()
     values = np.linalg.eigvals(inverse @ dense).real
     assert LEAST_EIGENVALUE < values.min() < 1.0
@@ -139,11 +178,7 @@ def test_the_bound_of_the_error_is_a_bound(solver, dense, preconditioner, tolera
     right = np.where(solver.fixed[:, None], 0.0, FORCE[solver.order.nodes])
     exact = np.linalg.solve(dense, right.ravel())
     start = None if from_zero else (exact * np.linspace(0.5, 1.5, len(exact))).reshape(-1, 3)
-
-    def multiply(x):
-        return (dense @ x.ravel()).astype(np.float32).reshape(-1, 3)
-
-    got = solve_to_energy_error(multiply, preconditioner, right, tolerance, start)
+    got = solve_to_energy_error(preconditioner, right, tolerance, start)
     error = got.displacement.ravel() - exact
     true = np.sqrt(error @ dense @ error / (exact @ right.ravel()))
     assert true <= got.energy_error <= tolerance
@@ -154,16 +189,16 @@ def test_the_bound_of_the_error_is_a_bound(solver, dense, preconditioner, tolera
 def test_a_preconditioner_that_is_not_positive_is_refused(dense):
     right = np.ones((len(POINTS), 3))
     with pytest.raises(NotConverged):
-        solve_to_energy_error(lambda x: x, lambda r: -r, right, 1e-4)
-    values = np.linspace(1.0, 1e6, right.size, dtype=np.float32).reshape(-1, 3)
+        solve_to_energy_error(Dense(np.eye(right.size), lambda r: -r), right, 1e-4)
+    values = np.diag(np.linspace(1.0, 1e6, right.size))
     with pytest.raises(NotConverged) as caught:
-        solve_to_energy_error(lambda x: values * x, lambda r: r, right, 1e-6)
+        solve_to_energy_error(Dense(values, lambda r: r), right, 1e-6)
     assert f"within {MAX_CYCLES} cycles" in caught.value.expected
 
 
 def test_no_force_is_no_displacement():
     right = np.zeros((5, 3))
-    got = solve_to_energy_error(lambda x: x, lambda r: r, right, 1e-4)
+    got = solve_to_energy_error(Dense(np.eye(15), lambda r: r), right, 1e-4)
     assert got.cycles == 0
     assert (got.displacement == 0.0).all()
 
