@@ -172,7 +172,7 @@ class Engine:
         """
         if params.surrogate == "refined":
             refinement = self.refined.predict(points, params.load_newton)
-            return refinement.field, bounded_error(points, self.template, self.coefficients(points), refinement)
+            return refinement.field, bounded_error(points, self.template, refinement)
         predicted = self.predict(points, params.load_newton, params.surrogate)
         return predicted, self.estimate_error(points, predicted, params)
 

@@ -67,3 +67,14 @@ def invert_3x3(blocks):  # type: ignore[no-untyped-def]
         out[i, 1, 0], out[i, 1, 1], out[i, 1, 2] = ab / det, (a * f - c * c) / det, (b * c - a * e) / det
         out[i, 2, 0], out[i, 2, 1], out[i, 2, 2] = ac / det, (b * c - a * e) / det, (a * d - b * b) / det
     return out
+
+
+@compiled("(f4[:,:,::1], i4[::1])", "(f8[:,:,::1], i4[::1])")
+def add_transpose(blocks, entries):  # type: ignore[no-untyped-def]
+    """Return the blocks (nnz, b, b) of B + B': `entries` (nnz,) says where the transposed block of each stands."""
+    out = np.empty_like(blocks)
+    for k in nb.prange(len(blocks)):
+        for r in range(blocks.shape[1]):
+            for c in range(blocks.shape[2]):
+                out[k, r, c] = blocks[k, r, c] + blocks[entries[k], c, r]
+    return out

@@ -15,7 +15,7 @@ import numpy as np
 from models.coarse_mesh import CoarseMesh
 from models.compiled import compiled
 from models.template import Template
-from models.types import Floats, Integers, Reals
+from models.types import Floats, Integers
 from workers.fem.assembly import assemble_stiffness
 from workers.fem.conjugate_gradients import TOLERANCE, WarmStart, solve_displacement
 from workers.fem.errors import NotConverged
@@ -64,6 +64,17 @@ def _pull_back(points, corners, inverse_edges, gradient, volume):  # type: ignor
                     co[r, 0] * gradient[t, a, 0] + co[r, 1] * gradient[t, a, 1] + co[r, 2] * gradient[t, a, 2]
                 ) / det
     return g, v
+
+
+@compiled("(f8[:,::1], i4[:,::1], f8[:,::1])")
+def _interpolate(values, corners, weights):  # type: ignore[no-untyped-def]
+    """Return (n, c): the values (k, c) at the corners (n, 4) of each node, by their weights (n, 4)."""
+    out = np.zeros((len(corners), values.shape[1]))
+    for i in nb.prange(len(corners)):
+        for a in range(4):
+            for c in range(values.shape[1]):
+                out[i, c] += weights[i, a] * values[corners[i, a], c]
+    return out
 
 
 class CoarseProblem:
@@ -137,9 +148,10 @@ class CoarseProblem:
         stress = element_stress(displacement, gradient, self.mesh.tets, self.material)
         return average_at_nodes(stress, np.ones(len(stress)), self.plan.pattern.incidence), displacement
 
-    def interpolate(self, values: Reals) -> Reals:
+    def interpolate(self, values: Floats) -> Floats:
         """Return coarse nodal values (k, c) at the fine nodes (n, c)."""
-        return np.einsum("nc,ncd->nd", self.fine_weights, values[self.fine_corners])
+        out: Floats = _interpolate(values, self.fine_corners, self.fine_weights)
+        return out
 
     def _assemble(self, points: Floats, loaded: Integers, force: Floats) -> tuple[Any, Floats, Floats, Floats]:
         """Return stiffness matrix, coarse node positions (k, 3) mm, their forces (k, 3) N and gradients (e, 4, 3)."""

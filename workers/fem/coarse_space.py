@@ -14,8 +14,9 @@ import scipy.sparse
 from models.coarse_mesh import CoarseMesh
 from models.template import Template
 from models.types import Floats, Singles
+from workers.fem.block_sparse import add_transpose
 from workers.fem.edge_assembly import EdgePattern
-from workers.fem.galerkin import add_transpose, find_projected_slots, find_slots, multiply_interpolation, project
+from workers.fem.galerkin import find_projected_slots, find_slots, multiply_interpolation, project
 from workers.fem.hierarchy import Hierarchy, Rows, pattern_of, transpose
 from workers.fem.slabs import SlabOrder
 from workers.fem.sparsity import SparsityPattern

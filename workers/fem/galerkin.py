@@ -87,17 +87,6 @@ def project(ap, ap_ptr, pt_ptr, pt_ind, weights, starts, slots, c_ptr):  # type:
     return out
 
 
-@compiled("(f4[:,:,::1], i4[::1])")
-def add_transpose(blocks, entries):  # type: ignore[no-untyped-def]
-    """Return the blocks of B + B': `entries` (nnz,) says where the transposed block of each stands."""
-    out = np.empty_like(blocks)
-    for k in nb.prange(len(blocks)):
-        for r in range(3):
-            for c in range(3):
-                out[k, r, c] = blocks[k, r, c] + blocks[entries[k], c, r]
-    return out
-
-
 @compiled("(i4[::1], i4[::1], f4[::1], f4[:,::1])", fastmath=True)
 def restrict_to_coarse(pt_ptr, pt_ind, weights, x):  # type: ignore[no-untyped-def]
     """Return P' x (k, 3) of x (n, 3)."""

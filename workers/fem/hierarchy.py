@@ -42,20 +42,23 @@ class CoarseningStep:
         Nodes of each aggregate.
     prolongator
         Pattern of P.
-    matrix_prolongator
-        Pattern of A P.
+    half_product
+        Pattern of T P, where T is the lower triangle of A with half of its diagonal: A = T + T'.
     restriction
         Pattern of P', with the entries of P.
     coarse
         Pattern of the Galerkin product P' A P, the matrix of the next level.
+    transposed
+        Where the transposed block of each of its blocks stands, int32.
     """
 
     aggregate: Ints
     members: Rows
     prolongator: Rows
-    matrix_prolongator: Rows
+    half_product: Rows
     restriction: TransposedRows
     coarse: Rows
+    transposed: Ints
 
 
 class Hierarchy:
@@ -109,17 +112,19 @@ def _coarsen(indptr: Ints, indices: Ints, free: Bools, neighbours: Rows) -> Coar
     p = graph @ tentative
     p = scipy.sparse.csr_array(scipy.sparse.diags_array(free.astype(np.float32)) @ p)
     p.eliminate_zeros()
-    ap = scipy.sparse.csr_array(graph @ p)
-    coarse = scipy.sparse.csr_array(p.T @ ap)
-    for matrix in (p, ap, coarse):
+    half_product = scipy.sparse.csr_array(scipy.sparse.tril(graph) @ p)
+    half = p.T @ half_product
+    coarse = scipy.sparse.csr_array(half + half.T)
+    for matrix in (p, half_product, coarse):
         matrix.sort_indices()
     return CoarseningStep(
         aggregate=aggregate,
         members=pattern_of(scipy.sparse.csr_array(tentative.T.tocsr())),
         prolongator=pattern_of(p),
-        matrix_prolongator=pattern_of(ap),
+        half_product=pattern_of(half_product),
         restriction=transpose(p),
         coarse=pattern_of(coarse),
+        transposed=transpose(coarse).entries,
     )
 
 

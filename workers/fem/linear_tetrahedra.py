@@ -32,10 +32,11 @@ def _gradients(points, tets, gradient, volume):  # type: ignore[no-untyped-def]
                 c[k, r] = e[k1, r1] * e[k2, r2] - e[k1, r2] * e[k2, r1]
         six = e[0, 0] * c[0, 0] + e[0, 1] * c[0, 1] + e[0, 2] * c[0, 2]
         volume[t] = six / 6.0
+        reciprocal = 1.0 / six
         for r in range(3):
             total = 0.0
             for k in range(3):
-                gradient[t, k + 1, r] = c[k, r] / six
+                gradient[t, k + 1, r] = c[k, r] * reciprocal
                 total += gradient[t, k + 1, r]
             gradient[t, 0, r] = -total
 

@@ -17,12 +17,12 @@ import scipy.linalg
 import scipy.sparse
 
 from models.types import Bools, Floats, Ints, Reals, Singles
-from workers.fem.block_sparse import invert_3x3, multiply_blocks
+from workers.fem.block_sparse import add_transpose, invert_3x3, multiply_blocks
 from workers.fem.chebyshev import ChebyshevSmoother
 from workers.fem.hierarchy import CoarseningStep, Hierarchy
 from workers.fem.smoothed_aggregation import (
-    galerkin_product,
     multiply_prolongator,
+    project_product,
     restrict,
     smooth_prolongator,
     tentative_prolongator,
@@ -75,9 +75,10 @@ class Multigrid:
             columns = columns.astype(blocks.dtype, copy=False)
             omega = PROLONGATOR_DAMPING / smoother.largest_eigenvalue
             p = smooth_prolongator(blocks, indptr, indices, inverse, omega, step.aggregate, columns, *step.prolongator)
-            ap = multiply_prolongator(blocks, indptr, indices, p, *step.prolongator, *step.matrix_prolongator)
+            half = multiply_prolongator(blocks, indptr, indices, p, *step.prolongator, *step.half_product)
             self.levels.append(_Level(smoother, p.astype(np.float32), step))
-            blocks = galerkin_product(p, *step.restriction, ap, *step.matrix_prolongator, *step.coarse)
+            projected = project_product(p, *step.restriction, half, *step.half_product, *step.coarse)
+            blocks = add_transpose(projected, step.transposed)
             indptr, indices = step.coarse
         self.coarsest = _factorise(blocks, indptr, indices)
 

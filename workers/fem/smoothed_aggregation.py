@@ -96,20 +96,22 @@ def smooth_prolongator(data, indptr, indices, inverse, omega, aggregate, columns
     "(f8[:,:,::1], i4[::1], i4[::1], f8[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])",
     "(f4[:,:,::1], i4[::1], i4[::1], f4[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])",
 )
-def multiply_prolongator(data, indptr, indices, p, p_ptr, p_ind, ap_ptr, ap_ind):  # type: ignore[no-untyped-def]
-    """Return the blocks of A P on the pattern of A P."""
+def multiply_prolongator(data, indptr, indices, p, p_ptr, p_ind, tp_ptr, tp_ind):  # type: ignore[no-untyped-def]
+    """Return the blocks of T P on its pattern, where T is the lower triangle of A with half of its diagonal."""
     b = data.shape[1]
-    out = np.zeros((len(ap_ind), b, 6), data.dtype)
+    out = np.zeros((len(tp_ind), b, 6), data.dtype)
     for i in nb.prange(len(indptr) - 1):
         for k in range(indptr[i], indptr[i + 1]):
             j = indices[k]
-            slot = ap_ptr[i]
+            if j > i:
+                break
+            slot = tp_ptr[i]
             for q in range(p_ptr[j], p_ptr[j + 1]):
-                while ap_ind[slot] < p_ind[q]:
+                while tp_ind[slot] < p_ind[q]:
                     slot += 1
                 for r in range(b):
                     for m in range(b):
-                        v = data[k, r, m]
+                        v = data[k, r, m] / 2 if j == i else data[k, r, m]
                         for c in range(6):
                             out[slot, r, c] += v * p[q, m, c]
     return out
@@ -119,22 +121,22 @@ def multiply_prolongator(data, indptr, indices, p, p_ptr, p_ind, ap_ptr, ap_ind)
     "(f8[:,:,::1], i4[::1], i4[::1], i4[::1], f8[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])",
     "(f4[:,:,::1], i4[::1], i4[::1], i4[::1], f4[:,:,::1], i4[::1], i4[::1], i4[::1], i4[::1])",
 )
-def galerkin_product(p, pt_ptr, pt_ind, pt_slot, ap, ap_ptr, ap_ind, c_ptr, c_ind):  # type: ignore[no-untyped-def]
-    """Return the blocks (nnz, 6, 6) of the coarse matrix P' (A P), the Galerkin product, on its pattern."""
+def project_product(p, pt_ptr, pt_ind, pt_slot, tp, tp_ptr, tp_ind, c_ptr, c_ind):  # type: ignore[no-untyped-def]
+    """Return the blocks (nnz, 6, 6) of P' (T P) on the pattern of the coarse matrix."""
     b = p.shape[1]
     out = np.zeros((len(c_ind), 6, 6), p.dtype)
     for agg in nb.prange(len(c_ptr) - 1):
         for k in range(pt_ptr[agg], pt_ptr[agg + 1]):
             i, q = pt_ind[k], pt_slot[k]
             slot = c_ptr[agg]
-            for s in range(ap_ptr[i], ap_ptr[i + 1]):
-                while c_ind[slot] < ap_ind[s]:
+            for s in range(tp_ptr[i], tp_ptr[i + 1]):
+                while c_ind[slot] < tp_ind[s]:
                     slot += 1
                 for m in range(b):
                     for r in range(6):
                         v = p[q, m, r]
                         for c in range(6):
-                            out[slot, r, c] += v * ap[s, m, c]
+                            out[slot, r, c] += v * tp[s, m, c]
     return out
 
 

@@ -39,11 +39,21 @@ def principal_stresses(tensor: Floats) -> Floats:
     return principal
 
 
+@compiled("(f8[:,::1],)")
+def _von_mises(tensor):  # type: ignore[no-untyped-def]
+    """Von Mises stress (n,) of tensors (n, 6)."""
+    out = np.empty(len(tensor))
+    for i in nb.prange(len(tensor)):
+        xx, yy, zz, xy, yz, zx = tensor[i]
+        normal = (xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2
+        out[i] = np.sqrt(0.5 * normal + 3.0 * (xy * xy + yz * yz + zx * zx))
+    return out
+
+
 def von_mises(tensor: Floats) -> Floats:
     """Return the von Mises stress (n,) of tensors (n, 6), in the unit of the tensors."""
-    xx, yy, zz, xy, yz, zx = tensor.T
-    squared: Floats = 0.5 * ((xx - yy) ** 2 + (yy - zz) ** 2 + (zz - xx) ** 2) + 3.0 * (xy**2 + yz**2 + zx**2)
-    return np.sqrt(squared)
+    out: Floats = _von_mises(np.ascontiguousarray(tensor, np.float64))
+    return out
 
 
 def rotate_tensors(tensor: Floats, rotation: Floats) -> Floats:

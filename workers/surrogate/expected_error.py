@@ -101,7 +101,7 @@ def estimate_error(
     )
 
 
-def bounded_error(points: Floats, template: Template, coefficients: Reals, refinement: Refinement) -> Prediction:
+def bounded_error(points: Floats, template: Template, refinement: Refinement) -> Prediction:
     """Return what the report says about a refined prediction: the bound of its error in place of an expectation.
 
     Parameters
@@ -110,8 +110,6 @@ def bounded_error(points: Floats, template: Template, coefficients: Reals, refin
         (n, 3) float64, mm, the subject mesh.
     template
         The template.
-    coefficients
-        (m, 3) of the shape model.
     refinement
         The refined prediction.
     """
@@ -119,7 +117,7 @@ def bounded_error(points: Floats, template: Template, coefficients: Reals, refin
     return Prediction(
         surrogate="refined",
         shape_distance_mm=round(shape_distance(points, template), 3),
-        shape_deviation=round(shape_deviation(coefficients), 3),
+        shape_deviation=round(shape_deviation(refinement.coefficients), 3),
         equilibrium_residual=None,
         expected_nmae_percent=bound,
         out_of_distribution=False,

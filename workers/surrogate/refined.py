@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.template import Template
-from models.types import Floats
+from models.types import Floats, Singles
 from workers.fem.field import StressField
 from workers.fem.loads import REFERENCE_LOAD_NEWTON, endplate_traction
 from workers.fem.stress import rotate_tensors, von_mises
@@ -47,12 +47,15 @@ class Refinement:
         Bound of the mean absolute error of the von Mises stress, percent of its peak.
     change_percent
         Mean absolute difference of the tangent surrogate's prediction from the field, percent of the field's peak.
+    coefficients
+        (m, 3) of the shape model.
     """
 
     field: StressField
     cycles: int
     bound_percent: float
     change_percent: float
+    coefficients: Singles
 
 
 def mean_error_percent(energy_error: float, stress: Floats) -> float:
@@ -80,7 +83,7 @@ class RefinedSurrogate:
         self.tangent, self.solver, self.template = tangent, solver, template
         solved = solver.solve(template.nodes, self._force(template.nodes), STRESS_TOLERANCE).field.displacement
         assert solved is not None
-        coarse = tangent.tensor_and_coarse(template.nodes)[1]
+        coarse = tangent.tensor_and_coarse(template.nodes, tangent.coefficients(template.nodes))[1]
         self.beyond_coarse = solved - tangent.coarse.interpolate(coarse)
         """Displacement (n, 3), mm, of the template's solution that its coarse problem lacks."""
 
@@ -102,7 +105,8 @@ class RefinedSurrogate:
         """
         pose = normalising_pose(points, self.template)
         local = np.ascontiguousarray(pose.apply_inverse(points))
-        tensor, coarse = self.tangent.tensor_and_coarse(local)
+        coefficients = self.tangent.coefficients(local)
+        tensor, coarse = self.tangent.tensor_and_coarse(local, coefficients)
         predicted = von_mises(tensor)
         tolerance = min(WANTED_PERCENT / mean_error_percent(1.0, predicted), LARGEST_TOLERANCE)
         start = self.beyond_coarse + self.tangent.coarse.interpolate(coarse)
@@ -118,4 +122,4 @@ class RefinedSurrogate:
         )
         change = float(100.0 * np.abs(predicted - field.von_mises).mean() / field.von_mises.max())
         bound = mean_error_percent(solution.energy_error, field.von_mises)
-        return Refinement(world, solution.iterations, bound, change)
+        return Refinement(world, solution.iterations, bound, change, coefficients)

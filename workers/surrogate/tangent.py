@@ -120,16 +120,16 @@ class TangentSurrogate:
 
         The mesh `points` (n, 3), mm, is in the template's frame and size. Raises `NotConverged` as `predict` does.
         """
-        return self.tensor_and_coarse(points)[0]
+        return self.tensor_and_coarse(points, self.coefficients(points))[0]
 
-    def tensor_and_coarse(self, points: Floats) -> tuple[Floats, Floats]:
+    def tensor_and_coarse(self, points: Floats, coefficients: Singles) -> tuple[Floats, Floats]:
         """Return the tensor as `tensor` does, and the displacement (k, 3), mm, of the coarse problem.
 
-        Parameters, unit and errors are those of `tensor`.
+        Unit and errors are those of `tensor`; `coefficients` (m, 3) are those of the mesh.
         """
         stress, displacement = self.coarse.solve(points, self.loaded, self._loads(points))
         change = stress - self.template_coarse_stress
-        directions = self.coefficients(points).ravel() @ self.model.reduction
+        directions = coefficients.ravel() @ self.model.reduction
         response = _multiply_response(self.model.response, directions * self.model.response_scale)
         n = self.template.n_surface
         tensor: Floats = _add_terms(
