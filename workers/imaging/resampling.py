@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from models.types import Floats, Singles
+from workers.imaging.block_means import write_block_means
 from workers.imaging.grid import merged_affine
 from workers.imaging.linear_samples import interpolate
 from workers.imaging.nifti_affine import world_reach
@@ -44,7 +45,7 @@ def canonical(volume: Volume) -> Volume:
 def coarse(volume: Volume) -> Volume:
     """Return the whole CT at `COARSE_MM`: (i, j, k) float32 HU, first averaged over blocks of about that size.
 
-    Memory beyond the result is one plane of the volume in float32.
+    Memory beyond the result is that of the blocks.
     """
     ct = canonical(volume)
     low, high = world_reach(ct.voxels.shape, ct.affine)
@@ -56,18 +57,9 @@ def coarse(volume: Volume) -> Volume:
 
 
 def _block_means(ct: Volume, factor: NDArray[np.intp]) -> Volume:
-    """Return the means over blocks of `factor` (3,) voxels, float32 HU; one plane at a time is in memory."""
-    shape = -(-np.array(ct.voxels.shape) // factor)
-    blocks = np.empty(shape, np.float32)
-    rows, columns, planes = (
-        np.minimum(np.arange(n * f), size - 1) for n, f, size in zip(shape, factor, ct.voxels.shape, strict=True)
-    )
-    for k in range(shape[2]):
-        total = np.zeros(ct.voxels.shape[:2], np.float32)
-        for plane in planes[k * factor[2] : (k + 1) * factor[2]]:
-            total += _in_range(ct.voxels[:, :, plane])
-        mean = (total / np.float32(factor[2]))[rows][:, columns]
-        blocks[:, :, k] = mean.reshape(shape[0], factor[0], shape[1], factor[1]).mean(axis=(1, 3))
+    """Return the means over blocks of `factor` (3,) voxels, float32 HU."""
+    blocks = np.empty(-(-np.array(ct.voxels.shape) // factor), np.float32)
+    write_block_means(ct.voxels, factor.astype(np.int64), np.float32(AIR_HU), np.float32(HIGHEST_HU), blocks)
     return Volume(blocks, merged_affine(ct.affine, factor))
 
 
