@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numba as nb
 import numpy as np
-from scipy.spatial import cKDTree
 
 from models.compiled import compiled
 from models.types import Floats, Integers
+from workers.geometry.point_tree import point_tree
 from workers.geometry.surface import Surface
 
 CANDIDATES = 8
@@ -80,7 +80,7 @@ class ClosestPoint:
         self.surface = surface
         self._vertices = np.ascontiguousarray(surface.vertices)
         self._triangles = surface.triangles.astype(np.int64)
-        self._tree = cKDTree(self._vertices[self._triangles].mean(axis=1))
+        self._tree = point_tree(self._vertices[self._triangles].mean(axis=1))
 
     def __call__(self, points: Floats, candidates: int = CANDIDATES) -> tuple[Floats, Integers, Floats]:
         """Return closest points (n, 3) mm, their triangles (n,) and distances (n,) mm for `points` (n, 3) mm.
@@ -88,11 +88,20 @@ class ClosestPoint:
         The method examines the `candidates` triangles with the nearest centroids. The result is exact where triangles
         are of similar size.
         """
+        return self.among(points, self.near(points, candidates))
+
+    def near(self, points: Floats, candidates: int) -> Integers:
+        """Return the ids (n, k) of the triangles whose centroids are nearest to `points` (n, 3) mm.
+
+        k is `candidates`, or the number of triangles where there are fewer.
+        """
         k = min(candidates, len(self._triangles))
         _, near = self._tree.query(points, k=k, workers=-1)
-        return _closest_on_candidates(
-            np.ascontiguousarray(points), near.reshape(len(points), k), self._vertices, self._triangles
-        )
+        return np.asarray(near.reshape(len(points), k), np.int64)
+
+    def among(self, points: Floats, near: Integers) -> tuple[Floats, Integers, Floats]:
+        """Return what a call does for `points` (n, 3), given each one's triangles to examine (n, k)."""
+        return _closest_on_candidates(np.ascontiguousarray(points), near, self._vertices, self._triangles)
 
 
 def surface_distance(a: Surface, b: Surface, n: int = DISTANCE_SAMPLES) -> Floats:

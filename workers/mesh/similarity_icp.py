@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
-from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
 from models.types import Floats
+from workers.geometry.point_tree import point_tree
 from workers.geometry.similarity import Similarity
 from workers.geometry.surface import Surface
 
@@ -35,12 +35,13 @@ TURNS = ((1, 1, 1), (-1, -1, 1), (1, -1, -1), (-1, 1, -1))
 """Diagonals of the half turns about no axis, z, x and y: scans may hold a vertebra backwards or upside down."""
 TILTS_DEG = (-25.0, 0.0, 25.0)
 """Tilts about the left-right axis, in which the vertebrae of a curved spine differ most."""
-FAR_MM = 3.0
-"""Mean distance of the best pose, in the template's size, beyond which more start poses are tried. In a trial
-right poses of 47 whole vertebrae ended at 1.6 to 2.8 mm, that of a mask with spurs and bridges at 3.2; wrong ones at
-3.1 mm and more."""
+FAR_MM, FAR_START_MM = 3.0, 4.6
+"""Mean distances, in the template's size, of the best pose at its end and after its first steps. More start poses are
+tried where both are larger. On 47 upright vertebrae the first steps came within 2.7 to 4.5 mm, the end within 1.3 to
+3.6 mm. Of the same vertebrae in 141 random turns 75 ended wrong: at 4.7 mm or more after the first steps, at 3.6 mm or
+more at the end."""
 WIDE_FINALISTS = 3
-"""Poses that go on from `wide_rotations`."""
+"""Poses that go on from `wide_rotations`, each facing another way."""
 
 
 End = tuple[float, Similarity]
@@ -75,9 +76,10 @@ def align(surface: Surface, points: Floats, target: Surface) -> Similarity:
     def best(chosen: Iterable[End]) -> End:
         return min((icp.run(pose, FINAL_STEPS) for _, pose in chosen), key=_distance)
 
-    end = best(_finalists(ends(_start_rotations())))
-    if end[0] > FAR_MM * end[1].scale:
-        end = min(end, best(ends(wide_rotations())[:WIDE_FINALISTS]), key=_distance)
+    first = ends(_start_rotations())
+    end = best(_finalists(first))
+    if end[0] > FAR_MM * end[1].scale and first[0][0] > FAR_START_MM * first[0][1].scale:
+        end = min(end, best(_facing_apart(ends(wide_rotations()))[:WIDE_FINALISTS]), key=_distance)
     return end[1]
 
 
@@ -91,6 +93,15 @@ def _finalists(ends: list[End]) -> list[End]:
     others = (end for end in ends if _degrees_between(first[1], end[1]) > SAME_DEG)
     other = next(others, None)
     return [first] if other is None or other[0] > MAY_WIN * first[0] else [first, other]
+
+
+def _facing_apart(ends: list[End]) -> list[End]:
+    """Return those of the poses, closest first, that face another way than all that are closer; `ends` are sorted."""
+    apart: list[End] = []
+    for end in ends:
+        if all(_degrees_between(end[1], closer[1]) > SAME_DEG for closer in apart):
+            apart.append(end)
+    return apart
 
 
 def _degrees_between(a: Similarity, b: Similarity) -> float:
@@ -125,7 +136,7 @@ class _SimilarityICP:
 
     def __init__(self, source: Floats, target: Floats) -> None:
         self.source, self.target = source, target
-        self.tree = cKDTree(target)
+        self.source_tree, self.target_tree = point_tree(source), point_tree(target)
         self.reverse = target[::REVERSE_STRIDE]
 
     def run(self, pose: Similarity, steps: int) -> tuple[float, Similarity]:
@@ -135,9 +146,9 @@ class _SimilarityICP:
         """
         moved = pose.apply(self.source)
         for _ in range(steps):
-            d1, i = self.tree.query(moved)
-            d2, j = cKDTree(moved).query(self.reverse)
-            distance = np.concatenate([d1, d2])
+            d1, i = self.target_tree.query(moved)
+            d2, j = self.source_tree.query(pose.apply_inverse(self.reverse))
+            distance = np.concatenate([d1, d2 * pose.scale])
             pose = Similarity.between(
                 np.concatenate([self.source, self.source[j]]),
                 np.concatenate([self.target[i], self.reverse]),

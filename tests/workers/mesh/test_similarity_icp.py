@@ -7,7 +7,7 @@ import pytest
 from scipy.spatial.transform import Rotation
 
 from workers.geometry.similarity import Similarity
-from workers.mesh.similarity_icp import MAY_WIN, _finalists
+from workers.mesh.similarity_icp import MAY_WIN, _facing_apart, _finalists
 
 
 def end(distance: float, degrees: float) -> tuple[float, Similarity]:
@@ -27,3 +27,9 @@ def end(distance: float, degrees: float) -> tuple[float, Similarity]:
 def test_the_closest_pose_goes_on_and_one_that_faces_another_way(others, chosen):
     ends = [end(3.0, 0.0), *(end(*other) for other in others)]
     assert [ends.index(one) for one in _finalists(ends)] == chosen
+
+
+def test_poses_of_a_wide_search_go_on_once_each():
+    """The closest of those that face one way; a pose between two others goes with the closer."""
+    ends = [end(3.0, 0.0), end(3.1, 20.0), end(3.2, 90.0), end(3.3, 60.0), end(3.4, 180.0)]
+    assert [ends.index(one) for one in _facing_apart(ends)] == [0, 2, 4]
