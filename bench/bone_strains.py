@@ -71,8 +71,8 @@ Force between plates, N, where the curve leaves the straight line by 0.2 % of th
 {rows}
 
 There is no peak: bone that gives way bears its yield stress on. Between 1.5 and 2.5 % the force moves by {spread:.1f} %
-at most, so the strain matters little. The published run reads it at 2.0 mm, whatever the height. An offset is how
-specimens of bone are read (Kopperdahl & Keaveny, J Biomech 31(7), 1998); it is lower, since much of a vertebra
-has not yet given way there.
+at most, of which the iteration may leave 0.5 %, so the strain matters little. The published run reads it at 2.0 mm,
+whatever the height. An offset is how specimens of bone are read (Kopperdahl & Keaveny, J Biomech 31(7), 1998); it is
+lower, since much of a vertebra has not yet given way there.
 
 """

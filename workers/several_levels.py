@@ -16,7 +16,7 @@ from app.contract.summary import LevelSummary
 from workers.each_level import of_each_level
 from workers.engine import engine
 from workers.level_folder import in_order, level_folder
-from workers.memory_limit import memory_left
+from workers.memory_limit import as_out_of_memory, memory_left
 from workers.results.provenance import describe_software
 from workers.results.publish import SPINE_PICTURE, ResultFile
 from workers.results.summary import (
@@ -75,7 +75,7 @@ def compute_levels(
         with clock.of_level(level) as own:
             return compute(of_level, level_folder(out_dir, level, params), own)
 
-    outcomes = of_each_level(params, work, levels_at_once())
+    outcomes = outcomes_of(params, work)
     files = {level: _files_of(out_dir, level, outcome) for level, outcome in outcomes.items()}
     software = describe_software(engine().bundle.version, engine().bundle.providers)
     levels = [_summarise(level, outcome, files[level]) for level, outcome in outcomes.items()]
@@ -85,6 +85,19 @@ def compute_levels(
     spine = ResultFile(SPINE_PICTURE, out_dir / SPINE_PICTURE, MEDIA_TYPES[SPINE_PICTURE])
     shared = [write_summary(out_dir, summary), *([spine] if spine.path.exists() else [])]
     return [*shared, *(file for of_level in files.values() for file in of_level)], summary_warnings(levels)
+
+
+def outcomes_of(
+    params: JobParams, work: Callable[[JobParams], LevelResult]
+) -> dict[Vertebra, LevelResult | VertebraError]:
+    """Return what the work on each level gives; where two at once lack memory, all are computed again one by one."""
+    at_once = levels_at_once()
+    try:
+        return of_each_level(params, work, at_once)
+    except Exception as error:
+        if at_once == 1 or as_out_of_memory(error) is None:
+            raise
+    return of_each_level(params, work)
 
 
 def levels_at_once() -> int:

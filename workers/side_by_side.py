@@ -75,8 +75,9 @@ class _Threads(Generic[T, R]):
             self._ends.append(end)
             try:
                 thread.start()
-            except RuntimeError:  # no memory for its stack
-                end.release()
+            except BaseException:  # no memory for its stack, or a signal's
+                if thread.ident is None:
+                    end.release()
                 raise
 
     def wait(self) -> None:
@@ -91,21 +92,24 @@ class _Threads(Generic[T, R]):
         with self._lock:
             if self._stopped:
                 return
-            self._stopped, self.error = True, error
-            for thread in self._working - {get_ident()}:
-                ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Stopped))
+            self._stopped, self.error = True, error  # before anything that may fail for want of memory
+            for thread in self._working:
+                if thread != get_ident():
+                    ctypes.pythonapi.PyThreadState_SetAsyncExc(ctypes.c_ulong(thread), ctypes.py_object(Stopped))
 
     def _run(self, end: Lock) -> None:
         """Work in this thread, until no item is left or an error ends the work of all threads."""
-        with suppress(Stopped):
-            try:
-                while (number := self._take()) is not None:
-                    self.results[number] = self._work(self._items[number])
-            except BaseException as error:
-                self.stop(error)
-            with self._lock:
-                self._working.discard(get_ident())
-        end.release()
+        try:
+            with suppress(Stopped):
+                try:
+                    while (number := self._take()) is not None:
+                        self.results[number] = self._work(self._items[number])
+                except BaseException as error:
+                    self.stop(error)
+                with self._lock:
+                    self._working.discard(get_ident())
+        finally:
+            end.release()
 
     def _take(self) -> int | None:
         """Return the number of the next item; None where none is left."""

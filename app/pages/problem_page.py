@@ -23,7 +23,7 @@ def present(request: Request, problem: Response) -> Response:
 
 def asks_for_page(request: Request) -> bool:
     """Whether a browser asks for a page: it names HTML as what it accepts, and the path is not the API's."""
-    wanted = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "")
+    wanted = request.method in ("GET", "HEAD") and "text/html" in request.headers.get("accept", "").lower()
     return wanted and not own_path(request.scope).startswith(API)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,7 +23,7 @@ from workers import several_levels
 from workers.imaging.volume import Volume, read_mask
 from workers.mask_stage import read_label_map, take_numbered_label
 from workers.pipeline import PipelineResult, run_pipeline
-from workers.several_levels import LEVEL_BYTES, levels_at_once
+from workers.several_levels import LEVEL_BYTES, levels_at_once, outcomes_of
 
 RESULTS = ["mask.nii.gz", "stress.vtu", "spine.png"]
 SHARED, OF_LEVEL = ["read", "localise"], ["segment", "surface", "morph", "predict", "write"]
@@ -63,9 +64,11 @@ def ct(data_dir) -> Path:
 
 @pytest.fixture(scope="module")
 def several(ct, tmp_path_factory) -> Run:
-    """T12 is cut at the top of the scan."""
+    """T12 is cut at the top of the scan. A process of the tests has one core, so two at once are asked for."""
     asked = ["L2", "T12", "L1"]
-    return run((ct, None), tmp_path_factory.mktemp("several"), vertebra=asked, results=RESULTS)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(several_levels, "levels_at_once", lambda: 2)
+        return run((ct, None), tmp_path_factory.mktemp("several"), vertebra=asked, results=RESULTS)
 
 
 def test_each_level_has_its_results_in_a_folder_of_its_own(several):
@@ -125,7 +128,6 @@ def test_a_level_of_several_is_as_in_a_job_of_its_own(several, ct, tmp_path):
 
 
 def test_two_levels_are_computed_at_once_and_their_times_are_those_of_the_job(several):
-    assert levels_at_once() == 2
     first = {(what[0], *what[2:]): number for number, what in reversed(list(enumerate(several.told)))}
     assert first["segment", "L2"] < first["write", "L1"]
     assert sum(several.result.timings.values()) <= several.seconds
@@ -142,6 +144,22 @@ def test_levels_are_computed_one_by_one_on_one_core_and_with_little_memory(monke
     monkeypatch.setattr(several_levels, "memory_left", lambda: 2 * LEVEL_BYTES)
     monkeypatch.setattr(numba, "get_num_threads", lambda: 1)
     assert levels_at_once() == 1
+
+
+def test_where_two_levels_at_once_lack_memory_they_are_computed_one_by_one(monkeypatch):
+    monkeypatch.setattr(several_levels, "levels_at_once", lambda: 2)
+    both, done = threading.Barrier(2), []
+
+    def work(params: JobParams) -> str:
+        if threading.current_thread() is not threading.main_thread():
+            both.wait(60.0)
+            raise MemoryError
+        done.append(params.vertebra_sought)
+        return f"of {done[-1]}"
+
+    outcomes = outcomes_of(JobParams(vertebra=["L1", "L2", "L3"]), work)
+    assert outcomes == {"L1": "of L1", "L2": "of L2", "L3": "of L3"}
+    assert done == ["L1", "L2", "L3"]
 
 
 def test_where_all_levels_are_refused_the_job_fails_with_the_reason_of_each(ct, tmp_path):

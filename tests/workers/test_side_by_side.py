@@ -10,6 +10,7 @@ from contextvars import ContextVar
 
 import pytest
 
+from workers import side_by_side as side_by_side_module
 from workers.side_by_side import Stopped, side_by_side
 
 PATIENCE_S = 60.0
@@ -83,3 +84,17 @@ def test_an_error_stops_the_others_and_what_has_not_begun(end: Callable[[threadi
     while threading.active_count() > threads and time.monotonic() < end:
         time.sleep(0.001)
     assert threading.active_count() == threads
+
+
+def test_the_caller_does_not_wait_for_a_thread_that_could_not_stop_the_others(monkeypatch):
+    """As where even that lacks memory."""
+
+    def no_memory(*_: object) -> None:
+        raise MemoryError
+
+    def work(_item: int) -> None:
+        monkeypatch.setattr(side_by_side_module.ctypes, "py_object", no_memory)
+        raise ValueError("a fault")
+
+    with pytest.raises(ValueError, match="a fault"):
+        side_by_side(work, [1, 2], 2)

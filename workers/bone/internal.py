@@ -26,7 +26,7 @@ from workers.bone.references import CONTRAST_HU, Reference, References, Tissue
 from workers.bone.technique import UNKNOWN, Technique
 
 ADIPOSE_SD_HU = 6.0
-"""By how much the fat of people differs, and the zero of scanners: the CTs at hand have -103 to -109 HU."""
+"""By how much the fat of people differs, and the zero of scanners: the CTs at hand have -100 to -109 HU."""
 LEAST_KEV, MOST_KEV = 50.0, 85.0
 """Beyond these no scanner with 70 to 150 kV is."""
 CORTICAL_HU, CORTICAL_KEV = 1226.0, 70.0
@@ -43,7 +43,7 @@ PLAUSIBLE_HU: Mapping[Tissue, tuple[float, float]] = {
 }
 """Without contrast agent; muscle with fat in it too. The air of the published run of verse004 has -957."""
 LATE_BLOOD_HU = 60.0
-"""Where the header names a contrast agent, denser blood has some of it; plain blood has 31 to 45 in the CTs at hand."""
+"""Where the header names a contrast agent, denser blood has some of it; plain blood has 31 to 46 in the CTs at hand."""
 ENERGIES = np.linspace(40.0, 150.0, 1101)
 """The published program takes every fifth: from one to the next of those the density jumps by up to 2 %."""
 NEEDED: tuple[Tissue, ...] = ("adipose", "muscle")

@@ -10,7 +10,7 @@ from workers.bone.technique import TUBE_KV, Technique
 
 CONTRADICTING_HU = 15.0
 """Fat that differs more from what it has at the tube voltage: 2.5 times its standard deviation between people. At 80 kV
-it has 22 HU less than at 120 kV, at 100 kV 8 HU less, which is not told from a person's own."""
+it has 21 HU less than at 120 kV, at 100 kV 8 HU less, which is not told from a person's own."""
 SLOPE_MARGIN, MOST_INTERCEPT = 0.25, 50.0
 """By how much a phantom's slope may differ from the default of the tube voltage, as a share: 7 % for the size of the
 body and the filter, 16 % between kinds of hydroxyapatite; at 80 kV it is 27 % below that at 120 kV. And mg/cm^3 at 0

@@ -9,7 +9,7 @@ import io
 import logging
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,10 +34,11 @@ JUDGED = (
     *("ConvolutionKernel", "TemporalPositionIdentifier", "RescaleType", "PixelPaddingValue"),
     *("LossyImageCompression", "LossyImageCompressionRatio"),
     *("PixelPaddingRangeLimit", "ModalityLUTSequence"),
-    *("KVP", "ContrastBolusAgent", "ContrastBolusAgentSequence", "ContrastBolusRoute"),  # workers.dicom.technique
 )
 """Attributes that choice and pixels need, beside those that results need."""
-TAGS = [*kept_tags(), *(tag for keyword in JUDGED if (tag := tag_for_keyword(keyword)) is not None)]
+TOLD = tuple(map(tag_for_keyword, ("KVP", "ContrastBolusAgent", "ContrastBolusAgentSequence", "ContrastBolusRoute")))
+"""What `workers.dicom.technique` looks at: a file in which one of them cannot be read is read without it."""
+TAGS = [*kept_tags(), *(tag for tag in (*map(tag_for_keyword, JUDGED), *TOLD) if tag is not None)]
 
 READABLE: dict[str, str] = {
     uid.ImplicitVRLittleEndian: "uncompressed",
@@ -124,8 +125,9 @@ def _read_header(path: Path) -> tuple[ImageFile, int]:
         syntax = syntax_of(file)
         read = dcmread(file, stop_before_pixels=True, specific_tags=list(TAGS))
         header = Dataset()
-        for element in read:  # parses each value once, within the bound
-            header.add(element)
+        for tag in sorted(read.keys()):  # parses each value once, within the bound
+            with suppress(Exception) if tag in TOLD else nullcontext():
+                header.add(read[tag])
         return ImageFile(path, header, syntax), file.count
 
 

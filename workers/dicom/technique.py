@@ -16,7 +16,9 @@ from workers.dicom.stacks import Stack
 
 TUBE_KV = (40.0, 160.0)
 """No tube of a CT has less or more; what is beyond is in another unit, or wrong."""
-NOTHING = re.compile(r"(none|no|n/?a|nil|without|native|unknown|-*)", re.IGNORECASE)
+NOTHING = re.compile(
+    r"(none|nil|n/?a|nativ\w*|unenhanced|unknown|[-0]*|(no|non|not|without|w/o|ohne|kein\w*|sans)\b.*)", re.IGNORECASE
+)
 NOT_INTO_BLOOD = re.compile(
     r"(?=.*\b(oral|rectal|po|water))((oral|rectal)(ly)?|po|water|and|contrast|agent|\W)+", re.IGNORECASE
 )
@@ -37,9 +39,9 @@ def has_contrast_agent(stack: Stack) -> bool:
 
 
 def _kilovolts(one: Slice) -> float | None:
-    value = group_of(one.file.header, one.frame, "CTXRayDetailsSequence").get("KVP", one.file.header.get("KVP"))
-    with suppress(TypeError, ValueError, OverflowError):
-        number = float(value)
+    with suppress(Exception):  # whatever pydicom raises over a nested value that is no number
+        group = group_of(one.file.header, one.frame, "CTXRayDetailsSequence")
+        number = float(group.get("KVP", one.file.header.get("KVP")))
         if TUBE_KV[0] <= number <= TUBE_KV[1]:
             return number
     return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
+from threading import Lock
 
 from pydicom import Dataset, config
 
@@ -20,6 +21,9 @@ from workers.dicom_results.patient import give_patient, nameless
 from workers.dicom_results.segmentation import build_segmentation
 from workers.dicom_results.structured_report import build_structured_report
 
+ONE_AT_A_TIME = Lock()
+"""Warnings are on or off for all threads of the process."""
+
 
 def write_dicom_results(
     folder: Path, source: SourceDicom, contents: Stressed, wants: Callable[[ResultName], bool]
@@ -27,10 +31,10 @@ def write_dicom_results(
     """Write the wanted DICOM results into a folder, in the study of the source and with its patient.
 
     The structured report refers to the segmentation, so that is there wherever the report is. Nobody else may write
-    warnings meanwhile: they are off, because the libraries quote values in them.
+    warnings meanwhile: they are off, because the libraries quote values in them. Two levels write one after the other.
     """
     origin = Origin(replace(source, headers=tuple(map(nameless, source.headers))), contents.report)
-    with _silence():
+    with ONE_AT_A_TIME, _silence():
         if wants(SEGMENTATION) or wants(MEASUREMENTS):
             segmentation = build_segmentation(origin, contents.mask, contents.affine)
             _save(folder / SEGMENTATION, segmentation, source)

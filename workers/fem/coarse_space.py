@@ -22,7 +22,8 @@ from workers.fem.slabs import SlabOrder
 from workers.fem.sparsity import SparsityPattern
 
 LONGEST_ROW = 255
-"""Most blocks in a row of A P and of P' A P: places in a row are stored in a byte. The template has 26 and 84."""
+"""Most blocks in a row of T P (T: the lower triangle of A) and of P' A P: places in a row are stored in a byte. The
+template has 25 and 84."""
 
 
 class CoarseSpace:

@@ -29,7 +29,7 @@ DETERMINANT = np.sqrt(2.0)
 """Determinant of the edge matrix of a tetrahedron times the inverse of the regular one's, over six times its volume."""
 CUBE_ROOT_SEED, NEWTON_STEPS = 0x54A2FA8C, 3
 """First guess of x^(-1/3): these bits less a third of the bits of x (float32). It is within 4 %; each step of Newton's
-method takes the relative error e to 2 e^2, so three leave 3e-10."""
+method takes the relative error e to 2 e^2, so three leave 7e-10."""
 CONE_ROWS = 8
 """Numbers that `_cones` writes a tetrahedron."""
 

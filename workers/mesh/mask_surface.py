@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 import pyvista as pv
 
@@ -15,6 +17,8 @@ PADDING = 2
 BYTES_PER_VOXEL, BYTES_PER_FACE = 5, 900
 """What the surface takes at most: of the padded mask, and of each face between a voxel inside and one outside (two
 triangles and a vertex, in the copies that VTK keeps while it smooths: measured 790)."""
+ONE_AT_A_TIME = Lock()
+"""Held while VTK works, so that the surface of another level does not take the memory that was there for this one."""
 INFLATION_STEPS = 3
 """Newton steps of `inflate`: the enclosed volume is nearly linear in the distance."""
 
@@ -40,13 +44,14 @@ def extract_surface(mask: Bools, affine: Floats) -> Surface:
     """
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     padded = np.pad(mask, PADDING)
-    np.empty(bytes_needed(padded), np.uint8)  # VTK would end the process where this raises an error
-    image = pv.ImageData(dimensions=padded.shape, spacing=spacing)
-    image.point_data["mask"] = padded.ravel(order="F").astype(np.float32)
-    mesh = image.contour([0.5], scalars="mask", method="flying_edges", compute_normals=False).clean()
-    mesh = mesh.smooth_taubin(
-        n_iter=SMOOTHING_ITERATIONS, pass_band=PASS_BAND, non_manifold_smoothing=True, normalize_coordinates=True
-    )
+    with ONE_AT_A_TIME:
+        np.empty(bytes_needed(padded), np.uint8)  # VTK would end the process where this raises an error
+        image = pv.ImageData(dimensions=padded.shape, spacing=spacing)
+        image.point_data["mask"] = padded.ravel(order="F").astype(np.float32)
+        mesh = image.contour([0.5], scalars="mask", method="flying_edges", compute_normals=False).clean()
+        mesh = mesh.smooth_taubin(
+            n_iter=SMOOTHING_ITERATIONS, pass_band=PASS_BAND, non_manifold_smoothing=True, normalize_coordinates=True
+        )
     index = np.asarray(mesh.points, np.float64) / spacing - float(PADDING)
     triangles = mesh.faces.reshape(-1, 4)[:, 1:].astype(np.int32)
     surface = Surface(index @ affine[:3, :3].T + affine[:3, 3], np.ascontiguousarray(triangles)).orient_outward()

@@ -38,8 +38,7 @@ TILTS_DEG = (-25.0, 0.0, 25.0)
 FAR_MM, FAR_START_MM = 3.0, 4.6
 """Mean distances, in the template's size, of the best pose at its end and after its first steps. More start poses are
 tried where both are larger. On 47 upright vertebrae the first steps came within 2.7 to 4.5 mm, the end within 1.3 to
-3.6 mm. Of the same vertebrae in 141 random turns 75 ended wrong: at 4.7 mm or more after the first steps, at 3.6 mm or
-more at the end."""
+3.6 mm. Of the same vertebrae in 141 random turns 75 ended wrong: at 4.7 mm or more after the first steps."""
 WIDE_FINALISTS = 3
 """Poses that go on from `wide_rotations`, each facing another way."""
 

@@ -98,3 +98,19 @@ def test_an_enhanced_ct_says_it_in_its_groups(tmp_path):
     image.ContrastBolusAgentSequence = [agent]
     found = read_dicom(zipped(tmp_path / "ct.zip", [dcmread(io.BytesIO(file_bytes(image)))]), tmp_path, None).about
     assert (found.tube_voltage_kv, found.contrast_agent) == (100.0, True)
+
+
+@pytest.mark.parametrize(
+    "text", ["no contrast", "Without contrast", "W/O", "UNENHANCED", "NATIV", "ohne KM", "kein", "0", "--"]
+)
+def test_words_for_no_agent_name_none(text, tmp_path):
+    assert about(tmp_path, ContrastBolusAgent=text).contrast_agent is False
+
+
+@pytest.mark.parametrize("keyword", [b"\x18\x00\x10\x00", b"\x18\x00\x60\x00"])
+def test_an_attribute_that_cannot_be_read_costs_no_slice(keyword, tmp_path):
+    """Its type is none that DICOM has."""
+    kind = {b"\x18\x00\x10\x00": b"LO", b"\x18\x00\x60\x00": b"DS"}[keyword]
+    found = raw(tmp_path, keyword + kind, keyword + b"XX", KVP="120", ContrastBolusAgent=AGENT)
+    assert (found.series.slices, found.files_left_out) == (HU.shape[2], 0)
+    assert (found.tube_voltage_kv is None, found.contrast_agent is False) == (kind == b"DS", kind == b"LO")
