@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import uuid
+from contextlib import suppress
 from pathlib import Path
 
 FOLDER_MODE = 0o700
@@ -22,8 +23,9 @@ def make_private_folder(folder: Path) -> None:
 
 def close_to_others(path: Path) -> None:
     """Take group's and others' rights to a file or folder of this user away, if the path exists."""
-    if path.exists() and path.stat().st_uid == os.geteuid():
-        path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
+    with suppress(FileNotFoundError):  # or is deleted now, as SQLite's journal by another process
+        if path.stat().st_uid == os.geteuid():
+            path.chmod(FOLDER_MODE if path.is_dir() else FILE_MODE)
 
 
 def open_private(path: str, flags: int) -> int:
