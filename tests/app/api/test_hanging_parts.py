@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -52,13 +52,17 @@ def stopped(url: str) -> Iterator[None]:
     folder = Path(url.partition("host=")[2])
     master = psutil.Process(int((folder / "data" / "postmaster.pid").read_text().split()[0]))
     family = [master, *master.children(recursive=True)]
-    for process in family:
-        process.send_signal(signal.SIGSTOP)
+
+    def send(number: signal.Signals) -> None:
+        for process in family:
+            with suppress(psutil.NoSuchProcess):  # a worker of the server that had just done its work
+                process.send_signal(number)
+
+    send(signal.SIGSTOP)
     try:
         yield
     finally:
-        for process in family:
-            process.send_signal(signal.SIGCONT)
+        send(signal.SIGCONT)
 
 
 def client_of(url: str) -> httpx.Client:
