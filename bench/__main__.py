@@ -38,7 +38,7 @@ def main() -> None:
     OUT.mkdir(exist_ok=True)
     machine = f"{os.cpu_count()} cores, {_processor()}, Python {platform.python_version()}"
     results: dict[str, object] = {"machine": machine, "date": time.strftime("%Y-%m-%d"), "busy": arguments.busy}
-    print(f"machine: {machine}; {arguments.busy} kept busy by something else\n", flush=True)
+    print(f"machine: {machine}" + (f"; {arguments.busy} kept busy" if arguments.busy else "") + "\n", flush=True)
     with busy_cores(arguments.busy):
         failed = _measure(arguments.parts or PARTS, results)
     target = OUT / ("bench-busy.json" if arguments.busy else "bench.json")
